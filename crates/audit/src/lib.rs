@@ -1,0 +1,1 @@
+//! The audit journal: two-phase records, group commit, Merkle leaves, search

@@ -1,0 +1,1 @@
+//! The nouns of the gate and their rules: no I/O, no async, no clock

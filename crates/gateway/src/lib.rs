@@ -1,0 +1,1 @@
+//! The data plane: the MCP face and the road of a call

@@ -1,0 +1,1 @@
+//! Content inspection: what may pass, in and out; pure CPU

@@ -1,0 +1,1 @@
+//! The wire format of MCP: envelopes, eras, headers, names, SSE; pure

@@ -1,0 +1,1 @@
+//! The policy decision point: Cedar schema, evaluation, explanation

@@ -1,0 +1,2 @@
+//! Sekimori: the one gate between generative AI and business systems
+fn main() {}

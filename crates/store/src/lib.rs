@@ -1,0 +1,1 @@
+//! Persistence: a trait per aggregate, SQLite and PostgreSQL behind it

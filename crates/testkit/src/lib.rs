@@ -1,0 +1,1 @@
+//! For tests: clocks, ids, scripted upstreams, the conformance fixture, a running server

@@ -1,0 +1,1 @@
+//! Everything the gate calls: MCP servers over HTTP, SSE and stdio, behind the egress guard
