@@ -2,11 +2,15 @@
 //!
 //! A cursor, a task id or a request state that a client holds is the client's to tamper with. It goes
 //! out encrypted and authenticated (AES-256-GCM), bound to what it is for and to whom it was given.
+//!
+//! The nonce is a keyed digest of everything that is sealed, so two different texts never share one and
+//! the same text is always sealed the same: clients compare task ids.
 
 use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -51,7 +55,8 @@ pub struct SealFailed;
 
 /// Seals and opens handles under one key, which all nodes share.
 pub struct Sealer {
-    key: RandomizedNonceKey,
+    key: LessSafeKey,
+    nonces: hmac::Key,
 }
 
 impl fmt::Debug for Sealer {
@@ -71,8 +76,14 @@ struct Envelope<T> {
 impl Sealer {
     /// A sealer with a 256-bit key.
     pub fn new(key: &[u8; 32]) -> Result<Self, SealFailed> {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| SealFailed)?;
-        Ok(Self { key })
+        let root = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let nonces = hmac::sign(&root, b"sekimori sealed handles: nonces");
+        let sealing = hmac::sign(&root, b"sekimori sealed handles: sealing");
+        let sealing = UnboundKey::new(&AES_256_GCM, sealing.as_ref()).map_err(|_| SealFailed)?;
+        Ok(Self {
+            key: LessSafeKey::new(sealing),
+            nonces: hmac::Key::new(hmac::HMAC_SHA256, nonces.as_ref()),
+        })
     }
 
     /// Seals `content` for `owner` until `life` after `now`.
@@ -85,12 +96,39 @@ impl Sealer {
         life: Duration,
     ) -> Result<String, SealFailed> {
         let ends = now.checked_add(life).unwrap_or(Timestamp::MAX).as_second();
+        self.seal_until(purpose, owner, content, ends)
+    }
+
+    /// Seals `content` for `owner` without an end, for handles whose end somebody else keeps.
+    pub fn seal_forever<T: Serialize>(
+        &self,
+        purpose: Purpose,
+        owner: &PrincipalId,
+        content: &T,
+    ) -> Result<String, SealFailed> {
+        self.seal_until(purpose, owner, content, i64::MAX)
+    }
+
+    fn seal_until<T: Serialize>(
+        &self,
+        purpose: Purpose,
+        owner: &PrincipalId,
+        content: &T,
+        ends: i64,
+    ) -> Result<String, SealFailed> {
         let mut text = serde_json::to_vec(&Envelope { e: ends, c: content }).map_err(|_| SealFailed)?;
-        let nonce = self
-            .key
-            .seal_in_place_append_tag(associated(purpose, owner), &mut text)
+        let associated = associated(purpose, owner);
+        let mut context = hmac::Context::with_key(&self.nonces);
+        context.update(associated.as_ref());
+        context.update(&[0]);
+        context.update(&text);
+        let tag = context.sign();
+        let nonce = tag.as_ref().get(..NONCE_BYTES).ok_or(SealFailed)?;
+        let mut sealed = nonce.to_vec();
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealFailed)?;
+        self.key
+            .seal_in_place_append_tag(nonce, associated, &mut text)
             .map_err(|_| SealFailed)?;
-        let mut sealed = nonce.as_ref().to_vec();
         sealed.append(&mut text);
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
@@ -158,6 +196,16 @@ mod tests {
         assert!(open(&sealer, Purpose::Cursor, &owner("user:bob"), &sealed, 1000).is_err());
         let other = Sealer::new(&[8; 32]).unwrap();
         assert!(open(&other, Purpose::Cursor, &anna, &sealed, 1000).is_err());
+    }
+
+    #[test]
+    fn handles_without_an_end_are_always_the_same_text() {
+        let sealer = Sealer::new(&[7; 32]).unwrap();
+        let anna = owner("user:anna");
+        let one = sealer.seal_forever(Purpose::Task, &anna, &"task-1").unwrap();
+        assert_eq!(one, sealer.seal_forever(Purpose::Task, &anna, &"task-1").unwrap());
+        assert_ne!(one, sealer.seal_forever(Purpose::Task, &anna, &"task-2").unwrap());
+        assert!(sealer.open::<String>(Purpose::Task, &anna, &one, Timestamp::MAX).is_ok());
     }
 
     #[test]
