@@ -1,2 +1,66 @@
-//! Project automation.
-fn main() {}
+//! Project automation: `cargo xtask <command>`. No other tool is needed to build, test or try
+//! the project.
+
+mod ci;
+mod deny;
+mod postgres;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+mod ui;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Automation for Sekimori's own development.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must be green before a change is merged: fmt, tidy, clippy, test
+    Ci {
+        /// Run only these steps
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<ci::Step>,
+    },
+    /// Run cargo-deny on licences, bans and sources
+    Deny,
+    /// Install what we test against: PostgreSQL, MCP clients and servers, the conformance suite
+    Setup {
+        /// Install only these parts
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<setup::Part>,
+    },
+    /// Install the counterparts, start PostgreSQL, run all tests
+    Test(test::TestArgs),
+    /// Check the project's own rules: crate edges, documents, licences, texts
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::note(format_args!("\nerror: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Ci { only } => ci::ci(&only),
+        Command::Deny => deny::deny(),
+        Command::Setup { only } => setup::setup(&only),
+        Command::Test(args) => test::test(&args),
+        Command::Tidy => tidy::tidy(),
+    }
+}

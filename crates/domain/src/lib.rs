@@ -1,1 +1,22 @@
-//! The nouns of the gate and their rules: no I/O, no async, no clock
+//! The nouns of the gate and their rules.
+//!
+//! Nothing here does I/O, awaits, or reads the time: clocks and ids come in as [`clock::Clock`] and
+//! [`clock::Ids`]. Start with [`road`], the chain of keys that a call collects on its way, and
+//! [`refusal`], the table of reasons for which it may be turned back.
+
+pub mod arguments;
+pub mod caller;
+pub mod catalog;
+pub mod clock;
+pub mod connector;
+pub mod digest;
+pub mod ids;
+pub mod json;
+pub mod limits;
+pub mod policy_set;
+pub mod record;
+pub mod refusal;
+pub mod road;
+pub mod service_account;
+
+pub use jiff::Timestamp;

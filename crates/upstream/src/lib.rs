@@ -1,1 +1,3 @@
-//! Everything the gate calls: MCP servers over HTTP, SSE and stdio, behind the egress guard
+//! Everything the gate calls: MCP servers over HTTP, SSE and stdio, behind the egress guard.
+
+pub mod exchange;

@@ -1,0 +1,134 @@
+//! Who is calling, through which client, from where, and how that was proved.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::Environment;
+use crate::ids::{ClientId, GroupName, PrincipalId};
+
+/// A caller whose identity was proved. Made by the authenticate stage only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The person or service account.
+    pub principal: Principal,
+    /// The client application, or key, in use.
+    pub client: Client,
+    /// How the identity was proved.
+    pub authentication: Authentication,
+    /// Where the request came from.
+    pub source: Source,
+}
+
+/// A person or a service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Stable identifier, unique over all kinds.
+    pub id: PrincipalId,
+    /// Person, service account or local administrator.
+    pub kind: PrincipalKind,
+    /// Name for people to read.
+    pub display_name: String,
+    /// Groups and roles, from the identity provider or the service account.
+    pub groups: Vec<GroupName>,
+    /// Department, where the identity provider tells it.
+    pub department: Option<String>,
+    /// Employment type, where the identity provider tells it.
+    pub employment: Option<String>,
+    /// Environments it may reach; `None` means that policy alone decides.
+    pub environments: Option<Vec<Environment>>,
+}
+
+/// The kinds of principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrincipalKind {
+    /// A person known to the identity provider.
+    User,
+    /// A managed non-human account.
+    ServiceAccount,
+    /// The administrator of the first start and of emergencies.
+    LocalAdministrator,
+    /// Nobody in particular: only with `--insecure-no-auth` on loopback.
+    Anonymous,
+}
+
+impl PrincipalKind {
+    /// The name used in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::ServiceAccount => "service_account",
+            Self::LocalAdministrator => "local_administrator",
+            Self::Anonymous => "anonymous",
+        }
+    }
+}
+
+/// The client application in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// OAuth client id or key id.
+    pub id: ClientId,
+    /// How the client is known: `preregistered`, `cimd`, `dynamic`, `service` or `local`.
+    pub kind: &'static str,
+    /// What the client says of itself (`clientInfo` name and version): claimed, never trusted.
+    pub claimed_name: Option<String>,
+}
+
+/// How the identity was proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authentication {
+    /// Which kind of credential.
+    pub method: AuthenticationMethod,
+    /// Whether more than one factor was used.
+    pub mfa: bool,
+    /// Authentication context class (`acr`), where told.
+    pub acr: Option<String>,
+    /// Authentication methods (`amr`, RFC 8176), where told.
+    pub amr: Vec<String>,
+    /// The issuer that vouched: identity provider, or this gate.
+    pub issuer: String,
+    /// When the person proved it, where told.
+    pub at: Option<Timestamp>,
+    /// OAuth scopes of the credential; `None` where the credential knows no scopes.
+    pub scopes: Option<Vec<String>>,
+    /// When the credential ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Kinds of credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthenticationMethod {
+    /// An OAuth 2.1 access token (RFC 9068).
+    AccessToken,
+    /// A service-account key.
+    ServiceKey,
+    /// The local administrator's token.
+    LocalAdministrator,
+    /// None: only with `--insecure-no-auth` on loopback.
+    None,
+}
+
+impl AuthenticationMethod {
+    /// The name used in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "access_token",
+            Self::ServiceKey => "service_key",
+            Self::LocalAdministrator => "local_administrator",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Address of the peer; `None` for a local process (stdio).
+    pub ip: Option<IpAddr>,
+    /// The `User-Agent` header, cut to 256 characters: claimed, never trusted.
+    pub user_agent: Option<String>,
+}

