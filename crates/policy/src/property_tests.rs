@@ -221,12 +221,12 @@ fn compile(text: &str) -> CompiledPolicies {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_index_changes_no_decision(
         text in policy_text(),
-        requests in prop::collection::vec((caller(), tool(), projections()), 40),
+        requests in prop::collection::vec((caller(), tool(), projections()), 30),
     ) {
         let policies = compile(&text);
         let now = "2026-03-02T03:04:05Z".parse().unwrap();
@@ -245,14 +245,14 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// What was found out for one tool of a list is used for another only where that changes nothing.
     #[test]
     fn a_list_shows_what_each_tool_alone_would(
         text in policy_text(),
         caller in caller(),
-        tools in prop::collection::vec(tool(), 60),
+        tools in prop::collection::vec(tool(), 40),
     ) {
         let policies = compile(&text);
         let now = "2026-03-02T03:04:05Z".parse().unwrap();
