@@ -63,6 +63,8 @@ pub enum RefusalCode {
     InsufficientScope,
     /// The request itself is malformed.
     InvalidRequest,
+    /// The parameters around the arguments are wrong: a cursor, a state, a missing member.
+    InvalidParams,
     /// The method is unknown.
     UnknownMethod,
     /// There is no such tool, resource or prompt, or the caller may not know of it.
@@ -120,11 +122,12 @@ pub struct RefusalForm {
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Unauthenticated,
         Self::WrongAudience,
         Self::InsufficientScope,
         Self::InvalidRequest,
+        Self::InvalidParams,
         Self::UnknownMethod,
         Self::UnknownTarget,
         Self::InvalidArguments,
@@ -164,6 +167,7 @@ impl RefusalCode {
             Self::WrongAudience => form("wrong_audience", 401, 401, false, false),
             Self::InsufficientScope => form("insufficient_scope", 403, 403, false, false),
             Self::InvalidRequest => form("invalid_request", 400, -32600, false, false),
+            Self::InvalidParams => form("invalid_params", 400, -32602, false, false),
             Self::UnknownMethod => form("unknown_method", 404, -32601, false, false),
             Self::UnknownTarget => form("unknown_target", 404, -32602, false, false),
             Self::InvalidArguments => form("invalid_arguments", 422, -32602, true, false),

@@ -1,1 +1,69 @@
-//! Persistence: a trait per aggregate, SQLite and PostgreSQL behind it
+//! Persistence: a trait per aggregate, SQLite and PostgreSQL behind it.
+//!
+//! [`open`] gives a [`Store`]; everything else goes through the aggregate traits, which know no dialect.
+//! SQLite is used by the serving process and by commands in other processes at the same time; PostgreSQL
+//! by several nodes.
+//!
+//! # Conventions
+//! - Times and ids come from the caller; nothing here reads a clock for data.
+//! - Lookups return `Ok(None)`, because what it means that something is missing differs by caller.
+//! - A mutation bumps the revision of its group ([`Revisions`]) in the same transaction.
+//! - Every list has a limit or is bounded by what an administrator enters.
+//!
+//! # Adding an aggregate
+//! 1. `src/<aggregate>.rs`: the trait and its types, with the promise of every method in its doc.
+//! 2. A migration with the next number in `migrations/sqlite/` **and** `migrations/postgres/`, and its line
+//!    in `src/migration.rs`. Migrations only go forward and are never edited once released.
+//! 3. `src/sqlite/<aggregate>.rs` and `src/postgres/<aggregate>.rs`, and a getter in [`Store`].
+//! 4. `tests/it/conformance/<aggregate>.rs`: every promise, run on both.
+
+mod administrators;
+mod audit_index;
+mod changes;
+mod connectors;
+mod error;
+mod policies;
+mod reviews;
+mod service_accounts;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use administrators::{AdministratorToken, Administrators};
+pub use audit_index::{
+    AuditIndex, AuditPage, AuditQuery, IndexedRecord, Order, PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
+};
+pub use changes::{Changes, POLL_INTERVAL, Revisions};
+pub use connectors::{Connectors, Expected, StoredConnector};
+pub use error::{Result, StoreError};
+pub use policies::{Activation, NewPolicySet, Policies};
+pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
+pub use service_accounts::ServiceAccounts;
+
+/// All aggregates of one database.
+#[async_trait]
+pub trait Store: Send + Sync + Debug {
+    /// The upstream systems.
+    fn connectors(&self) -> Arc<dyn Connectors>;
+    /// Reviews of tools, and seen definitions.
+    fn reviews(&self) -> Arc<dyn Reviews>;
+    /// Versions of the policies.
+    fn policies(&self) -> Arc<dyn Policies>;
+    /// Service accounts and keys.
+    fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
+    /// Local administrators.
+    fn administrators(&self) -> Arc<dyn Administrators>;
+    /// The index of the audit journal.
+    fn audit_index(&self) -> Arc<dyn AuditIndex>;
+    /// Revisions.
+    fn changes(&self) -> Arc<dyn Changes>;
+
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<()>;
+
+    /// Stops the background work and closes all connections. Afterwards everything is
+    /// [`Unavailable`](StoreError::Unavailable).
+    async fn close(&self);
+}

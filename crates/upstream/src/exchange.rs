@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+pub use sekimori_mcp::envelope::Reply;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -80,15 +81,6 @@ pub struct Question {
     pub method: String,
     /// Its parameters, untouched.
     pub params: Option<Box<RawValue>>,
-}
-
-/// A JSON-RPC result or error, untouched.
-#[derive(Debug, Clone)]
-pub enum Reply {
-    /// The `result` member.
-    Result(Box<RawValue>),
-    /// The `error` member.
-    Error(Box<RawValue>),
 }
 
 /// Why an upstream gave no usable answer. Messages are safe to show: no address, no secret.

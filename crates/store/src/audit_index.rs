@@ -1,0 +1,141 @@
+//! The rebuildable index of the audit journal.
+//!
+//! The journal is the truth; this index only answers questions about it. Nothing is lost when it is
+//! cleared: it is filled again from the journal.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sekimori_domain::catalog::OperationClass;
+use sekimori_domain::ids::CallId;
+use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use uuid::Uuid;
+
+use crate::error::Result;
+
+/// Most records of one page.
+pub const PAGE_MAX: u32 = 1_000;
+/// Records of a page when nothing else is asked for.
+pub const PAGE_DEFAULT: u32 = 50;
+/// Longest free text that is searched for, in characters.
+pub const TEXT_CHARS_MAX: usize = 256;
+
+/// A record of a node's journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexedRecord {
+    /// The node whose journal holds it.
+    pub node: String,
+    /// Its place in that journal.
+    pub sequence: u64,
+    /// The record.
+    pub record: Record,
+    /// The record's canonical JSON, as in the journal.
+    pub text: String,
+}
+
+/// Which way a search runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Newest first.
+    #[default]
+    NewestFirst,
+    /// Oldest first.
+    OldestFirst,
+}
+
+/// What to search for. Everything given must match; times are compared to the microsecond.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Principal id.
+    pub caller: Option<String>,
+    /// Client id.
+    pub client: Option<String>,
+    /// Connector.
+    pub connector: Option<String>,
+    /// Tool, resource or prompt: its exact name.
+    pub target: Option<String>,
+    /// The beginning of its name, such as a folder of resources.
+    pub target_prefix: Option<String>,
+    /// Kind of event.
+    pub event: Option<EventKind>,
+    /// How it ended.
+    pub status: Option<OutcomeStatus>,
+    /// Operation class.
+    pub class: Option<OperationClass>,
+    /// Correlation id.
+    pub correlation: Option<String>,
+    /// Call id.
+    pub call: Option<CallId>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before, exclusive.
+    pub until: Option<Timestamp>,
+    /// Part of the target's name, of a touched resource, of the caller's name or id, or of the message;
+    /// upper and lower case are equal.
+    pub text: Option<String>,
+    /// Which way.
+    pub order: Order,
+    /// Where the page before ended: its [`AuditPage::next`].
+    pub cursor: Option<String>,
+    /// Most records to return: 1 to [`PAGE_MAX`].
+    pub limit: u32,
+}
+
+impl Default for AuditQuery {
+    fn default() -> Self {
+        Self {
+            caller: None,
+            client: None,
+            connector: None,
+            target: None,
+            target_prefix: None,
+            event: None,
+            status: None,
+            class: None,
+            correlation: None,
+            call: None,
+            from: None,
+            until: None,
+            text: None,
+            order: Order::default(),
+            cursor: None,
+            limit: PAGE_DEFAULT,
+        }
+    }
+}
+
+/// A page of search results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditPage {
+    /// The records, in the order asked for.
+    pub records: Vec<IndexedRecord>,
+    /// Where to go on; `None` at the end. It means nothing to anybody else.
+    pub next: Option<String>,
+}
+
+/// The index of all nodes' journals (AUDIT-2).
+#[async_trait]
+pub trait AuditIndex: Send + Sync {
+    /// Adds records, in one transaction. Those of a node come in the order of its journal; what is there
+    /// already (same node and sequence) is left as it is.
+    async fn append(&self, rows: &[IndexedRecord]) -> Result<()>;
+
+    /// The highest sequence indexed of a node's journal.
+    async fn position(&self, node: &str) -> Result<Option<u64>>;
+
+    /// Forgets a node's records, in order to index them again.
+    async fn clear(&self, node: &str) -> Result<()>;
+
+    /// Searches. [`Invalid`](crate::StoreError::Invalid) for a cursor or limit that can't be.
+    async fn search(&self, query: &AuditQuery) -> Result<AuditPage>;
+
+    /// The record of that id.
+    async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>>;
+
+    /// Intents of a node without an outcome, after a sequence, in journal order.
+    async fn open_intents(
+        &self,
+        node: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<IndexedRecord>>;
+}
