@@ -5,6 +5,7 @@ use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_mcp::envelope::{self, Id, Reply};
 use sekimori_mcp::raw_object::{RawObject, raw_json, raw_str};
 use sekimori_mcp::revision::{self, Era, code, meta};
+use sekimori_mcp::translate;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -226,6 +227,17 @@ pub(super) fn modernize(
         object.set("cacheScope", raw_str("private"));
     }
     object.to_raw()
+}
+
+/// Makes an upstream's result one of a legacy server.
+pub(super) fn antiquate(result: Box<RawValue>, method: &str) -> Box<RawValue> {
+    let text = result.get();
+    let modern = text.contains("\"resultType\"") || text.contains(meta::SERVER_INFO);
+    if modern {
+        translate::result_to_legacy(method, &result)
+    } else {
+        result
+    }
 }
 
 #[cfg(test)]
