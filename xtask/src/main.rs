@@ -2,8 +2,12 @@
 //! the project.
 
 mod ci;
+mod conformance;
 mod deny;
+mod gate;
+mod mcp;
 mod postgres;
+mod process;
 mod run;
 mod setup;
 mod test;
@@ -31,6 +35,8 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         only: Vec<ci::Step>,
     },
+    /// Run the official MCP conformance suite against the gate
+    Conformance(conformance::ConformanceArgs),
     /// Run cargo-deny on licences, bans and sources
     Deny,
     /// Install what we test against: PostgreSQL, MCP clients and servers, the conformance suite
@@ -58,6 +64,7 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Ci { only } => ci::ci(&only),
+        Command::Conformance(args) => conformance::conformance(&args),
         Command::Deny => deny::deny(),
         Command::Setup { only } => setup::setup(&only),
         Command::Test(args) => test::test(&args),

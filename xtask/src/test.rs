@@ -48,7 +48,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
     if !args.no_setup {
         setup(&[])?;
     }
-    let mut steps = Steps::new("cargo xtask test, step");
+    let mut steps = Steps::new("cargo xtask test --no-setup --filter NAME");
     let result = run_steps(args, &mut steps);
     steps.summary();
     result
