@@ -22,6 +22,8 @@ mod session;
 mod settings;
 pub mod stdio;
 mod subscription;
+mod under_way;
+mod wire;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use serde_json::value::RawValue;
 use crate::Gateway;
 use reply::Done;
 use session::Sessions;
+use subscription::Watched;
 
 pub use listen::router;
 pub use settings::Settings;
@@ -53,6 +56,7 @@ struct Face {
     gateway: Arc<Gateway>,
     settings: Settings,
     sessions: Sessions,
+    watched: Watched,
     /// `serverInfo`: name, title and version of the gate.
     server: Box<RawValue>,
 }
@@ -73,6 +77,7 @@ impl Face {
             gateway,
             settings,
             sessions,
+            watched: Watched::default(),
             server,
         })
     }

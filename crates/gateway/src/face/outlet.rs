@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use sekimori_domain::limits;
-use sekimori_domain::refusal::RefusalCode;
+use sekimori_domain::refusal::Refusal;
 use tokio::sync::Notify;
 
 /// Most bytes of notifications that wait for one slow client.
@@ -32,7 +32,7 @@ pub(super) struct Last {
     /// HTTP status for an answer that is not streamed.
     pub(super) status: u16,
     /// Why the gate turned the request back, if it did.
-    pub(super) refused: Option<RefusalCode>,
+    pub(super) refused: Option<Refusal>,
 }
 
 /// How an answer begins.
@@ -65,6 +65,8 @@ struct State {
     closed: bool,
     /// The reader that may take messages; an older one has been replaced.
     reader: u64,
+    /// How many connections read, the replaced ones included until they notice.
+    readers: usize,
 }
 
 #[derive(Debug)]
@@ -144,6 +146,16 @@ impl Outlet {
         self.lock().closed
     }
 
+    /// Whether a connection reads it.
+    pub(super) fn is_read(&self) -> bool {
+        self.lock().readers > 0
+    }
+
+    /// The newest message that was delivered.
+    pub(super) fn delivered(&self) -> u64 {
+        self.lock().delivered
+    }
+
     /// Waits for the first message, or the end.
     pub(super) async fn opening(&self) -> Opening {
         loop {
@@ -184,6 +196,7 @@ impl Outlet {
     pub(super) fn reader(self: &Arc<Self>, after: u64) -> Reader {
         let mut state = self.lock();
         state.reader += 1;
+        state.readers += 1;
         let generation = state.reader;
         drop(state);
         self.changed.notify_waiters();
@@ -259,6 +272,13 @@ pub(super) struct Reader {
     outlet: Arc<Outlet>,
     generation: u64,
     after: u64,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut state = self.outlet.lock();
+        state.readers = state.readers.saturating_sub(1);
+    }
 }
 
 impl Reader {
@@ -379,6 +399,9 @@ mod tests {
         assert_eq!(second.next().await, None);
         let mut third = outlet.reader(2);
         assert_eq!(text(&third.next().await.unwrap()), "3");
+        assert!(outlet.is_read());
+        drop((first, second, third));
+        assert!(!outlet.is_read());
     }
 
     #[tokio::test]

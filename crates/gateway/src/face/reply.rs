@@ -22,7 +22,7 @@ pub(super) struct Done {
     reply: Option<Reply>,
     /// Set where the protocol wants a certain HTTP status.
     status: Option<u16>,
-    refused: Option<RefusalCode>,
+    refused: Option<Refusal>,
 }
 
 impl Done {
@@ -54,7 +54,7 @@ impl Done {
         Self {
             reply: None,
             status: None,
-            refused: Some(RefusalCode::Cancelled),
+            refused: None,
         }
     }
 
@@ -64,7 +64,7 @@ impl Done {
         let data = explain(refusal, correlation);
         let error = revision::error_with_data(form.rpc_code, &refusal.message, &data);
         Self {
-            refused: Some(refusal.code),
+            refused: Some(refusal.clone()),
             ..Self::error(error)
         }
     }
@@ -82,7 +82,7 @@ impl Done {
         let is_tool = matches!(operation, Operation::CallTool { .. });
         if is_tool && refusal.code.form().as_tool_result {
             return Self {
-                refused: Some(refusal.code),
+                refused: Some(refusal.clone()),
                 ..Self::result(tool_result(refusal, correlation, era))
             };
         }
@@ -119,7 +119,7 @@ impl Done {
         if let Some(status) = self.status {
             return status;
         }
-        match self.refused {
+        match self.refused.as_ref().map(|refusal| refusal.code) {
             Some(
                 code @ (RefusalCode::Unauthenticated
                 | RefusalCode::WrongAudience
@@ -157,10 +157,10 @@ impl Done {
         matches!(self.reply, Some(Reply::Result(_)))
     }
 
-    /// The end of the stream of request `id`.
-    pub(super) fn last(&self, id: &Id, era: Era) -> Last {
+    /// The end of the stream of request `id`; without an id, of one that could not be read.
+    pub(super) fn last(self, id: Option<&Id>, era: Era) -> Last {
         Last {
-            message: self.message(Some(id)).map(Into::into),
+            message: self.message(id).map(Into::into),
             status: self.status(era),
             refused: self.refused,
         }

@@ -17,10 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::outlet::Outlet;
 use super::port::severity;
+use super::under_way::UnderWay;
 use crate::request::Endpoint;
 
-/// Most requests of one session under way at once.
-const IN_FLIGHT_MAX: usize = 256;
 /// Most questions that wait for the answer of one client.
 const QUESTIONS_MAX: usize = 64;
 /// Most streams of one session that a client may come back to.
@@ -52,6 +51,8 @@ pub(super) struct Session {
     pub(super) agreed: Agreement,
     /// Cancelled when it ends.
     pub(super) ended: CancellationToken,
+    /// Its requests.
+    pub(super) under_way: Arc<UnderWay>,
     /// Last use (monotonic), in milliseconds.
     used_at: AtomicU64,
     numbers: AtomicU64,
@@ -62,7 +63,6 @@ pub(super) struct Session {
 struct State {
     log_level: Option<String>,
     questions: BTreeMap<u64, oneshot::Sender<Reply>>,
-    in_flight: BTreeMap<Id, CancellationToken>,
     streams: BTreeMap<u64, Arc<Outlet>>,
     /// The stream for what belongs to no request, once the client asked for it.
     standalone: Option<u64>,
@@ -76,6 +76,7 @@ impl Session {
             id,
             agreed,
             ended: CancellationToken::new(),
+            under_way: Arc::default(),
             used_at: AtomicU64::new(millis(now)),
             numbers: AtomicU64::new(1),
             state: Mutex::default(),
@@ -98,16 +99,19 @@ impl Session {
     fn is_idle(&self, now: Duration, idle: Duration) -> bool {
         let used_at = self.used_at.load(Ordering::Relaxed);
         let unused = millis(now).saturating_sub(used_at) >= millis(idle);
-        unused && self.lock().in_flight.is_empty()
+        unused && self.under_way.is_empty() && !self.is_connected()
+    }
+
+    /// Whether the client reads one of its streams.
+    fn is_connected(&self) -> bool {
+        let state = self.lock();
+        state.streams.values().any(|outlet| outlet.is_read())
     }
 
     /// Ends it and everything that goes on in it.
     pub(super) fn end(&self) {
         self.ended.cancel();
         let mut state = self.lock();
-        for cancelled in state.in_flight.values() {
-            cancelled.cancel();
-        }
         for outlet in state.streams.values() {
             outlet.close();
         }
@@ -127,29 +131,6 @@ impl Session {
             self.lock().log_level = Some(level.to_owned());
         }
         known
-    }
-
-    /// Notes that request `id` is under way; `None` if another one with that id is, or too many are.
-    pub(super) fn begin(self: &Arc<Self>, id: &Id) -> Option<InFlight> {
-        let cancelled = self.ended.child_token();
-        let mut state = self.lock();
-        if state.in_flight.len() >= IN_FLIGHT_MAX || state.in_flight.contains_key(id) {
-            return None;
-        }
-        state.in_flight.insert(id.clone(), cancelled.clone());
-        Some(InFlight {
-            session: Arc::clone(self),
-            id: id.clone(),
-            cancelled,
-        })
-    }
-
-    /// Cancels request `id`, if it is under way.
-    pub(super) fn cancel(&self, id: &Id) {
-        let cancelled = self.lock().in_flight.get(id).cloned();
-        if let Some(cancelled) = cancelled {
-            cancelled.cancel();
-        }
     }
 
     /// Begins a question to the client; `None` if too many wait already.
@@ -246,9 +227,9 @@ impl Session {
         true
     }
 
-    /// Forgets a subscription.
-    pub(super) fn unsubscribe(&self, uri: &str) {
-        self.lock().subscribed.remove(uri);
+    /// Forgets a subscription; `false` if there was none.
+    pub(super) fn unsubscribe(&self, uri: &str) -> bool {
+        self.lock().subscribed.remove(uri)
     }
 
     /// Whether the client is subscribed to a resource.
@@ -259,21 +240,6 @@ impl Session {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A request under way; ends with its value.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    session: Arc<Session>,
-    id: Id,
-    /// Cancelled when the client says so, or the session ends.
-    pub(super) cancelled: CancellationToken,
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.session.lock().in_flight.remove(&self.id);
-    }
 }
 
 /// A question that waits for the client's answer; ends with its value.
@@ -351,7 +317,7 @@ impl Sessions {
         let evicted = if own.len() >= self.per_principal_max {
             let oldest = own
                 .into_iter()
-                .filter(|known| known.lock().in_flight.is_empty())
+                .filter(|known| known.under_way.is_empty())
                 .min_by_key(|known| known.used_at.load(Ordering::Relaxed))
                 .ok_or(Full::Principal)?;
             table.remove(&oldest.id);
@@ -448,7 +414,7 @@ mod tests {
         let sessions = Sessions::new(10, 10, IDLE);
         let one = session("one", "user:a", Duration::ZERO);
         sessions.add(Arc::clone(&one), Duration::ZERO).unwrap();
-        let call = one.begin(&Id::number(1)).unwrap();
+        let call = one.under_way.begin(&Id::number(1), &one.ended).unwrap();
         sessions.sweep(IDLE * 2);
         assert_eq!(sessions.count(), 1);
         drop(call);
@@ -469,23 +435,11 @@ mod tests {
         let full = sessions.add(session("c1", "user:c", at(5)), at(5));
         assert_eq!(full, Err(Full::Node));
         let _calls: Vec<_> = ["a2", "a3"]
-            .map(|id| sessions.find(id, at(5)).unwrap().begin(&Id::number(1)))
+            .map(|id| sessions.find(id, at(5)).unwrap())
+            .map(|session| session.under_way.begin(&Id::number(1), &session.ended))
             .into();
         let full = sessions.add(session("a4", "user:a", at(6)), at(6));
         assert_eq!(full, Err(Full::Principal));
-    }
-
-    #[test]
-    fn ids_under_way_are_unique_and_can_be_cancelled() {
-        let one = session("one", "user:a", Duration::ZERO);
-        let call = one.begin(&Id::string("x")).unwrap();
-        assert!(one.begin(&Id::string("x")).is_none());
-        one.cancel(&Id::string("y"));
-        assert!(!call.cancelled.is_cancelled());
-        one.cancel(&Id::string("x"));
-        assert!(call.cancelled.is_cancelled());
-        drop(call);
-        assert!(one.begin(&Id::string("x")).is_some());
     }
 
     #[tokio::test]
@@ -506,7 +460,7 @@ mod tests {
     async fn the_end_of_a_session_ends_all_in_it() {
         let one = session("one", "user:a", Duration::ZERO);
         let mut pending = one.ask().unwrap();
-        let call = one.begin(&Id::number(1)).unwrap();
+        let call = one.under_way.begin(&Id::number(1), &one.ended).unwrap();
         let (_, outlet) = one.open_stream();
         one.end();
         assert!(matches!(pending.answered().await, Reply::Error(_)));

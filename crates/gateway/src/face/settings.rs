@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sekimori_domain::limits;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Settings of the face.
 #[derive(Debug, Clone)]
@@ -31,6 +32,10 @@ pub struct Settings {
     pub session_idle: Duration,
     /// Cancelled when the gate shuts down: open streams end, with a word where the protocol has one.
     pub shutdown: CancellationToken,
+    /// All requests under way, so that the shutdown can wait for their records.
+    pub tasks: TaskTracker,
+    /// Issuers whose access tokens are accepted, for the protected-resource metadata.
+    pub issuers: Arc<[String]>,
 }
 
 impl Default for Settings {
@@ -48,6 +53,8 @@ impl Default for Settings {
             sessions_per_principal_max: limits::SESSIONS_PER_PRINCIPAL_MAX,
             session_idle: limits::SESSION_IDLE,
             shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            issuers: Arc::new([]),
         }
     }
 }
