@@ -1,0 +1,13 @@
+//! The decision point from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod authorize;
+mod check;
+mod matrix;
+mod support;
