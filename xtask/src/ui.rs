@@ -1,6 +1,6 @@
 //! The one place in `xtask` that prints: steps with elapsed time and the table at the end.
 //!
-//! Progress goes to standard error, so that standard output stays free for results.
+//! Progress goes to standard error, results to standard output, so that `--json` stays clean.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -13,6 +13,12 @@ pub(crate) fn note(text: impl Display) {
     eprintln!("{text}");
 }
 
+/// Prints one line of result.
+#[expect(clippy::print_stdout, reason = "the printer of xtask")]
+pub(crate) fn out(text: impl Display) {
+    println!("{text}");
+}
+
 /// A step that has ended.
 struct Done {
     name: String,
@@ -22,16 +28,16 @@ struct Done {
 
 /// The steps of one command: says what runs, how long it took, and at the end what to run again.
 pub(crate) struct Steps {
-    command: &'static str,
+    again: &'static str,
     started: Instant,
     done: Vec<Done>,
 }
 
 impl Steps {
-    /// Starts the clock. `command` is how a person reruns one step, as in `cargo xtask ci --only`.
-    pub(crate) fn new(command: &'static str) -> Self {
+    /// Starts the clock. `again` is how a person reruns a failed step, with `{}` for its name.
+    pub(crate) fn new(again: &'static str) -> Self {
         Self {
-            command,
+            again,
             started: Instant::now(),
             done: Vec::new(),
         }
@@ -87,10 +93,8 @@ impl Steps {
             clock(self.started.elapsed())
         ));
         for step in self.done.iter().filter(|step| !step.passed) {
-            note(format_args!(
-                "\nRun just this step again: {} {}",
-                self.command, step.name
-            ));
+            let again = self.again.replace("{}", &step.name);
+            note(format_args!("\nRun just this again: {again}"));
         }
     }
 }
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_failed_step_ends_the_run_and_is_kept_for_the_summary() {
-        let mut steps = Steps::new("cargo xtask ci --only");
+        let mut steps = Steps::new("cargo xtask ci --only {}");
         assert!(steps.run("good", || Ok(())).is_ok());
         assert!(
             steps

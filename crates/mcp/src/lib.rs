@@ -6,6 +6,10 @@
 //! [`envelope`], then [`revision`] for what the five revisions have in common and what not.
 
 pub mod envelope;
+pub mod headers;
 pub mod names;
 pub mod raw_object;
 pub mod revision;
+pub mod sse;
+pub mod translate;
+pub mod uris;

@@ -81,7 +81,9 @@ fn check_module_doc(file: &TextFile, findings: &mut Findings) {
             !line.trim().is_empty() && !line.starts_with("#![") && !line.starts_with("// ")
         })
         .is_none_or(|line| line.starts_with("//!"));
-    findings.require(documented || file.path.ends_with("/main.rs"), || {
+    // The name of these says what they are for.
+    let exempt = file.path.ends_with("/main.rs") || file.path.ends_with("/tests.rs");
+    findings.require(documented || exempt, || {
         format!(
             "{}: starts without `//!`: say what the module is for",
             file.path
