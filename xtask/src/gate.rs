@@ -1,11 +1,13 @@
-//! The gate as the tour and the conformance suite run it: own folder, free port, real binary.
+//! The gate as the tour and the conformance suite run it: own folder, own ports, the real binary.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 
 use crate::process::Running;
 use crate::run::{built, capture};
@@ -13,32 +15,45 @@ use crate::run::{built, capture};
 const START_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Everybody may call everything: for suites that have no credentials, on loopback only.
-const ALLOW_ALL: &str = "permit(principal, action, resource);\n";
+const ALLOW_ALL: &str = "@id(\"everything\")\npermit (principal, action, resource);\n";
 
-/// A running gate. Dropping it stops it.
-pub(crate) struct Gate {
-    running: Running,
-}
-
-/// A gate's folder with its configuration, before it runs and beside it.
+/// A gate's folder: its configuration and its data.
 pub(crate) struct Home {
     folder: PathBuf,
 }
 
 impl Home {
-    /// Writes the configuration.
-    pub(crate) fn create(folder: &Path, config: &str, policy: &str) -> Result<Self> {
-        fs::create_dir_all(folder.join("policies")).context("creating the gate's folder")?;
-        fs::write(folder.join("sekimori.toml"), config).context("writing the configuration")?;
-        fs::write(folder.join("policies/main.cedar"), policy).context("writing the policy")?;
-        Ok(Self {
+    /// Makes a fresh folder, for a gate on `port` of the loopback interface; 0 takes a free one.
+    pub(crate) fn create(folder: &Path, port: u16) -> Result<Self> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).context("removing the gate's old folder")?;
+        }
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .context("creating the gate's folder")?;
+        let home = Self {
             folder: folder.to_path_buf(),
-        })
+        };
+        let config = format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\noperations_listen = \"127.0.0.1:0\"\n\
+             data_dir = \"data\"\ndrain_seconds = 5\n\n[telemetry]\nlog_format = \"text\"\n"
+        );
+        fs::write(home.config(), config).context("writing the configuration")?;
+        Ok(home)
     }
 
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.join("sekimori.toml")
+    }
+
+    /// A file beside the configuration.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<String> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).with_context(|| format!("writing {name}"))?;
+        Ok(path.display().to_string())
     }
 
     /// Runs a subcommand of `sekimori` on this folder and returns what it printed.
@@ -51,51 +66,63 @@ impl Home {
         )
     }
 
+    /// The same with `--json`, parsed.
+    pub(crate) fn query<T: DeserializeOwned>(&self, args: &[&str]) -> Result<T> {
+        let printed = self.sekimori(&[args, &["--json"]].concat())?;
+        serde_json::from_str(&printed)
+            .with_context(|| format!("reading sekimori {}", args.join(" ")))
+    }
+
+    /// Puts a policy set in force.
+    pub(crate) fn activate(&self, policies: &str) -> Result<()> {
+        let file = self.write("policies.cedar", policies)?;
+        self.sekimori(&["policy", "activate", &file]).map(|_| ())
+    }
+
     /// Starts the gate.
     pub(crate) fn serve(&self, flags: &[&str]) -> Result<Gate> {
-        let config = self.config();
-        let mut args = vec![
-            "serve",
-            "--config",
-            config.to_str().context("the folder's name is not text")?,
-        ];
-        args.extend(flags);
-        let running = Running::start(
-            "sekimori",
-            &built("sekimori"),
-            &args,
-            self.folder.join("gate.log"),
-            START_TIME_MAX,
-        )?;
+        let config = self.config().display().to_string();
+        let args = [&["serve", "--config", &config], flags].concat();
+        let log = self.folder.join("gate.log");
+        let running = Running::start("sekimori", &built("sekimori"), &args, log, START_TIME_MAX)?;
         Ok(Gate { running })
     }
+}
+
+/// A running gate. Dropping it stops it.
+pub(crate) struct Gate {
+    running: Running,
 }
 
 impl Gate {
     /// A gate without authentication in front of one connector that everybody may use.
     pub(crate) fn with_open_connector(folder: &Path, name: &str, url: &str) -> Result<Self> {
-        let home = Home::create(folder, &config(folder, 0), ALLOW_ALL)?;
-        home.sekimori(&[
-            "connector",
-            "add",
-            name,
-            "--url",
-            url,
+        let home = Home::create(folder, 0)?;
+        let add = ["connector", "add", name, "--http", url];
+        let trust = [
             "--allow-private-network",
-        ])?;
+            "--allow-sampling",
+            "--allow-roots",
+        ];
+        home.sekimori(&[&add[..], &trust[..]].concat())?;
+        home.activate(ALLOW_ALL)?;
         home.serve(&["--insecure-no-auth"])
+    }
+
+    /// Where all connectors are served.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/mcp", self.running.url())
     }
 
     /// Where one connector is served, with its names unchanged.
     pub(crate) fn connector_url(&self, name: &str) -> String {
         format!("{}/c/{name}/mcp", self.running.url())
     }
-}
 
-/// The smallest configuration: loopback, one folder.
-fn config(folder: &Path, port: u16) -> String {
-    format!(
-        "listen = \"127.0.0.1:{port}\"\ndata = {:?}\n",
-        folder.join("data").display().to_string()
-    )
+    /// Waits until it ends by itself or by a signal from outside.
+    pub(crate) fn wait(&mut self) -> Result<()> {
+        let status = self.running.wait()?;
+        anyhow::ensure!(status.success(), "the gate ended: {status}");
+        Ok(())
+    }
 }

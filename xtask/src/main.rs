@@ -3,6 +3,7 @@
 
 mod ci;
 mod conformance;
+mod demo;
 mod deny;
 mod gate;
 mod mcp;
@@ -37,6 +38,11 @@ enum Command {
     },
     /// Run the official MCP conformance suite against the gate
     Conformance(conformance::ConformanceArgs),
+    /// Start the gate with real MCP servers behind it and show what it does
+    #[command(
+        after_help = "Examples:\n  cargo xtask demo\n  cargo xtask demo --exit --json > tour.json\n  cargo xtask demo --port 9000"
+    )]
+    Demo(demo::DemoArgs),
     /// Run cargo-deny on licences, bans and sources
     Deny,
     /// Install what we test against: PostgreSQL, MCP clients and servers, the conformance suite
@@ -65,6 +71,7 @@ fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Ci { only } => ci::ci(&only),
         Command::Conformance(args) => conformance::conformance(&args),
+        Command::Demo(args) => demo::demo(&args),
         Command::Deny => deny::deny(),
         Command::Setup { only } => setup::setup(&only),
         Command::Test(args) => test::test(&args),

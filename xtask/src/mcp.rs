@@ -25,12 +25,15 @@ pub(crate) struct Client {
     agent: Agent,
     url: String,
     token: Option<String>,
+    trace: Option<String>,
 }
 
 /// A tool as listed.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Tool {
     pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) description: String,
 }
 
 /// What came back for one request.
@@ -52,6 +55,40 @@ impl Answer {
             )
         })
     }
+
+    /// A tool that ran to its end without reporting an error.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.result()
+            .is_ok_and(|result| result.get("isError") != Some(&Value::Bool(true)))
+    }
+
+    /// The code of the gate's refusal: beside a tool result, or in an error's data.
+    pub(crate) fn refusal_code(&self) -> Option<&str> {
+        ["/result/_meta/sekimori~1refusal/code", "/error/data/code"]
+            .into_iter()
+            .find_map(|path| self.message.pointer(path)?.as_str())
+    }
+
+    /// What a model or a person reads: the text blocks, or the error's message.
+    pub(crate) fn text(&self) -> String {
+        if let Some(message) = self
+            .message
+            .pointer("/error/message")
+            .and_then(Value::as_str)
+        {
+            return message.to_owned();
+        }
+        let blocks = self
+            .message
+            .pointer("/result/content")
+            .and_then(Value::as_array);
+        let texts: Vec<&str> = blocks
+            .into_iter()
+            .flatten()
+            .filter_map(|block| block.get("text").and_then(Value::as_str))
+            .collect();
+        texts.join("\n")
+    }
 }
 
 impl Client {
@@ -66,7 +103,20 @@ impl Client {
             agent: config.into(),
             url: url.to_owned(),
             token: token.map(str::to_owned),
+            trace: None,
         }
+    }
+
+    /// The same, with every request part of one trace (W3C Trace Context: 32 hexadecimal digits).
+    pub(crate) fn traced(mut self, trace: &str) -> Self {
+        self.trace = Some(format!("00-{trace}-0000000000000001-01"));
+        self
+    }
+
+    /// What the server says of itself.
+    pub(crate) fn discover(&self) -> Result<Value> {
+        let answer = self.request("server/discover", None, json!({}))?;
+        answer.result().cloned()
     }
 
     /// All tools that the caller may see.
@@ -86,9 +136,34 @@ impl Client {
         bail!("the list of tools has more than {PAGES_MAX} pages")
     }
 
+    /// Calls a tool.
+    pub(crate) fn call(&self, tool: &str, arguments: &Value) -> Result<Answer> {
+        self.request(
+            "tools/call",
+            Some(tool),
+            json!({ "name": tool, "arguments": arguments }),
+        )
+    }
+
+    /// What every modern request says about its client.
+    fn meta(&self) -> Value {
+        let mut meta = json!({
+            "io.modelcontextprotocol/protocolVersion": REVISION,
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": {
+                "name": "sekimori-tour",
+                "version": env!("CARGO_PKG_VERSION"),
+            },
+        });
+        if let (Some(meta), Some(trace)) = (meta.as_object_mut(), &self.trace) {
+            meta.insert("traceparent".to_owned(), trace.as_str().into());
+        }
+        meta
+    }
+
     fn request(&self, method: &str, name: Option<&str>, mut params: Value) -> Result<Answer> {
         if let Some(params) = params.as_object_mut() {
-            params.insert("_meta".to_owned(), meta());
+            params.insert("_meta".to_owned(), self.meta());
         }
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let mut request = self
@@ -120,15 +195,6 @@ impl Client {
         };
         Ok(Answer { status, message })
     }
-}
-
-/// What every modern request says about its client.
-fn meta() -> Value {
-    json!({
-        "io.modelcontextprotocol/protocolVersion": REVISION,
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": { "name": "sekimori-tour", "version": env!("CARGO_PKG_VERSION") },
-    })
 }
 
 /// A body that is one message, or something else, such as a problem of the HTTP layer.
@@ -166,5 +232,17 @@ mod tests {
         let message = last_event(stream.as_bytes()).unwrap();
         assert!(message.get("result").is_some());
         assert!(last_event(&b"data: {}\n\n"[..]).is_err());
+    }
+
+    #[test]
+    fn a_tool_error_is_not_a_success_and_tells_its_text() {
+        let message =
+            json!({ "result": { "isError": true, "content": [{ "type": "text", "text": "no" }] } });
+        let answer = Answer {
+            status: 200,
+            message,
+        };
+        assert!(!answer.succeeded());
+        assert_eq!(answer.text(), "no");
     }
 }

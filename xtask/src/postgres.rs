@@ -24,6 +24,7 @@ const CONNECTIONS_MAX: u16 = 400;
 pub(crate) struct Postgres {
     server: Child,
     folder: PathBuf,
+    programs: PathBuf,
     port: u16,
 }
 
@@ -71,6 +72,7 @@ impl Postgres {
         let mut postgres = Self {
             server,
             folder,
+            programs,
             port,
         };
         postgres.wait_until_ready(&data)?;
@@ -81,6 +83,11 @@ impl Postgres {
     /// Where tests connect: the superuser, who may create a database per test.
     pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// A client program of the same version.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     fn wait_until_ready(&mut self, data: &Path) -> Result<()> {
@@ -154,7 +161,7 @@ fn settings(folder: &Path, port: u16) -> Vec<String> {
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> Result<u16> {
+fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("looking for a free port")?;
     Ok(listener
         .local_addr()

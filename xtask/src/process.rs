@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
@@ -65,6 +65,13 @@ impl Running {
     /// What it announced.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Waits until it ends by itself or by a signal from outside.
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
+        self.child
+            .wait()
+            .with_context(|| format!("waiting for {}", self.name))
     }
 
     fn poll(&mut self, announced: &Receiver<String>) -> Result<Option<String>> {

@@ -135,7 +135,7 @@ fn install_node() -> Result<()> {
         fs::copy(counterparts().join(file), folder.join(file))
             .with_context(|| format!("copying tests/clients/{file}"))?;
     }
-    run(Command::new("npm").current_dir(&folder).args([
+    run_aside(Command::new("npm").current_dir(&folder).args([
         "ci",
         "--ignore-scripts",
         "--loglevel=error",
@@ -172,18 +172,22 @@ fn install_python() -> Result<()> {
     if capture(Command::new("python3").args(["-c", "import ensurepip"])).is_err() {
         install_debian_package("python3-venv")?;
     }
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&folder))?;
-    run(Command::new(python_program("pip"))
-        .args([
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--only-binary=:all:",
-        ])
-        .arg("-r")
-        .arg(&lock))?;
+    run_aside(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    run_aside(
+        Command::new(python_program("pip"))
+            .args([
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--only-binary=:all:",
+            ])
+            .arg("-r")
+            .arg(&lock),
+    )?;
     stamp(&folder, &lock)
 }
 
@@ -193,12 +197,12 @@ fn install_debian_package(package: &str) -> Result<()> {
         bail!("this is not Debian: install what it calls `{package}` by hand and try again");
     }
     let install = ["install", "--yes", "--no-install-recommends", package];
-    if run(&mut apt_get(&install)?).is_ok() {
+    if run_aside(&mut apt_get(&install)?).is_ok() {
         return Ok(());
     }
     note("The package list may be missing or old: updating it.");
-    run(&mut apt_get(&["update"])?)?;
-    run(&mut apt_get(&install)?)
+    run_aside(&mut apt_get(&["update"])?)?;
+    run_aside(&mut apt_get(&install)?)
 }
 
 fn apt_get(args: &[&str]) -> Result<Command> {
@@ -215,6 +219,11 @@ fn apt_get(args: &[&str]) -> Result<Command> {
         .args(["RUNLEVEL=1", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
         .args(args);
     Ok(command)
+}
+
+/// Keeps standard output free: the demo prints JSON there.
+fn run_aside(command: &mut Command) -> Result<()> {
+    run(command.stdout(std::io::stderr()))
 }
 
 fn explain(part: Part) {

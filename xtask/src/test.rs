@@ -55,6 +55,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
 }
 
 fn run_steps(args: &TestArgs, steps: &mut Steps) -> Result<()> {
+    steps.run("build", || build(args))?;
     let postgres = steps.run("postgres", Postgres::start)?;
     let environment = environment(&postgres);
     steps.run("tests", || run_tests(args, &environment))?;
@@ -66,6 +67,19 @@ fn run_steps(args: &TestArgs, steps: &mut Steps) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Builds what the tests start: `sekimori` and the fixture. Together with the tests, so that all share
+/// one choice of features and nothing is built twice.
+fn build(args: &TestArgs) -> Result<()> {
+    let mut command = cargo();
+    command
+        .args(["build", "--locked", "--bins", "--tests"])
+        .args(args.selection());
+    if args.package.is_some() {
+        command.arg("--package=sekimori-testkit");
+    }
+    run(&mut command)
 }
 
 /// How tests find the counterparts. A test without its counterpart says so and fails.
@@ -90,7 +104,14 @@ fn run_tests(args: &TestArgs, environment: &[(&'static str, PathBuf)]) -> Result
         note(
             "cargo-nextest is not installed (cargo install --locked cargo-nextest): using cargo test",
         );
-        command.args(["test", "--locked", "--all-targets", "--no-fail-fast"]);
+        command.args([
+            "test",
+            "--locked",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ]);
     }
     command.args(args.selection()).args(args.filter.as_ref());
     run(command.envs(environment.iter().cloned()))

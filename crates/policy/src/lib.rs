@@ -1,1 +1,59 @@
-//! The policy decision point: Cedar schema, evaluation, explanation
+//! The policy decision point: Cedar schema, evaluation, explanation.
+//!
+//! # What is asked
+//! *May this principal do this operation class to this tool, now and in this way?* The action is the
+//! operation class of the tool (AUTHZ-2); an unclassified tool is `admin`, whatever else it says. Roles come
+//! from groups (AUTHZ-1), everything else is a condition (AUTHZ-3). The names are in `schema.cedarschema`.
+//!
+//! Each kind of principal is an entity type of its own, because policies tell them apart by `is`; all have
+//! the same attributes, so that one policy can speak of all. Entity identifiers are the principal ids of the
+//! records (`User::"user:hanako"`). Every group name is a `Group` and the `Role` of that name:
+//! giving somebody a role means putting them into the group, or giving one of their groups the role as a parent
+//! ([`GroupHierarchy`]).
+//!
+//! # How it is decided
+//! - Nothing is allowed that no permit allows, and any matching forbid wins.
+//! - A policy that can't be evaluated makes the answer no, and an alert. (Cedar itself would skip it, even a
+//!   forbid.) Strict validation on saving makes that rare.
+//! - The environments granted to an account bound everything.
+//! - `@notice("…")` on a forbid is told to the caller who is turned back.
+//! - `@approval("reason")` on a **permit**: if every permit that decided carries it, a person must agree;
+//!   one permit without it allows the call outright. `@approval("reason")` on a **forbid**: if every forbid
+//!   that matched carries it and some permit allows the call, a person's agreement takes the place of the
+//!   refusal.
+//!
+//! # How it is fast
+//! Policies are first narrowed by scope with bit sets (`index`), each combination that occurs is put
+//! together once, and only those facts are built that its conditions read (`reads`).
+
+mod assertions;
+mod bits;
+mod compiled;
+mod decide;
+mod diagnostic;
+mod engine;
+mod error;
+mod explain;
+mod groups;
+mod index;
+#[cfg(test)]
+mod property_tests;
+mod reads;
+mod situation;
+mod visible;
+mod vocabulary;
+
+pub use assertions::{Expectation, TESTS_BYTES_MAX, TESTS_MAX, TestReport, TestResult, test_bench};
+pub use compiled::{CompiledPolicies, POLICIES_MAX, POLICY_TEXT_BYTES_MAX, PolicySettings, check};
+pub use diagnostic::{Diagnostic, Severity};
+pub use engine::{ENVIRONMENT_RULE, PolicyEngine};
+pub use error::PolicyError;
+pub use explain::{ExplainedPolicy, Explanation, PolicyOutcome};
+pub use groups::GroupHierarchy;
+pub use situation::{Device, Projections};
+pub use vocabulary::SCHEMA;
+
+/// The policies of a first start.
+pub const DEFAULT_POLICIES: &str = include_str!("default_policies.cedar");
+/// The tests of [`DEFAULT_POLICIES`].
+pub const DEFAULT_TESTS: &str = include_str!("default_tests.toml");

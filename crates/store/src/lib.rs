@@ -14,19 +14,26 @@
 //! 1. `src/<aggregate>.rs`: the trait and its types, with the promise of every method in its doc.
 //! 2. A migration with the next number in `migrations/sqlite/` **and** `migrations/postgres/`, and its line
 //!    in `src/migration.rs`. Migrations only go forward and are never edited once released.
-//! 3. `src/sqlite/<aggregate>.rs` and `src/postgres/<aggregate>.rs`, and a getter in [`Store`].
+//! 3. `src/relational/<aggregate>.rs`, written once over what both databases understand, and a getter in
+//!    [`Store`]. What they say differently becomes a method of `database::Dialect`.
 //! 4. `tests/it/conformance/<aggregate>.rs`: every promise, run on both.
 
 mod administrators;
 mod audit_index;
 mod changes;
 mod connectors;
+mod database;
 mod error;
+mod migration;
 mod policies;
+mod postgres;
+mod relational;
 mod reviews;
 mod service_accounts;
+mod sqlite;
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -66,4 +73,30 @@ pub trait Store: Send + Sync + Debug {
     /// Stops the background work and closes all connections. Afterwards everything is
     /// [`Unavailable`](StoreError::Unavailable).
     async fn close(&self);
+}
+
+/// Opens the database of a URL, `sqlite:PATH` or `postgres://…`, and brings its schema up to date.
+///
+/// Several processes may have the same database open. Keep the store as long as its changes are watched.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
+    let database: Arc<dyn database::Database> = if let Some(path) = sqlite_path(url) {
+        Arc::new(sqlite::SqliteDatabase::open(Path::new(path)).await?)
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Arc::new(postgres::PostgresDatabase::open(url).await?)
+    } else {
+        return Err(StoreError::Invalid {
+            what: "database url",
+            rule: "use sqlite:PATH or postgres://USER@HOST/DATABASE",
+        });
+    };
+    Ok(Arc::new(
+        relational::RelationalStore::start(database).await?,
+    ))
+}
+
+/// The path of a SQLite URL. A database in memory would be another one for each connection.
+fn sqlite_path(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    (!path.is_empty() && !path.starts_with(':')).then_some(path)
 }

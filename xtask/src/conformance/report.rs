@@ -328,7 +328,7 @@ mod tests {
         );
         assert_eq!(
             judge("s", true, &[check("SKIPPED")], &none),
-            Verdict::Failed(String::new())
+            Verdict::Failed("no check succeeded".to_owned())
         );
     }
 }

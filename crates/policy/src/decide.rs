@@ -1,0 +1,196 @@
+//! One decision over a compiled policy set.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{Decision as CedarDecision, PolicyId, PolicySet as CedarPolicies};
+use sekimori_domain::catalog::{Environment, Tool};
+use sekimori_domain::road::ApprovalDemand;
+
+use crate::compiled::{CompiledPolicies, CompiledPolicy};
+use crate::error::PolicyError;
+use crate::situation::{Facts, Situation, effective_class};
+use crate::vocabulary::Action;
+
+/// The outcome of a decision, with the ids of the policies that decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Permits allow it and nothing forbids it.
+    Allow {
+        policies: Vec<String>,
+        approval: Option<ApprovalDemand>,
+    },
+    /// Forbids turn it back.
+    Forbidden { policies: Vec<String> },
+    /// No permit allows it.
+    NothingAllows,
+    /// Policies could not be evaluated, so nobody knows: deny.
+    Broken { policies: Vec<String> },
+    /// The account isn't meant for that environment, whatever the policies say.
+    OutsideEnvironments { granted: Vec<Environment> },
+}
+
+/// What Cedar said.
+struct Answer {
+    allowed: bool,
+    reasons: Vec<PolicyId>,
+    errors: Vec<String>,
+}
+
+impl CompiledPolicies {
+    /// Decides on a call of `tool`, looking only at policies whose scope can match.
+    pub(crate) fn decide(
+        &self,
+        situation: &Situation<'_>,
+        tool: &Tool,
+    ) -> Result<Verdict, PolicyError> {
+        if let Some(verdict) = outside_environments(situation, tool) {
+            return Ok(verdict);
+        }
+        let action = Action::Call(effective_class(tool));
+        let bits = self.index.candidates(
+            &situation.caller.principal,
+            &self.settings.groups,
+            action,
+            tool,
+        );
+        let candidates = self.candidates(&bits)?;
+        let facts = self
+            .facts()
+            .build(situation, action, tool, &candidates.reads)?;
+        self.judge(&facts, &candidates.set)
+    }
+
+    /// The same over all policies and all facts, these checked against the schema: the oracle that [`decide`](Self::decide) is compared with.
+    #[cfg(test)]
+    pub(crate) fn decide_fully(
+        &self,
+        situation: &Situation<'_>,
+        tool: &Tool,
+    ) -> Result<Verdict, PolicyError> {
+        if let Some(verdict) = outside_environments(situation, tool) {
+            return Ok(verdict);
+        }
+        let action = Action::Call(effective_class(tool));
+        let mut all = crate::bits::Bits::empty(self.policies.len());
+        (0..self.policies.len()).for_each(|number| all.insert(number));
+        let all = self.candidates(&all)?;
+        let facts =
+            self.facts()
+                .build(situation, action, tool, &crate::reads::Reads::everything())?;
+        self.judge(&facts, &all.set)
+    }
+
+    /// Asks Cedar, and adds what `@approval` means.
+    pub(crate) fn judge(
+        &self,
+        facts: &Facts,
+        policies: &CedarPolicies,
+    ) -> Result<Verdict, PolicyError> {
+        let answer = self.ask(facts, policies);
+        if !answer.errors.is_empty() {
+            return Ok(Verdict::Broken {
+                policies: answer.errors,
+            });
+        }
+        let ids = sorted(&answer.reasons);
+        if answer.allowed {
+            let approval = self.demand_of_all(&ids);
+            return Ok(Verdict::Allow {
+                policies: ids,
+                approval,
+            });
+        }
+        if ids.is_empty() {
+            return Ok(Verdict::NothingAllows);
+        }
+        let Some(demand) = self.demand_of_all(&ids) else {
+            return Ok(Verdict::Forbidden { policies: ids });
+        };
+        self.ask_past(facts, policies, &answer.reasons, demand)
+    }
+
+    /// Every forbid that matched only asks for approval: would the call be allowed without them?
+    fn ask_past(
+        &self,
+        facts: &Facts,
+        policies: &CedarPolicies,
+        forbids: &[PolicyId],
+        demand: ApprovalDemand,
+    ) -> Result<Verdict, PolicyError> {
+        let skipped: BTreeSet<_> = forbids.iter().collect();
+        let rest = policies
+            .policies()
+            .filter(|policy| !skipped.contains(policy.id()))
+            .cloned();
+        let rest = CedarPolicies::from_policies(rest)
+            .map_err(|error| PolicyError::Assemble(Box::new(error)))?;
+        let answer = self.ask(facts, &rest);
+        if !answer.errors.is_empty() {
+            return Ok(Verdict::Broken {
+                policies: answer.errors,
+            });
+        }
+        if !answer.allowed {
+            return Ok(Verdict::NothingAllows);
+        }
+        let mut policies = sorted(forbids);
+        policies.extend(sorted(&answer.reasons));
+        Ok(Verdict::Allow {
+            policies,
+            approval: Some(demand),
+        })
+    }
+
+    fn ask(&self, facts: &Facts, policies: &CedarPolicies) -> Answer {
+        let response = self
+            .authorizer
+            .is_authorized(&facts.request, policies, &facts.entities);
+        let diagnostics = response.diagnostics();
+        let errors = diagnostics
+            .errors()
+            .map(|error| match error {
+                cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
+                    tracing::error!(
+                        alert = true,
+                        policy = %error.policy_id(),
+                        error = %error.inner(),
+                        "a policy could not be evaluated; the call is turned back"
+                    );
+                    error.policy_id().to_string()
+                }
+            })
+            .collect();
+        Answer {
+            allowed: response.decision() == CedarDecision::Allow,
+            reasons: diagnostics.reason().cloned().collect(),
+            errors,
+        }
+    }
+
+    /// The first demand, if every one of these policies has one.
+    fn demand_of_all(&self, ids: &[String]) -> Option<ApprovalDemand> {
+        let policies: Option<Vec<&CompiledPolicy>> = ids.iter().map(|id| self.policy(id)).collect();
+        let policies = policies?;
+        if policies.iter().any(|policy| policy.approval.is_none()) {
+            return None;
+        }
+        policies.first().map(|policy| ApprovalDemand {
+            policy: policy.id.clone(),
+            reason: policy.approval.clone().unwrap_or_default(),
+        })
+    }
+}
+
+fn sorted(ids: &[PolicyId]) -> Vec<String> {
+    let mut ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    ids.sort();
+    ids
+}
+
+/// Environments granted to the account itself bound what policies may allow (AUTHZ-8).
+fn outside_environments(situation: &Situation<'_>, tool: &Tool) -> Option<Verdict> {
+    let granted = situation.caller.principal.environments.as_ref()?;
+    (!granted.contains(&tool.environment)).then(|| Verdict::OutsideEnvironments {
+        granted: granted.clone(),
+    })
+}

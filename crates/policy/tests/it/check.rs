@@ -1,0 +1,108 @@
+//! What is said about policies and tests that can't be accepted.
+
+use sekimori_policy::{
+    DEFAULT_POLICIES, DEFAULT_TESTS, Diagnostic, Expectation, PolicyError, PolicySettings,
+    Severity, check, test_bench,
+};
+
+use crate::support::policy_set;
+
+fn only(text: &str) -> Diagnostic {
+    let mut found = check(text).unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn the_default_policies_have_nothing_to_say() {
+    assert_eq!(check(DEFAULT_POLICIES).unwrap(), []);
+}
+
+#[test]
+fn syntax_errors_have_a_place() {
+    let found = only("@id(\"a\")\npermit(principal, action resource);");
+    assert_eq!(found.severity, Severity::Error);
+    assert_eq!((found.line, found.column), (Some(2), Some(26)));
+}
+
+#[test]
+fn validation_errors_have_place_policy_and_hint() {
+    let found = only(
+        "@id(\"a\") permit(principal, action, resource);\n\
+         @id(\"office\")\nforbid(principal, action, resource)\n  unless { context.ip.isLoopback() };",
+    );
+    assert_eq!(found.policy.as_deref(), Some("office"));
+    assert_eq!((found.line, found.column), (Some(4), Some(12)));
+    assert!(found.hint.unwrap().contains("context has ip"));
+}
+
+#[test]
+fn names_are_checked() {
+    for (text, hint) in [
+        (
+            "principal in Sekimori::Team::\"x\", action, resource",
+            "entity types are",
+        ),
+        (
+            "principal, action == Sekimori::Action::\"write\", resource",
+            "actions are",
+        ),
+        (
+            "principal, action, resource in Sekimori::Environment::\"prod\"",
+            "environments are",
+        ),
+    ] {
+        let found = check(&format!("@id(\"a\") permit({text});")).unwrap();
+        let hints: Vec<_> = found.iter().filter_map(|one| one.hint.as_deref()).collect();
+        assert!(hints.iter().any(|found| found.contains(hint)), "{found:?}");
+    }
+}
+
+#[test]
+fn every_policy_needs_an_id_of_its_own() {
+    let found = only("permit(principal, action, resource);");
+    assert!(found.message.contains("@id"), "{found}");
+    let found = only(
+        "@id(\"a\") permit(principal, action, resource);\n@id(\"a\") forbid(principal, action, resource);",
+    );
+    assert_eq!(found.line, Some(2));
+    assert!(found.message.contains("twice"), "{found}");
+}
+
+#[test]
+fn templates_are_refused() {
+    let found = only("@id(\"a\") permit(principal == ?principal, action, resource);");
+    assert!(found.message.contains("templates"), "{found}");
+}
+
+#[test]
+fn what_can_never_match_is_a_warning() {
+    let found = only("@id(\"a\") permit(principal, action, resource) when { 1 == 2 };");
+    assert_eq!(found.severity, Severity::Warning);
+}
+
+#[test]
+fn the_bench_reports_each_test() {
+    let settings = PolicySettings::default();
+    let report = test_bench(&policy_set(DEFAULT_POLICIES, DEFAULT_TESTS), &settings).unwrap();
+    assert_eq!(report.failed(), 0, "{report:?}");
+    let report = test_bench(&policy_set("", DEFAULT_TESTS), &settings).unwrap();
+    let first = &report.results[0];
+    assert_eq!(
+        (first.expected, first.actual),
+        (Expectation::Allow, Expectation::Deny)
+    );
+    assert!(
+        first
+            .reason
+            .starts_with("expected allow, got deny: no policy"),
+        "{first:?}"
+    );
+}
+
+#[test]
+fn unknown_words_in_tests_are_refused() {
+    let tests = DEFAULT_TESTS.replace("groups", "grupos");
+    let error = test_bench(&policy_set("", &tests), &PolicySettings::default()).unwrap_err();
+    assert!(matches!(error, PolicyError::UnreadableTests(_)));
+}

@@ -1,0 +1,15 @@
+//! The decision point from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod authorize;
+mod check;
+mod explain;
+mod matrix;
+mod support;
+mod visible;

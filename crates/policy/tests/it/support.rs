@@ -1,0 +1,118 @@
+//! Callers and tools to decide on.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sekimori_domain::arguments::Arguments;
+use sekimori_domain::caller::{
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+};
+use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
+use sekimori_domain::ids::{CallId, ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
+use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::refusal::Refusal;
+use sekimori_domain::road::Permit;
+use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings, Projections};
+
+pub(crate) fn policy_set(text: &str, tests: &str) -> PolicySet {
+    PolicySet {
+        version: 7,
+        text: text.to_owned(),
+        tests: tests.to_owned(),
+        author: "user:admin".to_owned(),
+        created_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+pub(crate) fn engine(text: &str) -> PolicyEngine {
+    let set = policy_set(text, "");
+    PolicyEngine::new(CompiledPolicies::compile(&set, &PolicySettings::default()).unwrap())
+}
+
+pub(crate) fn caller(id: &str, kind: PrincipalKind, groups: &[&str]) -> Caller {
+    Caller {
+        principal: Principal {
+            id: PrincipalId::new(id).unwrap(),
+            kind,
+            display_name: id.to_owned(),
+            groups: groups
+                .iter()
+                .map(|name| GroupName::new(name).unwrap())
+                .collect(),
+            department: None,
+            employment: None,
+            environments: None,
+        },
+        client: Client {
+            id: ClientId::new("claude").unwrap(),
+            kind: "preregistered",
+            claimed_name: None,
+        },
+        authentication: Authentication {
+            method: AuthenticationMethod::AccessToken,
+            mfa: false,
+            acr: None,
+            amr: Vec::new(),
+            issuer: "https://login.example".to_owned(),
+            at: None,
+            scopes: None,
+            expires_at: None,
+        },
+        source: Source {
+            ip: None,
+            user_agent: None,
+        },
+    }
+}
+
+pub(crate) fn user(groups: &[&str]) -> Caller {
+    caller("user:hanako", PrincipalKind::User, groups)
+}
+
+pub(crate) fn tool(connector: &str, name: &str, class: Option<OperationClass>) -> Tool {
+    Tool {
+        target: Target {
+            connector: ConnectorName::new(connector).unwrap(),
+            kind: TargetKind::Tool,
+            name: name.to_owned(),
+        },
+        class: class.unwrap_or(OperationClass::Admin),
+        classified: class.is_some(),
+        data_classes: Vec::new(),
+        environment: Environment::Production,
+        definition: None,
+    }
+}
+
+pub(crate) fn with_data_class(mut tool: Tool, class: &str) -> Tool {
+    tool.data_classes.push(DataClass::new(class).unwrap());
+    tool
+}
+
+pub(crate) fn now() -> Timestamp {
+    "2026-01-05T01:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn ask(engine: &PolicyEngine, caller: &Caller, tool: &Tool) -> Result<Permit, Refusal> {
+    ask_with(engine, caller, tool, &Projections::default())
+}
+
+pub(crate) fn ask_with(
+    engine: &PolicyEngine,
+    caller: &Caller,
+    tool: &Tool,
+    projections: &Projections,
+) -> Result<Permit, Refusal> {
+    engine.authorize(
+        CallId(uuid()),
+        &Arc::new(caller.clone()),
+        &Arc::new(tool.clone()),
+        &Arguments::parse(None).unwrap(),
+        now(),
+        projections,
+    )
+}
+
+fn uuid() -> uuid::Uuid {
+    uuid::Uuid::from_u128(1)
+}

@@ -1,0 +1,113 @@
+//! Forward-only migrations: the same numbers in both dialects.
+
+use std::collections::BTreeMap;
+
+use sekimori_domain::digest::Digest;
+
+use crate::database::{Statement, Transaction};
+use crate::error::{Result, StoreError};
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Migration {
+    number: u32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// For SQLite.
+pub(crate) const SQLITE: &[Migration] = &[Migration {
+    number: 1,
+    name: "gate",
+    sql: include_str!("../migrations/sqlite/0001_gate.sql"),
+}];
+
+/// For PostgreSQL.
+pub(crate) const POSTGRES: &[Migration] = &[Migration {
+    number: 1,
+    name: "gate",
+    sql: include_str!("../migrations/postgres/0001_gate.sql"),
+}];
+
+/// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
+/// that a crash half-way leaves the schema as it was.
+pub(crate) async fn migrate(
+    transaction: &mut dyn Transaction,
+    migrations: &'static [Migration],
+) -> Result<()> {
+    transaction
+        .script(
+            "CREATE TABLE IF NOT EXISTS schema_migration (
+                 number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL
+             )",
+        )
+        .await?;
+    let applied = applied(transaction).await?;
+    let known = migrations.last().map_or(0, |last| last.number);
+    if let Some((&found, _)) = applied
+        .last_key_value()
+        .filter(|(number, _)| **number > known)
+    {
+        return Err(StoreError::SchemaTooNew { found, known });
+    }
+    for migration in migrations {
+        let digest = Digest::of(migration.sql.as_bytes()).to_string();
+        match applied.get(&migration.number) {
+            Some(found) if *found == digest => {}
+            Some(_) => {
+                return Err(StoreError::SchemaDiffers {
+                    number: migration.number,
+                });
+            }
+            None => apply(transaction, migration, digest).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn applied(transaction: &mut dyn Transaction) -> Result<BTreeMap<u32, String>> {
+    let statement = Statement::new("migration", "SELECT number, digest FROM schema_migration");
+    let mut applied = BTreeMap::new();
+    for mut row in transaction.query(statement).await? {
+        let number =
+            u32::try_from(row.int()?).map_err(|error| StoreError::corrupt("migration", error))?;
+        applied.insert(number, row.text()?);
+    }
+    Ok(applied)
+}
+
+async fn apply(
+    transaction: &mut dyn Transaction,
+    migration: &Migration,
+    digest: String,
+) -> Result<()> {
+    tracing::info!(
+        number = migration.number,
+        name = migration.name,
+        "applying a migration of the database"
+    );
+    transaction.script(migration.sql).await?;
+    let insert = "INSERT INTO schema_migration (number, name, digest) VALUES ($1, $2, $3)";
+    let statement = Statement::new("migration", insert)
+        .bind(i64::from(migration.number))
+        .bind(migration.name)
+        .bind(digest);
+    transaction.execute(statement).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_dialects_have_the_same_numbers_without_gaps() {
+        let outline = |migrations: &[Migration]| -> Vec<_> {
+            migrations.iter().map(|m| (m.number, m.name)).collect()
+        };
+        assert_eq!(outline(SQLITE), outline(POSTGRES));
+        for (index, migration) in SQLITE.iter().enumerate() {
+            assert_eq!(migration.number as usize, index + 1);
+        }
+    }
+}

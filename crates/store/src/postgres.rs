@@ -1,0 +1,219 @@
+//! PostgreSQL: for more than one node.
+//!
+//! A bump of a group's revision comes first in every mutation and locks the group's row until the commit:
+//! that puts writers of one group in a row, as `BEGIN IMMEDIATE` does for SQLite.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgListener, PgPool, PgPoolOptions, PgRow};
+use sqlx::{Arguments, ConnectOptions, Postgres, Row as _, TypeInfo, ValueRef};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::changes::POLL_INTERVAL;
+use crate::database::{
+    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, sql_text,
+};
+use crate::error::{Result, StoreError};
+use crate::migration;
+
+/// How long a statement waits for a free connection, also while the server is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections of one node: few, since several nodes share a server.
+const CONNECTIONS_MAX: u32 = 10;
+/// The channel on which nodes tell each other that a revision was bumped.
+const CHANNEL: &str = "sekimori_changes";
+
+/// A PostgreSQL database.
+#[derive(Debug)]
+pub(crate) struct PostgresDatabase {
+    pool: PgPool,
+    changed: Arc<Notify>,
+    listener: JoinHandle<()>,
+}
+
+impl PostgresDatabase {
+    /// Connects and brings the schema up to date.
+    pub(crate) async fn open(url: &str) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("sekimori")
+            // Nothing here may take so long; a statement that does must not hold its locks.
+            .options([("statement_timeout", "30s"), ("lock_timeout", "10s")])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        let changed = Arc::default();
+        let listener = tokio::spawn(listen(pool.clone(), Arc::clone(&changed)));
+        let database = Self {
+            pool,
+            changed,
+            listener,
+        };
+        let mut transaction = database.begin().await?;
+        // Nodes that start together take turns.
+        let lock = Statement::new("lock", "SELECT pg_advisory_xact_lock(hashtext('sekimori'))");
+        transaction.execute(lock).await?;
+        migration::migrate(&mut *transaction, migration::POSTGRES).await?;
+        transaction.commit(false).await?;
+        Ok(database)
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// Wakes the watcher at every notification. Without the server there are none; the watcher polls as well.
+async fn listen(pool: PgPool, changed: Arc<Notify>) {
+    while !pool.is_closed() {
+        if let Err(error) = listen_once(&pool, &changed).await {
+            tracing::debug!(%error, "listening for changes was interrupted");
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+async fn listen_once(pool: &PgPool, changed: &Notify) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        listener.recv().await?;
+        changed.notify_one();
+    }
+}
+
+#[async_trait]
+impl Database for PostgresDatabase {
+    async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
+        let what = statement.what;
+        let rows = prepare(statement)?.fetch_all(&self.pool).await?;
+        rows.iter().map(|row| read(what, row)).collect()
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>> {
+        Ok(Box::new(PostgresTransaction {
+            inner: self.pool.begin().await?,
+        }))
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn dialect(&self) -> &'static dyn Dialect {
+        &PostgresDialect
+    }
+
+    async fn close(&self) {
+        self.listener.abort();
+        self.pool.close().await;
+    }
+}
+
+struct PostgresTransaction {
+    inner: sqlx::Transaction<'static, Postgres>,
+}
+
+#[async_trait]
+impl Transaction for PostgresTransaction {
+    async fn query(&mut self, statement: Statement) -> Result<Vec<Row>> {
+        let what = statement.what;
+        let rows = prepare(statement)?.fetch_all(&mut *self.inner).await?;
+        rows.iter().map(|row| read(what, row)).collect()
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<u64> {
+        let done = prepare(statement)?.execute(&mut *self.inner).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn script(&mut self, sql: &'static str) -> Result<()> {
+        sqlx::raw_sql(sql).execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, bumped: bool) -> Result<()> {
+        if bumped {
+            let notify = Statement::new("notification", "SELECT pg_notify($1, '')").bind(CHANNEL);
+            self.execute(notify).await?;
+        }
+        self.inner.commit().await?;
+        Ok(())
+    }
+}
+
+fn prepare(statement: Statement) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>> {
+    let mut arguments = PgArguments::default();
+    for param in statement.params {
+        match param {
+            Param::Int(value) => arguments.add(value),
+            Param::Text(value) => arguments.add(value),
+            Param::Blob(value) => arguments.add(value),
+        }
+        .map_err(StoreError::Unavailable)?;
+    }
+    Ok(sqlx::query_with(sql_text(statement.sql), arguments))
+}
+
+fn read(what: &'static str, row: &PgRow) -> Result<Row> {
+    let cell = |index| -> Result<Cell> {
+        let value = row.try_get_raw(index)?;
+        if value.is_null() {
+            return Ok(Cell::Null);
+        }
+        Ok(match value.type_info().name() {
+            "INT8" => Cell::Int(row.try_get_unchecked(index)?),
+            "TEXT" => Cell::Text(row.try_get_unchecked(index)?),
+            _ => return Err(StoreError::corrupt(what, "a column of an unknown type")),
+        })
+    };
+    let cells = (0..row.len()).map(cell).collect::<Result<_>>()?;
+    Ok(Row::new(what, cells))
+}
+
+struct PostgresDialect;
+
+impl Dialect for PostgresDialect {
+    fn table_along(&self, table: &'static str, _index: &'static str) -> String {
+        // The planner has statistics and is never told.
+        table.to_owned()
+    }
+
+    fn table_by_position(&self, table: &'static str) -> String {
+        table.to_owned()
+    }
+
+    fn contains(&self, column: &'static str, placeholder: &str) -> String {
+        format!("strpos({column}, {placeholder}) > 0")
+    }
+
+    fn insert_grams(&self, rows: usize) -> String {
+        let tuples: Vec<_> = (0..rows)
+            .map(|row| {
+                let (position, grams) = (2 * row + 1, 2 * row + 2);
+                format!("(${position}, array_to_tsvector(string_to_array(${grams}, ' ')))")
+            })
+            .collect();
+        let list = tuples.join(", ");
+        format!("INSERT INTO audit_grams (position, grams) VALUES {list}")
+    }
+
+    fn positions_with_grams(&self, placeholder: &str) -> String {
+        format!("SELECT position FROM audit_grams WHERE grams @@ {placeholder}::tsquery")
+    }
+
+    fn match_grams(&self, wanted: &GramQuery) -> String {
+        match wanted {
+            GramQuery::All(grams) => grams.join(" & "),
+            GramQuery::Prefix(prefix) => format!("{prefix}:*"),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The aggregates over a [`Database`], one file each.
+
+mod administrators;
+mod audit_index;
+mod changes;
+mod connectors;
+mod policies;
+mod reviews;
+mod service_accounts;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::database::{Database, Statement, Transaction};
+use crate::error::{Result, StoreError};
+use crate::{
+    Administrators, AuditIndex, Changes, Connectors, Policies, Reviews, ServiceAccounts, Store,
+};
+
+/// All aggregates over one database.
+#[derive(Debug)]
+pub(crate) struct RelationalStore {
+    database: Arc<dyn Database>,
+    changes: Arc<changes::Watcher>,
+}
+
+impl RelationalStore {
+    /// Reads the revisions once and begins to watch them.
+    pub(crate) async fn start(database: Arc<dyn Database>) -> Result<Self> {
+        let changes = Arc::new(changes::Watcher::start(Arc::clone(&database)).await?);
+        Ok(Self { database, changes })
+    }
+}
+
+#[async_trait]
+impl Store for RelationalStore {
+    fn connectors(&self) -> Arc<dyn Connectors> {
+        Arc::new(connectors::ConnectorTable(Arc::clone(&self.database)))
+    }
+
+    fn reviews(&self) -> Arc<dyn Reviews> {
+        Arc::new(reviews::ReviewTable(Arc::clone(&self.database)))
+    }
+
+    fn policies(&self) -> Arc<dyn Policies> {
+        Arc::new(policies::PolicyTable(Arc::clone(&self.database)))
+    }
+
+    fn service_accounts(&self) -> Arc<dyn ServiceAccounts> {
+        Arc::new(service_accounts::ServiceAccountTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
+    fn administrators(&self) -> Arc<dyn Administrators> {
+        Arc::new(administrators::AdministratorTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
+    fn audit_index(&self) -> Arc<dyn AuditIndex> {
+        Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
+    }
+
+    fn changes(&self) -> Arc<dyn Changes> {
+        Arc::clone(&self.changes) as Arc<dyn Changes>
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.database
+            .query(Statement::new("ping", "SELECT value FROM revision LIMIT 1"))
+            .await
+            .map(|_| ())
+    }
+
+    async fn close(&self) {
+        self.changes.stop();
+        self.database.close().await;
+    }
+}
+
+/// The groups that have a revision.
+#[derive(Debug, Clone, Copy)]
+enum Group {
+    Connectors,
+    Reviews,
+    Policies,
+    Identity,
+}
+
+impl Group {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Connectors => "connectors",
+            Self::Reviews => "reviews",
+            Self::Policies => "policies",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+/// Begins a mutation: bumps the group's revision, which also keeps other writers of the group out until
+/// the end.
+async fn begin(database: &dyn Database, group: Group) -> Result<(Box<dyn Transaction>, u64)> {
+    let mut transaction = database.begin().await?;
+    let revision = bump(&mut *transaction, group).await?;
+    Ok((transaction, revision))
+}
+
+async fn bump(transaction: &mut dyn Transaction, group: Group) -> Result<u64> {
+    let sql = "UPDATE revision SET value = value + 1 WHERE name = $1 RETURNING value";
+    let statement = Statement::new("revision", sql).bind(group.name());
+    let mut row = first(transaction.query(statement).await?)
+        .ok_or_else(|| StoreError::corrupt("revision", "a counter is missing"))?;
+    row.unsigned()
+}
+
+fn first<T>(rows: Vec<T>) -> Option<T> {
+    rows.into_iter().next()
+}

@@ -1,0 +1,244 @@
+//! SQLite: one file, shared by the serving process and by commands in other processes.
+//!
+//! One connection writes, so that writers of this process queue fairly; those of other processes wait by
+//! `busy_timeout`. Every writing transaction begins `IMMEDIATE`: it never has to give up half-way.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Arguments, ConnectOptions, Row as _, Sqlite, TypeInfo, ValueRef};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::database::{
+    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, placeholders, sql_text,
+};
+use crate::error::{Result, StoreError};
+use crate::migration;
+
+/// How long a writer waits for writers of other processes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait before trying again what `busy_timeout` does not cover.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// How long a statement waits for a free connection of this process.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that read: more would only compete for the same two or four cores.
+const READERS_MAX: u32 = 4;
+
+/// A SQLite file.
+#[derive(Debug)]
+pub(crate) struct SqliteDatabase {
+    readers: SqlitePool,
+    writer: SqlitePool,
+    changed: Arc<Notify>,
+}
+
+impl SqliteDatabase {
+    /// Opens the file, making it (mode 0600) and its folder (mode 0700) where missing.
+    pub(crate) async fn open(path: &Path) -> Result<Self> {
+        prepare_file(path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            // Statements could show values of other people in logs.
+            .disable_statement_logging();
+        let database = Self {
+            writer: connect_writer(&options).await?,
+            readers: pool(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON")),
+            changed: Arc::default(),
+        };
+        let mut transaction = database.begin().await?;
+        migration::migrate(&mut *transaction, migration::SQLITE).await?;
+        transaction.commit(false).await?;
+        Ok(database)
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A file doesn't hang up.
+        .test_before_acquire(false)
+}
+
+/// Connects and turns the write-ahead log on. `busy_timeout` does not cover that turn: of several processes
+/// that open a new file at the same time, all but one are sent away and must come back.
+async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool> {
+    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match pool(1).connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    // SQLITE_BUSY is 5; extended codes keep it in their low byte.
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
+fn prepare_file(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        tracing::warn!("the database file could be read by others; taking that right away");
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Database for SqliteDatabase {
+    async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
+        let what = statement.what;
+        let rows = prepare(statement)?.fetch_all(&self.readers).await?;
+        rows.iter().map(|row| read(what, row)).collect()
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>> {
+        Ok(Box::new(SqliteTransaction {
+            inner: self.writer.begin_with("BEGIN IMMEDIATE").await?,
+            changed: Arc::clone(&self.changed),
+        }))
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn dialect(&self) -> &'static dyn Dialect {
+        &SqliteDialect
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+struct SqliteTransaction {
+    inner: sqlx::Transaction<'static, Sqlite>,
+    changed: Arc<Notify>,
+}
+
+#[async_trait]
+impl Transaction for SqliteTransaction {
+    async fn query(&mut self, statement: Statement) -> Result<Vec<Row>> {
+        let what = statement.what;
+        let rows = prepare(statement)?.fetch_all(&mut *self.inner).await?;
+        rows.iter().map(|row| read(what, row)).collect()
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<u64> {
+        let done = prepare(statement)?.execute(&mut *self.inner).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn script(&mut self, sql: &'static str) -> Result<()> {
+        sqlx::raw_sql(sql).execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>, bumped: bool) -> Result<()> {
+        self.inner.commit().await?;
+        if bumped {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+}
+
+fn prepare(statement: Statement) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>> {
+    let mut arguments = SqliteArguments::default();
+    for param in statement.params {
+        match param {
+            Param::Int(value) => arguments.add(value),
+            Param::Text(value) => arguments.add(value),
+            Param::Blob(value) => arguments.add(value),
+        }
+        .map_err(StoreError::Unavailable)?;
+    }
+    Ok(sqlx::query_with(sql_text(statement.sql), arguments))
+}
+
+fn read(what: &'static str, row: &SqliteRow) -> Result<Row> {
+    let cell = |index| -> Result<Cell> {
+        let value = row.try_get_raw(index)?;
+        if value.is_null() {
+            return Ok(Cell::Null);
+        }
+        Ok(match value.type_info().name() {
+            "INTEGER" => Cell::Int(row.try_get_unchecked(index)?),
+            "TEXT" => Cell::Text(row.try_get_unchecked(index)?),
+            _ => return Err(StoreError::corrupt(what, "a column of an unknown type")),
+        })
+    };
+    let cells = (0..row.len()).map(cell).collect::<Result<_>>()?;
+    Ok(Row::new(what, cells))
+}
+
+struct SqliteDialect;
+
+impl Dialect for SqliteDialect {
+    fn table_along(&self, table: &'static str, index: &'static str) -> String {
+        // Without statistics the planner guesses, and with them it has guessed worse.
+        format!("{table} INDEXED BY {index}")
+    }
+
+    fn table_by_position(&self, table: &'static str) -> String {
+        format!("{table} NOT INDEXED")
+    }
+
+    fn contains(&self, column: &'static str, placeholder: &str) -> String {
+        format!("instr({column}, {placeholder}) > 0")
+    }
+
+    fn insert_grams(&self, rows: usize) -> String {
+        let list = placeholders(rows, 2);
+        format!("INSERT INTO audit_grams (rowid, grams) VALUES {list}")
+    }
+
+    fn positions_with_grams(&self, placeholder: &str) -> String {
+        format!("SELECT rowid FROM audit_grams WHERE audit_grams MATCH {placeholder}")
+    }
+
+    fn match_grams(&self, wanted: &GramQuery) -> String {
+        match wanted {
+            GramQuery::All(grams) => grams.join(" AND "),
+            GramQuery::Prefix(prefix) => format!("{prefix}*"),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Searching the index (AUDIT-2).
+
+use sekimori_domain::catalog::OperationClass;
+use sekimori_domain::ids::CorrelationId;
+use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_store::{AuditIndex, AuditQuery, Order, StoreError};
+
+use crate::database::TestDatabase;
+use crate::fixtures::{at, record, row};
+
+/// Appends records 0.. of one node, each edited.
+async fn fill(index: &dyn AuditIndex, edits: &[fn(&mut Record)]) {
+    let rows: Vec<_> = (0..)
+        .zip(edits)
+        .map(|(number, edit)| {
+            let mut record = record("a", number);
+            edit(&mut record);
+            row(number, record)
+        })
+        .collect();
+    index.append(&rows).await.unwrap();
+}
+
+async fn found(index: &dyn AuditIndex, query: AuditQuery) -> Vec<u64> {
+    let page = index.search(&query).await.unwrap();
+    assert_eq!(page.next, None);
+    page.records.into_iter().map(|row| row.sequence).collect()
+}
+
+/// A query with one thing changed.
+fn query(edit: impl FnOnce(&mut AuditQuery)) -> AuditQuery {
+    let mut query = AuditQuery::default();
+    edit(&mut query);
+    query
+}
+
+/// Ten records; each but the first differs from the others in one thing.
+async fn fill_with_differences(index: &dyn AuditIndex) {
+    let edits: [fn(&mut Record); 10] = [
+        |_| {},
+        |record| record.caller.as_mut().unwrap().id = "service:batch".into(),
+        |record| record.caller.as_mut().unwrap().client = "vscode".into(),
+        |record| record.target.as_mut().unwrap().connector = "files".into(),
+        |record| record.target.as_mut().unwrap().name = "delete_customer".into(),
+        |record| record.event = EventKind::ResourceRead,
+        |record| record.outcome.as_mut().unwrap().status = OutcomeStatus::Refused,
+        |record| record.target.as_mut().unwrap().class = OperationClass::Delete,
+        |record| record.correlation = CorrelationId::new("order-42").unwrap(),
+        |record| (record.caller, record.target, record.outcome) = (None, None, None),
+    ];
+    fill(index, &edits).await;
+}
+
+pub(crate) async fn every_filter_narrows(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    fill_with_differences(index).await;
+    let call = record("a", 3).call;
+    for (expected, query) in [
+        (1, query(|q| q.caller = Some("service:batch".into()))),
+        (2, query(|q| q.client = Some("vscode".into()))),
+        (3, query(|q| q.connector = Some("files".into()))),
+        (4, query(|q| q.target = Some("delete_customer".into()))),
+        (4, query(|q| q.target_prefix = Some("delete_".into()))),
+        (5, query(|q| q.event = Some(EventKind::ResourceRead))),
+        (6, query(|q| q.status = Some(OutcomeStatus::Refused))),
+        (7, query(|q| q.class = Some(OperationClass::Delete))),
+        (8, query(|q| q.correlation = Some("order-42".into()))),
+        (3, query(|q| q.call = call)),
+        (4, query(|q| (q.from, q.until) = (Some(at(4)), Some(at(5))))),
+        (4, query(|q| q.text = Some("DELETE".into()))),
+    ] {
+        assert_eq!(found(index, query.clone()).await, [expected], "{query:?}");
+    }
+    assert_eq!(
+        found(index, AuditQuery::default()).await,
+        [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    );
+    let oldest = query(|q| (q.order, q.until) = (Order::OldestFirst, Some(at(3))));
+    assert_eq!(found(index, oldest).await, [0, 1, 2]);
+}
+
+pub(crate) async fn filters_combine(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    fill_with_differences(index).await;
+    let both = query(|q| {
+        q.caller = Some("user:tanaka".into());
+        q.target = Some("delete_customer".into());
+    });
+    assert_eq!(found(index, both).await, [4]);
+    let contradiction = query(|q| {
+        q.client = Some("vscode".into());
+        q.connector = Some("files".into());
+    });
+    assert!(found(index, contradiction).await.is_empty());
+    let never_seen = query(|q| q.caller = Some("user:nobody".into()));
+    assert!(found(index, never_seen).await.is_empty());
+}
+
+pub(crate) async fn text_finds_parts_of_japanese_words(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    fill(
+        index,
+        &[
+            |record| record.target.as_mut().unwrap().name = "社内規程/就業規則.docx".into(),
+            |record| record.caller.as_mut().unwrap().name = "佐藤 一郎".into(),
+            |record| {
+                record.outcome.as_mut().unwrap().message =
+                    Some("取引先コードが見つかりません".into());
+            },
+            |record| record.target.as_mut().unwrap().resources = vec!["顧客番号 ABC-0042".into()],
+            |record| record.target.as_mut().unwrap().name = "ÜBERSICHT".into(),
+        ],
+    )
+    .await;
+    for (text, expected) in [
+        ("就業規則", vec![0]),
+        ("規則", vec![0]),
+        ("業", vec![0]),
+        ("藤 一", vec![1]),
+        ("取引先", vec![2]),
+        ("abc-0042", vec![3]),
+        ("übersicht", vec![4]),
+        ("規約", vec![]),
+        ("則規", vec![]),
+    ] {
+        let query = AuditQuery {
+            text: Some(text.into()),
+            ..AuditQuery::default()
+        };
+        assert_eq!(found(index, query).await, expected, "{text}");
+    }
+    // Together with another filter, and page by page.
+    let query = AuditQuery {
+        text: Some("田中".into()),
+        limit: 2,
+        ..AuditQuery::default()
+    };
+    assert_eq!(all_pages(index, query).await, [4, 3, 2, 0]);
+    let query = AuditQuery {
+        text: Some("規則".into()),
+        connector: Some("files".into()),
+        ..AuditQuery::default()
+    };
+    assert!(found(index, query).await.is_empty());
+}
+
+async fn all_pages(index: &dyn AuditIndex, mut query: AuditQuery) -> Vec<u64> {
+    let mut sequences = Vec::new();
+    loop {
+        let page = index.search(&query).await.unwrap();
+        assert!(page.records.len() <= query.limit as usize);
+        sequences.extend(page.records.into_iter().map(|row| row.sequence));
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => return sequences,
+        }
+    }
+}
+
+pub(crate) async fn pages_join_without_gap_over_equal_times(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    // Three groups of equal times, the middle one much larger than a page.
+    let time_of = |number: u64| {
+        at(match number {
+            0..5 => 0,
+            5..45 => 1,
+            _ => 2,
+        })
+    };
+    let rows: Vec<_> = (0..50)
+        .map(|number| {
+            row(
+                number,
+                Record {
+                    time: time_of(number),
+                    ..record("a", number)
+                },
+            )
+        })
+        .collect();
+    index.append(&rows).await.unwrap();
+    let forth: Vec<u64> = (0..50).collect();
+    let back: Vec<u64> = (0..50).rev().collect();
+    for limit in [1, 3, 7, 49, 50, 51] {
+        for caller in [None, Some("user:tanaka".to_owned())] {
+            let query = AuditQuery {
+                limit,
+                caller,
+                ..AuditQuery::default()
+            };
+            assert_eq!(all_pages(index, query.clone()).await, back, "{limit}");
+            let query = AuditQuery {
+                order: Order::OldestFirst,
+                ..query
+            };
+            assert_eq!(all_pages(index, query).await, forth, "{limit}");
+        }
+    }
+    // Records that arrive meanwhile do not shift the pages.
+    let query = AuditQuery {
+        limit: 30,
+        ..AuditQuery::default()
+    };
+    let page = index.search(&query).await.unwrap();
+    index.append(&[row(50, record("a", 50))]).await.unwrap();
+    let rest = all_pages(
+        index,
+        AuditQuery {
+            cursor: page.next,
+            ..query
+        },
+    )
+    .await;
+    assert_eq!(rest, back[30..]);
+}
+
+pub(crate) async fn prefixes_are_literal(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    fill(
+        index,
+        &[
+            |record| record.target.as_mut().unwrap().name = "file:///営業/見積.xlsx".into(),
+            |record| record.target.as_mut().unwrap().name = "file:///営業部/名簿.xlsx".into(),
+            |record| record.target.as_mut().unwrap().name = "file:///経理/見積.xlsx".into(),
+            |record| record.target.as_mut().unwrap().name = "100%".into(),
+            |record| record.target.as_mut().unwrap().name = "100x".into(),
+            |record| record.target.as_mut().unwrap().name = "File:///営業/x".into(),
+        ],
+    )
+    .await;
+    for (prefix, expected) in [
+        ("file:///営業", vec![1, 0]),
+        ("file:///営業/", vec![0]),
+        ("file:///", vec![2, 1, 0]),
+        ("100%", vec![3]),
+        ("100_", vec![]),
+        ("", vec![5, 4, 3, 2, 1, 0]),
+    ] {
+        let query = AuditQuery {
+            target_prefix: Some(prefix.into()),
+            ..AuditQuery::default()
+        };
+        assert_eq!(found(index, query).await, expected, "{prefix}");
+    }
+}
+
+pub(crate) async fn cursors_belong_to_their_query(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    fill(index, &[|_| {}, |_| {}, |_| {}]).await;
+    let query = AuditQuery {
+        limit: 1,
+        ..AuditQuery::default()
+    };
+    let next = index.search(&query).await.unwrap().next;
+    assert!(next.is_some());
+    // The size of the page may change on the way.
+    let larger = AuditQuery {
+        cursor: next.clone(),
+        limit: 2,
+        ..query.clone()
+    };
+    assert_eq!(index.search(&larger).await.unwrap().records.len(), 2);
+
+    let other = AuditQuery {
+        cursor: next,
+        caller: Some("user:tanaka".into()),
+        ..query.clone()
+    };
+    let forged = ["", "1.2", "x.y.z", "1.2.3", "9223372036854775808.1.0"];
+    let forged = forged.map(|cursor| AuditQuery {
+        cursor: Some(cursor.into()),
+        ..query.clone()
+    });
+    for query in std::iter::once(other).chain(forged) {
+        let error = index.search(&query).await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::Invalid { what: "cursor", .. }),
+            "{error:?}"
+        );
+    }
+}
+
+pub(crate) async fn limits_are_checked(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = store.audit_index();
+    for query in [
+        AuditQuery {
+            limit: 0,
+            ..AuditQuery::default()
+        },
+        AuditQuery {
+            limit: 1_001,
+            ..AuditQuery::default()
+        },
+        AuditQuery {
+            text: Some("あ".repeat(257)),
+            ..AuditQuery::default()
+        },
+    ] {
+        let error = index.search(&query).await.unwrap_err();
+        assert!(matches!(error, StoreError::Invalid { .. }), "{error:?}");
+    }
+    let query = AuditQuery {
+        text: Some("あ".repeat(256)),
+        limit: 1_000,
+        ..AuditQuery::default()
+    };
+    assert_eq!(index.search(&query).await.unwrap().records, []);
+}

@@ -1,0 +1,63 @@
+//! Every promise of the traits, as functions of a database; run on SQLite and on PostgreSQL.
+
+mod administrators;
+mod audit_index;
+mod audit_search;
+mod changes;
+mod connectors;
+mod opening;
+mod policies;
+mod reviews;
+mod service_accounts;
+
+/// Makes a test per database out of each function.
+macro_rules! suite {
+    ($($module:ident: $($test:ident),+;)+) => {
+        $(mod $module {
+            mod sqlite {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let database = crate::database::TestDatabase::sqlite();
+                    crate::conformance::$module::$test(&database).await;
+                    database.remove().await;
+                })+
+            }
+            mod postgres {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let Some(database) = crate::database::TestDatabase::postgres().await else {
+                        return;
+                    };
+                    crate::conformance::$module::$test(&database).await;
+                    database.remove().await;
+                })+
+            }
+        })+
+    };
+}
+
+mod suite {
+    suite! {
+        administrators: tokens_are_found_by_digest, revoking_covers_all_tokens_of_a_name;
+        audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
+            clearing_forgets_one_node_only, intents_stay_open_until_their_outcome,
+            awkward_names_are_indexed, nodes_append_at_the_same_time;
+        audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
+            pages_join_without_gap_over_equal_times, prefixes_are_literal,
+            cursors_belong_to_their_query, limits_are_checked;
+        changes: every_mutation_bumps_its_group, other_processes_are_noticed_within_a_second,
+            failed_mutations_bump_nothing;
+        connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
+            concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
+            revisions_are_never_used_twice;
+        opening: opening_again_changes_nothing, opening_at_the_same_time_migrates_once,
+            a_newer_schema_is_refused, an_edited_migration_is_refused, a_closed_store_is_unavailable,
+            corrupt_rows_are_named_without_their_content;
+        policies: versions_are_numbered_from_one, concurrent_writers_get_distinct_versions,
+            activation_needs_a_version, the_last_activation_counts;
+        reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
+            concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
+        service_accounts: reads_back_what_was_created, suspending_keeps_the_first_date,
+            keys_come_with_their_account, use_is_noted_to_the_minute;
+    }
+}

@@ -1,0 +1,173 @@
+//! Values to store.
+
+use sekimori_domain::Timestamp;
+use sekimori_domain::catalog::{Environment, OperationClass, Review, Target, TargetKind};
+use sekimori_domain::connector::{Connector, ProtocolChoice, Transport};
+use sekimori_domain::digest::Digest;
+use sekimori_domain::ids::{CallId, ConnectorName, CorrelationId, DataClass, GroupName};
+use sekimori_domain::record::{
+    CallerNote, EventKind, OutcomeNote, OutcomeStatus, Phase, RECORD_VERSION, Record, TargetNote,
+};
+use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
+use sekimori_store::{AdministratorToken, Definition, IndexedRecord, NewPolicySet};
+use uuid::Uuid;
+
+/// A time with nanoseconds, so that rounding shows.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::new(1_790_000_000 + second, 123_456_789).unwrap()
+}
+
+pub(crate) fn name(text: &str) -> ConnectorName {
+    ConnectorName::new(text).unwrap()
+}
+
+pub(crate) fn connector(text: &str) -> Connector {
+    Connector {
+        name: name(text),
+        title: "顧客管理".into(),
+        transport: Transport::Http {
+            url: "https://crm.example.com/mcp".into(),
+            headers: std::collections::BTreeMap::new(),
+            allow_private_network: false,
+        },
+        protocol: ProtocolChoice::Auto,
+        environment: Environment::Production,
+        data_classes: vec![DataClass::personal()],
+        enabled: true,
+        allow_sampling: false,
+        allow_roots: false,
+        timeout_seconds: 30,
+        created_at: at(0),
+    }
+}
+
+pub(crate) fn tool(connector: &str, text: &str) -> Target {
+    Target {
+        connector: name(connector),
+        kind: TargetKind::Tool,
+        name: text.into(),
+    }
+}
+
+pub(crate) fn review(definition: &[u8]) -> Review {
+    Review {
+        class: OperationClass::Read,
+        data_classes: vec![DataClass::internal()],
+        definition: Digest::of(definition),
+        reviewer: "admin:審査".into(),
+        reviewed_at: at(1),
+    }
+}
+
+pub(crate) fn definition(target: &Target, raw: &str) -> Definition {
+    Definition {
+        target: target.clone(),
+        digest: Digest::of(raw.as_bytes()),
+        raw: raw.into(),
+    }
+}
+
+pub(crate) fn policies(author: &str) -> NewPolicySet {
+    NewPolicySet {
+        text: "permit(principal, action, resource);".into(),
+        tests: String::new(),
+        author: author.into(),
+        created_at: at(2),
+    }
+}
+
+pub(crate) fn account(text: &str) -> ServiceAccount {
+    ServiceAccount {
+        name: text.into(),
+        owner: "user:tanaka".into(),
+        purpose: "夜間バッチ".into(),
+        groups: vec![GroupName::new("営業部").unwrap()],
+        environments: vec![Environment::Staging],
+        networks: vec!["10.0.0.0/8".parse().unwrap()],
+        created_at: at(3),
+        expires_at: at(1_000),
+        suspended_at: None,
+    }
+}
+
+pub(crate) fn key(id: &str, account: &str) -> ServiceKey {
+    ServiceKey {
+        id: id.into(),
+        account: account.into(),
+        secret_digest: Digest::of(id.as_bytes()),
+        created_at: at(4),
+        expires_at: at(2_000),
+        revoked_at: None,
+        last_used_at: None,
+    }
+}
+
+pub(crate) fn token(text: &str, secret: &[u8]) -> AdministratorToken {
+    AdministratorToken {
+        name: text.into(),
+        token_digest: Digest::of(secret),
+        created_at: at(5),
+        expires_at: at(3_000),
+        revoked_at: None,
+    }
+}
+
+/// The number-th record of a node: a tool call that went well, one second after the one before.
+pub(crate) fn record(node: &str, number: u64) -> Record {
+    let id = Uuid::from_u64_pair(Digest::of(node.as_bytes()).0[0].into(), number);
+    Record {
+        arguments: None,
+        call: Some(CallId(id)),
+        caller: Some(CallerNote {
+            client: "claude".into(),
+            client_claimed: None,
+            groups: Vec::new(),
+            id: "user:tanaka".into(),
+            ip: None,
+            kind: "user".into(),
+            method: "access_token".into(),
+            mfa: true,
+            name: "田中 花子".into(),
+            user_agent: None,
+        }),
+        correlation: CorrelationId::from_uuid(id),
+        decision: None,
+        detail: std::collections::BTreeMap::new(),
+        duration_us: Some(1_234),
+        event: EventKind::ToolCall,
+        id,
+        node: node.into(),
+        outcome: Some(OutcomeNote {
+            bytes: Some(10),
+            code: None,
+            digest: None,
+            message: None,
+            stage: None,
+            status: OutcomeStatus::Success,
+        }),
+        phase: Phase::Single,
+        target: Some(TargetNote {
+            class: OperationClass::Read,
+            classified: true,
+            connector: "crm".into(),
+            data_classes: Vec::new(),
+            definition: None,
+            environment: Environment::Production,
+            kind: TargetKind::Tool,
+            name: "find_customer".into(),
+            resources: Vec::new(),
+        }),
+        time: at(i64::try_from(number).unwrap()),
+        trace: None,
+        v: RECORD_VERSION,
+    }
+}
+
+pub(crate) fn row(sequence: u64, record: Record) -> IndexedRecord {
+    IndexedRecord {
+        node: record.node.clone(),
+        sequence,
+        text: serde_json::to_string(&record).unwrap(),
+        record,
+    }
+}
