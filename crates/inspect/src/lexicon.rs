@@ -1,0 +1,116 @@
+//! Word lists searched at every place of a text in one pass.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Words with a tag each. The longest word at a place wins.
+#[derive(Debug)]
+pub(crate) struct Lexicon<T> {
+    /// Words by their first two characters; a word of one character has NUL as its second.
+    words: HashMap<u64, Vec<(Box<[char]>, T)>, BuildHasherDefault<KeyHasher>>,
+    /// Which characters of the basic plane begin a word, one bit each.
+    first: Box<[u64]>,
+}
+
+/// Spreads keys of two characters; the lists are ours, so nobody can aim at collisions.
+#[derive(Debug, Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        let mixed = (self.0 ^ key).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 29);
+    }
+}
+
+fn key(first: char, second: char) -> u64 {
+    (u64::from(u32::from(first)) << 32) | u64::from(u32::from(second))
+}
+
+fn bit_of(c: char) -> Option<(usize, u64)> {
+    let code = u32::from(c);
+    (code < 0x1_0000).then(|| (usize::try_from(code >> 6).unwrap_or(0), 1_u64 << (code & 63)))
+}
+
+impl<T: Copy> Lexicon<T> {
+    /// A lexicon of `words`, which are folded and lower case.
+    pub(crate) fn new<'a>(words: impl IntoIterator<Item = (&'a str, T)>) -> Self {
+        let mut lexicon =
+            Self { words: HashMap::default(), first: vec![0_u64; 1024].into_boxed_slice() };
+        for (word, tag) in words {
+            let chars: Box<[char]> = word.chars().collect();
+            let Some(first) = chars.first().copied() else { continue };
+            let second = chars.get(1).copied().unwrap_or('\0');
+            if let Some((at, bit)) = bit_of(first)
+                && let Some(slot) = lexicon.first.get_mut(at)
+            {
+                *slot |= bit;
+            }
+            lexicon.words.entry(key(first, second)).or_default().push((chars, tag));
+        }
+        for list in lexicon.words.values_mut() {
+            list.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+        }
+        lexicon
+    }
+
+    /// Whether a word may begin with `c`.
+    pub(crate) fn may_begin(&self, c: char) -> bool {
+        bit_of(c.to_ascii_lowercase())
+            .is_some_and(|(at, bit)| self.first.get(at).is_some_and(|slot| slot & bit != 0))
+    }
+
+    /// The longest word at `at` in `chars`, ignoring ASCII case, as its length and tag.
+    pub(crate) fn longest_at(&self, chars: &[char], at: usize) -> Option<(usize, T)> {
+        self.at(chars, at).next()
+    }
+
+    /// Every word at `at`, the longest first; words of one character last.
+    pub(crate) fn at<'a>(
+        &'a self,
+        chars: &'a [char],
+        at: usize,
+    ) -> impl Iterator<Item = (usize, T)> + 'a {
+        let rest = chars.get(at..).unwrap_or_default();
+        let first = rest.first().map_or('\0', char::to_ascii_lowercase);
+        let second = rest.get(1).map_or('\0', char::to_ascii_lowercase);
+        let long = self.words.get(&key(first, second));
+        let short = self.words.get(&key(first, '\0'));
+        long.into_iter().chain(short).flatten().filter_map(move |(word, tag)| {
+            let part = rest.get(..word.len())?;
+            let same = part.iter().zip(word).all(|(a, b)| a.to_ascii_lowercase() == *b);
+            same.then_some((word.len(), *tag))
+        })
+    }
+
+    /// Whether `word` as a whole is in the list.
+    pub(crate) fn contains(&self, word: &[char]) -> bool {
+        self.at(word, 0).any(|(len, _)| len == word.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_word_wins() {
+        let lexicon = Lexicon::new([("番号", 1), ("登録番号", 2), ("登", 3), ("tel", 4)]);
+        let chars: Vec<char> = "登録番号TEL".chars().collect();
+        assert_eq!(lexicon.longest_at(&chars, 0), Some((4, 2)));
+        assert_eq!(lexicon.longest_at(&chars, 2), Some((2, 1)));
+        assert_eq!(lexicon.longest_at(&chars, 4), Some((3, 4)));
+        assert_eq!(lexicon.longest_at(&chars, 1), None);
+        assert_eq!(lexicon.at(&chars, 0).collect::<Vec<_>>(), [(4, 2), (1, 3)]);
+    }
+}
