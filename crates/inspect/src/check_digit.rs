@@ -2,7 +2,9 @@
 
 /// マイナンバー: 12 digits, modulus 11, the last is the check digit.
 pub(crate) fn my_number(digits: &[u8]) -> bool {
-    let [body @ .., check] = digits else { return false };
+    let [body @ .., check] = digits else {
+        return false;
+    };
     if body.len() != 11 {
         return false;
     }
@@ -18,7 +20,9 @@ pub(crate) fn my_number(digits: &[u8]) -> bool {
 
 /// 法人番号: 13 digits, modulus 9, the first is the check digit.
 pub(crate) fn corporate_number(digits: &[u8]) -> bool {
-    let [check, body @ ..] = digits else { return false };
+    let [check, body @ ..] = digits else {
+        return false;
+    };
     if body.len() != 12 {
         return false;
     }
@@ -37,7 +41,11 @@ pub(crate) fn drivers_license(digits: &[u8]) -> bool {
         return false;
     };
     let weights = [5, 4, 3, 2, 7, 6, 5, 4, 3, 2];
-    let sum: u32 = body.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * weight).sum();
+    let sum: u32 = body
+        .iter()
+        .zip(weights)
+        .map(|(digit, weight)| u32::from(*digit) * weight)
+        .sum();
     u32::from(*check) == (11 - sum % 11) % 10
 }
 
@@ -64,8 +72,11 @@ pub(crate) fn luhn(digits: &[u8]) -> bool {
 
 /// EAN-13, the code of goods (JAN).
 pub(crate) fn ean13(digits: &[u8]) -> bool {
-    let sum: u32 =
-        digits.iter().zip([1, 3].into_iter().cycle()).map(|(d, weight)| u32::from(*d) * weight).sum();
+    let sum: u32 = digits
+        .iter()
+        .zip([1, 3].into_iter().cycle())
+        .map(|(d, weight)| u32::from(*d) * weight)
+        .sum();
     digits.len() == 13 && sum % 10 == 0
 }
 

@@ -31,7 +31,10 @@ pub(crate) fn cells(folded: &Folded, labels: &[Label]) -> Vec<Cell> {
 /// The tag of the last label within `start..end`; a heading often has its sense at its end.
 fn heading(labels: &[Label], start: usize, end: usize) -> Option<Tag> {
     let from = labels.partition_point(|label| label.start < start);
-    let mut within = labels.iter().skip(from).take_while(|label| label.end <= end);
+    let mut within = labels
+        .iter()
+        .skip(from)
+        .take_while(|label| label.end <= end);
     let first = within.next()?.tag;
     let last = within.last().map_or(first, |label| label.tag);
     Some(if last == Tag::Generic { first } else { last })
@@ -50,19 +53,28 @@ fn tables(folded: &Folded, labels: &[Label], cells: &mut Vec<Cell>) {
             let spans = split(folded, start, end, *delimiter);
             if spans.len() == tags.len() {
                 if !is_ruler(folded, start, end) {
-                    cells.extend(
-                        spans.iter().zip(tags).map(|((s, e), tag)| Cell { start: *s, end: *e, tag: *tag }),
-                    );
+                    cells.extend(spans.iter().zip(tags).map(|((s, e), tag)| Cell {
+                        start: *s,
+                        end: *e,
+                        tag: *tag,
+                    }));
                 }
                 start = end + 1;
                 continue;
             }
         }
-        while labels.get(next_label).is_some_and(|label| label.start < start) {
+        while labels
+            .get(next_label)
+            .is_some_and(|label| label.start < start)
+        {
             next_label += 1;
         }
         let labelled = labels.get(next_label).is_some_and(|label| label.end <= end);
-        head = if labelled { header(folded, labels, start, end) } else { None };
+        head = if labelled {
+            header(folded, labels, start, end)
+        } else {
+            None
+        };
         start = end + 1;
     }
 }
@@ -78,7 +90,9 @@ fn header(
     if line.len() > 4096 || line.iter().any(char::is_ascii_digit) {
         return None;
     }
-    let delimiter = *DELIMITERS.iter().max_by_key(|d| line.iter().filter(|c| c == d).count())?;
+    let delimiter = *DELIMITERS
+        .iter()
+        .max_by_key(|d| line.iter().filter(|c| c == d).count())?;
     let spans = split(folded, start, end, delimiter);
     if spans.len() < 2 || line.contains(&'{') {
         return None;
@@ -91,7 +105,10 @@ fn header(
 
 /// The line below a Markdown heading.
 fn is_ruler(folded: &Folded, start: usize, end: usize) -> bool {
-    folded.part(start, end).iter().all(|c| matches!(c, '|' | '-' | ':' | ' '))
+    folded
+        .part(start, end)
+        .iter()
+        .all(|c| matches!(c, '|' | '-' | ':' | ' '))
 }
 
 /// Splits at `delimiter` outside of quotes and trims every cell.
@@ -101,7 +118,9 @@ fn split(folded: &Folded, start: usize, end: usize, delimiter: char) -> Vec<(usi
     for (offset, c) in folded.part(start, end).iter().enumerate() {
         match *c {
             '"' | '\'' if quote == *c => quote = '\0',
-            '"' | '\'' if quote == '\0' && folded.part(from, start + offset).iter().all(|c| *c == ' ') => {
+            '"' | '\''
+                if quote == '\0' && folded.part(from, start + offset).iter().all(|c| *c == ' ') =>
+            {
                 quote = *c;
             }
             c if c == delimiter && quote == '\0' => {
@@ -133,19 +152,28 @@ fn trim(folded: &Folded, mut start: usize, mut end: usize) -> (usize, usize) {
 fn insert(folded: &Folded, labels: &[Label], values: Label, cells: &mut Vec<Cell>) {
     let back = values.start.saturating_sub(2048);
     let before = folded.part(back, values.start);
-    let Some(close) = before.iter().rposition(|c| *c == ')') else { return };
-    let Some(open) = before.iter().take(close).rposition(|c| *c == '(') else { return };
+    let Some(close) = before.iter().rposition(|c| *c == ')') else {
+        return;
+    };
+    let Some(open) = before.iter().take(close).rposition(|c| *c == '(') else {
+        return;
+    };
     let columns = split(folded, back + open + 1, back + close, ',');
-    let tags: Vec<_> = columns.iter().map(|(s, e)| heading(labels, *s, *e)).collect();
+    let tags: Vec<_> = columns
+        .iter()
+        .map(|(s, e)| heading(labels, *s, *e))
+        .collect();
     let mut at = values.end;
     while let Some((open, close)) = tuple(folded, at) {
         let spans = split(folded, open + 1, close, ',');
         if spans.len() != tags.len() {
             return;
         }
-        cells.extend(
-            spans.iter().zip(&tags).map(|((s, e), tag)| Cell { start: *s, end: *e, tag: *tag }),
-        );
+        cells.extend(spans.iter().zip(&tags).map(|((s, e), tag)| Cell {
+            start: *s,
+            end: *e,
+            tag: *tag,
+        }));
         at = close + 1;
     }
 }
@@ -188,7 +216,10 @@ mod tests {
         assert_eq!(csv[1].1, Some(Tag::Phone));
         assert_eq!(csv[2].1, None);
         let markdown = found("| 担当 | 連絡先 |\n|---|---|\n| 甲 | 乙 |\n");
-        assert_eq!(markdown.iter().filter(|(cell, _)| !cell.is_empty()).count(), 2);
+        assert_eq!(
+            markdown.iter().filter(|(cell, _)| !cell.is_empty()).count(),
+            2
+        );
         let sql = found("INSERT INTO t(name, zip) VALUES ('a','1'),('b','2');");
         assert_eq!(sql.len(), 4);
         assert_eq!(sql[3], ("2".to_owned(), Some(Tag::Postal)));

@@ -46,7 +46,12 @@ impl Document {
         let labels = labels(&folded);
         let cells = cells(&folded, &labels);
         let numbers = numbers(&folded);
-        Self { folded, labels, cells, numbers }
+        Self {
+            folded,
+            labels,
+            cells,
+            numbers,
+        }
     }
 
     /// The table cell that `start` is in.
@@ -65,13 +70,25 @@ impl Document {
         }
         if let Some(cell) = cell {
             // A column that says nothing about itself says nothing against its cells either.
-            return Context { tag: cell.tag, distance: 0, used: false };
+            return Context {
+                tag: cell.tag,
+                distance: 0,
+                used: false,
+            };
         }
         let behind = self.label_behind(end);
         if behind.is_none() && self.foreign_key(start) {
-            return Context { tag: Some(Tag::Other), distance: 0, used: false };
+            return Context {
+                tag: Some(Tag::Other),
+                distance: 0,
+                used: false,
+            };
         }
-        Context { tag: behind, distance: 0, used: false }
+        Context {
+            tag: behind,
+            distance: 0,
+            used: false,
+        }
     }
 
     fn label_before(&self, start: usize, floor: usize) -> Option<Context> {
@@ -98,7 +115,11 @@ impl Document {
             let account = owner.is_some_and(|owner| matches!(owner.tag, Tag::Account | Tag::Bank));
             tag = if account { Tag::Account } else { Tag::Health };
         }
-        Some(Context { tag: Some(tag), distance, used })
+        Some(Context {
+            tag: Some(tag),
+            distance,
+            used,
+        })
     }
 
     /// A label right behind, which is not the label of the next value.
@@ -106,11 +127,18 @@ impl Document {
         let at = self.labels.partition_point(|label| label.start < end);
         let label = self.labels.get(at).filter(|label| label.start - end <= 6)?;
         let between = self.folded.part(end, label.start);
-        if between.iter().any(|c| matches!(c, '\n' | '、' | '。' | ',' | '/' | '|' | ';' | ' ' | '"' | '\'')) {
+        if between.iter().any(|c| {
+            matches!(
+                c,
+                '\n' | '、' | '。' | ',' | '/' | '|' | ';' | ' ' | '"' | '\''
+            )
+        }) {
             return None;
         }
         let next = self.folded.part(label.end, label.end + 8);
-        let value = next.iter().any(|c| c.is_ascii_digit() || matches!(c, ':' | '='));
+        let value = next
+            .iter()
+            .any(|c| c.is_ascii_digit() || matches!(c, ':' | '='));
         (!value && label.tag != Tag::Nothing && label.tag != Tag::Generic).then_some(label.tag)
     }
 
@@ -131,8 +159,20 @@ impl Document {
     }
 
     /// A candidate of the detector.
-    pub(crate) fn push(found: &mut Vec<Match>, kind: Kind, start: usize, end: usize, confidence: u8) {
-        found.push(Match { kind, start, end, confidence, rule: 0 });
+    pub(crate) fn push(
+        found: &mut Vec<Match>,
+        kind: Kind,
+        start: usize,
+        end: usize,
+        confidence: u8,
+    ) {
+        found.push(Match {
+            kind,
+            start,
+            end,
+            confidence,
+            rule: 0,
+        });
     }
 }
 
@@ -143,7 +183,8 @@ fn reaches(between: &[char]) -> bool {
         match c {
             '。' | ';' | '}' => return false,
             '\n' if text => return false,
-            ' ' | '\t' | ':' | ')' | '】' | '」' | ']' | '>' | '-' | '=' | '"' | '\'' | '(' | '*' | '\n' => {}
+            ' ' | '\t' | ':' | ')' | '】' | '」' | ']' | '>' | '-' | '=' | '"' | '\'' | '('
+            | '*' | '\n' => {}
             _ => text = true,
         }
     }

@@ -170,12 +170,20 @@ pub(crate) struct Match {
 
 /// The most certain of overlapping candidates, in order; the longer one when equally certain.
 pub(crate) fn resolve(mut candidates: Vec<Match>) -> Vec<Match> {
-    candidates.sort_by_key(|c| (std::cmp::Reverse((c.confidence, c.end - c.start)), c.start, c.kind));
+    candidates.sort_by_key(|c| {
+        (
+            std::cmp::Reverse((c.confidence, c.end - c.start)),
+            c.start,
+            c.kind,
+        )
+    });
     let mut kept: std::collections::BTreeMap<usize, Match> = std::collections::BTreeMap::new();
     for candidate in candidates {
         // Kept spans do not overlap, so only the neighbour on the left can reach in.
         let left = kept.range(..candidate.end).next_back();
-        if left.is_none_or(|(_, other)| other.end <= candidate.start) && candidate.start < candidate.end {
+        if left.is_none_or(|(_, other)| other.end <= candidate.start)
+            && candidate.start < candidate.end
+        {
             kept.insert(candidate.start, candidate);
         }
     }
@@ -187,7 +195,13 @@ mod tests {
     use super::*;
 
     fn candidate(start: usize, end: usize, confidence: u8) -> Match {
-        Match { kind: Kind::Phone, start, end, confidence, rule: 1 }
+        Match {
+            kind: Kind::Phone,
+            start,
+            end,
+            confidence,
+            rule: 1,
+        }
     }
 
     #[test]

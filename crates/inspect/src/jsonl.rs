@@ -77,7 +77,10 @@ pub fn scan_jsonl(
     let mut line = 0;
     loop {
         buffer.clear();
-        let read = reader.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut buffer)?;
+        let read = reader
+            .by_ref()
+            .take(LINE_BYTES_MAX + 1)
+            .read_until(b'\n', &mut buffer)?;
         if read == 0 {
             writer.flush()?;
             return Ok(line);
@@ -91,9 +94,19 @@ pub fn scan_jsonl(
         }
         let input: Input =
             serde_json::from_slice(&buffer).map_err(|_| ScanLinesError::Line { line })?;
-        let findings = scanner.scan(&input.text).into_iter().map(Entry::from).collect();
-        serde_json::to_writer(&mut writer, &Output { id: &input.id, findings })
-            .map_err(std::io::Error::from)?;
+        let findings = scanner
+            .scan(&input.text)
+            .into_iter()
+            .map(Entry::from)
+            .collect();
+        serde_json::to_writer(
+            &mut writer,
+            &Output {
+                id: &input.id,
+                findings,
+            },
+        )
+        .map_err(std::io::Error::from)?;
         writer.write_all(b"\n")?;
     }
 }
@@ -104,7 +117,8 @@ mod tests {
 
     #[test]
     fn lines_in_lines_out() {
-        let input = "{\"id\":\"a\",\"text\":\"電話 090-1234-5678\"}\n\n{\"id\":2,\"text\":\"なし\"}\n";
+        let input =
+            "{\"id\":\"a\",\"text\":\"電話 090-1234-5678\"}\n\n{\"id\":2,\"text\":\"なし\"}\n";
         let mut output = Vec::new();
         scan_jsonl(&Scanner::new(), input.as_bytes(), &mut output).unwrap();
         let lines: Vec<serde_json::Value> = String::from_utf8(output)
@@ -122,7 +136,12 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_told_without_its_content() {
-        let error = scan_jsonl(&Scanner::new(), &b"{\"id\":1,\"text\":4111}"[..], Vec::new()).unwrap_err();
+        let error = scan_jsonl(
+            &Scanner::new(),
+            &b"{\"id\":1,\"text\":4111}"[..],
+            Vec::new(),
+        )
+        .unwrap_err();
         assert!(!error.to_string().contains("4111"));
         assert!(matches!(error, ScanLinesError::Line { line: 1 }));
     }

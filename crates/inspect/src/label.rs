@@ -29,7 +29,6 @@ pub(crate) enum Tag {
     Name,
     Employee,
     Vehicle,
-    Secret,
     /// 「記号・番号」 of an insurance card or of ゆうちょ.
     Symbol,
     /// 「番号」, "id": a number of a kind that the word before may tell.
@@ -84,7 +83,11 @@ const WORDS: &[(Tag, &[&str])] = &[
 ];
 
 static LEXICON: LazyLock<Lexicon<Tag>> = LazyLock::new(|| {
-    Lexicon::new(WORDS.iter().flat_map(|(tag, words)| words.iter().map(|word| (*word, *tag))))
+    Lexicon::new(
+        WORDS
+            .iter()
+            .flat_map(|(tag, words)| words.iter().map(|word| (*word, *tag))),
+    )
 });
 
 /// Every label of a text, in order, without overlaps.
@@ -95,10 +98,18 @@ pub(crate) fn labels(folded: &Folded) -> Vec<Label> {
     let mut previous = '\0';
     while let Some(c) = chars.get(at).copied() {
         let hit = (starts_word(previous, c) && lexicon.may_begin(c))
-            .then(|| lexicon.at(chars, at).find(|(len, _)| ends_word(folded, at + len)))
+            .then(|| {
+                lexicon
+                    .at(chars, at)
+                    .find(|(len, _)| ends_word(folded, at + len))
+            })
             .flatten();
         if let Some((len, tag)) = hit {
-            labels.push(Label { start: at, end: at + len, tag });
+            labels.push(Label {
+                start: at,
+                end: at + len,
+                tag,
+            });
             at += len;
             previous = folded.before(at);
         } else {
@@ -127,7 +138,10 @@ mod tests {
     use super::*;
 
     fn tags(text: &str) -> Vec<Tag> {
-        labels(&Folded::new(text)).iter().map(|label| label.tag).collect()
+        labels(&Folded::new(text))
+            .iter()
+            .map(|label| label.tag)
+            .collect()
     }
 
     #[test]

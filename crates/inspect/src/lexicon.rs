@@ -39,24 +39,37 @@ fn key(first: char, second: char) -> u64 {
 
 fn bit_of(c: char) -> Option<(usize, u64)> {
     let code = u32::from(c);
-    (code < 0x1_0000).then(|| (usize::try_from(code >> 6).unwrap_or(0), 1_u64 << (code & 63)))
+    (code < 0x1_0000).then(|| {
+        (
+            usize::try_from(code >> 6).unwrap_or(0),
+            1_u64 << (code & 63),
+        )
+    })
 }
 
 impl<T: Copy> Lexicon<T> {
     /// A lexicon of `words`, which are folded and lower case.
     pub(crate) fn new<'a>(words: impl IntoIterator<Item = (&'a str, T)>) -> Self {
-        let mut lexicon =
-            Self { words: HashMap::default(), first: vec![0_u64; 1024].into_boxed_slice() };
+        let mut lexicon = Self {
+            words: HashMap::default(),
+            first: vec![0_u64; 1024].into_boxed_slice(),
+        };
         for (word, tag) in words {
             let chars: Box<[char]> = word.chars().collect();
-            let Some(first) = chars.first().copied() else { continue };
+            let Some(first) = chars.first().copied() else {
+                continue;
+            };
             let second = chars.get(1).copied().unwrap_or('\0');
             if let Some((at, bit)) = bit_of(first)
                 && let Some(slot) = lexicon.first.get_mut(at)
             {
                 *slot |= bit;
             }
-            lexicon.words.entry(key(first, second)).or_default().push((chars, tag));
+            lexicon
+                .words
+                .entry(key(first, second))
+                .or_default()
+                .push((chars, tag));
         }
         for list in lexicon.words.values_mut() {
             list.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
@@ -86,16 +99,17 @@ impl<T: Copy> Lexicon<T> {
         let second = rest.get(1).map_or('\0', char::to_ascii_lowercase);
         let long = self.words.get(&key(first, second));
         let short = self.words.get(&key(first, '\0'));
-        long.into_iter().chain(short).flatten().filter_map(move |(word, tag)| {
-            let part = rest.get(..word.len())?;
-            let same = part.iter().zip(word).all(|(a, b)| a.to_ascii_lowercase() == *b);
-            same.then_some((word.len(), *tag))
-        })
-    }
-
-    /// Whether `word` as a whole is in the list.
-    pub(crate) fn contains(&self, word: &[char]) -> bool {
-        self.at(word, 0).any(|(len, _)| len == word.len())
+        long.into_iter()
+            .chain(short)
+            .flatten()
+            .filter_map(move |(word, tag)| {
+                let part = rest.get(..word.len())?;
+                let same = part
+                    .iter()
+                    .zip(word)
+                    .all(|(a, b)| a.to_ascii_lowercase() == *b);
+                same.then_some((word.len(), *tag))
+            })
     }
 }
 

@@ -27,15 +27,24 @@ pub(crate) struct Names {
 pub(crate) static NAMES: LazyLock<Names> = LazyLock::new(Names::shipped);
 
 /// Characters that begin or end given names so rarely that they are words instead.
-const UNLIKELY: &str = "所社会部課室係店様的性化中等間内外前後上下者員業費料品金物事件案数率型式用法例表図系各全同本当該以及其第再最新旧無不非未約済受送付現在時期日月週毎昨明今来先次回点項目";
+const UNLIKELY: &str = "所社会部課室係店様的性化中等間内外前後上下者員業費料品金物事件案数率型式用法例表図系各全同本当該及其第再最新旧無不非未約済受送付現在時期日月週毎昨明今来先次回点項目";
 
 impl Names {
     fn shipped() -> Self {
-        let rows = || include_str!("../data/surnames.txt").lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
+        let rows = || {
+            include_str!("../data/surnames.txt")
+                .lines()
+                .map(|line| line.split_once(' ').unwrap_or((line, "")))
+        };
         let readings = || include_str!("../data/given_readings.txt").lines();
         let mut characters = include_str!("../data/given_characters.txt").lines();
         let mut set = |max: usize| -> HashSet<char> {
-            characters.next().unwrap_or_default().chars().take(max).collect()
+            characters
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .take(max)
+                .collect()
         };
         let katakana = |text: &str| -> Vec<char> { text.chars().map(to_katakana).collect() };
         let (first, last) = (set(800), set(620));
@@ -43,8 +52,12 @@ impl Names {
             surnames: Lexicon::new(rows().map(|(kanji, _)| (kanji, ()))),
             surname_readings: rows().map(|(_, reading)| katakana(reading)).collect(),
             given_readings: readings().map(katakana).collect(),
-            surname_romaji: rows().map(|(_, reading)| romaji(&katakana(reading))).collect(),
-            given_romaji: readings().map(|reading| romaji(&katakana(reading))).collect(),
+            surname_romaji: rows()
+                .map(|(_, reading)| romaji(&katakana(reading)))
+                .collect(),
+            given_romaji: readings()
+                .map(|reading| romaji(&katakana(reading)))
+                .collect(),
             first,
             last,
             single: set(usize::MAX),
@@ -60,7 +73,9 @@ impl Names {
                 word.len() <= 3
                     && self.first.contains(first)
                     && (self.last.contains(last) || *last == '々')
-                    && word.iter().all(|c| self.first.contains(c) || self.last.contains(c) || *c == '々')
+                    && word
+                        .iter()
+                        .all(|c| self.first.contains(c) || self.last.contains(c) || *c == '々')
             }
             [] => false,
         }
@@ -78,12 +93,14 @@ impl Names {
 
     /// Whether `word` is the reading of a listed surname, in either kana.
     pub(crate) fn is_surname_reading(&self, word: &[char]) -> bool {
-        self.surname_readings.contains(&word.iter().copied().map(to_katakana).collect::<Vec<_>>())
+        self.surname_readings
+            .contains(&word.iter().copied().map(to_katakana).collect::<Vec<_>>())
     }
 
     /// Whether `word` is the reading of a given name, in either kana.
     pub(crate) fn is_given_reading(&self, word: &[char]) -> bool {
-        self.given_readings.contains(&word.iter().copied().map(to_katakana).collect::<Vec<_>>())
+        self.given_readings
+            .contains(&word.iter().copied().map(to_katakana).collect::<Vec<_>>())
     }
 
     /// Whether `word` in Latin letters is a surname.
@@ -107,12 +124,38 @@ pub(crate) fn to_katakana(c: char) -> char {
 
 /// One spelling for the many of Latin letters: Hepburn, Kunrei, long vowels.
 fn canonical(word: &[char]) -> String {
-    let mut text: String = word.iter().map(char::to_ascii_lowercase).filter(char::is_ascii_alphabetic).collect();
+    let mut text: String = word
+        .iter()
+        .map(char::to_ascii_lowercase)
+        .filter(char::is_ascii_alphabetic)
+        .collect();
     for (from, to) in [
-        ("shi", "si"), ("chi", "ti"), ("tsu", "tu"), ("fu", "hu"), ("ji", "zi"), ("sha", "sya"),
-        ("shu", "syu"), ("sho", "syo"), ("cha", "tya"), ("chu", "tyu"), ("cho", "tyo"), ("ja", "zya"),
-        ("ju", "zyu"), ("jo", "zyo"), ("mb", "nb"), ("mp", "np"), ("mm", "nm"), ("dzu", "zu"), ("du", "zu"),
-        ("di", "zi"), ("oh", "o*"), ("ou", "o"), ("oo", "o"), ("uu", "u"), ("ii", "i"), ("aa", "a"),
+        ("shi", "si"),
+        ("chi", "ti"),
+        ("tsu", "tu"),
+        ("fu", "hu"),
+        ("ji", "zi"),
+        ("sha", "sya"),
+        ("shu", "syu"),
+        ("sho", "syo"),
+        ("cha", "tya"),
+        ("chu", "tyu"),
+        ("cho", "tyo"),
+        ("ja", "zya"),
+        ("ju", "zyu"),
+        ("jo", "zyo"),
+        ("mb", "nb"),
+        ("mp", "np"),
+        ("mm", "nm"),
+        ("dzu", "zu"),
+        ("du", "zu"),
+        ("di", "zi"),
+        ("oh", "o*"),
+        ("ou", "o"),
+        ("oo", "o"),
+        ("uu", "u"),
+        ("ii", "i"),
+        ("aa", "a"),
     ] {
         text = text.replace(from, to);
     }
@@ -128,6 +171,25 @@ fn canonical(word: &[char]) -> String {
         }
     }
     out
+}
+
+/// Whether `word` reads as Japanese: consonants each with a vowel, or n.
+pub(crate) fn is_romaji(word: &[char]) -> bool {
+    let text: Vec<char> = canonical(word).chars().collect();
+    let vowel = |c: Option<&char>| c.is_some_and(|c| matches!(c, 'a' | 'i' | 'u' | 'e' | 'o'));
+    let mut at = 0;
+    while let Some(c) = text.get(at) {
+        let next = text.get(at + 1);
+        at += match c {
+            'a' | 'i' | 'u' | 'e' | 'o' => 1,
+            _ if vowel(next) && !matches!(c, 'l' | 'v' | 'x' | 'q' | 'c' | 'f' | 'j') => 2,
+            _ if next == Some(&'y') && vowel(text.get(at + 2)) => 3,
+            'n' => 1,
+            _ if next == Some(c) => 1,
+            _ => return false,
+        };
+    }
+    !text.is_empty()
 }
 
 /// Canonical Latin letters of katakana.
@@ -169,13 +231,17 @@ fn small(c: char) -> Option<char> {
 fn syllable(c: char) -> &'static str {
     const KANA: &str = "アイウエオカキクケコガギグゲゴサシスセソザジズゼゾタチツテトダヂヅデドナニヌネノハヒフヘホバビブベボパピプペポマミムメモヤユヨラリルレロワヲンヴ";
     const LATIN: [&str; 73] = [
-        "a", "i", "u", "e", "o", "ka", "ki", "ku", "ke", "ko", "ga", "gi", "gu", "ge", "go", "sa", "si",
-        "su", "se", "so", "za", "zi", "zu", "ze", "zo", "ta", "ti", "tu", "te", "to", "da", "zi", "zu",
-        "de", "do", "na", "ni", "nu", "ne", "no", "ha", "hi", "hu", "he", "ho", "ba", "bi", "bu", "be",
-        "bo", "pa", "pi", "pu", "pe", "po", "ma", "mi", "mu", "me", "mo", "ya", "yu", "yo", "ra", "ri",
-        "ru", "re", "ro", "wa", "o", "n", "vu", "",
+        "a", "i", "u", "e", "o", "ka", "ki", "ku", "ke", "ko", "ga", "gi", "gu", "ge", "go", "sa",
+        "si", "su", "se", "so", "za", "zi", "zu", "ze", "zo", "ta", "ti", "tu", "te", "to", "da",
+        "zi", "zu", "de", "do", "na", "ni", "nu", "ne", "no", "ha", "hi", "hu", "he", "ho", "ba",
+        "bi", "bu", "be", "bo", "pa", "pi", "pu", "pe", "po", "ma", "mi", "mu", "me", "mo", "ya",
+        "yu", "yo", "ra", "ri", "ru", "re", "ro", "wa", "o", "n", "vu", "",
     ];
-    KANA.chars().position(|kana| kana == c).and_then(|at| LATIN.get(at)).copied().unwrap_or("")
+    KANA.chars()
+        .position(|kana| kana == c)
+        .and_then(|at| LATIN.get(at))
+        .copied()
+        .unwrap_or("")
 }
 
 #[cfg(test)]
@@ -195,7 +261,11 @@ mod tests {
             ("ハットリ", ["Hattori", "HATTORI", "hattori"]),
         ] {
             for spelling in spellings {
-                assert_eq!(canonical(&chars(spelling)), romaji(&chars(kana)), "{spelling}");
+                assert_eq!(
+                    canonical(&chars(spelling)),
+                    romaji(&chars(kana)),
+                    "{spelling}"
+                );
             }
         }
     }

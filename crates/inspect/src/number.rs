@@ -47,7 +47,9 @@ impl Number {
 
     /// The digits as a number.
     pub(crate) fn value(&self) -> u64 {
-        self.digits().iter().fold(0, |sum, digit| sum * 10 + u64::from(*digit))
+        self.digits()
+            .iter()
+            .fold(0, |sum, digit| sum * 10 + u64::from(*digit))
     }
 }
 
@@ -163,11 +165,14 @@ fn extend(folded: &Folded, number: Option<Number>, group: Group) -> Option<Numbe
     next.groups += 1;
     next.end = group.end;
     // Kanji digits are letters too: a single one is a word, not a group.
-    Some(next).filter(|_| !(group.kanji && group.end - group.start == 1 && between.is_empty() && number.is_some()))
+    Some(next).filter(|_| {
+        !(group.kanji && group.end - group.start == 1 && between.is_empty() && number.is_some())
+    })
 }
 
 fn neighbours(folded: &Folded, number: &mut Number, left: Option<&Group>, right: Option<&Group>) {
-    let blank = |part: &[char]| !part.is_empty() && part.iter().all(|c| matches!(c, ' ' | '(' | ')'));
+    let blank =
+        |part: &[char]| !part.is_empty() && part.iter().all(|c| matches!(c, ' ' | '(' | ')'));
     match left {
         Some(group) if blank(folded.part(group.end, number.start)) => number.spaced = true,
         Some(_) => number.joined = true,

@@ -31,7 +31,10 @@ impl Scanner {
     pub fn scan(&self, text: &str) -> Vec<Finding> {
         let document = Document::new(text);
         let mut found = Vec::new();
-        for detector in ALL.iter().filter(|detector| self.names || detector.kind != Kind::Person) {
+        for detector in ALL
+            .iter()
+            .filter(|detector| self.names || detector.kind != Kind::Person)
+        {
             detector.find(&document, &mut found);
         }
         resolve(found)

@@ -29,15 +29,20 @@ enum Fold {
     Keep(char),
     Drop,
     /// A voicing mark that joins the kana before it.
-    Mark { semi: bool },
+    Mark {
+        semi: bool,
+    },
     Expand,
 }
 
 impl Folded {
     /// Folds `text`.
     pub(crate) fn new(text: &str) -> Self {
-        let mut folded =
-            Self { chars: Vec::with_capacity(text.len() / 2 + 8), map: Vec::new(), identity: true };
+        let mut folded = Self {
+            chars: Vec::with_capacity(text.len() / 2 + 8),
+            map: Vec::new(),
+            identity: true,
+        };
         let mut at: u32 = 0;
         for c in text.chars() {
             if c.is_ascii() && c != '\r' {
@@ -61,7 +66,12 @@ impl Folded {
         match fold(c) {
             Fold::Keep(kept) => self.push(kept, at),
             Fold::Drop => self.diverge(),
-            Fold::Mark { semi } => match self.chars.last().copied().and_then(|kana| voiced(kana, semi)) {
+            Fold::Mark { semi } => match self
+                .chars
+                .last()
+                .copied()
+                .and_then(|kana| voiced(kana, semi))
+            {
                 Some(joined) => {
                     self.diverge();
                     if let Some(last) = self.chars.last_mut() {
@@ -113,7 +123,9 @@ impl Folded {
 
     /// The part from `start` to `end`, empty where that is outside.
     pub(crate) fn part(&self, start: usize, end: usize) -> &[char] {
-        self.chars.get(start..end.min(self.chars.len())).unwrap_or_default()
+        self.chars
+            .get(start..end.min(self.chars.len()))
+            .unwrap_or_default()
     }
 
     /// The code points of the original that the folded `start..end` stands for.
@@ -123,7 +135,10 @@ impl Folded {
             return (cut(start), cut(end));
         }
         let first = self.map.get(start).map_or(0, |span| span.0);
-        let last = end.checked_sub(1).and_then(|at| self.map.get(at)).map_or(first, |span| span.1);
+        let last = end
+            .checked_sub(1)
+            .and_then(|at| self.map.get(at))
+            .map_or(first, |span| span.1);
         (first, last)
     }
 }
@@ -131,11 +146,15 @@ impl Folded {
 fn fold(c: char) -> Fold {
     match c {
         // The bulk of Japanese text is as it should be.
-        '\u{3041}'..='\u{3096}' | '\u{309B}'..='\u{30FE}' | '\u{3400}'..='\u{9FFF}' => Fold::Keep(c),
+        '\u{3041}'..='\u{3096}' | '\u{309B}'..='\u{30FE}' | '\u{3400}'..='\u{9FFF}' => {
+            Fold::Keep(c)
+        }
         '\u{3001}'..='\u{3035}' => Fold::Keep(c),
         '\u{FF61}'..='\u{FF9D}' => {
             let at = usize::try_from(u32::from(c) - 0xFF61).unwrap_or(usize::MAX);
-            HALF_WIDTH.get(at).map_or(Fold::Drop, |kana| Fold::Keep(*kana))
+            HALF_WIDTH
+                .get(at)
+                .map_or(Fold::Drop, |kana| Fold::Keep(*kana))
         }
         '\u{3099}' | '\u{FF9E}' => Fold::Mark { semi: false },
         '\u{309A}' | '\u{FF9F}' => Fold::Mark { semi: true },
@@ -153,7 +172,11 @@ fn fold(c: char) -> Fold {
                     parts += 1;
                     same &= part == c;
                 });
-                if parts == 1 && same { Fold::Keep(c) } else { Fold::Expand }
+                if parts == 1 && same {
+                    Fold::Keep(c)
+                } else {
+                    Fold::Expand
+                }
             }
             other => other,
         },
@@ -206,13 +229,42 @@ fn digit_from(c: char, zero: u32) -> Fold {
 
 /// `kana` with a voicing mark, where there is such a kana.
 fn voiced(kana: char, semi: bool) -> Option<char> {
-    let takes_semi = matches!(kana, 'ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ' | 'は' | 'ひ' | 'ふ' | 'へ' | 'ほ');
+    let takes_semi = matches!(
+        kana,
+        'ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ' | 'は' | 'ひ' | 'ふ' | 'へ' | 'ほ'
+    );
     let takes = takes_semi
         || matches!(
             kana,
-            'カ' | 'キ' | 'ク' | 'ケ' | 'コ' | 'サ' | 'シ' | 'ス' | 'セ' | 'ソ' | 'タ' | 'チ' | 'ツ'
-                | 'テ' | 'ト' | 'か' | 'き' | 'く' | 'け' | 'こ' | 'さ' | 'し' | 'す' | 'せ' | 'そ' | 'た'
-                | 'ち' | 'つ' | 'て' | 'と'
+            'カ' | 'キ'
+                | 'ク'
+                | 'ケ'
+                | 'コ'
+                | 'サ'
+                | 'シ'
+                | 'ス'
+                | 'セ'
+                | 'ソ'
+                | 'タ'
+                | 'チ'
+                | 'ツ'
+                | 'テ'
+                | 'ト'
+                | 'か'
+                | 'き'
+                | 'く'
+                | 'け'
+                | 'こ'
+                | 'さ'
+                | 'し'
+                | 'す'
+                | 'せ'
+                | 'そ'
+                | 'た'
+                | 'ち'
+                | 'つ'
+                | 'て'
+                | 'と'
         );
     match (kana, semi) {
         ('ウ', false) => Some('ヴ'),
@@ -288,7 +340,8 @@ mod tests {
 
     #[test]
     fn folding_twice_changes_nothing() {
-        for text in ["ﾀｹｻﾞﾜ　①②", "０９０－１２３４", "㍻三年", "café ﬁ"] {
+        for text in ["ﾀｹｻﾞﾜ　①②", "０９０－１２３４", "㍻三年", "café ﬁ"]
+        {
             let once = folded(text);
             assert_eq!(folded(&once), once);
         }

@@ -33,17 +33,29 @@ static PLACES: LazyLock<Lexicon<Place>> = LazyLock::new(|| {
     let listed = include_str!("../../data/municipalities.txt").lines();
     let short = listed.clone().flat_map(|name| {
         // 「厚沢部町」 of 「檜山郡厚沢部町」, 「札幌市」 of 「札幌市中央区」
-        let town = name.split_once('郡').map(|(_, town)| town).filter(|town| town.chars().count() > 2);
-        let city = name.find('市').and_then(|at| name.get(..at + '市'.len_utf8())).filter(|city| city.len() < name.len());
+        let town = name
+            .split_once('郡')
+            .map(|(_, town)| town)
+            .filter(|town| town.chars().count() > 2);
+        let city = name
+            .find('市')
+            .and_then(|at| name.get(..at + '市'.len_utf8()))
+            .filter(|city| city.len() < name.len());
         [town, city].into_iter().flatten()
     });
     let towns = listed.chain(short).map(|name| (name, Place::Municipality));
-    Lexicon::new(PREFECTURES.map(|name| (name, Place::Prefecture)).into_iter().chain(towns))
+    Lexicon::new(
+        PREFECTURES
+            .map(|name| (name, Place::Prefecture))
+            .into_iter()
+            .chain(towns),
+    )
 });
 
 /// Whether an address may begin at `at`.
 pub(super) fn begins(document: &Document, at: usize) -> bool {
-    PLACES.may_begin(document.folded.at(at)) && PLACES.longest_at(document.folded.chars(), at).is_some()
+    PLACES.may_begin(document.folded.at(at))
+        && PLACES.longest_at(document.folded.chars(), at).is_some()
 }
 
 fn find(document: &Document, found: &mut Vec<Match>) {
@@ -70,7 +82,9 @@ fn outline(document: &Document, start: usize) -> Option<(usize, u8)> {
     let mut at = skip_blank(folded, start + len);
     let mut exact = place == Place::Municipality;
     if place == Place::Prefecture {
-        let next = PLACES.longest_at(folded.chars(), at).filter(|(_, place)| *place == Place::Municipality);
+        let next = PLACES
+            .longest_at(folded.chars(), at)
+            .filter(|(_, place)| *place == Place::Municipality);
         if let Some((len, _)) = next {
             at = skip_blank(folded, at + len);
             exact = true;
@@ -81,7 +95,14 @@ fn outline(document: &Document, start: usize) -> Option<(usize, u8)> {
     let context = document.context(start, start + len);
     let labelled = context.is(Tag::Address) && context.distance <= 4;
     if let Some(end) = blocks(folded, at, exact) {
-        return Some((building(folded, end), if place == Place::Prefecture || labelled { 93 } else { 86 }));
+        return Some((
+            building(folded, end),
+            if place == Place::Prefecture || labelled {
+                93
+            } else {
+                86
+            },
+        ));
     }
     // Behind a label, or as a cell, an address may end with the town.
     let cell = document.cell(start).filter(|cell| cell.start == start);
@@ -95,8 +116,13 @@ fn skip_blank(folded: &Folded, at: usize) -> usize {
 
 fn unknown_municipality(folded: &Folded, at: usize) -> Option<usize> {
     let part = folded.part(at, at + 8);
-    let end = part.iter().position(|c| matches!(c, '市' | '区' | '町' | '村' | '郡'))?;
-    let letters = part.iter().take(end).all(|c| is_kanji(*c) || is_hiragana(*c) || is_katakana(*c));
+    let end = part
+        .iter()
+        .position(|c| matches!(c, '市' | '区' | '町' | '村' | '郡'))?;
+    let letters = part
+        .iter()
+        .take(end)
+        .all(|c| is_kanji(*c) || is_hiragana(*c) || is_katakana(*c));
     (letters && end > 0).then_some(at + end + 1)
 }
 
@@ -106,7 +132,11 @@ fn is_town(c: char) -> bool {
 
 fn town_end(folded: &Folded, start: usize) -> usize {
     let part = folded.part(start, start + 16);
-    start + part.iter().take_while(|c| is_kanji(**c) || is_katakana(**c)).count()
+    start
+        + part
+            .iter()
+            .take_while(|c| is_kanji(**c) || is_katakana(**c))
+            .count()
 }
 
 /// The end of the block numbers behind a town of up to 24 letters.
@@ -118,16 +148,30 @@ fn blocks(folded: &Folded, start: usize, exact: bool) -> Option<usize> {
         if let Some(end) = block(folded, at, exact && at > start) {
             return Some(end);
         }
-        if matches!(c, 'は' | 'を' | 'で' | 'へ' | 'も') || matches!((c, folded.at(at + 1)), ('か', 'ら') | ('ま', 'で') | ('に', 'て' | 'あ' | 'お')) {
+        if matches!(c, 'は' | 'を' | 'で' | 'へ' | 'も')
+            || matches!(
+                (c, folded.at(at + 1)),
+                ('か', 'ら') | ('ま', 'で') | ('に', 'て' | 'あ' | 'お')
+            )
+        {
             return None;
         }
         particles += usize::from(is_hiragana(c));
-        let blank = c == ' ' && at > start && (folded.at(at + 1).is_ascii_digit() || is_kanji(folded.at(at + 1)));
-        if !(is_town(c) || blank) || particles > 10 {
+        let blank = c == ' '
+            && at > start
+            && (folded.at(at + 1).is_ascii_digit() || is_kanji(folded.at(at + 1)));
+        if !(is_town(c) || blank || numbered_town(folded, at)) || particles > 10 {
             return None;
         }
     }
     None
+}
+
+/// 「7条西」, 「東13線」: numbers in the names of towns.
+fn numbered_town(folded: &Folded, at: usize) -> bool {
+    let part = folded.part(at, at + 4);
+    let digits = part.iter().take_while(|c| c.is_ascii_digit()).count();
+    digits > 0 && matches!(part.get(digits), Some('条' | '線' | '区' | '号'))
 }
 
 /// A block number: digits or kanji numerals.
@@ -137,7 +181,26 @@ fn numeral(folded: &Folded, start: usize) -> Option<(usize, bool)> {
     if (1..=5).contains(&digits) {
         return Some((start + digits, false));
     }
-    let kanji = part.iter().take_while(|c| matches!(c, '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九' | '十' | '百' | '千' | '〇')).count();
+    let kanji = part
+        .iter()
+        .take_while(|c| {
+            matches!(
+                c,
+                '一' | '二'
+                    | '三'
+                    | '四'
+                    | '五'
+                    | '六'
+                    | '七'
+                    | '八'
+                    | '九'
+                    | '十'
+                    | '百'
+                    | '千'
+                    | '〇'
+            )
+        })
+        .count();
     ((1..=6).contains(&kanji) && digits == 0).then_some((start + kanji, true))
 }
 
@@ -156,29 +219,64 @@ fn block(folded: &Folded, start: usize, lone: bool) -> Option<usize> {
         }
         let joined = next > at;
         let after = skip_blank_in_block(folded, next, mark);
-        let Some((further, _)) = numeral(folded, after).filter(|_| joined && parts < 6) else { break };
+        let Some((further, _)) = numeral(folded, after).filter(|_| joined && parts < 6) else {
+            break;
+        };
         parts += 1;
         at = further;
         end = further;
     }
     let c = folded.at(end);
     // 「三番町」 is a town, 「3月」 a date, 「5名」 a count.
-    if first_kanji && (marks == 0 && parts < 2 || matches!(c, '町' | '街' | '丁')) || c == '町' && marks < 2 {
+    if first_kanji && (marks == 0 && parts < 2 || matches!(c, '町' | '街' | '丁'))
+        || c == '町' && marks < 2
+    {
         return None;
     }
-    if matches!(c, '月' | '年' | '時' | '円' | '%' | '人' | '名' | '件' | '個' | '台' | '社' | '歳' | '億' | '万' | '千' | '店' | '次' | '回' | '/' | ':' | '位' | '倍' | '割' | '本') {
+    if matches!(
+        c,
+        '月' | '年'
+            | '時'
+            | '円'
+            | '%'
+            | '人'
+            | '名'
+            | '件'
+            | '個'
+            | '台'
+            | '社'
+            | '歳'
+            | '億'
+            | '万'
+            | '千'
+            | '店'
+            | '次'
+            | '回'
+            | '/'
+            | ':'
+            | '位'
+            | '倍'
+            | '割'
+            | '本'
+    ) {
         return None;
     }
-    let clear = parts >= 2 || marks >= 1 || (lone && !first_kanji && !c.is_ascii_alphanumeric() && !is_kanji(c));
+    let clear = parts >= 2
+        || marks >= 1
+        || (lone && !first_kanji && !c.is_ascii_alphanumeric() && !is_kanji(c));
     clear.then_some(end)
 }
 
 fn skip_blank_in_block(folded: &Folded, at: usize, mark: bool) -> usize {
-    if mark && folded.at(at) == ' ' && folded.at(at + 1).is_ascii_digit() && {
-        let run = folded.part(at + 1, at + 5);
-        let digits = run.iter().take_while(|c| c.is_ascii_digit()).count();
-        matches!(run.get(digits), Some('番' | '号' | '-'))
-    } {
+    if mark
+        && folded.at(at) == ' '
+        && folded.at(at + 1).is_ascii_digit()
+        && {
+            let run = folded.part(at + 1, at + 7);
+            let digits = run.iter().take_while(|c| c.is_ascii_digit()).count();
+            matches!((run.get(digits), run.get(digits + 1)), (Some('番' | '号' | '-'), next) if next != Some(&'室'))
+        }
+    {
         at + 1
     } else {
         at
@@ -187,7 +285,17 @@ fn skip_blank_in_block(folded: &Folded, at: usize, mark: bool) -> usize {
 
 /// Behind a sign between block numbers, and whether that is a word.
 fn suffix(folded: &Folded, at: usize) -> (usize, bool) {
-    for word in ["丁目の", "丁目", "番地の", "番地", "番の", "番", "号", "地割", "線", "丁"] {
+    for word in [
+        "丁目の",
+        "丁目",
+        "番地の",
+        "番地",
+        "番の",
+        "番",
+        "号",
+        "地割",
+        "丁",
+    ] {
         let len = word.chars().count();
         if folded.part(at, at + len).iter().copied().eq(word.chars()) {
             return (at + len + usize::from(folded.at(at + len) == '-'), true);
@@ -213,7 +321,10 @@ fn building(folded: &Folded, end: usize) -> usize {
         return room;
     }
     let part = folded.part(start, start + 24);
-    let name = part.iter().take_while(|c| is_town(**c) || c.is_ascii_alphabetic() || matches!(c, '&' | '\'')).count();
+    let name = part
+        .iter()
+        .take_while(|c| is_town(**c) || c.is_ascii_alphabetic() || matches!(c, '&' | '\''))
+        .count();
     let word = (0..name).rev().find_map(|at| {
         BUILDINGS.iter().find_map(|word| {
             let len = word.chars().count();
@@ -222,7 +333,8 @@ fn building(folded: &Folded, end: usize) -> usize {
         })
     });
     let kana = part.iter().take_while(|c| is_katakana(**c)).count();
-    let numbered = folded.at(start + name).is_ascii_digit() || (folded.at(start + name) == ' ' && folded.at(start + name + 1).is_ascii_digit());
+    let numbered = folded.at(start + name).is_ascii_digit()
+        || (folded.at(start + name) == ' ' && folded.at(start + name + 1).is_ascii_digit());
     let stop = match word {
         Some(word) => start + word,
         None if kana >= 3 && numbered && name >= kana => start + name,
@@ -239,10 +351,16 @@ fn room(folded: &Folded, start: usize, bare: bool) -> Option<usize> {
     if bare && matches!(folded.at(at), '-') {
         at += 1;
     }
-    if folded.at(at).is_ascii_uppercase() && (folded.at(at + 1).is_ascii_digit() || folded.at(at + 1) == '-') {
+    if folded.at(at).is_ascii_uppercase()
+        && (folded.at(at + 1).is_ascii_digit() || folded.at(at + 1) == '-')
+    {
         at += 1 + usize::from(folded.at(at + 1) == '-');
     }
-    let digits = folded.part(at, at + 5).iter().take_while(|c| c.is_ascii_digit()).count();
+    let digits = folded
+        .part(at, at + 5)
+        .iter()
+        .take_while(|c| c.is_ascii_digit())
+        .count();
     if !(1..=4).contains(&digits) {
         return None;
     }
@@ -254,7 +372,14 @@ fn room(folded: &Folded, start: usize, bare: bool) -> Option<usize> {
         }
     }
     let before = folded.before(start);
-    let named = is_katakana(before) || is_kanji(before) || before == ' ' && is_town(folded.before(start.saturating_sub(1)));
+    let named = is_katakana(before)
+        || is_kanji(before)
+        || before == ' ' && is_town(folded.before(start.saturating_sub(1)));
     let c = folded.at(end);
-    (named && !bare && digits >= 2 && !c.is_ascii_alphanumeric() && !matches!(c, '-' | '年' | '月' | '円' | '名' | '件')).then_some(end)
+    (named
+        && !bare
+        && digits >= 2
+        && !c.is_ascii_alphanumeric()
+        && !matches!(c, '-' | '年' | '月' | '円' | '名' | '件'))
+    .then_some(end)
 }

@@ -14,7 +14,11 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn find(document: &Document, found: &mut Vec<Match>) {
-    for number in document.numbers.iter().filter(|n| !n.joined && !n.monotone()) {
+    for number in document
+        .numbers
+        .iter()
+        .filter(|n| !n.joined && !n.monotone())
+    {
         let context = document.context(number.start, number.end);
         let named = context.is(Tag::Account) && !context.used;
         let near = context.is(Tag::Account) || context.is(Tag::Bank);
@@ -32,10 +36,22 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             [a, b] if a + b == 7 && named && context.distance <= 6 => 80,
             [3, 4] if named => 70,
             [3, 2, 2] if named => 70,
-            _ if number.digits().len() == 7 && named && number.separator != '.' && !number.spaced => 75,
+            _ if number.digits().len() == 7
+                && named
+                && number.separator != '.'
+                && !number.spaced =>
+            {
+                75
+            }
             _ => continue,
         };
-        Document::push(found, Kind::BankAccount, number.start, number.end, confidence);
+        Document::push(
+            found,
+            Kind::BankAccount,
+            number.start,
+            number.end,
+            confidence,
+        );
     }
 }
 

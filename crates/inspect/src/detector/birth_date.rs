@@ -32,22 +32,51 @@ const ERAS: &[(&str, u32, u32)] = &[
     ("r", 2019, 2100),
 ];
 
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
 
 fn find(document: &Document, found: &mut Vec<Match>) {
-    for label in document.labels.iter().filter(|label| label.tag == Tag::Birth) {
+    for label in document
+        .labels
+        .iter()
+        .filter(|label| label.tag == Tag::Birth)
+    {
         behind(document, label.end, found);
         before(document, label.start, found);
     }
-    for cell in document.cells.iter().filter(|cell| cell.tag == Some(Tag::Birth)) {
+    for cell in document
+        .cells
+        .iter()
+        .filter(|cell| cell.tag == Some(Tag::Birth))
+    {
         if let Some(end) = date(&document.folded, cell.start) {
             Document::push(found, Kind::Dob, cell.start, end, 96);
         }
     }
     let folded = &document.folded;
     for (at, c) in folded.chars().iter().enumerate() {
-        if *c == '生' && matches!(folded.at(at + 1), ')' | ',' | '、' | '。' | '\n' | '\0' | ' ' | '」' | '・' | '/' | '|' | '"' | '\'' | 'の' | 'で' | ';' | '，') {
+        if *c == '生'
+            && matches!(
+                folded.at(at + 1),
+                ')' | ','
+                    | '、'
+                    | '。'
+                    | '\n'
+                    | '\0'
+                    | ' '
+                    | '」'
+                    | '・'
+                    | '/'
+                    | '|'
+                    | '"'
+                    | '\''
+                    | 'の'
+                    | 'で'
+                    | ';'
+                    | '，'
+            )
+        {
             before(document, at, found);
         }
     }
@@ -83,7 +112,10 @@ fn before(document: &Document, start: usize, found: &mut Vec<Match>) {
     for at in floor..start {
         if let Some(end) = date(folded, at)
             && end <= start
-            && folded.part(end, start).iter().all(|c| matches!(c, ' ' | '(' | ')' | 'に' | 'の'))
+            && folded
+                .part(end, start)
+                .iter()
+                .all(|c| matches!(c, ' ' | '(' | ')' | 'に' | 'の'))
         {
             Document::push(found, Kind::Dob, at, end, 94);
             return;
@@ -117,7 +149,9 @@ fn real(year: u32, month: u32, day: u32) -> bool {
 /// `19940227`
 fn compact(folded: &Folded, start: usize) -> Option<usize> {
     let part = folded.part(start, start + 8);
-    let value = part.iter().try_fold(0_u32, |sum, c| Some(sum * 10 + c.to_digit(10)?))?;
+    let value = part
+        .iter()
+        .try_fold(0_u32, |sum, c| Some(sum * 10 + c.to_digit(10)?))?;
     let whole = part.len() == 8 && !folded.at(start + 8).is_ascii_digit();
     (whole && real(value / 10000, value / 100 % 100, value % 100)).then_some(start + 8)
 }
@@ -133,7 +167,10 @@ fn western(folded: &Folded, start: usize) -> Option<usize> {
 
 /// `28/01/1967` and `01/28/1967`
 fn two_digits(folded: &Folded, first: u32, start: usize, at: usize) -> Option<usize> {
-    if at - start > 2 || !folded.at(start).is_ascii_digit() || !matches!(folded.at(at), '/' | '-' | '.') {
+    if at - start > 2
+        || !folded.at(start).is_ascii_digit()
+        || !matches!(folded.at(at), '/' | '-' | '.')
+    {
         return None;
     }
     let (second, next) = number(folded, at + 1)?;
@@ -152,7 +189,11 @@ fn rest(folded: &Folded, year: u32, at: usize) -> Option<usize> {
     let at = mark(folded, at, '月')?;
     let (day, at) = number(folded, at)?;
     let day_mark = blanks(folded, at);
-    let end = if folded.at(day_mark) == '日' { day_mark + 1 } else { at };
+    let end = if folded.at(day_mark) == '日' {
+        day_mark + 1
+    } else {
+        at
+    };
     real(year, month, day).then_some(end)
 }
 
@@ -173,11 +214,26 @@ fn mark(folded: &Folded, at: usize, kanji: char) -> Option<usize> {
 fn era(folded: &Folded, start: usize) -> Option<usize> {
     let (name, from, to) = ERAS.iter().find(|(name, ..)| {
         let len = name.chars().count();
-        folded.part(start, start + len).iter().map(char::to_ascii_lowercase).eq(name.chars())
+        folded
+            .part(start, start + len)
+            .iter()
+            .map(char::to_ascii_lowercase)
+            .eq(name.chars())
     })?;
     let at = start + name.chars().count();
-    let at = blanks(folded, if matches!(folded.at(at), '.' | '-') { at + 1 } else { at });
-    let (year, at) = if folded.at(at) == '元' { (1, at + 1) } else { number(folded, at)? };
+    let at = blanks(
+        folded,
+        if matches!(folded.at(at), '.' | '-') {
+            at + 1
+        } else {
+            at
+        },
+    );
+    let (year, at) = if folded.at(at) == '元' {
+        (1, at + 1)
+    } else {
+        number(folded, at)?
+    };
     let year = from + year.checked_sub(1)?;
     // The last year of an era belongs to both.
     if year > *to {
@@ -190,9 +246,17 @@ fn era(folded: &Folded, start: usize) -> Option<usize> {
 fn english(folded: &Folded, start: usize) -> Option<usize> {
     let (day, at) = number(folded, start).unwrap_or((0, start));
     let at = blanks(folded, at);
-    let name: String = folded.part(at, at + 3).iter().map(char::to_ascii_lowercase).collect();
+    let name: String = folded
+        .part(at, at + 3)
+        .iter()
+        .map(char::to_ascii_lowercase)
+        .collect();
     let month = u32::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
-    let letters = folded.part(at, at + 9).iter().take_while(|c| c.is_ascii_alphabetic()).count();
+    let letters = folded
+        .part(at, at + 9)
+        .iter()
+        .take_while(|c| c.is_ascii_alphabetic())
+        .count();
     let at = skip(folded, at + letters);
     let (second, next) = number(folded, at)?;
     if day > 0 {
@@ -214,7 +278,10 @@ fn number(folded: &Folded, start: usize) -> Option<(u32, usize)> {
     if folded.at(start).is_ascii_digit() {
         let part = folded.part(start, start + 5);
         let len = part.iter().take_while(|c| c.is_ascii_digit()).count();
-        let value = part.iter().take(len).fold(0, |sum, c| sum * 10 + c.to_digit(10).unwrap_or(0));
+        let value = part
+            .iter()
+            .take(len)
+            .fold(0, |sum, c| sum * 10 + c.to_digit(10).unwrap_or(0));
         return (len <= 4).then_some((value, start + len));
     }
     let (mut value, mut digit, mut tens, mut at) = (0_u32, None, false, start);

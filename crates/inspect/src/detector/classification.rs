@@ -32,7 +32,9 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         if !WORDS.may_begin(*c) {
             continue;
         }
-        let Some((len, ())) = WORDS.longest_at(folded.chars(), at) else { continue };
+        let Some((len, ())) = WORDS.longest_at(folded.chars(), at) else {
+            continue;
+        };
         if let Some((start, end, confidence)) = marking(folded, at, at + len) {
             Document::push(found, Kind::Classification, start, end, confidence);
         }
@@ -47,8 +49,14 @@ fn marking(folded: &Folded, start: usize, end: usize) -> Option<(usize, usize, u
     if closing(before).is_some() && matches!(after, '/' | '・' | ' ' | ':') {
         return Some((start - 1, end, 85));
     }
-    let head = matches!(before, '\0' | '\n' | '*' | '#' | '■' | '●' | '◆' | '※' | '★')
-        || (before == ' ' && matches!(folded.before(start - 1), '\0' | '\n' | ':' | '#' | '*' | '■' | '※'));
+    let head = matches!(
+        before,
+        '\0' | '\n' | '*' | '#' | '■' | '●' | '◆' | '※' | '★'
+    ) || (before == ' '
+        && matches!(
+            folded.before(start - 1),
+            '\0' | '\n' | ':' | '#' | '*' | '■' | '※'
+        ));
     let alone = matches!(after, '\0' | '\n' | '*' | ' ' | ':' | '/' | '・' | '_');
     let short = end - start < 2;
     (head && alone && !short).then_some((start, end, 88))

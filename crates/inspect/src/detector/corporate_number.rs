@@ -21,7 +21,10 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         let context = document.context(number.start, number.end);
         let confidence = if context.is(Tag::Corporate) {
             97
-        } else if context.is_open() && !number.spaced && unlike_others(number.digits(), number.value()) {
+        } else if context.is_open()
+            && !number.spaced
+            && unlike_others(number.digits(), number.value())
+        {
             match number.shape() {
                 [1, 4, 4, 4] => 75,
                 [13] => 60,
@@ -30,7 +33,13 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         } else {
             continue;
         };
-        Document::push(found, Kind::CorporateNumber, number.start, number.end, confidence);
+        Document::push(
+            found,
+            Kind::CorporateNumber,
+            number.start,
+            number.end,
+            confidence,
+        );
     }
 }
 

@@ -15,25 +15,41 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn find(document: &Document, found: &mut Vec<Match>) {
-    for number in document.numbers.iter().filter(|n| (14..=19).contains(&n.digits().len())) {
-        if number.joined || number.monotone() || !issued(number) || !check_digit::luhn(number.digits()) {
+    for number in document
+        .numbers
+        .iter()
+        .filter(|n| (14..=19).contains(&n.digits().len()))
+    {
+        if number.joined || number.monotone() || !check_digit::luhn(number.digits()) {
             continue;
         }
         let context = document.context(number.start, number.end);
-        let confidence = if context.is(Tag::Card) {
+        let issued = issued(number);
+        // Behind a label, ranges that were given out since count as well.
+        let confidence = if context.is(Tag::Card) && (issued || plausible(number)) {
             98
-        } else if (context.is_open() || context.is(Tag::Account)) && usual(number) {
+        } else if (context.is_open() || context.is(Tag::Account)) && issued && usual(number) {
             90
         } else {
             continue;
         };
-        Document::push(found, Kind::CreditCard, number.start, number.end, confidence);
+        Document::push(
+            found,
+            Kind::CreditCard,
+            number.start,
+            number.end,
+            confidence,
+        );
     }
 }
 
 /// Whether an issuer numbers cards of this length so.
 fn issued(number: &Number) -> bool {
-    let prefix = number.digits().iter().take(4).fold(0_u32, |sum, d| sum * 10 + u32::from(*d));
+    let prefix = number
+        .digits()
+        .iter()
+        .take(4)
+        .fold(0_u32, |sum, d| sum * 10 + u32::from(*d));
     match number.digits().len() {
         14 => matches!(prefix, 3000..=3059 | 3095 | 3600..=3699 | 3800..=3999),
         15 => matches!(prefix, 3400..=3499 | 3700..=3799),
@@ -47,7 +63,16 @@ fn issued(number: &Number) -> bool {
     }
 }
 
+/// Whether the first digit is that of a card network.
+fn plausible(number: &Number) -> bool {
+    matches!(number.digits(), [2..=6, ..]) && number.digits().len() <= 16
+}
+
 /// Whether the groups are those printed on cards.
 fn usual(number: &Number) -> bool {
-    !number.spaced && matches!(number.shape(), [_] | [4, 4, 4, 4] | [4, 6, 5] | [4, 6, 4] | [4, 4, 4, 4, 3])
+    !number.spaced
+        && matches!(
+            number.shape(),
+            [_] | [4, 4, 4, 4] | [4, 6, 5] | [4, 6, 4] | [4, 4, 4, 4, 3]
+        )
 }

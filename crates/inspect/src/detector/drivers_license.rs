@@ -25,7 +25,8 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         }
         if check_digit::drivers_license(number.digits()) {
             Document::push(found, Kind::DriversLicense, number.start, number.end, 96);
-        } else if context.distance <= 6 && !context.used && !check_digit::my_number(number.digits()) {
+        } else if context.distance <= 6 && !context.used && !check_digit::my_number(number.digits())
+        {
             Document::push(found, Kind::DriversLicense, number.start, number.end, 55);
         }
     }

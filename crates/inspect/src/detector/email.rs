@@ -13,7 +13,17 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 /// Spellings of the at sign, besides the sign itself.
-const AT: &[&str] = &["[at]", "(at)", "<at>", "{at}", "[アット]", "(アット)", "[@]", "(@)", "アットマーク"];
+const AT: &[&str] = &[
+    "[at]",
+    "(at)",
+    "<at>",
+    "{at}",
+    "[アット]",
+    "(アット)",
+    "[@]",
+    "(@)",
+    "アットマーク",
+];
 const LOCAL_MAX: usize = 64;
 
 fn find(document: &Document, found: &mut Vec<Match>) {
@@ -25,7 +35,13 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         if let Some(len) = sign(folded, at)
             && let Some((start, end)) = outline(folded, at, len)
         {
-            Document::push(found, Kind::Email, start, end, if len == 1 { 96 } else { 85 });
+            Document::push(
+                found,
+                Kind::Email,
+                start,
+                end,
+                if len == 1 { 96 } else { 85 },
+            );
         }
     }
 }
@@ -34,11 +50,14 @@ fn sign(folded: &Folded, at: usize) -> Option<usize> {
     if folded.at(at) == '@' {
         return Some(1);
     }
-    AT.iter().map(|word| (word, word.chars().count())).find_map(|(word, len)| {
-        let part = folded.part(at, at + len);
-        let same = part.len() == len && part.iter().map(char::to_ascii_lowercase).eq(word.chars());
-        same.then_some(len)
-    })
+    AT.iter()
+        .map(|word| (word, word.chars().count()))
+        .find_map(|(word, len)| {
+            let part = folded.part(at, at + len);
+            let same =
+                part.len() == len && part.iter().map(char::to_ascii_lowercase).eq(word.chars());
+            same.then_some(len)
+        })
 }
 
 fn is_local(c: char) -> bool {
@@ -92,7 +111,18 @@ fn dot(folded: &Folded, at: usize) -> Option<usize> {
     if matches!(folded.at(at), '.' | '。' | '・') && folded.at(at + 1).is_ascii_alphanumeric() {
         return Some(1);
     }
-    ["[dot]", "(dot)", " dot ", "[.]", "(.)", "[ドット]", "(ドット)", "ドット"].iter().find_map(|word| {
+    [
+        "[dot]",
+        "(dot)",
+        " dot ",
+        "[.]",
+        "(.)",
+        "[ドット]",
+        "(ドット)",
+        "ドット",
+    ]
+    .iter()
+    .find_map(|word| {
         let len = word.chars().count();
         let part = folded.part(at, at + len);
         let same = part.len() == len && part.iter().map(char::to_ascii_lowercase).eq(word.chars());

@@ -17,8 +17,17 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         if number.joined || !matches!(number.shape(), [11] | [4, 6, 1]) {
             continue;
         }
-        if document.context(number.start, number.end).is(Tag::EmploymentInsurance) {
-            Document::push(found, Kind::EmploymentInsurance, number.start, number.end, 95);
+        if document
+            .context(number.start, number.end)
+            .is(Tag::EmploymentInsurance)
+        {
+            Document::push(
+                found,
+                Kind::EmploymentInsurance,
+                number.start,
+                number.end,
+                95,
+            );
         }
     }
 }

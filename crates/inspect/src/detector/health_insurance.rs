@@ -28,7 +28,13 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             [6..=8] if context.distance <= 4 => 60,
             _ => continue,
         };
-        Document::push(found, Kind::HealthInsurance, number.start, number.end, confidence);
+        Document::push(
+            found,
+            Kind::HealthInsurance,
+            number.start,
+            number.end,
+            confidence,
+        );
     }
     pairs(document, found);
 }
@@ -36,12 +42,19 @@ fn find(document: &Document, found: &mut Vec<Match>) {
 /// 「記号 1234 番号 567」: one finding from the first digit to the last.
 fn pairs(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    for label in document.labels.iter().filter(|label| matches!(label.tag, Tag::Health | Tag::Symbol)) {
+    for label in document
+        .labels
+        .iter()
+        .filter(|label| matches!(label.tag, Tag::Health | Tag::Symbol))
+    {
         if folded.part(label.end.saturating_sub(2), label.end) != ['記', '号'] {
             continue;
         }
-        let Some((start, end)) = digits(document, label.end, 4) else { continue };
-        let Some(number) = (end..end + 6).find(|at| folded.part(*at, at + 2) == ['番', '号']) else {
+        let Some((start, end)) = digits(document, label.end, 4) else {
+            continue;
+        };
+        let Some(number) = (end..end + 6).find(|at| folded.part(*at, at + 2) == ['番', '号'])
+        else {
             continue;
         };
         if let Some((_, last)) = digits(document, number + 2, 4) {
@@ -54,7 +67,14 @@ fn pairs(document: &Document, found: &mut Vec<Match>) {
 fn digits(document: &Document, from: usize, reach: usize) -> Option<(usize, usize)> {
     let folded = &document.folded;
     let start = (from..=from + reach).find(|at| folded.at(*at).is_ascii_digit())?;
-    let plain = folded.part(from, start).iter().all(|c| matches!(c, ' ' | ':' | 'は' | '「' | '=' | '第' | '「' | '\n'));
-    let len = folded.part(start, start + 12).iter().take_while(|c| c.is_ascii_digit() || **c == '-').count();
+    let plain = folded
+        .part(from, start)
+        .iter()
+        .all(|c| matches!(c, ' ' | ':' | 'は' | '「' | '=' | '第' | '\n'));
+    let len = folded
+        .part(start, start + 12)
+        .iter()
+        .take_while(|c| c.is_ascii_digit() || **c == '-')
+        .count();
     (plain && len >= 1).then_some((start, start + len))
 }

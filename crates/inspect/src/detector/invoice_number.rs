@@ -29,7 +29,12 @@ fn find(document: &Document, found: &mut Vec<Match>) {
 /// The place of a T before the digits that is not the end of a word.
 fn prefix(document: &Document, digits: usize) -> Option<usize> {
     let mut at = digits;
-    while digits - at < 3 && matches!(document.folded.before(at), ' ' | '-' | '.' | '・' | 'ー' | '_') {
+    while digits - at < 3
+        && matches!(
+            document.folded.before(at),
+            ' ' | '-' | '.' | '・' | 'ー' | '_'
+        )
+    {
         at -= 1;
     }
     let is_t = matches!(document.folded.before(at), 'T' | 't');

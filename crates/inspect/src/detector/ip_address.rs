@@ -18,13 +18,17 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let mut at = 0;
     while let Some(c) = folded.chars().get(at).copied() {
-        let inner = matches!(folded.before(at), '.' | ':') || folded.before(at).is_ascii_alphanumeric();
+        let inner =
+            matches!(folded.before(at), '.' | ':') || folded.before(at).is_ascii_alphanumeric();
         if !(c.is_ascii_hexdigit() || c == ':') || inner {
             at += 1;
             continue;
         }
         let window = folded.part(at, at + 46);
-        let len = window.iter().take_while(|c| c.is_ascii_hexdigit() || matches!(c, '.' | ':')).count();
+        let len = window
+            .iter()
+            .take_while(|c| c.is_ascii_hexdigit() || matches!(c, '.' | ':'))
+            .count();
         let after = folded.at(at + len);
         if len >= 3 && !after.is_ascii_alphanumeric() && !matches!(after, '-' | '_') {
             push(folded, at, len, found);
@@ -35,11 +39,16 @@ fn find(document: &Document, found: &mut Vec<Match>) {
 
 fn push(folded: &Folded, start: usize, len: usize, found: &mut Vec<Match>) {
     let mut end = start + len;
-    while matches!(folded.before(end), '.') || (folded.before(end) == ':' && folded.before(end - 1) != ':') {
+    while matches!(folded.before(end), '.')
+        || (folded.before(end) == ':' && folded.before(end - 1) != ':')
+    {
         end -= 1;
     }
     let part = folded.part(start, end);
-    let port = part.iter().position(|c| *c == ':').filter(|_| part.contains(&'.'));
+    let port = part
+        .iter()
+        .position(|c| *c == ':')
+        .filter(|_| part.contains(&'.'));
     let host = port.and_then(|at| part.get(..at)).unwrap_or(part);
     if is_v4(host) && !matches!(folded.before(start), '-' | '/' | '_') {
         Document::push(found, Kind::IpAddress, start, start + host.len(), 85);
@@ -56,7 +65,9 @@ fn is_v4(part: &[char]) -> bool {
     let valid = part.split(|c| *c == '.').all(|octet| {
         octets += 1;
         let short = octet.get(..octet.len().min(4)).unwrap_or_default();
-        let value = short.iter().try_fold(0_u32, |sum, c| Some(sum * 10 + c.to_digit(10)?));
+        let value = short
+            .iter()
+            .try_fold(0_u32, |sum, c| Some(sum * 10 + c.to_digit(10)?));
         (1..=3).contains(&octet.len())
             && value.is_some_and(|value| value <= 255)
             && !(octet.len() > 1 && octet.first() == Some(&'0'))

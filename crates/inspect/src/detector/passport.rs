@@ -15,10 +15,13 @@ pub(super) const DETECTOR: Detector = Detector {
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     for number in document.numbers.iter().filter(|n| n.digits().len() == 7) {
-        let Some(start) = letters_before(document, number.start, 2) else { continue };
+        let Some(start) = letters_before(document, number.start, 2) else {
+            continue;
+        };
         let after = document.folded.at(number.end);
         if after.is_ascii_alphanumeric()
-            || (matches!(after, '-' | '_') && document.folded.at(number.end + 1).is_ascii_alphanumeric())
+            || (matches!(after, '-' | '_')
+                && document.folded.at(number.end + 1).is_ascii_alphanumeric())
         {
             continue;
         }

@@ -20,7 +20,13 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         let context = document.context(number.start, number.end);
         if context.is(Tag::Pension) && !(context.used && number.shape() != [4, 6]) {
             let usual = matches!(number.shape(), [4, 6] | [10]);
-            Document::push(found, Kind::PensionNumber, number.start, number.end, if usual { 95 } else { 85 });
+            Document::push(
+                found,
+                Kind::PensionNumber,
+                number.start,
+                number.end,
+                if usual { 95 } else { 85 },
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::label::Tag;
 use crate::lexicon::Lexicon;
-use crate::names::{NAMES, Names};
+use crate::names::{NAMES, Names, is_romaji};
 use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -22,14 +22,14 @@ pub(super) const DETECTOR: Detector = Detector {
 /// What stands behind a person. The longest word decides, so that 「様子」 is not 「様」.
 #[rustfmt::skip]
 static HONORIFICS: LazyLock<Lexicon<bool>> = LazyLock::new(|| {
-    let yes = ["様", "さま", "さん", "氏", "殿", "君", "くん", "ちゃん", "先生", "教授", "准教授", "講師", "博士", "医師", "弁護士", "税理士", "社労士", "会計士", "司法書士", "行政書士", "看護師", "部長", "課長", "係長", "主任", "社長", "副社長", "専務", "常務", "取締役", "会長", "副会長", "代表", "室長", "次長", "所長", "支店長", "店長", "工場長", "本部長", "事業部長", "執行役員", "監査役", "顧問", "理事", "理事長", "委員", "委員長", "議員", "知事", "市長", "町長", "大臣", "首相", "監督", "選手", "主査", "主幹", "主事", "参事", "リーダー", "マネージャー", "マネジャー", "ディレクター", "グループ長", "チーム長", "班長", "局長", "院長", "校長", "園長", "教諭", "記者", "夫妻", "ご夫妻", "容疑者", "被告", "被告人", "さまの", "女史", "審議官", "参与", "課長補佐", "部長代理", "課長代理", "副部長", "副課長", "統括部長", "担当部長", "サブリーダー", "エンジニア", "コーチ", "棋士", "九段", "宛", "両名", "総理", "各位", "容疑", "氏名", "本人", "ドクター", "師長", "室長代理", "シニアマネージャー", "部門長", "センター長", "館長", "頭取", "副頭取", "オーナー", "役員"];
-    let no = ["様子", "様式", "様々", "様相", "様態", "様方", "殿下", "殿堂", "氏族", "さんか", "さんに行", "君主", "代表取締役会", "代表者", "代表例", "代表的", "監督署", "監督官", "選手権", "主任者試験", "店長会", "委員会", "理事会", "役員会", "議員連盟", "社長室", "先生方", "博士課程", "教授会", "会長職", "記者会見", "顧問契約", "取締役会", "部長会", "課長会", "君が代", "宛名", "宛先", "役員報酬", "本人確認", "大臣官房"];
+    let yes = ["様", "さま", "さん", "氏", "殿", "君", "くん", "ちゃん", "先生", "教授", "准教授", "講師", "博士", "医師", "弁護士", "税理士", "社労士", "会計士", "司法書士", "行政書士", "看護師", "部長", "課長", "係長", "主任", "社長", "副社長", "専務", "常務", "取締役", "会長", "副会長", "代表", "室長", "次長", "所長", "支店長", "店長", "工場長", "本部長", "事業部長", "執行役員", "監査役", "顧問", "理事", "理事長", "委員", "委員長", "議員", "知事", "市長", "町長", "大臣", "首相", "監督", "選手", "主査", "主幹", "主事", "参事", "リーダー", "マネージャー", "マネジャー", "ディレクター", "グループ長", "チーム長", "班長", "局長", "院長", "校長", "園長", "教諭", "記者", "夫妻", "ご夫妻", "容疑者", "被告", "被告人", "さまの", "女史", "審議官", "参与", "課長補佐", "部長代理", "課長代理", "副部長", "副課長", "統括部長", "担当部長", "サブリーダー", "エンジニア", "コーチ", "棋士", "九段", "宛", "両名", "総理", "各位", "容疑", "氏名", "本人", "ドクター", "師長", "室長代理", "シニアマネージャー", "部門長", "センター長", "館長", "騎手", "投手", "捕手", "力士", "大統領", "判事", "都知事", "府知事", "県知事", "副大臣", "大使", "元首相", "前首相", "首席", "主席", "書記長", "幹事長", "党首", "少年", "少女", "受験生", "関", "頭取", "副頭取", "オーナー", "役員"];
+    let no = ["様子", "様式", "様々", "様相", "様態", "様方", "殿下", "殿堂", "氏族", "君主", "代表取締役会", "代表者", "代表例", "代表的", "監督署", "監督官", "選手権", "主任者試験", "店長会", "委員会", "理事会", "役員会", "議員連盟", "社長室", "先生方", "博士課程", "教授会", "会長職", "記者会見", "顧問契約", "取締役会", "部長会", "課長会", "君が代", "宛名", "宛先", "役員報酬", "本人確認", "大臣官房"];
     Lexicon::new(yes.map(|word| (word, true)).into_iter().chain(no.map(|word| (word, false))))
 });
 
 /// What stands before a name without being part of it.
 #[rustfmt::skip]
-const LEADS: &[&str] = &["株式会社", "有限会社", "合同会社", "(株)", "(有)", "部", "課", "室", "係", "局", "班", "支店", "営業所", "本部", "グループ", "チーム", "センター", "支社", "本社", "工場", "担当", "担当者", "担当の", "社長", "部長", "課長", "係長", "主任", "取締役", "会長", "代表", "代表者", "代表理事", "店長", "所長", "医師", "弁護士", "税理士", "社労士", "氏名", "名前", "名義", "乙", "甲", "氏", "様", "殿", "社員", "職員", "講師", "監督", "選手", "教授", "患者", "顧客", "故", "亡", "同", "現", "元", "前", "新任の", "リーダー", "マネージャー", "事務局", "委員", "理事", "事業部", "営業部の", "人事部の", "総務部の", "経理部の", "部の", "課の", "室の", "社の", "係の", "店の", "院の", "所の", "校の", "会社の", "長の", "者の", "先の", "客様の", "妻", "夫", "長男", "長女", "次男", "次女", "母", "父", "後任の", "前任の", "上司の", "部下の", "同僚の", "友人の"];
+const LEADS: &[&str] = &["株式会社", "有限会社", "合同会社", "(株)", "(有)", "部", "課", "室", "係", "局", "班", "支店", "営業所", "本部", "グループ", "チーム", "センター", "支社", "本社", "工場", "担当", "担当者", "担当の", "社長", "部長", "課長", "係長", "主任", "取締役", "会長", "代表", "代表者", "代表理事", "店長", "所長", "医師", "弁護士", "税理士", "社労士", "氏名", "名前", "名義", "乙", "甲", "氏", "様", "殿", "社員", "職員", "講師", "監督", "選手", "教授", "患者", "顧客", "故", "亡", "同", "現", "元", "前", "新任の", "リーダー", "マネージャー", "事務局", "委員", "理事", "事業部", "営業部の", "人事部の", "総務部の", "経理部の", "部の", "課の", "室の", "社の", "係の", "店の", "院の", "所の", "校の", "会社の", "長の", "者の", "先の", "客様の", "本日", "昨日", "先日", "今回", "今朝", "明日", "前回", "次回", "弊社", "当社", "御社", "貴社", "同社", "同席", "妻", "夫", "長男", "長女", "次男", "次女", "母", "父", "後任の", "前任の", "上司の", "部下の", "同僚の", "友人の"];
 
 /// What stands behind the surname in the names of companies, places and things.
 #[rustfmt::skip]
@@ -43,9 +43,14 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     while let Some(c) = folded.chars().get(at).copied() {
         let end = if is_kanji(c) {
             kanji(document, names, at)
-        } else if (is_katakana(c) && !is_katakana(previous)) || (is_hiragana(c) && !is_hiragana(previous)) {
+        } else if (is_katakana(c) && !is_katakana(previous))
+            || (is_hiragana(c) && c != 'ー' && !is_hiragana(previous))
+        {
             kana(document, names, at)
-        } else if c.is_ascii_uppercase() && !previous.is_ascii_alphanumeric() && !matches!(previous, '_' | '-' | '.' | '/') {
+        } else if c.is_ascii_uppercase()
+            && !previous.is_ascii_alphanumeric()
+            && !matches!(previous, '_' | '-' | '.' | '/')
+        {
             latin(document, names, at)
         } else {
             None
@@ -79,28 +84,66 @@ fn evidence(document: &Document, start: usize) -> Evidence {
     let label = near.is_some_and(|label| {
         label.tag == Tag::Name && start - label.end <= 4 && {
             folded.part(label.end, start).iter().all(|c| {
-                matches!(c, ' ' | ':' | '=' | '"' | '\'' | '(' | ')' | '「' | '\t' | 'は' | 'の' | '・' | '[' | ']' | '】' | '\n' | '>' | '-' | '|' | '/')
+                matches!(
+                    c,
+                    ' ' | ':'
+                        | '='
+                        | '"'
+                        | '\''
+                        | '('
+                        | ')'
+                        | '「'
+                        | '\t'
+                        | 'は'
+                        | 'の'
+                        | '・'
+                        | '['
+                        | ']'
+                        | '】'
+                        | '\n'
+                        | '>'
+                        | '-'
+                        | '|'
+                        | '/'
+                )
             })
         }
-    }) || document.cell(start).is_some_and(|cell| cell.start == start && cell.tag == Some(Tag::Name));
+    }) || document
+        .cell(start)
+        .is_some_and(|cell| cell.start == start && cell.tag == Some(Tag::Name));
     let lead = || {
         LEADS.iter().any(|word| {
             let len = word.chars().count();
-            start >= len && folded.part(start - len, start).iter().copied().eq(word.chars())
+            start >= len
+                && folded
+                    .part(start - len, start)
+                    .iter()
+                    .copied()
+                    .eq(word.chars())
         })
     };
-    Evidence { label, boundary: !is_kanji(before) || label || lead() }
+    Evidence {
+        label,
+        boundary: !is_kanji(before) || label || lead(),
+    }
 }
 
 /// The title or honorific at `at`, past one blank.
 fn honorific(folded: &Folded, at: usize) -> bool {
     let at = at + usize::from(folded.at(at) == ' ');
-    HONORIFICS.may_begin(folded.at(at)) && HONORIFICS.longest_at(folded.chars(), at).is_some_and(|(_, yes)| yes)
+    HONORIFICS.may_begin(folded.at(at))
+        && HONORIFICS
+            .longest_at(folded.chars(), at)
+            .is_some_and(|(_, yes)| yes)
 }
 
 fn organisation(folded: &Folded, at: usize) -> bool {
     ORGANISATIONS.iter().any(|word| {
-        folded.part(at, at + word.chars().count()).iter().copied().eq(word.chars())
+        folded
+            .part(at, at + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
     })
 }
 
@@ -110,7 +153,10 @@ fn kanji(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)
     if !evidence.boundary {
         return None;
     }
-    let listed = names.surnames.at(folded.chars(), start).filter(|(len, ())| *len < 6);
+    let listed = names
+        .surnames
+        .at(folded.chars(), start)
+        .filter(|(len, ())| *len < 6);
     for (len, ()) in listed {
         if let Some(result) = known_surname(folded, names, start, len, evidence) {
             return Some(result);
@@ -121,7 +167,11 @@ fn kanji(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)
 
 /// How many kanji follow from `at`, up to `max`.
 fn run(folded: &Folded, at: usize, max: usize) -> usize {
-    folded.part(at, at + max).iter().take_while(|c| is_kanji(**c)).count()
+    folded
+        .part(at, at + max)
+        .iter()
+        .take_while(|c| is_kanji(**c))
+        .count()
 }
 
 fn known_surname(
@@ -134,7 +184,8 @@ fn known_surname(
     let end = start + len;
     if folded.at(end) == ' ' || folded.at(end) == '・' && evidence.label {
         let given = given(folded, names, end + 1, true)
-            .or_else(|| free_given(folded, end + 1, evidence.label));
+            .or_else(|| free_given(folded, end + 1, evidence.label))
+            .or_else(|| said_given(folded, end + 1));
         if let Some(given) = given {
             return Some((given, if len > 1 || evidence.label { 92 } else { 82 }));
         }
@@ -148,11 +199,15 @@ fn known_surname(
         let size = given - start;
         let strong = evidence.label || honorific(folded, given);
         let whole = names.is_clearly_given(folded.part(end, given));
-        if strong || (len >= 2 && size >= 4 && whole) || (len >= 2 && size == 3 && whole && ends_name(folded, given)) {
+        if strong
+            || (len >= 2 && size >= 4 && whole)
+            || (len >= 2 && size == 3 && whole && ends_name(folded, given))
+        {
             return Some((given, if strong { 90 } else { 72 }));
         }
     }
-    if len >= 2 && !organisation(folded, end)
+    if len >= 2
+        && !organisation(folded, end)
         && let Some(given) = free_given(folded, end, evidence.label)
     {
         return Some((given, 78));
@@ -166,22 +221,104 @@ fn known_surname(
 
 /// 「お世話になっております。山田です」, 「鈴木と申します」
 fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
-    let head = matches!(folded.before(start), '。' | '\n' | '\0' | '、' | 'の' | '!' | ' ' | '」' | '：');
-    let says = ["です", "でございます", "と申します", "と申し", "より", "から", "に確認", "宛", "へ連絡", "に連絡"];
-    let follows = |word: &&str| folded.part(end, end + word.chars().count()).iter().copied().eq(word.chars());
+    let head = matches!(
+        folded.before(start),
+        '。' | '\n' | '\0' | '、' | 'の' | '!' | ' ' | '」' | '：'
+    );
+    let says = [
+        "です",
+        "でございます",
+        "と申します",
+        "と申し",
+        "より",
+        "から",
+        "に確認",
+        "宛",
+        "へ連絡",
+        "に連絡",
+    ];
+    let follows = |word: &&str| {
+        folded
+            .part(end, end + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
+    };
     let strong = says.iter().take(4).any(|word| follows(&word));
-    let weak = says.iter().skip(4).any(|word| follows(&word)) && end - start >= 2 && matches!(folded.before(start), '。' | '\n' | '\0' | '、' | '」');
-    head && (strong && end - start >= 2 && !is_place(folded.part(start, end)) || weak && !is_place(folded.part(start, end)))
+    let weak = says.iter().skip(4).any(|word| follows(&word))
+        && end - start >= 2
+        && matches!(folded.before(start), '。' | '\n' | '\0' | '、' | '」');
+    head && (strong && end - start >= 2 && !is_place(folded.part(start, end))
+        || weak && !is_place(folded.part(start, end)))
 }
 
 /// Surnames that are names of prefectures and big cities.
 fn is_place(word: &[char]) -> bool {
-    ["宮崎", "福島", "石川", "山口", "千葉", "長崎", "大分", "岡山", "秋田", "山形", "富山", "福井", "長野", "香川", "徳島", "広島", "大阪", "東京", "京都", "奈良", "神戸", "横浜", "川崎", "福岡", "札幌", "仙台", "高松", "松山", "熊本", "佐賀", "大宮", "前橋", "水戸", "青森", "岩手", "宮城", "栃木", "静岡", "三重", "滋賀", "和歌山", "鳥取", "島根", "高知", "成田", "渋谷", "新宿", "品川", "上野", "目黒", "豊田", "小山", "浦和", "本社", "平和島"].iter().any(|place| place.chars().eq(word.iter().copied()))
+    [
+        "宮崎",
+        "福島",
+        "石川",
+        "山口",
+        "千葉",
+        "長崎",
+        "大分",
+        "岡山",
+        "秋田",
+        "山形",
+        "富山",
+        "福井",
+        "長野",
+        "香川",
+        "徳島",
+        "広島",
+        "大阪",
+        "東京",
+        "京都",
+        "奈良",
+        "神戸",
+        "横浜",
+        "川崎",
+        "福岡",
+        "札幌",
+        "仙台",
+        "高松",
+        "松山",
+        "熊本",
+        "佐賀",
+        "大宮",
+        "前橋",
+        "水戸",
+        "青森",
+        "岩手",
+        "宮城",
+        "栃木",
+        "静岡",
+        "三重",
+        "滋賀",
+        "和歌山",
+        "鳥取",
+        "島根",
+        "高知",
+        "成田",
+        "渋谷",
+        "新宿",
+        "品川",
+        "上野",
+        "目黒",
+        "豊田",
+        "小山",
+        "浦和",
+        "本社",
+        "平和島",
+    ]
+    .iter()
+    .any(|place| place.chars().eq(word.iter().copied()))
 }
 
 /// Surnames of one character that are words as well.
 fn is_common(c: char) -> bool {
-    "一二三四五六七八九十本社長部課店会各同御皆者員上下中前後新旧他別主大小東西南北山川田林森原谷".contains(c)
+    "一二三四五六七八九十本社長部課店会各同御皆者員上下中前後新旧他別主大小東西南北山川田林森原谷"
+        .contains(c)
 }
 
 /// The end of a given name at `start`: kanji up to an honorific or a boundary, or a few kana.
@@ -193,7 +330,24 @@ fn given(folded: &Folded, names: &Names, start: usize, spaced: bool) -> Option<u
         if closed && !is_katakana(folded.at(end)) && names.is_given(folded.part(start, end)) {
             let followed = folded.part(end, end + 3);
             // 「美里」 and 「ゆかり」 go on in hiragana, words with okurigana do too.
-            let verb = !spaced && matches!(followed, ['し' | 'す' | 'さ' | 'る' | 'い' | 'く' | 'け' | 'め' | 'き' | 'れ' | 'せ' | 'り', ..]);
+            let verb = !spaced
+                && matches!(
+                    followed,
+                    [
+                        'し' | 'す'
+                            | 'さ'
+                            | 'る'
+                            | 'い'
+                            | 'く'
+                            | 'け'
+                            | 'め'
+                            | 'き'
+                            | 'れ'
+                            | 'せ'
+                            | 'り',
+                        ..
+                    ]
+                );
             if !verb {
                 return Some(end);
             }
@@ -208,7 +362,10 @@ fn given(folded: &Folded, names: &Names, start: usize, spaced: bool) -> Option<u
     let longest = hiragana.max(katakana);
     (2..=longest.min(5)).rev().find_map(|len| {
         let end = start + len;
-        let whole = len == katakana || len == hiragana || honorific(folded, end) || (hiragana > 0 && ends_name(folded, end));
+        let whole = len == katakana
+            || len == hiragana
+            || honorific(folded, end)
+            || (hiragana > 0 && ends_name(folded, end));
         (whole && names.is_given_reading(folded.part(start, end))).then_some(end)
     })
 }
@@ -218,47 +375,103 @@ fn free_given(folded: &Folded, start: usize, label: bool) -> Option<usize> {
     let run = run(folded, start, 6);
     (1..=run.min(3)).rev().map(|len| start + len).find(|end| {
         let closed = *end == start + run && label && ends_name(folded, *end);
-        (closed || honorific(folded, *end)) && !organisation(folded, start) && !honorific(folded, start)
+        (closed || honorific(folded, *end))
+            && !organisation(folded, start)
+            && !honorific(folded, start)
     })
+}
+
+/// A given name of rare characters before 「です」 or 「と申します」.
+fn said_given(folded: &Folded, start: usize) -> Option<usize> {
+    let end = start + run(folded, start, 4);
+    let said = ["です", "でございます", "と申"].iter().any(|word| {
+        folded
+            .part(end, end + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
+    });
+    (said && (1..=3).contains(&(end - start)) && !organisation(folded, start)).then_some(end)
 }
 
 /// Whether what follows at `at` can follow a name.
 fn ends_name(folded: &Folded, at: usize) -> bool {
     matches!(
         folded.at(at),
-        '\0' | '\n' | '、' | '。' | ',' | ' ' | '(' | ')' | '」' | '"' | '\'' | '|' | '\t' | '<' | '/' | '・' | ';' | 'は' | 'が' | 'と' | 'も' | 'へ' | 'に' | 'よ'
+        '\0' | '\n'
+            | '、'
+            | '。'
+            | ','
+            | ' '
+            | '('
+            | ')'
+            | '」'
+            | '"'
+            | '\''
+            | '|'
+            | '\t'
+            | '<'
+            | '/'
+            | '・'
+            | ';'
+            | 'は'
+            | 'が'
+            | 'と'
+            | 'も'
+            | 'へ'
+            | 'に'
+            | 'よ'
     )
 }
 
 /// A name that is in no list, where its surroundings say that it is one.
-fn unknown_surname(folded: &Folded, names: &Names, start: usize, evidence: Evidence) -> Option<(usize, u8)> {
+fn unknown_surname(
+    folded: &Folded,
+    names: &Names,
+    start: usize,
+    evidence: Evidence,
+) -> Option<(usize, u8)> {
     let run = run(folded, start, 8);
     let end = start + run;
     let word = folded.part(start, end);
-    if evidence.label && folded.at(end) == ' ' && (1..=3).contains(&run) && names.is_like_surname(word)
+    if evidence.label
+        && folded.at(end) == ' '
+        && (1..=3).contains(&run)
+        && names.is_like_surname(word)
         && let Some(given) = given(folded, names, end + 1, true)
     {
         return Some((given, 85));
     }
     if evidence.label && (3..=5).contains(&run) && !organisation_like(word) {
         let split = (1..=3).any(|len| {
-            names.is_like_surname(word.get(..len).unwrap_or_default()) && names.is_clearly_given(word.get(len..).unwrap_or_default())
+            names.is_like_surname(word.get(..len).unwrap_or_default())
+                && names.is_clearly_given(word.get(len..).unwrap_or_default())
         });
         if split {
             return Some((end, 75));
         }
     }
-    if folded.at(end) == ' ' && (1..=3).contains(&run) && names.is_like_surname(word)
-        && let Some(given) = given(folded, names, end + 1, true).filter(|given| honorific(folded, *given))
+    if folded.at(end) == ' '
+        && (1..=3).contains(&run)
+        && names.is_like_surname(word)
+        && let Some(given) =
+            given(folded, names, end + 1, true).filter(|given| honorific(folded, *given))
     {
         return Some((given, 82));
     }
     // 「早乙女様」: a kanji run that is cut by an honorific.
     let cut = (2..=run.min(5)).find(|len| honorific(folded, start + len))?;
     let word = folded.part(start, start + cut);
-    let polite = matches!(folded.at(start + cut), '様' | '氏' | 'さ' | '殿' | 'く' | ' ');
+    let polite = matches!(
+        folded.at(start + cut),
+        '様' | '氏' | 'さ' | '殿' | 'く' | ' '
+    );
     let free = polite && names.is_like_surname(word) && !organisation_like(word) && !is_role(word);
-    (free && !word.iter().any(|c| "者社店員客長部課方皆各御弊貴当何誰某両同".contains(*c))).then_some((start + cut, 68))
+    (free
+        && !word
+            .iter()
+            .any(|c| "者社店員客長部課方皆各御弊貴当何誰某両同".contains(*c)))
+    .then_some((start + cut, 68))
 }
 
 fn organisation_like(word: &[char]) -> bool {
@@ -270,13 +483,28 @@ fn organisation_like(word: &[char]) -> bool {
 
 /// Words before 様 and さん that are nobody's name.
 fn is_role(word: &[char]) -> bool {
-    ["皆々", "神", "仏", "王", "奥", "娘", "息子", "旦那", "大家", "仲間", "田舎", "子供", "天", "上", "下", "外", "内", "国", "市", "町", "村", "県"].iter().any(|role| role.chars().eq(word.iter().copied()))
+    [
+        "皆々", "神", "仏", "王", "奥", "娘", "息子", "旦那", "大家", "仲間", "田舎", "子供", "天",
+        "上", "下", "外", "内", "国", "市", "町", "村", "県",
+    ]
+    .iter()
+    .any(|role| role.chars().eq(word.iter().copied()))
 }
 
 fn kana(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
     let folded = &document.folded;
-    let same: fn(char) -> bool = if is_katakana(folded.at(start)) { is_katakana } else { is_hiragana };
-    let len = |at: usize| folded.part(at, at + 12).iter().take_while(|c| same(**c)).count();
+    let same: fn(char) -> bool = if is_katakana(folded.at(start)) {
+        is_katakana
+    } else {
+        is_hiragana
+    };
+    let len = |at: usize| {
+        folded
+            .part(at, at + 12)
+            .iter()
+            .take_while(|c| same(**c))
+            .count()
+    };
     let first = len(start);
     let end = start + first;
     let katakana = is_katakana(folded.at(start));
@@ -286,7 +514,8 @@ fn kana(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)>
         let surname = names.is_surname_reading(folded.part(start, end));
         let cut = (2..=second).rev().find(|cut| {
             let stop = end + 1 + cut;
-            (*cut == second || honorific(folded, stop) || (surname && particle(folded, stop))) && names.is_given_reading(folded.part(end + 1, stop))
+            (*cut == second || honorific(folded, stop) || (surname && particle(folded, stop)))
+                && names.is_given_reading(folded.part(end + 1, stop))
         });
         if let Some(cut) = cut.filter(|_| surname || evidence.label) {
             return Some((end + 1 + cut, 90));
@@ -294,31 +523,98 @@ fn kana(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)>
         if evidence.label && (2..=8).contains(&second) && (first >= 2 || surname) {
             return Some((end + 1 + second, 82));
         }
-        if surname && katakana && (2..=6).contains(&second) && names.is_given_reading(folded.part(end + 1, end + 1 + second)) {
-            return Some((end + 1 + second, 85));
+        if surname && katakana && first >= 2 && (2..=6).contains(&second) {
+            return Some((end + 1 + second, 74));
         }
     }
-    if katakana && honorific(folded, end) && first >= 2 && names.is_surname_reading(folded.part(start, end)) {
+    if katakana
+        && honorific(folded, end)
+        && first >= 2
+        && names.is_surname_reading(folded.part(start, end))
+    {
         return Some((end, 82));
     }
+    if katakana && let Some(end) = foreign(folded, start) {
+        return Some((end, 72));
+    }
     if !katakana {
-        let cut = (3..=first.min(6)).find(|cut| honorific(folded, start + cut) && names.is_surname_reading(folded.part(start, start + cut)))?;
+        let cut = (3..=first.min(6)).find(|cut| {
+            honorific(folded, start + cut)
+                && names.is_surname_reading(folded.part(start, start + cut))
+        })?;
         return (evidence.boundary).then_some((start + cut, 75));
     }
     let split = (2..first).any(|at| {
-        names.is_surname_reading(folded.part(start, start + at)) && names.is_given_reading(folded.part(start + at, end))
+        names.is_surname_reading(folded.part(start, start + at))
+            && names.is_given_reading(folded.part(start + at, end))
     });
     if first >= 4 && split && (evidence.label || honorific(folded, end) || first >= 6) {
         return Some((end, if evidence.label { 88 } else { 65 }));
     }
-    (evidence.label && first >= 2 && (names.is_surname_reading(folded.part(start, end)) || names.is_given_reading(folded.part(start, end)))).then_some((end, 72))
+    (evidence.label
+        && first >= 2
+        && (names.is_surname_reading(folded.part(start, end))
+            || names.is_given_reading(folded.part(start, end))))
+    .then_some((end, 72))
 }
+
+/// 「ジョン・スミス様」: katakana in parts with an honorific behind, that is no word for a role.
+fn foreign(folded: &Folded, start: usize) -> Option<usize> {
+    const NAME_MAX: usize = 24;
+    let part = folded.part(start, start + NAME_MAX);
+    let len = part
+        .iter()
+        .take_while(|c| is_katakana(**c) || matches!(c, '・' | '='))
+        .count();
+    let end = start + len;
+    let word: String = folded.part(start, end).iter().collect();
+    let role = ROLES.iter().any(|role| word.ends_with(role));
+    // Behind katakana a title is as often a part of a compound; only some are beyond doubt.
+    let polite = [
+        "様",
+        "さん",
+        "氏",
+        "殿",
+        "先生",
+        "教授",
+        "博士",
+        "大統領",
+        "首相",
+        "監督",
+        "判事",
+        "投手",
+        "選手",
+        "議員",
+        "大使",
+        "校長",
+    ]
+    .iter()
+    .any(|word| {
+        folded
+            .part(end, end + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
+    });
+    (len >= 3
+        && !role
+        && polite
+        && !matches!(folded.before(end), '・' | '=')
+        && honorific(folded, end))
+    .then_some(end)
+}
+
+/// Words in katakana before 様 and さん that are nobody's name.
+#[rustfmt::skip]
+const ROLES: &[&str] = &["ユーザー", "ユーザ", "メーカー", "スタッフ", "オーナー", "クライアント", "パートナー", "ベンダー", "メンバー", "ゲスト", "ドライバー", "ヘルパー", "サポーター", "リーダー", "マネージャー", "マネジャー", "エンジニア", "デザイナー", "カスタマー", "バイヤー", "サプライヤー", "ディーラー", "オペレーター", "アルバイト", "パート", "テナント", "モニター", "ファン", "グループ", "チーム", "ホテル", "クラブ", "スーパー", "コンビニ", "センター", "サービス", "システム", "コーチ", "ドクター", "ナース", "タクシー", "バス", "トラック", "ワールドカップ", "オリンピック", "プロ", "アマチュア", "サッカー", "テニス", "ゴルフ", "ラグビー", "バスケットボール", "ゴールキーパー", "トップ", "ライター", "カメラマン", "モデル", "アシスタント", "インストラクター", "トレーナー", "カウンセラー", "コンサルタント", "アドバイザー", "プログラマー", "アナリスト", "ジャパン", "アメリカ", "フランス", "ドイツ", "イタリア", "ロシア", "ブラジル", "スペイン", "オーストラリア", "オペレータ", "キャスト", "クルー", "ビジター", "リピーター", "フォロワー", "ボランティア", "ペット", "ワンちゃん", "ネコ", "イヌ", "サンタ", "オバ", "オジ", "アポロ", "ゼネコン", "ハウスメーカー"];
 
 fn latin(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
     let folded = &document.folded;
     let word = |at: usize| {
         let part = folded.part(at, at + 16);
-        part.iter().take_while(|c| c.is_ascii_alphabetic() || matches!(c, '\'' | '’')).count()
+        part.iter()
+            .take_while(|c| c.is_ascii_alphabetic() || matches!(c, '\'' | '’'))
+            .count()
     };
     let first = word(start);
     let end = start + first;
@@ -333,63 +629,122 @@ fn latin(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)
     }
     let second = word(end + gap);
     let stop = end + gap + second;
-    if second < 2 || folded.at(stop).is_ascii_alphanumeric() || matches!(folded.at(stop), '@' | '_') {
+    if second < 2 || folded.at(stop).is_ascii_alphanumeric() || matches!(folded.at(stop), '@' | '_')
+    {
         return None;
     }
     let (a, b) = (folded.part(start, end), folded.part(end + gap, stop));
-    let (western, eastern) = (names.is_given_romaji(a) && names.is_surname_romaji(b), names.is_surname_romaji(a) && names.is_given_romaji(b));
+    let (western, eastern) = (
+        names.is_given_romaji(a) && names.is_surname_romaji(b),
+        names.is_surname_romaji(a) && names.is_given_romaji(b),
+    );
     let label = evidence(document, start).label;
     if western || eastern {
         return Some((stop, 88));
     }
-    let half = names.is_surname_romaji(a) || names.is_surname_romaji(b) || names.is_given_romaji(a) || names.is_given_romaji(b);
+    let japanese =
+        names.is_surname_romaji(a) && is_romaji(b) || names.is_surname_romaji(b) && is_romaji(a);
+    if japanese && first >= 3 && second >= 3 {
+        return Some((stop, 72));
+    }
+    let half = names.is_surname_romaji(a)
+        || names.is_surname_romaji(b)
+        || names.is_given_romaji(a)
+        || names.is_given_romaji(b);
     ((label || honorific(folded, stop)) && (half || title(folded, start))).then_some((stop, 78))
 }
 
 /// Words that follow a name in hiragana.
 fn particle(folded: &Folded, at: usize) -> bool {
-    ["です", "と", "が", "は", "に", "の", "を", "より", "から", "へ", "も", "で"].iter().any(|word| {
-        folded.part(at, at + word.chars().count()).iter().copied().eq(word.chars())
+    [
+        "です", "と", "が", "は", "に", "の", "を", "より", "から", "へ", "も", "で",
+    ]
+    .iter()
+    .any(|word| {
+        folded
+            .part(at, at + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
     })
 }
 
 /// `Mr. `, `Ms. `, `Dear ` before a name.
 fn title(folded: &Folded, start: usize) -> bool {
-    ["Mr. ", "Ms. ", "Mrs. ", "Dr. ", "Mr ", "Ms ", "Dear ", "Mr.", "Ms.", "Dr."].iter().any(|word| {
+    [
+        "Mr. ", "Ms. ", "Mrs. ", "Dr. ", "Mr ", "Ms ", "Dear ", "Mr.", "Ms.", "Dr.",
+    ]
+    .iter()
+    .any(|word| {
         let len = word.chars().count();
-        start >= len && folded.part(start - len, start).iter().copied().eq(word.chars())
+        start >= len
+            && folded
+                .part(start - len, start)
+                .iter()
+                .copied()
+                .eq(word.chars())
     })
 }
 
-fn single_latin(document: &Document, names: &Names, start: usize, end: usize) -> Option<(usize, u8)> {
+fn single_latin(
+    document: &Document,
+    names: &Names,
+    start: usize,
+    end: usize,
+) -> Option<(usize, u8)> {
     let folded = &document.folded;
     let word = folded.part(start, end);
     let polite = ["-san", "-sama", "さん", "様", "-san "].iter().any(|word| {
-        folded.part(end, end + word.chars().count()).iter().copied().eq(word.chars())
+        folded
+            .part(end, end + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
     });
-    ((title(folded, start) || polite) && end - start >= 3 && names.is_surname_romaji(word)).then_some((end, 80))
+    ((title(folded, start) || polite) && end - start >= 3 && names.is_surname_romaji(word))
+        .then_some((end, 80))
 }
 
 /// Cells below a heading that announces names, whatever the lists say.
 fn columns(document: &Document, names: &Names, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    for cell in document.cells.iter().filter(|cell| cell.tag == Some(Tag::Name)) {
+    for cell in document
+        .cells
+        .iter()
+        .filter(|cell| cell.tag == Some(Tag::Name))
+    {
         let mut end = cell.end;
         for suffix in ["様", "さん", "殿", "氏"] {
             let len = suffix.chars().count();
-            if end >= cell.start + len + 2 && folded.part(end - len, end).iter().copied().eq(suffix.chars()) {
+            if end >= cell.start + len + 2
+                && folded
+                    .part(end - len, end)
+                    .iter()
+                    .copied()
+                    .eq(suffix.chars())
+            {
                 end -= len;
             }
         }
         let value = folded.part(cell.start, end);
         let blanks = value.iter().filter(|c| **c == ' ').count();
-        let kanji = value.iter().all(|c| is_kanji(*c) || is_hiragana(*c) || *c == ' ') && value.iter().any(|c| is_kanji(*c));
-        let kana = value.iter().all(|c| is_katakana(*c) || matches!(c, ' ' | '・'));
+        let kanji = value
+            .iter()
+            .all(|c| is_kanji(*c) || is_hiragana(*c) || *c == ' ')
+            && value.iter().any(|c| is_kanji(*c));
+        let kana = value
+            .iter()
+            .all(|c| is_katakana(*c) || matches!(c, ' ' | '・'));
         let letters: Vec<char> = value.iter().copied().filter(|c| *c != ' ').collect();
         let like = (1..letters.len()).any(|at| {
-            names.is_like_surname(letters.get(..at).unwrap_or_default()) && names.is_given(letters.get(at..).unwrap_or_default())
+            names.is_like_surname(letters.get(..at).unwrap_or_default())
+                && names.is_given(letters.get(at..).unwrap_or_default())
         });
-        if (kanji && (2..=7).contains(&value.len()) && blanks <= 1 && (like || blanks == 1) && !organisation_like(value))
+        if (kanji
+            && (2..=7).contains(&value.len())
+            && blanks <= 1
+            && (like || blanks == 1)
+            && !organisation_like(value))
             || (kana && (4..=14).contains(&value.len()) && blanks == 1)
         {
             Document::push(found, Kind::Person, cell.start, end, 76);

@@ -14,18 +14,31 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn find(document: &Document, found: &mut Vec<Match>) {
-    for number in document.numbers.iter().filter(|n| (8..=16).contains(&n.digits().len())) {
+    for number in document
+        .numbers
+        .iter()
+        .filter(|n| (8..=16).contains(&n.digits().len()))
+    {
         if number.monotone() || misfit(document, number) {
             continue;
         }
         let plus = document.folded.before(number.start) == '+';
-        let Some(base) = (if plus { international(number) } else { national(number) }) else { continue };
+        let Some(base) = (if plus {
+            international(number)
+        } else {
+            national(number)
+        }) else {
+            continue;
+        };
         let context = document.context(number.start, number.end);
         let confidence = match context.tag {
             Some(Tag::Phone) => base.max(95),
             _ if plus => base,
             Some(Tag::Other | Tag::Generic) if !context.used => continue,
-            None | Some(Tag::Name | Tag::Address | Tag::Email | Tag::Postal | Tag::Bank | Tag::Birth | Tag::Secret) => base,
+            None
+            | Some(Tag::Name | Tag::Address | Tag::Email | Tag::Postal | Tag::Bank | Tag::Birth) => {
+                base
+            }
             _ if context.used || (context.distance > 10 && !number.plain()) => base,
             _ => continue,
         };
@@ -42,7 +55,10 @@ fn misfit(document: &Document, number: &Number) -> bool {
     if !number.joined {
         return false;
     }
-    let labelled = document.labels.iter().any(|l| l.end == number.start && l.tag == Tag::Phone);
+    let labelled = document
+        .labels
+        .iter()
+        .any(|l| l.end == number.start && l.tag == Tag::Phone);
     let before = document.folded.before(number.start);
     let after = document.folded.at(number.end);
     !(labelled && before.is_ascii_alphabetic() && !after.is_ascii_alphanumeric() && after != '-')
@@ -77,7 +93,11 @@ fn national(number: &Number) -> Option<u8> {
     match number.digits() {
         [0, 1, 0, 8, 1, rest @ ..] | [0, 0, 8, 1, rest @ ..] => domestic(rest, &[]).map(|_| 85),
         [8, 1, rest @ ..] if !number.plain() && matches!(number.shape(), [2, ..]) => {
-            let rest = if let [0, tail @ ..] = rest { tail } else { rest };
+            let rest = if let [0, tail @ ..] = rest {
+                tail
+            } else {
+                rest
+            };
             domestic(rest, &[]).map(|_| 70)
         }
         [0, rest @ ..] => domestic(rest, number.shape()),

@@ -13,7 +13,11 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn find(document: &Document, found: &mut Vec<Match>) {
-    for number in document.numbers.iter().filter(|n| n.digits().len() == 7 && !n.joined) {
+    for number in document
+        .numbers
+        .iter()
+        .filter(|n| n.digits().len() == 7 && !n.joined)
+    {
         let context = document.context(number.start, number.end);
         let tight = matches!(number.shape(), [3, 4]);
         let confidence = if context.is(Tag::Postal) && !context.used {
@@ -27,13 +31,24 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         } else {
             continue;
         };
-        Document::push(found, Kind::PostalCode, number.start, number.end, confidence);
+        Document::push(
+            found,
+            Kind::PostalCode,
+            number.start,
+            number.end,
+            confidence,
+        );
     }
 }
 
 fn before_address(document: &Document, end: usize) -> bool {
     let mut at = end;
-    while at - end < 4 && matches!(document.folded.at(at), ' ' | '\n' | ',' | '、' | ')' | '\t' | '"' | '\'') {
+    while at - end < 4
+        && matches!(
+            document.folded.at(at),
+            ' ' | '\n' | ',' | '、' | ')' | '\t' | '"' | '\''
+        )
+    {
         at += 1;
     }
     address::begins(document, at)

@@ -14,8 +14,12 @@ pub(super) const DETECTOR: Detector = Detector {
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     for number in document.numbers.iter().filter(|n| n.digits().len() == 8) {
-        let Some(start) = letters_before(document, number.start, 2) else { continue };
-        let Some(end) = letters_behind(document, number.end) else { continue };
+        let Some(start) = letters_before(document, number.start, 2) else {
+            continue;
+        };
+        let Some(end) = letters_behind(document, number.end) else {
+            continue;
+        };
         let context = document.context(start, end);
         if context.is(Tag::Residence) {
             Document::push(found, Kind::ResidenceCard, start, end, 97);

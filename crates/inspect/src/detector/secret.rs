@@ -46,8 +46,12 @@ const NAMES: &[(&str, usize)] = &[
     ("x-cybozu-api-token", 20), ("kintone", 30), ("x-cybozu-authorization", 12), ("x-chatworktoken", 20), ("chatwork", 30), ("line_channel_access_token", 30), ("チャネルアクセストークン", 30), ("チャネルシークレット", 20), ("channel_access_token", 30), ("channel_secret", 20), ("authorization", 16), ("basic", 16), ("webhook", 60), ("credential", 12), ("資格情報", 12), ("認証キー", 12), ("ライセンスキー", 16), ("backlog", 40), ("freee", 40), ("sansan", 40), ("connectionstring", 20),
 ];
 
-static PREFIX: LazyLock<Vec<(Vec<char>, usize)>> =
-    LazyLock::new(|| PREFIXES.iter().map(|(prefix, min)| (prefix.chars().collect(), *min)).collect());
+static PREFIX: LazyLock<Vec<(Vec<char>, usize)>> = LazyLock::new(|| {
+    PREFIXES
+        .iter()
+        .map(|(prefix, min)| (prefix.chars().collect(), *min))
+        .collect()
+});
 static NAME: LazyLock<Lexicon<usize>> = LazyLock::new(|| Lexicon::new(NAMES.iter().copied()));
 
 fn find(document: &Document, found: &mut Vec<Match>) {
@@ -55,7 +59,10 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     let chars = folded.chars();
     let mut previous = '\0';
     for (at, c) in chars.iter().copied().enumerate() {
-        if NAME.may_begin(c) && !(c.is_ascii_alphabetic() && previous.is_ascii_lowercase() && !c.is_ascii_uppercase())
+        if NAME.may_begin(c)
+            && !(c.is_ascii_alphabetic()
+                && previous.is_ascii_lowercase()
+                && !c.is_ascii_uppercase())
             && let Some((len, min)) = NAME.longest_at(chars, at)
         {
             assigned(folded, at + len, min, found);
@@ -111,14 +118,26 @@ fn token(folded: &Folded, start: usize, found: &mut Vec<Match>) {
 
 fn prefixed(folded: &Folded, start: usize, found: &mut Vec<Match>) {
     let rest = folded.part(start, start + 600);
-    let Some((prefix, min)) = PREFIX.iter().find(|(prefix, _)| rest.starts_with(prefix)) else { return };
-    let skip = if prefix.ends_with(&['=']) { prefix.len() } else { 0 };
+    let Some((prefix, min)) = PREFIX.iter().find(|(prefix, _)| rest.starts_with(prefix)) else {
+        return;
+    };
+    let skip = if prefix.ends_with(&['=']) {
+        prefix.len()
+    } else {
+        0
+    };
     let body = rest.get(prefix.len()..).unwrap_or_default();
     let base64 = skip > 0;
-    let len = body.iter().take_while(|c| if base64 { is_token(**c) } else { is_word(**c) }).count();
+    let len = body
+        .iter()
+        .take_while(|c| if base64 { is_token(**c) } else { is_word(**c) })
+        .count();
     let body = trim(body.get(..len).unwrap_or_default());
-    let short = prefix.len() == 2 || prefix.len() == 4 && !prefix.contains(&'_') && !prefix.contains(&'-');
-    let upper = body.iter().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let short =
+        prefix.len() == 2 || prefix.len() == 4 && !prefix.contains(&'_') && !prefix.contains(&'-');
+    let upper = body
+        .iter()
+        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
     let fits = match prefix.as_slice() {
         ['A', 'K' | 'S' | 'B' | 'C', ..] if *min == 16 => upper && body.len() == 16,
         ['A', 'R' | 'I', ..] if *min == 17 => upper && body.len() == 17,
@@ -158,12 +177,15 @@ fn pem(folded: &Folded, start: usize, found: &mut Vec<Match>) {
     }
     let rest = folded.part(start, start + KEY_MAX);
     let mark: Vec<char> = "-----END ".chars().collect();
-    let end = rest.windows(mark.len()).position(|window| window == mark).map_or(rest.len(), |at| {
-        let tail = rest.get(at + mark.len()..).unwrap_or_default();
-        let name = tail.iter().take_while(|c| **c != '-').count();
-        let dashes = tail.iter().skip(name).take_while(|c| **c == '-').count();
-        at + mark.len() + name + dashes
-    });
+    let end = rest
+        .windows(mark.len())
+        .position(|window| window == mark)
+        .map_or(rest.len(), |at| {
+            let tail = rest.get(at + mark.len()..).unwrap_or_default();
+            let name = tail.iter().take_while(|c| **c != '-').count();
+            let dashes = tail.iter().skip(name).take_while(|c| **c == '-').count();
+            at + mark.len() + name + dashes
+        });
     push(found, start, start + end, 99);
 }
 
@@ -172,19 +194,30 @@ fn url(folded: &Folded, colon: usize, found: &mut Vec<Match>) {
     if folded.at(colon + 2) != '/' {
         return;
     }
-    let scheme = (1..=16).take_while(|back| colon >= *back && {
-        let c = folded.at(colon - back);
-        c.is_ascii_alphanumeric() || matches!(c, '+' | '-')
+    let scheme = (1..=16).take_while(|back| {
+        colon >= *back && {
+            let c = folded.at(colon - back);
+            c.is_ascii_alphanumeric() || matches!(c, '+' | '-')
+        }
     });
     let start = colon - scheme.count();
-    let is_end = |c: &char| c.is_whitespace() || !c.is_ascii() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '|');
+    let is_end = |c: &char| {
+        c.is_whitespace() || !c.is_ascii() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '|')
+    };
     let rest = folded.part(colon + 3, colon + 515);
     let len = rest.iter().take_while(|c| !is_end(c)).count();
     let rest = rest.get(..len).unwrap_or_default();
-    let path = rest.iter().position(|c| matches!(c, '/' | '?')).unwrap_or(len);
-    let Some(sign) = rest.iter().take(path.max(1)).rposition(|c| *c == '@') else { return };
+    let path = rest
+        .iter()
+        .position(|c| matches!(c, '/' | '?'))
+        .unwrap_or(len);
+    let Some(sign) = rest.iter().take(path.max(1)).rposition(|c| *c == '@') else {
+        return;
+    };
     let user = rest.get(..sign).unwrap_or_default();
-    let Some(split) = user.iter().position(|c| *c == ':') else { return };
+    let Some(split) = user.iter().position(|c| *c == ':') else {
+        return;
+    };
     let password = user.get(split + 1..).unwrap_or_default();
     if password.len() >= 4 && start < colon && !placeholder(password) {
         let mut end = len;
@@ -204,7 +237,8 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
         match folded.at(at) {
             ':' | '=' | 'は' | '>' | '→' => sign = true,
             ' ' | '"' | '\'' | '「' | '(' | '`' | '\t' | '[' | '\\' | '『' | '【' => {}
-            'の' | 'を' | 'が' | '値' | 'キ' | 'ー' | 'ト' | 'ク' | 'ン' | '、' | '_' | '-' if !sign => {}
+            'の' | 'を' | 'が' | '値' | 'キ' | 'ー' | 'ト' | 'ク' | 'ン' | '、' if !sign =>
+                {}
             _ => break,
         }
         at += 1;
@@ -212,7 +246,13 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
     if at == end {
         return;
     }
-    let is_value = |c: &char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`' | '<' | '>' | ',' | ';' | '\\' | '{' | '}');
+    let is_value = |c: &char| {
+        c.is_ascii_graphic()
+            && !matches!(
+                c,
+                '"' | '\'' | '`' | '<' | '>' | ',' | ';' | '\\' | '{' | '}'
+            )
+    };
     let rest = folded.part(at, at + 1024);
     let len = rest.iter().take_while(|c| is_value(c)).count();
     let mut value = rest.get(..len).unwrap_or_default();
@@ -220,17 +260,28 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
         value = body;
     }
     // `X-Api-Key: X-Other-Token: …`: a name, not a value.
-    if value.ends_with(&[':']) || value.len() < min || placeholder(value) || matches!(folded.at(at), '<' | '{') {
+    if value.ends_with(&[':'])
+        || value.len() < min
+        || placeholder(value)
+        || matches!(folded.at(at), '<' | '{')
+    {
         return;
     }
     let kinds = mixed(value);
     let symbols = value.iter().any(char::is_ascii_punctuation);
     let strong = match min {
-        ..=8 => (sign && (kinds >= 2 || symbols)) || (kinds >= 2 && symbols) || kinds == 3 || min == 4 && value.iter().all(char::is_ascii_digit) && sign,
+        ..=8 => {
+            (sign && (kinds >= 2 || symbols))
+                || (kinds >= 2 && symbols)
+                || kinds == 3
+                || min == 4 && value.iter().all(char::is_ascii_digit) && sign
+        }
         _ => kinds >= 2 && entropy(value) > 2.8,
     };
     // A path, a number with units or a key of a table is no secret.
-    let path = value.first() == Some(&'/') || value.contains(&'(') || value.windows(3).any(|w| w == [':', '/', '/']);
+    let path = value.first() == Some(&'/')
+        || value.contains(&'(')
+        || value.windows(3).any(|w| w == [':', '/', '/']);
     if strong && !path {
         push(found, at, at + value.len(), 90);
     }
@@ -247,7 +298,10 @@ fn mixed(value: &[char]) -> usize {
 fn entropy(value: &[char]) -> f64 {
     let mut counts = [0_u32; 128];
     let mut total = 0_u32;
-    for slot in value.iter().filter_map(|c| usize::try_from(u32::from(*c)).ok()) {
+    for slot in value
+        .iter()
+        .filter_map(|c| usize::try_from(u32::from(*c)).ok())
+    {
         if let Some(count) = counts.get_mut(slot) {
             *count += 1;
             total += 1;
@@ -267,12 +321,44 @@ fn entropy(value: &[char]) -> f64 {
 /// Whether it stands for a secret in documentation: `${KEY}`, `XXXX`, `your-key-here`.
 fn placeholder(value: &[char]) -> bool {
     let text: String = value.iter().map(char::to_ascii_lowercase).collect();
-    let words = ["xxxx", "****", "....", "your", "example", "changeme", "dummy", "placeholder", "redacted", "sample", "todo", "insert", "0000000", "1234567890ab", "abcdefgh", "masked"];
+    let words = [
+        "xxxx",
+        "****",
+        "....",
+        "your",
+        "example",
+        "changeme",
+        "dummy",
+        "placeholder",
+        "redacted",
+        "sample",
+        "todo",
+        "insert",
+        "0000000",
+        "1234567890ab",
+        "abcdefgh",
+        "masked",
+    ];
     let mut distinct: Vec<char> = value.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
     matches!(value, ['$' | '<' | '%' | '{' | '*', ..])
         || distinct.len() < 4
         || words.iter().any(|word| text.contains(word))
-        || ["process.env", "os.environ", "getenv", "secrets.", "vault:", "null", "none", "true", "false", "undefined", "string", "required"].iter().any(|word| text.starts_with(word))
+        || [
+            "process.env",
+            "os.environ",
+            "getenv",
+            "secrets.",
+            "vault:",
+            "null",
+            "none",
+            "true",
+            "false",
+            "undefined",
+            "string",
+            "required",
+        ]
+        .iter()
+        .any(|word| text.starts_with(word))
 }

@@ -20,7 +20,8 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     // The kana is the anchor: a single hiragana between digits.
     for (at, c) in folded.chars().iter().enumerate() {
-        if is_hiragana(*c) && (folded.before(at).is_ascii_digit() || folded.before(at) == ' ')
+        if is_hiragana(*c)
+            && (folded.before(at).is_ascii_digit() || folded.before(at) == ' ')
             && let Some((start, end)) = outline(folded, at)
         {
             Document::push(found, Kind::VehicleNumber, start, end, 90);
@@ -31,7 +32,9 @@ fn find(document: &Document, found: &mut Vec<Match>) {
 fn outline(folded: &Folded, kana: usize) -> Option<(usize, usize)> {
     let mut at = kana - usize::from(folded.before(kana) == ' ');
     let class_end = at;
-    while class_end - at < 3 && (folded.before(at).is_ascii_digit() || folded.before(at).is_ascii_uppercase()) {
+    while class_end - at < 3
+        && (folded.before(at).is_ascii_digit() || folded.before(at).is_ascii_uppercase())
+    {
         at -= 1;
     }
     if class_end - at < 2 {
@@ -40,12 +43,20 @@ fn outline(folded: &Folded, kana: usize) -> Option<(usize, usize)> {
     at -= usize::from(folded.before(at) == ' ');
     let place = PLACES.iter().find_map(|place| {
         let start = at.checked_sub(place.chars().count())?;
-        folded.part(start, at).iter().copied().eq(place.chars()).then_some(start)
+        folded
+            .part(start, at)
+            .iter()
+            .copied()
+            .eq(place.chars())
+            .then_some(start)
     })?;
     let mut end = kana + 1;
     end += usize::from(folded.at(end) == ' ');
     let tail = folded.part(end, end + 5);
-    let len = tail.iter().take_while(|c| c.is_ascii_digit() || matches!(c, '・' | '-' | '.')).count();
+    let len = tail
+        .iter()
+        .take_while(|c| c.is_ascii_digit() || matches!(c, '・' | '-' | '.'))
+        .count();
     let digits = tail.iter().take(len).filter(|c| c.is_ascii_digit()).count();
     let whole = (1..=4).contains(&digits) && !is_kanji(folded.before(place));
     whole.then_some((place, end + len))
