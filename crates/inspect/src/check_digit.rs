@@ -67,7 +67,7 @@ pub(crate) fn luhn(digits: &[u8]) -> bool {
             }
         })
         .sum();
-    !digits.is_empty() && sum % 10 == 0
+    !digits.is_empty() && sum.is_multiple_of(10)
 }
 
 /// EAN-13, the code of goods (JAN).
@@ -77,7 +77,7 @@ pub(crate) fn ean13(digits: &[u8]) -> bool {
         .zip([1, 3].into_iter().cycle())
         .map(|(d, weight)| u32::from(*d) * weight)
         .sum();
-    digits.len() == 13 && sum % 10 == 0
+    digits.len() == 13 && sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

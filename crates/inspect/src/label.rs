@@ -97,7 +97,7 @@ pub(crate) fn labels(folded: &Folded) -> Vec<Label> {
     let mut at = 0;
     let mut previous = '\0';
     while let Some(c) = chars.get(at).copied() {
-        let hit = (starts_word(previous, c) && lexicon.may_begin(c))
+        let hit = (starts_word(previous, c) && lexicon.may_begin(c, folded.at(at + 1)))
             .then(|| {
                 lexicon
                     .at(chars, at)
@@ -129,8 +129,10 @@ fn starts_word(previous: char, c: char) -> bool {
 }
 
 fn ends_word(folded: &Folded, end: usize) -> bool {
-    !(folded.before(end).is_ascii_alphabetic() && folded.at(end).is_ascii_lowercase())
-        && !(folded.before(end).is_ascii_uppercase() && folded.at(end).is_ascii_uppercase())
+    let (last, next) = (folded.before(end), folded.at(end));
+    let lower = last.is_ascii_alphabetic() && next.is_ascii_lowercase();
+    let upper = last.is_ascii_uppercase() && next.is_ascii_uppercase();
+    !lower && !upper
 }
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+/// Words by their first two characters; a word of one character has NUL as its second.
+type Words<T> = HashMap<u64, Vec<(Box<[char]>, T)>, BuildHasherDefault<KeyHasher>>;
+
 /// Words with a tag each. The longest word at a place wins.
 #[derive(Debug)]
 pub(crate) struct Lexicon<T> {
-    /// Words by their first two characters; a word of one character has NUL as its second.
-    words: HashMap<u64, Vec<(Box<[char]>, T)>, BuildHasherDefault<KeyHasher>>,
-    /// Which characters of the basic plane begin a word, one bit each.
-    first: Box<[u64]>,
+    words: Words<T>,
+    /// Which pairs of characters may begin a word, one bit each; most places end here.
+    pairs: Box<[u64]>,
+    /// Which characters may be a word, one bit each.
+    singles: Box<[u64]>,
 }
 
 /// Spreads keys of two characters; the lists are ours, so nobody can aim at collisions.
@@ -37,22 +41,30 @@ fn key(first: char, second: char) -> u64 {
     (u64::from(u32::from(first)) << 32) | u64::from(u32::from(second))
 }
 
-fn bit_of(c: char) -> Option<(usize, u64)> {
-    let code = u32::from(c);
-    (code < 0x1_0000).then(|| {
-        (
-            usize::try_from(code >> 6).unwrap_or(0),
-            1_u64 << (code & 63),
-        )
-    })
+/// Bits of the filters.
+const BITS: u32 = 1 << 15;
+
+/// Where the filter keeps a pair.
+fn bit_of(first: char, second: char) -> (usize, u64) {
+    let mixed =
+        u32::from(first).wrapping_mul(0x9E37_79B1) ^ u32::from(second).wrapping_mul(0x85EB_CA6B);
+    let bit = (mixed >> 13) & (BITS - 1);
+    (usize::try_from(bit >> 6).unwrap_or(0), 1_u64 << (bit & 63))
+}
+
+fn has(filter: &[u64], first: char, second: char) -> bool {
+    let (at, bit) = bit_of(first, second);
+    filter.get(at).is_some_and(|slot| slot & bit != 0)
 }
 
 impl<T: Copy> Lexicon<T> {
     /// A lexicon of `words`, which are folded and lower case.
     pub(crate) fn new<'a>(words: impl IntoIterator<Item = (&'a str, T)>) -> Self {
+        let empty = || vec![0_u64; usize::try_from(BITS / 64).unwrap_or(0)].into_boxed_slice();
         let mut lexicon = Self {
             words: HashMap::default(),
-            first: vec![0_u64; 1024].into_boxed_slice(),
+            pairs: empty(),
+            singles: empty(),
         };
         for (word, tag) in words {
             let chars: Box<[char]> = word.chars().collect();
@@ -60,9 +72,13 @@ impl<T: Copy> Lexicon<T> {
                 continue;
             };
             let second = chars.get(1).copied().unwrap_or('\0');
-            if let Some((at, bit)) = bit_of(first)
-                && let Some(slot) = lexicon.first.get_mut(at)
-            {
+            let (at, bit) = bit_of(first, second);
+            let filter = if second == '\0' {
+                &mut lexicon.singles
+            } else {
+                &mut lexicon.pairs
+            };
+            if let Some(slot) = filter.get_mut(at) {
                 *slot |= bit;
             }
             lexicon
@@ -77,10 +93,10 @@ impl<T: Copy> Lexicon<T> {
         lexicon
     }
 
-    /// Whether a word may begin with `c`.
-    pub(crate) fn may_begin(&self, c: char) -> bool {
-        bit_of(c.to_ascii_lowercase())
-            .is_some_and(|(at, bit)| self.first.get(at).is_some_and(|slot| slot & bit != 0))
+    /// Whether a word may begin with `first` and `second`; quick, and rarely wrong when it says yes.
+    pub(crate) fn may_begin(&self, first: char, second: char) -> bool {
+        let first = first.to_ascii_lowercase();
+        has(&self.pairs, first, second.to_ascii_lowercase()) || has(&self.singles, first, '\0')
     }
 
     /// The longest word at `at` in `chars`, ignoring ASCII case, as its length and tag.
@@ -97,8 +113,12 @@ impl<T: Copy> Lexicon<T> {
         let rest = chars.get(at..).unwrap_or_default();
         let first = rest.first().map_or('\0', char::to_ascii_lowercase);
         let second = rest.get(1).map_or('\0', char::to_ascii_lowercase);
-        let long = self.words.get(&key(first, second));
-        let short = self.words.get(&key(first, '\0'));
+        let long = has(&self.pairs, first, second)
+            .then(|| self.words.get(&key(first, second)))
+            .flatten();
+        let short = has(&self.singles, first, '\0')
+            .then(|| self.words.get(&key(first, '\0')))
+            .flatten();
         long.into_iter()
             .chain(short)
             .flatten()

@@ -93,14 +93,12 @@ impl Names {
 
     /// Whether `word` is the reading of a listed surname, in either kana.
     pub(crate) fn is_surname_reading(&self, word: &[char]) -> bool {
-        self.surname_readings
-            .contains(&word.iter().copied().map(to_katakana).collect::<Vec<_>>())
+        contains_kana(&self.surname_readings, word)
     }
 
     /// Whether `word` is the reading of a given name, in either kana.
     pub(crate) fn is_given_reading(&self, word: &[char]) -> bool {
-        self.given_readings
-            .contains(&word.iter().copied().map(to_katakana).collect::<Vec<_>>())
+        contains_kana(&self.given_readings, word)
     }
 
     /// Whether `word` in Latin letters is a surname.
@@ -112,6 +110,13 @@ impl Names {
     pub(crate) fn is_given_romaji(&self, word: &[char]) -> bool {
         self.given_romaji.contains(&canonical(word))
     }
+}
+
+fn contains_kana(readings: &HashSet<Vec<char>>, word: &[char]) -> bool {
+    if word.first().is_some_and(|c| *c >= '\u{30A1}') {
+        return readings.contains(word);
+    }
+    readings.contains(&word.iter().copied().map(to_katakana).collect::<Vec<_>>())
 }
 
 /// The katakana of a hiragana letter.

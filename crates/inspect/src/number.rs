@@ -66,6 +66,11 @@ pub(crate) fn numbers(folded: &Folded) -> Vec<Number> {
     let mut chain: Vec<Group> = Vec::new();
     let mut at = 0;
     while at < folded.chars().len() {
+        let rest = folded.chars().get(at..).unwrap_or_default();
+        let Some(skip) = rest.iter().position(|c| starts_group(*c)) else {
+            break;
+        };
+        at += skip;
         let Some(group) = group(folded, at) else {
             at += 1;
             continue;
@@ -84,10 +89,14 @@ pub(crate) fn numbers(folded: &Folded) -> Vec<Number> {
     numbers
 }
 
+/// Most characters are no digits; keep them off the table of digits.
+fn starts_group(c: char) -> bool {
+    c.is_ascii_digit() || (!c.is_ascii() && digit_value(c).is_some())
+}
+
 fn group(folded: &Folded, start: usize) -> Option<Group> {
     let first = folded.at(start);
-    // Most characters are neither; keep them off the table of digits.
-    if !first.is_ascii_digit() && (first.is_ascii() || digit_value(first).is_none()) {
+    if !starts_group(first) {
         return None;
     }
     let kanji = !first.is_ascii();

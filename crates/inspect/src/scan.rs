@@ -5,7 +5,7 @@ use crate::document::Document;
 use crate::finding::{Finding, Kind, resolve};
 
 /// Finds sensitive data in texts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Scanner {
     names: bool,
 }

@@ -146,10 +146,10 @@ impl Folded {
 fn fold(c: char) -> Fold {
     match c {
         // The bulk of Japanese text is as it should be.
-        '\u{3041}'..='\u{3096}' | '\u{309B}'..='\u{30FE}' | '\u{3400}'..='\u{9FFF}' => {
-            Fold::Keep(c)
-        }
-        '\u{3001}'..='\u{3035}' => Fold::Keep(c),
+        '\u{3001}'..='\u{3035}'
+        | '\u{3041}'..='\u{3096}'
+        | '\u{309B}'..='\u{30FE}'
+        | '\u{3400}'..='\u{9FFF}' => Fold::Keep(c),
         '\u{FF61}'..='\u{FF9D}' => {
             let at = usize::try_from(u32::from(c) - 0xFF61).unwrap_or(usize::MAX);
             HALF_WIDTH
@@ -161,9 +161,8 @@ fn fold(c: char) -> Fold {
         '\u{FF01}'..='\u{FF5E}' => {
             char::from_u32(u32::from(c) - 0xFEE0).map_or(Fold::Drop, Fold::Keep)
         }
-        '\u{AC00}'..='\u{D7A3}' => Fold::Keep(c),
-        // ㊙ is a marking, not a letter.
-        '\u{3299}' => Fold::Keep(c),
+        // Hangul; and ㊙, which is a marking, not a letter.
+        '\u{AC00}'..='\u{D7A3}' | '\u{3299}' => Fold::Keep(c),
         _ => match fold_simple(c) {
             Fold::Keep(kept) if kept == c => {
                 let mut parts = 0_usize;
@@ -216,7 +215,6 @@ fn fold_simple(c: char) -> Fold {
         '\u{0660}'..='\u{0669}' => digit_from(c, 0x0660),
         '\u{06F0}'..='\u{06F9}' => digit_from(c, 0x06F0),
         '\u{0966}'..='\u{096F}' => digit_from(c, 0x0966),
-        '\u{24EB}'..='\u{24F4}' | '\u{24F5}'..='\u{24FD}' => Fold::Keep(c),
         '\u{2776}'..='\u{277E}' => digit_from(c, 0x2775),
         '\u{24FF}' => Fold::Keep('0'),
         _ => Fold::Keep(c),

@@ -54,7 +54,7 @@ static PLACES: LazyLock<Lexicon<Place>> = LazyLock::new(|| {
 
 /// Whether an address may begin at `at`.
 pub(super) fn begins(document: &Document, at: usize) -> bool {
-    PLACES.may_begin(document.folded.at(at))
+    PLACES.may_begin(document.folded.at(at), document.folded.at(at + 1))
         && PLACES.longest_at(document.folded.chars(), at).is_some()
 }
 
@@ -62,7 +62,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let mut at = 0;
     while let Some(c) = folded.chars().get(at).copied() {
-        if !PLACES.may_begin(c) {
+        if !PLACES.may_begin(c, folded.at(at + 1)) {
             at += 1;
             continue;
         }
@@ -107,7 +107,7 @@ fn outline(document: &Document, start: usize) -> Option<(usize, u8)> {
     // Behind a label, or as a cell, an address may end with the town.
     let cell = document.cell(start).filter(|cell| cell.start == start);
     let town = town_end(folded, at);
-    (labelled && town > at || (labelled && cell.is_some())).then_some((town, 80))
+    (labelled && (town > at || cell.is_some())).then_some((town, 80))
 }
 
 fn skip_blank(folded: &Folded, at: usize) -> usize {

@@ -34,8 +34,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             [8] if named && context.distance <= 4 => 80,
             [14] if near => 90,
             [a, b] if a + b == 7 && named && context.distance <= 6 => 80,
-            [3, 4] if named => 70,
-            [3, 2, 2] if named => 70,
+            [3, 4] | [3, 2, 2] if named => 70,
             _ if number.digits().len() == 7
                 && named
                 && number.separator != '.'

@@ -137,7 +137,7 @@ fn date(folded: &Folded, start: usize) -> Option<usize> {
 
 fn real(year: u32, month: u32, day: u32) -> bool {
     let last = match month {
-        2 if year % 4 == 0 => 29,
+        2 if year.is_multiple_of(4) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         1..=12 => 31,

@@ -29,7 +29,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             Document::push(found, Kind::Classification, at, at + 1, 92);
             continue;
         }
-        if !WORDS.may_begin(*c) {
+        if !WORDS.may_begin(*c, folded.at(at + 1)) {
             continue;
         }
         let Some((len, ())) = WORDS.longest_at(folded.chars(), at) else {

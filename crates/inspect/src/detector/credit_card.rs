@@ -73,6 +73,6 @@ fn usual(number: &Number) -> bool {
     !number.spaced
         && matches!(
             number.shape(),
-            [_] | [4, 4, 4, 4] | [4, 6, 5] | [4, 6, 4] | [4, 4, 4, 4, 3]
+            [_] | [4, 4, 4, 4] | [4, 6, 4 | 5] | [4, 4, 4, 4, 3]
         )
 }

@@ -50,6 +50,9 @@ fn sign(folded: &Folded, at: usize) -> Option<usize> {
     if folded.at(at) == '@' {
         return Some(1);
     }
+    if !matches!(folded.at(at + 1), 'a' | 'A' | '@' | 'ア' | 'ッ') {
+        return None;
+    }
     AT.iter()
         .map(|word| (word, word.chars().count()))
         .find_map(|(word, len)| {
@@ -65,8 +68,13 @@ fn is_local(c: char) -> bool {
 }
 
 fn outline(folded: &Folded, at: usize, len: usize) -> Option<(usize, usize)> {
-    let blank = folded.before(at) == ' ';
-    let local_end = if blank { at - 1 } else { at };
+    let blanks = folded
+        .part(at.saturating_sub(2), at)
+        .iter()
+        .rev()
+        .take_while(|c| **c == ' ')
+        .count();
+    let local_end = at - blanks;
     let mut start = local_end;
     while local_end - start < LOCAL_MAX && is_local(folded.before(start)) {
         start -= 1;
@@ -78,7 +86,7 @@ fn outline(folded: &Folded, at: usize, len: usize) -> Option<(usize, usize)> {
     let end = domain_end(folded, domain)?;
     // `git@host:path` is where a repository is, not somebody's address.
     let repository = folded.part(start, local_end) == ['g', 'i', 't'] && folded.at(end) == ':';
-    let mention = blank && len == 1 && domain == at + 1;
+    let mention = folded.before(at) == ' ' && len == 1 && domain == at + 1;
     (start < local_end && !repository && !mention).then_some((start, end))
 }
 
@@ -112,6 +120,8 @@ fn dot(folded: &Folded, at: usize) -> Option<usize> {
         return Some(1);
     }
     [
+        " [dot] ",
+        " (dot) ",
         "[dot]",
         "(dot)",
         " dot ",

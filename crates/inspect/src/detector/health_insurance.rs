@@ -23,7 +23,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             continue;
         }
         let confidence = match number.shape() {
-            [8] | [6] | [2, 2, 3, 1] | [2, 6] if check_digit::luhn(number.digits()) => 96,
+            [6 | 8] | [2, 2, 3, 1] | [2, 6] if check_digit::luhn(number.digits()) => 96,
             [1..=8, 1..=8] | [1..=8, 1..=8, 2] if number.digits().len() <= 16 => 88,
             [6..=8] if context.distance <= 4 => 60,
             _ => continue,

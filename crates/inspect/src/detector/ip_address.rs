@@ -17,10 +17,11 @@ pub(super) const DETECTOR: Detector = Detector {
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let mut at = 0;
+    let mut previous = '\0';
     while let Some(c) = folded.chars().get(at).copied() {
-        let inner =
-            matches!(folded.before(at), '.' | ':') || folded.before(at).is_ascii_alphanumeric();
-        if !(c.is_ascii_hexdigit() || c == ':') || inner {
+        let inner = matches!(previous, '.' | ':') || previous.is_ascii_alphanumeric();
+        previous = c;
+        if inner || !(c.is_ascii_hexdigit() || c == ':') {
             at += 1;
             continue;
         }
@@ -34,6 +35,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             push(folded, at, len, found);
         }
         at += len.max(1);
+        previous = folded.before(at);
     }
 }
 

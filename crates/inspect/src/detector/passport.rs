@@ -27,7 +27,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         }
         let context = document.context(start, number.end);
         let series = matches!(document.folded.at(start), 'T' | 'M');
-        let known = matches!(document.folded.at(start + 1), 'A'..='Z') && series;
+        let known = document.folded.at(start + 1).is_ascii_uppercase() && series;
         if context.is(Tag::Passport) {
             Document::push(found, Kind::Passport, start, number.end, 95);
         } else if context.is_open() && known && number.plain() && number.start - start == 2 {

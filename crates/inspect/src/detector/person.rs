@@ -2,6 +2,7 @@
 //! surroundings: an honorific or title behind it, a label or column before it, or surname and given name
 //! together.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::Detector;
@@ -112,14 +113,10 @@ fn evidence(document: &Document, start: usize) -> Evidence {
         .cell(start)
         .is_some_and(|cell| cell.start == start && cell.tag == Some(Tag::Name));
     let lead = || {
-        LEADS.iter().any(|word| {
-            let len = word.chars().count();
-            start >= len
-                && folded
-                    .part(start - len, start)
-                    .iter()
-                    .copied()
-                    .eq(word.chars())
+        LEAD.get(&before).is_some_and(|leads| {
+            leads
+                .iter()
+                .any(|lead| folded.part(start.saturating_sub(lead.len()), start) == lead.as_slice())
         })
     };
     Evidence {
@@ -131,24 +128,40 @@ fn evidence(document: &Document, start: usize) -> Evidence {
 /// The title or honorific at `at`, past one blank.
 fn honorific(folded: &Folded, at: usize) -> bool {
     let at = at + usize::from(folded.at(at) == ' ');
-    HONORIFICS.may_begin(folded.at(at))
+    HONORIFICS.may_begin(folded.at(at), folded.at(at + 1))
         && HONORIFICS
             .longest_at(folded.chars(), at)
             .is_some_and(|(_, yes)| yes)
 }
 
 fn organisation(folded: &Folded, at: usize) -> bool {
-    ORGANISATIONS.iter().any(|word| {
-        folded
-            .part(at, at + word.chars().count())
-            .iter()
-            .copied()
-            .eq(word.chars())
-    })
+    ORGANISATION.longest_at(folded.chars(), at).is_some()
 }
+
+static ORGANISATION: LazyLock<Lexicon<()>> =
+    LazyLock::new(|| Lexicon::new(ORGANISATIONS.iter().map(|word| (*word, ()))));
+
+/// [`LEADS`] by their last character.
+static LEAD: LazyLock<HashMap<char, Vec<Vec<char>>>> = LazyLock::new(|| {
+    let mut leads: HashMap<char, Vec<_>> = HashMap::new();
+    for lead in LEADS {
+        if let Some(last) = lead.chars().next_back() {
+            leads.entry(last).or_default().push(lead.chars().collect());
+        }
+    }
+    leads
+});
 
 fn kanji(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
     let folded = &document.folded;
+    // Within a run of kanji only a listed surname can begin; most places end here.
+    if is_kanji(folded.before(start))
+        && !names
+            .surnames
+            .may_begin(folded.at(start), folded.at(start + 1))
+    {
+        return None;
+    }
     let evidence = evidence(document, start);
     if !evidence.boundary {
         return None;
@@ -244,8 +257,8 @@ fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
             .copied()
             .eq(word.chars())
     };
-    let strong = says.iter().take(4).any(|word| follows(&word));
-    let weak = says.iter().skip(4).any(|word| follows(&word))
+    let strong = says.iter().take(4).any(|word| follows(word));
+    let weak = says.iter().skip(4).any(|word| follows(word))
         && end - start >= 2
         && matches!(folded.before(start), '。' | '\n' | '\0' | '、' | '」');
     head && (strong && end - start >= 2 && !is_place(folded.part(start, end))
@@ -544,12 +557,14 @@ fn kana(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)>
         })?;
         return (evidence.boundary).then_some((start + cut, 75));
     }
-    let split = (2..first).any(|at| {
-        names.is_surname_reading(folded.part(start, start + at))
-            && names.is_given_reading(folded.part(start + at, end))
-    });
-    if first >= 4 && split && (evidence.label || honorific(folded, end) || first >= 6) {
-        return Some((end, if evidence.label { 88 } else { 65 }));
+    if first >= 4 && (evidence.label || first >= 6 || honorific(folded, end)) {
+        let split = (2..first).any(|at| {
+            names.is_surname_reading(folded.part(start, start + at))
+                && names.is_given_reading(folded.part(start + at, end))
+        });
+        if split {
+            return Some((end, if evidence.label { 88 } else { 65 }));
+        }
     }
     (evidence.label
         && first >= 2
@@ -619,9 +634,8 @@ fn latin(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)
     let first = word(start);
     let end = start + first;
     let gap = match (folded.at(end), folded.at(end + 1)) {
-        (' ', _) => 1,
         (',', ' ') => 2,
-        (',', _) => 1,
+        (' ' | ',', _) => 1,
         _ => 0,
     };
     if first < 2 || gap == 0 || !folded.at(end + gap).is_ascii_uppercase() {

@@ -81,8 +81,7 @@ fn outline(document: &Document, number: &Number, plus: bool) -> (usize, usize) {
 
 fn international(number: &Number) -> Option<u8> {
     match number.digits() {
-        [8, 1, 0, rest @ ..] => domestic(rest, &[]),
-        [8, 1, rest @ ..] => domestic(rest, &[]),
+        [8, 1, 0, rest @ ..] | [8, 1, rest @ ..] => domestic(rest, &[]),
         [1..=9, ..] if (8..=15).contains(&number.digits().len()) => Some(85),
         _ => None,
     }
@@ -109,9 +108,9 @@ fn national(number: &Number) -> Option<u8> {
 fn domestic(rest: &[u8], shape: &[usize]) -> Option<u8> {
     let plain = shape.len() <= 1;
     match (rest, rest.len()) {
-        ([5 | 6 | 7 | 8 | 9, 0, 1..=9, ..], 10) => Some(if plain { 85 } else { 93 }),
+        ([5..=9, 0, 1..=9, ..], 10) => Some(if plain { 85 } else { 93 }),
         ([8, 0, 0, ..], 10) => Some(90),
-        ([1, 2, 0, ..] | [5, 7, 0, ..] | [9, 9, 0, ..] | [1, 8, 0, ..], 9) => Some(92),
+        ([1, 2 | 8, 0, ..] | [5, 7, 0, ..] | [9, 9, 0, ..], 9) => Some(92),
         ([1..=9, second, ..], 9) if *second != 0 || matches!(rest, [2 | 4, 0, ..]) => match shape {
             [2, 4, 4] | [3, 3, 4] | [4, 2, 4] | [5, 1, 4] => Some(92),
             [6, 4] | [3, 7] | [4, 6] | [2, 8] => Some(62),

@@ -1,6 +1,7 @@
 //! Keys, tokens and passwords: forms of known providers, private keys, URLs with a password, and values
 //! assigned to names that say what they are. Placeholders are not secrets.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::Detector;
@@ -46,11 +47,19 @@ const NAMES: &[(&str, usize)] = &[
     ("x-cybozu-api-token", 20), ("kintone", 30), ("x-cybozu-authorization", 12), ("x-chatworktoken", 20), ("chatwork", 30), ("line_channel_access_token", 30), ("チャネルアクセストークン", 30), ("チャネルシークレット", 20), ("channel_access_token", 30), ("channel_secret", 20), ("authorization", 16), ("basic", 16), ("webhook", 60), ("credential", 12), ("資格情報", 12), ("認証キー", 12), ("ライセンスキー", 16), ("backlog", 40), ("freee", 40), ("sansan", 40), ("connectionstring", 20),
 ];
 
-static PREFIX: LazyLock<Vec<(Vec<char>, usize)>> = LazyLock::new(|| {
-    PREFIXES
-        .iter()
-        .map(|(prefix, min)| (prefix.chars().collect(), *min))
-        .collect()
+/// A prefix and how many characters follow at least.
+type Prefix = (Vec<char>, usize);
+
+/// Prefixes by their first character.
+static PREFIX: LazyLock<HashMap<char, Vec<Prefix>>> = LazyLock::new(|| {
+    let mut prefixes: HashMap<char, Vec<_>> = HashMap::new();
+    for (prefix, min) in PREFIXES {
+        let chars: Vec<char> = prefix.chars().collect();
+        if let Some(first) = chars.first().copied() {
+            prefixes.entry(first).or_default().push((chars, *min));
+        }
+    }
+    prefixes
 });
 static NAME: LazyLock<Lexicon<usize>> = LazyLock::new(|| Lexicon::new(NAMES.iter().copied()));
 
@@ -59,7 +68,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     let chars = folded.chars();
     let mut previous = '\0';
     for (at, c) in chars.iter().copied().enumerate() {
-        if NAME.may_begin(c)
+        if NAME.may_begin(c, folded.at(at + 1))
             && !(c.is_ascii_alphabetic()
                 && previous.is_ascii_lowercase()
                 && !c.is_ascii_uppercase())
@@ -118,7 +127,14 @@ fn token(folded: &Folded, start: usize, found: &mut Vec<Match>) {
 
 fn prefixed(folded: &Folded, start: usize, found: &mut Vec<Match>) {
     let rest = folded.part(start, start + 600);
-    let Some((prefix, min)) = PREFIX.iter().find(|(prefix, _)| rest.starts_with(prefix)) else {
+    // Every token is looked at here; the shortest body keeps most of them off the table.
+    if !is_word(folded.at(start + 15)) && rest.first() != Some(&'A') {
+        return;
+    }
+    let same = rest.first().and_then(|first| PREFIX.get(first));
+    let Some((prefix, min)) =
+        same.and_then(|list| list.iter().find(|(prefix, _)| rest.starts_with(prefix)))
+    else {
         return;
     };
     let skip = if prefix.ends_with(&['=']) {

@@ -23,7 +23,7 @@ static WORDS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     for (at, c) in folded.chars().iter().enumerate() {
-        if WORDS.may_begin(*c)
+        if WORDS.may_begin(*c, folded.at(at + 1))
             && let Some((len, ())) = WORDS.longest_at(folded.chars(), at)
             && !folded.at(at + len).is_ascii_alphanumeric()
             && !folded.before(at).is_ascii_alphanumeric()

@@ -19,10 +19,11 @@ const PLACES: &[&str] = &["札幌", "函館", "旭川", "室蘭", "苫小牧", "
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     // The kana is the anchor: a single hiragana between digits.
-    for (at, c) in folded.chars().iter().enumerate() {
-        if is_hiragana(*c)
-            && (folded.before(at).is_ascii_digit() || folded.before(at) == ' ')
-            && let Some((start, end)) = outline(folded, at)
+    for (at, pair) in folded.chars().windows(2).enumerate() {
+        if let [before, kana] = pair
+            && (before.is_ascii_digit() || *before == ' ')
+            && is_hiragana(*kana)
+            && let Some((start, end)) = outline(folded, at + 1)
         {
             Document::push(found, Kind::VehicleNumber, start, end, 90);
         }
