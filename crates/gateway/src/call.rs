@@ -29,8 +29,8 @@ pub async fn call(
         Err(refusal) => return CallReply::refused(refusal), // no record, no call
     };
     let outcome = admit(gateway, &mut record, request, port).await;
-    reply::note(gateway, &mut record, &outcome);
-    match record.close(gateway).await {
+    reply::note(&mut record, &outcome);
+    match record.close().await {
         Ok(()) => reply::from(outcome),
         Err(refusal) => CallReply::refused(refusal), // not recorded, not answered
     }
@@ -42,9 +42,10 @@ async fn admit(
     request: CallRequest,
     port: &mut dyn ClientPort,
 ) -> Result<Output, Refusal> {
+    let _slot = gateway.slot()?; // bounded
     let caller = authenticate(gateway, record, &request.head).await?; // who
     let resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
-    let arguments = validate(gateway, record, &resolved, &request)?; // JSON Schema, limits
+    let arguments = validate(record, &resolved, &request)?; // JSON Schema, limits
     let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
     let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
     let warrant = approve(gateway, inspected)?; // a person, if asked for

@@ -65,7 +65,7 @@ pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<List
         Ok(listing) => record.detail("items", listing.items.len().into()),
         Err(refusal) => record.refused(refusal),
     }
-    record.close(gateway).await?;
+    record.close().await?;
     listed
 }
 
@@ -77,7 +77,7 @@ pub async fn open(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal
         Err(refusal) => {
             let mut record = record::open(gateway, EventKind::AuthenticationFailure, head)?;
             record.refused(&refusal);
-            record.close(gateway).await?;
+            record.close().await?;
             Err(refusal)
         }
     }
@@ -91,9 +91,9 @@ pub async fn note_session(
     event: EventKind,
 ) -> Result<(), Refusal> {
     let mut record = record::open(gateway, event, head)?;
-    record.caller(caller);
+    record.caller(caller, head.claimed_client.as_deref());
     record.ended(OutcomeStatus::Success);
-    record.close(gateway).await
+    record.close().await
 }
 
 /// What the gate says of itself at an endpoint.

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::caller::Source;
-use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::clock::Clock;
+use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
@@ -21,14 +22,15 @@ use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Parts, Settings};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, Credentials, Fetch, FetchError, Random as _, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError, Random as _, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
     CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
 };
 use sekimori_store::{DefinitionChange, NewPolicySet, Store};
-use sekimori_upstream::{Egress, Upstream, UpstreamDeps};
+use sekimori_upstream::egress::{self, Egress, HostPattern, HttpClient, Networks, SystemResolver};
+use sekimori_upstream::{Deps, Upstream};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -68,29 +70,39 @@ pub(crate) struct Node {
 pub(crate) fn upstream_maker(
     config: &Config,
     clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
 ) -> anyhow::Result<refresh::MakeUpstream> {
-    let egress = egress(config)?;
-    Ok(Arc::new(move |connector| {
-        let deps = UpstreamDeps {
-            clock: Arc::clone(&clock),
-            ids: Arc::clone(&ids),
-            egress: Arc::clone(&egress),
-            secrets: Arc::new(SystemSecrets),
-        };
-        Arc::new(Upstream::new(connector, deps))
+    let deps = Deps {
+        clock,
+        egress: egress(config)?,
+        secrets: Arc::new(SystemSecrets),
+        inherited_env: inherited_environment(),
+    };
+    Ok(Arc::new(move |connector: Arc<Connector>| {
+        Arc::new(Upstream::new((*connector).clone(), deps.clone()))
     }))
 }
 
-fn egress(config: &Config) -> anyhow::Result<Arc<Egress>> {
+/// What child processes inherit.
+fn inherited_environment() -> Vec<(String, String)> {
+    std::env::vars().filter(|(name, _)| matches!(name.as_str(), "PATH" | "LANG")).collect()
+}
+
+fn egress(config: &Config) -> anyhow::Result<Egress> {
     let ca = match &config.egress.ca_file {
         Some(path) => Some(
             fs::read(path).with_context(|| format!("egress.ca_file {} cannot be read", path.display()))?,
         ),
         None => None,
     };
-    let egress = Egress::new(&config.egress.allow, ca.as_deref()).context("egress")?;
-    Ok(Arc::new(egress))
+    let allow = config
+        .egress
+        .allow
+        .iter()
+        .map(|pattern| {
+            pattern.parse::<HostPattern>().with_context(|| format!("egress.allow: {pattern}"))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
 }
 
 impl Node {
@@ -110,7 +122,6 @@ impl Node {
             make_upstream: upstream_maker(
                 &installation.config,
                 Arc::clone(&installation.clock),
-                Arc::clone(&installation.ids),
             )?,
             clock: Arc::clone(&installation.clock),
             drifted,
@@ -241,7 +252,7 @@ impl Node {
         while self.tasks.join_next().await.is_some() {}
         self.gateway.identity.flush().await;
         for entry in self.gateway.catalog.entries().values() {
-            entry.upstream.close().await;
+            entry.upstream.close();
         }
         if let Err(error) = note(&self.gateway, EventKind::GatewayStop, json!({})).await {
             tracing::error!(%error, "the stop could not be recorded");
@@ -290,11 +301,11 @@ fn open_identity(
         issuers: config.issuers()?,
         anonymous_on_loopback: access == Access::AnybodyOnLoopback,
     };
-    let fetch = Arc::new(GuardedFetch { egress: egress(config)? });
+    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config)?);
     let authenticator = Authenticator::new(
         authenticator_config,
-        Arc::clone(&installation.store),
-        fetch,
+        &fetch,
+        CredentialStores::of(&*installation.store),
         Arc::clone(&installation.clock),
     )
     .context("identity")?;
@@ -375,7 +386,7 @@ async fn follow_policies(
                 continue;
             }
         };
-        if active.version == engine.version() {
+        if active.version == engine.active().version() {
             continue;
         }
         let version = active.version;
@@ -433,14 +444,46 @@ async fn record_drift(
     }
 }
 
-/// Fetches issuers' documents through the egress guard.
+/// Fetches issuers' documents through the egress guard. The hosts of configured issuers are allowed, and
+/// those that their metadata names on the allowlist.
 struct GuardedFetch {
-    egress: Arc<Egress>,
+    client: HttpClient,
+}
+
+/// How long an issuer may take to answer.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest document of an issuer.
+const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+
+impl GuardedFetch {
+    fn new(config: &Config) -> anyhow::Result<Self> {
+        let mut hosts = Vec::new();
+        let mut networks = Networks::Public;
+        for issuer in &config.identity.issuers {
+            for url in [Some(&issuer.issuer), issuer.jwks_uri.as_ref()].into_iter().flatten() {
+                let url: http::Uri = url.parse().context("identity.issuers")?;
+                let host = url.host().context("identity.issuers: an address without host")?;
+                let default = if url.scheme_str() == Some("http") { 80 } else { 443 };
+                hosts.push(HostPattern::exactly(host, url.port_u16().unwrap_or(default)));
+            }
+            if issuer.allow_private_network {
+                networks = Networks::AlsoPrivate;
+            }
+        }
+        Ok(Self { client: egress(config)?.client(hosts, networks) })
+    }
 }
 
 #[async_trait]
 impl Fetch for GuardedFetch {
     async fn get_json(&self, url: &http::Uri) -> Result<Bytes, FetchError> {
-        self.egress.get_json(url).await
+        let fetched =
+            self.client.get_json(&url.to_string(), DOCUMENT_BYTES_MAX, FETCH_TIMEOUT).await;
+        match fetched {
+            Ok(fetched) => Ok(fetched.body),
+            Err(egress::FetchError::Status(404)) => Err(FetchError::NotFound),
+            Err(error @ egress::FetchError::Egress(_)) => Err(FetchError::Forbidden(error.into())),
+            Err(error) => Err(FetchError::Unavailable(error.into())),
+        }
     }
 }

@@ -15,11 +15,12 @@ use arc_swap::ArcSwap;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
-use sekimori_mcp::raw_object::RawObject;
+use sekimori_mcp::raw_object::{RawObject, raw_json};
 use sekimori_mcp::names::PublicName;
 use sekimori_mcp::{names, uris};
 use sekimori_upstream::exchange::UpstreamError;
 use sekimori_upstream::{Discovery, Upstream};
+use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::{broadcast, Mutex};
 
@@ -229,6 +230,55 @@ impl Catalog {
             }
         }
     }
+}
+
+impl Catalog {
+    /// What the gate says of itself at an endpoint: what any connector behind it offers, as far as the
+    /// gate honours it.
+    pub fn server_info(&self, endpoint: &Endpoint) -> ServerInfo {
+        let entries = self.behind(endpoint);
+        let mut capabilities = RawObject::new();
+        for entry in &entries {
+            let state = entry.state();
+            let Some(discovery) = &state.discovery else { continue };
+            let offered = RawObject::from_raw_or_empty(Some(&discovery.capabilities));
+            for (name, value) in offered.iter() {
+                merge_capability(&mut capabilities, &name, value);
+            }
+        }
+        match (endpoint, entries.first()) {
+            (Endpoint::Connector(_), Some(entry)) => ServerInfo {
+                capabilities,
+                instructions: entry.state().discovery.as_ref().and_then(|d| d.instructions.clone()),
+                title: entry.connector.title.clone(),
+            },
+            _ => {
+                // Every endpoint of the gate has tools, even before the first upstream was reached.
+                if !capabilities.contains("tools") {
+                    capabilities.set("tools", raw_json(&json!({"listChanged": true})));
+                }
+                ServerInfo { capabilities, instructions: None, title: String::new() }
+            }
+        }
+    }
+}
+
+/// Members of equal capabilities are put together; the first one's value wins.
+fn merge_capability(capabilities: &mut RawObject, name: &str, value: &RawValue) {
+    let (Some(mut merged), Ok(added)) =
+        (capabilities.get_object(name), RawObject::from_raw(value))
+    else {
+        if !capabilities.contains(name) {
+            capabilities.set(name, value.to_owned());
+        }
+        return;
+    };
+    for (member, value) in added.iter() {
+        if !merged.contains(&member) {
+            merged.set(&member, value.to_owned());
+        }
+    }
+    capabilities.set(name, merged.to_raw());
 }
 
 fn unknown(what: &str, name: &str) -> Refusal {

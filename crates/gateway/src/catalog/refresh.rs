@@ -1,5 +1,6 @@
 //! Keeping the catalogue true: loading connectors and reviews, listing upstreams, following changes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
 use sekimori_store::{Definition, DefinitionChange, Store, StoreError};
+use sekimori_mcp::raw_object::RawObject;
 use sekimori_upstream::exchange::UpstreamError;
-use sekimori_upstream::{ListMethod, Upstream, UpstreamNotification};
+use sekimori_upstream::notices::RECONNECTED;
+use sekimori_upstream::{ListMethod, Notice, Upstream};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -118,7 +121,8 @@ impl Catalog {
         let discovery = upstream.discover().await?;
         let mut listing = Listing::default();
         let mut definitions = Vec::new();
-        if discovery.offers("tools") {
+        let offers = RawObject::from_raw_or_empty(Some(&discovery.capabilities));
+        if offers.contains("tools") {
             for raw in upstream.list(ListMethod::Tools).await? {
                 match listing::read_definition(&raw) {
                     Ok(definition) => definitions.push(definition),
@@ -126,11 +130,11 @@ impl Catalog {
                 }
             }
         }
-        if discovery.offers("resources") {
+        if offers.contains("resources") {
             listing.resources = upstream.list(ListMethod::Resources).await?;
             listing.templates = upstream.list(ListMethod::ResourceTemplates).await?;
         }
-        if discovery.offers("prompts") {
+        if offers.contains("prompts") {
             listing.prompts = upstream.list(ListMethod::Prompts).await?;
         }
         for why in &listing.rejected {
@@ -242,7 +246,7 @@ pub async fn follow(catalog: Arc<Catalog>, stop: CancellationToken) {
     let mut revisions = catalog.source.store.changes().watch();
     let mut known = *revisions.borrow_and_update();
     let mut tick = tokio::time::interval(TICK);
-    let (news, mut heard) = mpsc::channel::<(ConnectorName, UpstreamNotification)>(64);
+    let (news, mut heard) = mpsc::channel::<(ConnectorName, Notice)>(64);
     let mut listeners: BTreeMap<ConnectorName, (Arc<Entry>, CancellationToken)> = BTreeMap::new();
     loop {
         listen_to_all(&catalog, &mut listeners, &news, &stop);
@@ -258,8 +262,8 @@ pub async fn follow(catalog: Arc<Catalog>, stop: CancellationToken) {
                 }
                 known = now;
             }
-            Some((connector, notification)) = heard.recv() => {
-                hear(&catalog, &connector, notification);
+            Some((connector, notice)) = heard.recv() => {
+                hear(&catalog, &connector, notice);
             }
             _ = tick.tick() => relist_old(&catalog),
         }
@@ -309,7 +313,7 @@ fn relist_apart(catalog: &Arc<Catalog>, entry: &Arc<Entry>) {
 fn listen_to_all(
     catalog: &Catalog,
     listeners: &mut BTreeMap<ConnectorName, (Arc<Entry>, CancellationToken)>,
-    news: &mpsc::Sender<(ConnectorName, UpstreamNotification)>,
+    news: &mpsc::Sender<(ConnectorName, Notice)>,
     stop: &CancellationToken,
 ) {
     let entries = catalog.entries();
@@ -333,8 +337,8 @@ fn listen_to_all(
                 tokio::select! {
                     () = end.cancelled() => return,
                     heard = notifications.recv() => match heard {
-                        Ok(notification) => {
-                            if news.send((name.clone(), notification)).await.is_err() {
+                        Ok(notice) => {
+                            if news.send((name.clone(), notice)).await.is_err() {
                                 return;
                             }
                         }
@@ -347,19 +351,28 @@ fn listen_to_all(
     }
 }
 
-fn hear(catalog: &Arc<Catalog>, connector: &ConnectorName, notification: UpstreamNotification) {
-    match notification {
-        UpstreamNotification::ListChanged => {
+fn hear(catalog: &Arc<Catalog>, connector: &ConnectorName, notice: Notice) {
+    match notice.method.as_str() {
+        "notifications/resources/updated" => {
+            let members = RawObject::from_raw_or_empty(notice.params.as_deref());
+            if let Some(uri) = members.get_str("uri").map(Cow::into_owned) {
+                catalog.announce_one(CatalogChange::ResourceUpdated {
+                    connector: connector.clone(),
+                    uri,
+                    params: notice.params.map(Arc::from),
+                });
+            }
+        }
+        // After a gap anything may have changed unnoticed.
+        RECONNECTED
+        | "notifications/tools/list_changed"
+        | "notifications/resources/list_changed"
+        | "notifications/prompts/list_changed" => {
             if let Some(entry) = catalog.entries().get(connector) {
                 relist_apart(catalog, entry);
             }
         }
-        UpstreamNotification::ResourceUpdated { uri, params } => {
-            catalog.announce_one(CatalogChange::ResourceUpdated {
-                connector: connector.clone(),
-                uri,
-                params: params.map(Arc::from),
-            });
-        }
+        // Log messages outside of a request belong to nobody in particular.
+        _ => {}
     }
 }

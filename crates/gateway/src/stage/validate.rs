@@ -4,7 +4,6 @@ use sekimori_domain::arguments::{Arguments, ArgumentsError};
 use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 
-use crate::Gateway;
 use crate::request::{CallRequest, Operation};
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
@@ -14,7 +13,6 @@ const VIOLATIONS_TOLD_MAX: usize = 5;
 
 /// Reads the arguments strictly, checks them against the tool's schema, and notes their digest.
 pub(crate) fn validate(
-    gateway: &Gateway,
     record: &mut CallRecord,
     resolved: &Resolved,
     request: &CallRequest,
@@ -40,7 +38,7 @@ pub(crate) fn validate(
         | Operation::CompleteResource { .. } => Arguments::parse(given),
     }
     .map_err(|error| refuse(RefusalCode::InvalidArguments, explain(&error)))?;
-    record.arguments(gateway, &arguments);
+    record.arguments(&arguments);
     if let Some(definition) = &resolved.definition {
         let validator = definition.validator().map_err(|why| {
             let name = &resolved.tool.target;

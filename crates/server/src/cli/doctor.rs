@@ -130,7 +130,6 @@ async fn connectors(installation: &Installation) -> Vec<Finding> {
     let made = wiring::upstream_maker(
         &installation.config,
         Arc::clone(&installation.clock),
-        Arc::clone(&installation.ids),
     );
     let make = match made {
         Ok(make) => make,
@@ -145,7 +144,7 @@ async fn connectors(installation: &Installation) -> Vec<Finding> {
             Ok(Err(error)) => bad(check, error.to_string(), "see: sekimori connector show"),
             Err(_) => bad(check, "no answer within 20 s", "is it running and reachable?"),
         };
-        upstream.close().await;
+        upstream.close();
         findings.push(finding);
     }
     findings

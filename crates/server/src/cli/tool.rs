@@ -136,7 +136,6 @@ async fn refresh(installation: &Installation, name: &ConnectorName) -> anyhow::R
     let make = wiring::upstream_maker(
         &installation.config,
         Arc::clone(&installation.clock),
-        Arc::clone(&installation.ids),
     )?;
     let upstream = make(Arc::new(stored.connector));
     let mut definitions = Vec::new();
@@ -150,7 +149,7 @@ async fn refresh(installation: &Installation, name: &ConnectorName) -> anyhow::R
             Err(why) => tracing::warn!(connector = %name, why, "definition rejected"),
         }
     }
-    upstream.close().await;
+    upstream.close();
     let changes = installation.store.reviews().see(&definitions, installation.clock.now()).await?;
     for change in changes {
         installation.note(

@@ -111,6 +111,9 @@ pub(crate) struct Issuer {
     /// Prefix of its subjects; needed with more than one issuer.
     #[serde(default)]
     pub(crate) principal_prefix: Option<String>,
+    /// Whether it may be in a private or loopback network, and use `http` there.
+    #[serde(default)]
+    pub(crate) allow_private_network: bool,
     /// Claim that lists the groups. Default: `groups`.
     #[serde(default)]
     pub(crate) groups_claim: Option<String>,
