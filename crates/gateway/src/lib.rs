@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod catalog;
+pub mod face;
 pub mod list;
 mod parked;
 pub mod request;

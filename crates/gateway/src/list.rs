@@ -1,13 +1,16 @@
 //! Lists, filtered to what the caller may use, and the other requests that call nothing.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::TargetKind;
+use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::record::{EventKind, OutcomeStatus};
 use sekimori_domain::refusal::Refusal;
+use sekimori_mcp::names;
 use sekimori_mcp::raw_object::RawObject;
-use sekimori_mcp::{names, uris};
+use sekimori_mcp::uris::UriRewriter;
 use serde_json::value::RawValue;
 
 use crate::Gateway;
@@ -160,22 +163,36 @@ fn visible_others(
             ListKind::ResourceTemplates => &listing.templates,
         };
         for raw in raws {
-            let Ok(mut item) = RawObject::from_raw(raw) else { continue };
-            let Some(name) = item.get_str(member).map(|name| name.into_owned()) else { continue };
+            let Ok(item) = RawObject::from_raw(raw) else { continue };
+            let Some(name) = item.get_str(member).map(Cow::into_owned) else { continue };
             targets.push(Arc::new(read_only_target(&entry.connector, target_kind, &name)));
-            if aggregate {
-                let public = if target_kind == TargetKind::Prompt {
-                    names::public_name(&entry.connector.name, &name)
-                } else {
-                    uris::public_uri(&entry.connector.name, &name)
-                };
-                item.set_str(member, &public);
-                items.push(item.to_raw());
+            items.push(if aggregate {
+                public(&entry.connector.name, kind, item, &name, raw)
             } else {
-                items.push(raw.clone());
-            }
+                raw.clone()
+            });
         }
     }
     let allowed = gateway.policy.visible(caller, &targets, gateway.clock.now());
     items.into_iter().zip(allowed).filter_map(|(item, allowed)| allowed.then_some(item)).collect()
+}
+
+/// The definition as clients of the endpoint of all connectors see it.
+fn public(
+    connector: &ConnectorName,
+    kind: ListKind,
+    mut item: RawObject,
+    name: &str,
+    raw: &RawValue,
+) -> Box<RawValue> {
+    let rewriter = UriRewriter::new(connector);
+    let rewritten = match kind {
+        ListKind::Tools | ListKind::Prompts => {
+            item.set_str("name", &names::public_name(connector, name));
+            return item.to_raw();
+        }
+        ListKind::Resources => rewriter.listed_resource(raw),
+        ListKind::ResourceTemplates => rewriter.listed_template(raw),
+    };
+    rewritten.unwrap_or_else(|| raw.to_owned())
 }

@@ -26,7 +26,11 @@ impl PublicUrl {
         if !is_https_or_loopback(&uri) {
             return Err(wrong("use https://, or http:// on a loopback address"));
         }
-        if uri.path() != "/" || uri.query().is_some() || text.contains(['#', '@', '?']) {
+        if uri.path() != "/"
+            || uri.query().is_some()
+            || text.ends_with('/')
+            || text.contains(['#', '@', '?'])
+        {
             return Err(wrong("use scheme, host and port only"));
         }
         if text.bytes().any(|byte| byte.is_ascii_uppercase()) {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{
-    Authorizer, Policy, PolicyId, PolicySet as CedarPolicies, ValidationMode, Validator,
+    Authorizer, Effect, Policy, PolicyId, PolicySet as CedarPolicies, ValidationMode, Validator,
 };
 use jiff::tz::{Offset, TimeZone};
 use sekimori_domain::policy_set::PolicySet;
@@ -56,6 +56,12 @@ pub(crate) struct CompiledPolicy {
     /// `@approval`: the reason for which a person must agree.
     pub(crate) approval: Option<String>,
     pub(crate) reads: Reads,
+}
+
+impl CompiledPolicy {
+    pub(crate) fn is_permit(&self) -> bool {
+        self.policy.effect() == Effect::Permit
+    }
 }
 
 /// Policies whose scopes match together.
@@ -156,6 +162,12 @@ impl CompiledPolicies {
         self.numbers
             .get(id)
             .and_then(|number| self.policies.get(*number))
+    }
+
+    /// The policies of `bits` with their numbers.
+    pub(crate) fn numbered(&self, bits: &Bits) -> impl Iterator<Item = (usize, &CompiledPolicy)> {
+        bits.iter()
+            .filter_map(|number| Some((number, self.policies.get(number)?)))
     }
 
     pub(crate) fn facts(&self) -> FactsBuilder<'_> {

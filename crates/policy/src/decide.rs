@@ -71,7 +71,9 @@ impl CompiledPolicies {
             return Ok(verdict);
         }
         let action = Action::Call(effective_class(tool));
-        let all = self.assemble(0..self.policies.len())?;
+        let mut all = crate::bits::Bits::empty(self.policies.len());
+        (0..self.policies.len()).for_each(|number| all.insert(number));
+        let all = self.candidates(&all)?;
         let facts =
             self.facts()
                 .build(situation, action, tool, &crate::reads::Reads::everything())?;

@@ -15,6 +15,7 @@ use sekimori_domain::road::{Decision, Permit};
 use crate::compiled::{CompiledPolicies, PolicySettings};
 use crate::decide::Verdict;
 use crate::error::PolicyError;
+use crate::explain::Explanation;
 use crate::situation::{Projections, Situation, effective_class};
 
 /// Named in a decision that no policy made, but the environments granted to the account.
@@ -108,6 +109,35 @@ impl PolicyEngine {
             }
             denied => Err(policies.refusal(&denied, tool)),
         }
+    }
+}
+
+impl PolicyEngine {
+    /// For each of `tools`, whether `caller` gets to see it in lists: whether some call of it could be allowed.
+    /// When that can't be found out, nothing is shown.
+    pub fn visible(&self, caller: &Caller, tools: &[Arc<Tool>], now: Timestamp) -> Vec<bool> {
+        let policies = self.active.load();
+        policies
+            .visible(caller, tools.iter().map(|tool| &**tool), now)
+            .unwrap_or_else(|error| {
+                tracing::error!(
+                    alert = true,
+                    error = &error as &dyn std::error::Error,
+                    "no list could be filtered; nothing is shown"
+                );
+                vec![false; tools.len()]
+            })
+    }
+
+    /// Decides as [`authorize`](Self::authorize) does, and says how it came to that.
+    pub fn explain(
+        &self,
+        caller: &Caller,
+        tool: &Tool,
+        now: Timestamp,
+        projections: &Projections,
+    ) -> Result<Explanation, PolicyError> {
+        self.active.load().explain(caller, tool, now, projections)
     }
 }
 

@@ -178,6 +178,12 @@ impl PolicyIndex {
         bits
     }
 
+    /// Whether the scope of some policy names this very tool.
+    pub(crate) fn names(&self, tool: &Tool) -> bool {
+        let bound = self.resources.bound.get(&Kind::from(tool.target.kind));
+        bound.is_some_and(|ids| ids.contains_key(&tool_id(tool)))
+    }
+
     /// Keeps the policies whose action scope can match.
     pub(crate) fn keep_action(&self, action: Action, bits: &mut Bits) {
         if let Some(matching) = self.actions.get(&action) {

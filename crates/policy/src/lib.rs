@@ -33,12 +33,14 @@ mod decide;
 mod diagnostic;
 mod engine;
 mod error;
+mod explain;
 mod groups;
 mod index;
 #[cfg(test)]
 mod property_tests;
 mod reads;
 mod situation;
+mod visible;
 mod vocabulary;
 
 pub use assertions::{Expectation, TESTS_BYTES_MAX, TESTS_MAX, TestReport, TestResult, test_bench};
@@ -46,6 +48,7 @@ pub use compiled::{CompiledPolicies, POLICIES_MAX, POLICY_TEXT_BYTES_MAX, Policy
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::{ENVIRONMENT_RULE, PolicyEngine};
 pub use error::PolicyError;
+pub use explain::{ExplainedPolicy, Explanation, PolicyOutcome};
 pub use groups::GroupHierarchy;
 pub use situation::{Device, Projections};
 pub use vocabulary::SCHEMA;

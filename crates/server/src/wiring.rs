@@ -10,12 +10,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
+use sekimori_domain::caller::Source;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
+use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Parts, Settings};
 use sekimori_identity::{
@@ -31,6 +33,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::installation::Installation;
@@ -58,6 +61,7 @@ pub(crate) struct Node {
     tasks: JoinSet<()>,
     stop: CancellationToken,
     streams: CancellationToken,
+    requests: TaskTracker,
 }
 
 /// Makes the clients of connectors.
@@ -144,7 +148,14 @@ impl Node {
                 () = maintained.maintain() => {}
             }
         });
-        Ok(Self { gateway, installation, tasks, stop, streams: CancellationToken::new() })
+        Ok(Self {
+            gateway,
+            installation,
+            tasks,
+            stop,
+            streams: CancellationToken::new(),
+            requests: TaskTracker::new(),
+        })
     }
 
     /// The data plane.
@@ -164,15 +175,24 @@ impl Node {
 
     /// The MCP face over HTTP.
     pub(crate) fn router(&self) -> anyhow::Result<axum::Router> {
+        Ok(face::router(Arc::clone(&self.gateway), self.face_settings()?))
+    }
+
+    fn face_settings(&self) -> anyhow::Result<face::Settings> {
         let config = &self.installation.config;
-        let settings = face::settings::FaceSettings::new(
-            &self.gateway.settings.public_url,
-            &config.server.allowed_origins,
-            config.server.listen,
-            config.limits.request_bytes,
-            self.streams.clone(),
-        )?;
-        Ok(face::listen::router(Arc::clone(&self.gateway), settings))
+        let mut hosts: Vec<String> =
+            ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec();
+        let url: http::Uri = self.gateway.settings.public_url.as_str().parse()?;
+        hosts.extend(url.host().map(str::to_owned));
+        Ok(face::Settings {
+            allowed_hosts: hosts.into(),
+            allowed_origins: config.server.allowed_origins.clone().into(),
+            request_bytes_max: config.limits.request_bytes,
+            shutdown: self.streams.clone(),
+            tasks: self.requests.clone(),
+            issuers: config.identity.issuers.iter().map(|one| one.issuer.clone()).collect(),
+            ..face::Settings::default()
+        })
     }
 
     /// Serves one client on standard input and output until it closes its side.
@@ -183,12 +203,22 @@ impl Node {
     ) -> anyhow::Result<()> {
         let credentials = Credentials::bearer(&format!("Bearer {key}"))
             .map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+        let template = Head {
+            credentials,
+            source: Source { ip: None, user_agent: None },
+            endpoint: connector.map_or(Endpoint::All, Endpoint::Connector),
+            correlation: CorrelationId::from_uuid(self.gateway.ids.next()),
+            trace: None,
+            claimed_client: None,
+            bound_to: None,
+        };
+        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
         face::stdio::serve(
             Arc::clone(&self.gateway),
-            tokio::io::stdin(),
-            tokio::io::stdout(),
-            credentials,
-            connector,
+            self.face_settings()?,
+            template,
+            input,
+            output,
         )
         .await?;
         Ok(())
@@ -201,6 +231,12 @@ impl Node {
 
     /// Stops everything in order; the journal comes last.
     pub(crate) async fn stop(mut self) {
+        // Requests under way end with their records.
+        self.requests.close();
+        let drain = Duration::from_secs(self.installation.config.server.drain_seconds);
+        if tokio::time::timeout(drain, self.requests.wait()).await.is_err() {
+            tracing::warn!("calls were still under way; they are recorded as cancelled");
+        }
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.gateway.identity.flush().await;

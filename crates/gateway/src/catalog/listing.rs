@@ -13,6 +13,7 @@ use sekimori_domain::digest::Digest;
 use sekimori_domain::{json, limits};
 use sekimori_mcp::names::{self, PublicName};
 use sekimori_mcp::raw_object::RawObject;
+use sekimori_mcp::uris::UriRewriter;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -81,6 +82,16 @@ pub struct CatalogTool {
 }
 
 impl CatalogTool {
+    /// The definition as clients of the endpoint of all connectors see it.
+    pub fn public_definition(&self) -> Box<RawValue> {
+        let rewriter = UriRewriter::new(&self.tool.target.connector);
+        let rewritten = rewriter.tool(&self.definition.raw);
+        let raw = rewritten.as_deref().unwrap_or(&self.definition.raw);
+        let mut members = RawObject::from_raw_or_empty(Some(raw));
+        members.set_str("name", &self.public_name);
+        members.to_raw()
+    }
+
     /// The compiled input schema; compiled at the first call, since most tools of a large catalogue are
     /// never called. `Err` says why the schema cannot be used.
     pub fn validator(&self) -> Result<&Validator, &str> {

@@ -204,7 +204,7 @@ impl Catalog {
             Endpoint::Connector(connector) => Ok((self.entry(connector)?, public.to_owned())),
             Endpoint::All => {
                 let (connector, uri) =
-                    uris::split(public).ok_or_else(|| unknown("resource", public))?;
+                    uris::original_uri(public).ok_or_else(|| unknown("resource", public))?;
                 Ok((self.entry(&connector)?, uri))
             }
         }

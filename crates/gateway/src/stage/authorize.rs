@@ -7,6 +7,7 @@ use sekimori_domain::caller::Caller;
 use sekimori_domain::refusal::Refusal;
 use sekimori_domain::road::Permit;
 use sekimori_identity::check_scope;
+use sekimori_policy::Projections;
 
 use crate::Gateway;
 use crate::stage::record::CallRecord;
@@ -27,10 +28,11 @@ pub(crate) fn authorize(
         &resolved.tool,
         arguments,
         gateway.clock.now(),
+        &Projections::default(),
     );
     match &decided {
         Ok(permit) => record.allowed(permit.decision()),
-        Err(refusal) => record.denied(refusal, gateway.policy.version()),
+        Err(refusal) => record.denied(refusal, gateway.policy.active().version()),
     }
     decided
 }

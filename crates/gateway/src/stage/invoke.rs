@@ -149,12 +149,11 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
         capabilities.remove("roots");
     }
     let outgoing = Outgoing {
-        method: request.operation.method(),
-        task: invocation.resolved.task.clone(),
+        method: request.operation.method().to_owned(),
         rest: request.rest.clone(),
-        client_capabilities: capabilities,
+        client_capabilities: Some(capabilities.to_raw()),
         log_level: request.client.log_level.clone(),
-        progress_token: request.client.progress_token.clone(),
+        progress: request.client.progress_token.is_some(),
         questions,
     };
     entry.upstream.invoke(warrant, outgoing)

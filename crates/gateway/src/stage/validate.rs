@@ -31,7 +31,13 @@ pub(crate) fn validate(
         | Operation::UnsubscribeResource { .. } => {
             Arguments::from_value(&serde_json::json!({"uri": resolved.tool.target.name}))
         }
-        _ => Arguments::parse(given),
+        Operation::Task { .. } => {
+            Arguments::from_value(&serde_json::json!({"taskId": resolved.task}))
+        }
+        Operation::CallTool { .. }
+        | Operation::GetPrompt { .. }
+        | Operation::CompletePrompt { .. }
+        | Operation::CompleteResource { .. } => Arguments::parse(given),
     }
     .map_err(|error| refuse(RefusalCode::InvalidArguments, explain(&error)))?;
     record.arguments(gateway, &arguments);

@@ -51,7 +51,7 @@ impl SigningKey {
             }
             Algorithm::EdDSA => {
                 let pair = Ed25519KeyPair::generate().unwrap();
-                EncodingKey::from_ed_der(pair.to_pkcs8().unwrap().as_ref())
+                EncodingKey::from_ed_der(pair.to_pkcs8v1().unwrap().as_ref())
             }
             Algorithm::RS256 | Algorithm::PS256 => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();

@@ -9,5 +9,7 @@
 
 mod authorize;
 mod check;
+mod explain;
 mod matrix;
 mod support;
+mod visible;
