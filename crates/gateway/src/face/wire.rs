@@ -224,18 +224,19 @@ mod tests {
         );
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_idle_stream_shows_signs_of_life() {
         let outlet = Outlet::new();
         let mut streaming = Streaming {
             reader: outlet.reader(0),
             ids: Ids::None,
-            keep_alive: Duration::from_secs(15),
+            keep_alive: Duration::from_millis(1),
             prime: None,
             _held: None,
         };
         assert_eq!(streaming.next().await.unwrap(), b":\n\n");
         outlet.send("{}");
+        streaming.keep_alive = Duration::from_secs(60);
         assert_eq!(streaming.next().await.unwrap(), b"data: {}\n\n");
     }
 }
