@@ -107,8 +107,13 @@ impl Installation {
 pub(crate) fn operator() -> String {
     #[expect(clippy::disallowed_methods, reason = "who runs a command is told by its environment")]
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-    let user = user.unwrap_or_else(|_| format!("uid-{}", nix::unistd::getuid()));
-    format!("os:{user}")
+    user.map_or_else(|_| format!("os:uid-{}", own_uid()), |user| format!("os:{user}"))
+}
+
+/// The user id that this process runs under; `?` where `/proc` does not tell.
+fn own_uid() -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |own| own.uid().to_string())
 }
 
 /// Makes a folder that only its owner may enter.

@@ -1,6 +1,7 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
 use std::fs;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -223,7 +224,8 @@ impl Node {
             claimed_client: None,
             bound_to: None,
         };
-        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+        let input = tokio::fs::File::from_std(std::io::stdin().as_fd().try_clone_to_owned()?.into());
+        let output = tokio::fs::File::from_std(std::io::stdout().as_fd().try_clone_to_owned()?.into());
         face::stdio::serve(
             Arc::clone(&self.gateway),
             self.face_settings()?,

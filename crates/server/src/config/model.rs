@@ -302,7 +302,7 @@ impl Issuer {
         config.accept_plain_jwt = self.accept_plain_jwt;
         config.principal_prefix.clone_from(&self.principal_prefix);
         if let Some(claim) = &self.groups_claim {
-            config.claims = ClaimNames { groups: claim.clone(), ..ClaimNames::default() };
+            config.claims = ClaimNames { groups: Some(claim.clone()), ..ClaimNames::default() };
         }
         Ok(config)
     }
