@@ -64,7 +64,7 @@ pub enum ListMethod {
 }
 
 /// One connector's client. Cheap to clone; all clones share sessions and child process. Everything that
-/// runs for it ends when the last clone is dropped, or at [`Upstream::close`].
+/// runs for it ends when the last clone and the last exchange are dropped, or at [`Upstream::close`].
 #[derive(Debug, Clone)]
 pub struct Upstream {
     inner: Arc<Inner>,
@@ -142,9 +142,11 @@ impl Upstream {
     /// Makes a call under a warrant, which is used up. Dropping the exchange cancels the call.
     pub fn invoke(&self, warrant: Warrant, outgoing: Outgoing) -> Exchange {
         let (exchange, events, cancelled) = Exchange::new();
-        let inner = Arc::clone(&self.inner);
+        let upstream = self.clone();
         tokio::spawn(async move {
-            let done = drive::run(&inner, &warrant, &outgoing, &events, cancelled).await;
+            // The whole of it: what runs for the call must not end with the caller's clone.
+            let upstream = upstream;
+            let done = drive::run(&upstream.inner, &warrant, &outgoing, &events, cancelled).await;
             // The receiver is gone if the exchange was dropped.
             drop(events.send(Event::Done(done)).await);
         });
