@@ -106,3 +106,27 @@ fn unknown_words_in_tests_are_refused() {
     let error = test_bench(&policy_set("", &tests), &PolicySettings::default()).unwrap_err();
     assert!(matches!(error, PolicyError::UnreadableTests(_)));
 }
+
+/// Hostile or mistaken policies end in words, not in a crash.
+#[test]
+fn bottomless_policies_are_refused_or_checked() {
+    let long = |link: &str, count: usize| {
+        format!(
+            "@id(\"a\") permit(principal, action, resource) when {{ {}true }};",
+            link.repeat(count)
+        )
+    };
+    for text in [
+        long("context.auth.mfa && ", 20_000),
+        long("(", 20_000),
+        long("if context.auth.mfa then true else ", 20_000),
+        long("[", 20_000),
+    ] {
+        let found = check(&text).unwrap();
+        assert!(
+            found.iter().any(|one| one.severity == Severity::Error),
+            "{:?}",
+            found.first()
+        );
+    }
+}
