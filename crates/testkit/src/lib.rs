@@ -6,6 +6,7 @@
 //! * [`fixture`]: a complete MCP server in both eras, which offers what the conformance suite asks for.
 //! * [`faults`]: an MCP server written without any MCP library, which answers wrongly on purpose or
 //!   returns bytes that no typed model would preserve.
+//! * [`counterpart`]: the official clients and servers of others, as child processes.
 //! * [`process`]: starts those servers, or any other program, as a child process and stops it again.
 //! * [`client`]: an MCP client that sends and receives raw JSON.
 //! * [`issuer`]: an OAuth issuer with keys made at start, which also forges bad tokens.
@@ -19,6 +20,7 @@
 )]
 
 pub mod client;
+pub mod counterpart;
 pub mod faults;
 pub mod fixture;
 pub mod issuer;

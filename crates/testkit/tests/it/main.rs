@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+mod counterpart;
 mod eras;
 mod faults;
 mod issuer;

@@ -1,0 +1,139 @@
+//! `kill -9` of a process that writes: no acknowledged record is lost.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use sekimori_audit::{Reader, verify};
+use tempfile::tempdir;
+use tokio::task::JoinSet;
+
+use crate::kit::{Dice, TestIds, frozen_clock, open, options, phased, read_all};
+use sekimori_audit::Journal;
+use sekimori_domain::record::Phase;
+
+const DIR_VARIABLE: &str = "SEKIMORI_TEST_JOURNAL";
+
+/// Not a test: the process that is killed. It writes as fast as it can and tells what was acknowledged.
+#[test]
+#[ignore = "run by the test below, in a process of its own"]
+fn victim() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how a test talks to its own child"
+    )]
+    let dir = PathBuf::from(std::env::var(DIR_VARIABLE).unwrap());
+    let run: u64 = dir.join("run").metadata().map_or(0, |run| run.len());
+    std::fs::write(
+        dir.join("run"),
+        vec![b'.'; usize::try_from(run + 1).unwrap()],
+    )
+    .unwrap();
+    let mut small = options();
+    small.segment_bytes_max = 256 * 1024;
+    let (journal, _) = Journal::open(
+        &dir.join("journal"),
+        small,
+        &frozen_clock(),
+        &TestIds::default(),
+    )
+    .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for task in 0..64_u64 {
+            let writer = journal.writer();
+            tasks.spawn(async move {
+                for number in 0..1_000_000_u64 {
+                    let id = (run << 48) | (task << 32) | number;
+                    for phase in [Phase::Intent, Phase::Outcome] {
+                        let record = phased(id, phase, id);
+                        let position = writer.append(&record).await.unwrap();
+                        let line = format!("{} {id} {phase:?}\n", position.sequence);
+                        std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+                    }
+                }
+            });
+        }
+        tasks.join_all().await;
+    });
+}
+
+/// AUDIT-3, F01.
+#[test]
+fn no_acknowledged_record_is_lost() {
+    let dir = tempdir().unwrap();
+    let mut dice = Dice::new(4);
+    let mut total = 0;
+    for round in 0..20 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "kill::victim",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(DIR_VARIABLE, dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut acknowledged = Vec::new();
+        let kill_after = usize::try_from(20 + dice.below(400)).unwrap();
+        let mut alive = true;
+        while let Some(Ok(line)) = lines.next() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [sequence, id, phase] = words[..] else {
+                continue;
+            };
+            let (Ok(sequence), Ok(id)) = (sequence.parse::<u64>(), id.parse::<u64>()) else {
+                continue;
+            };
+            let Some(phase) = [Phase::Intent, Phase::Outcome]
+                .into_iter()
+                .find(|known| format!("{known:?}") == phase)
+            else {
+                continue;
+            };
+            acknowledged.push((sequence, id, phase));
+            if alive && acknowledged.len() == kill_after {
+                child.kill().unwrap();
+                alive = false;
+            }
+        }
+        child.wait().unwrap();
+        assert!(
+            acknowledged.len() >= kill_after,
+            "round {round}: the child ended by itself"
+        );
+
+        let (journal, recovery) = open(&dir.path().join("journal"), options());
+        for (sequence, id, phase) in &acknowledged {
+            let entry = Reader::get(journal.dir(), *sequence, journal.head()).unwrap();
+            let record = entry
+                .unwrap_or_else(|| panic!("round {round}: {sequence} is lost"))
+                .record;
+            assert_eq!(record, phased(*id, *phase, *id), "round {round}");
+        }
+        total += acknowledged.len();
+        // Each writer is killed within a call or between two: about one orphan each.
+        assert!(recovery.orphans <= 64, "round {round}: {recovery:?}");
+        let report = verify(journal.dir()).unwrap();
+        assert!(report.is_whole(), "round {round}: {report:?}");
+    }
+    let entries = read_all(&dir.path().join("journal"));
+    assert!(entries.len() >= total);
+    let count = |phase| {
+        entries
+            .iter()
+            .filter(|entry| entry.record.phase == phase)
+            .count()
+    };
+    assert_eq!(
+        count(Phase::Intent),
+        count(Phase::Outcome),
+        "every call has its outcome"
+    );
+}

@@ -1,0 +1,17 @@
+//! The journal under every fault that a disk, a process or a hand can cause.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod append;
+mod canonical;
+mod fault;
+mod kill;
+mod kit;
+mod model;
+mod recovery;
+mod tamper;

@@ -1,0 +1,66 @@
+// The Inspector's command line, which starts anew for every step.
+
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { Steps, check, options, text } from './steps.mjs';
+
+const { url, headers, era, tool } = options();
+const steps = new Steps('inspector');
+const TOOL_FAILED = 5;
+
+const require = createRequire(import.meta.url);
+const folder = path.dirname(require.resolve('@modelcontextprotocol/inspector/package.json'));
+const launcher = path.join(folder, 'clients/launcher/build/index.js');
+
+/** Runs the Inspector and returns its exit code and what it printed. */
+function inspect(...args) {
+  const all = ['--cli', url.href, '--transport', 'http', '--protocol-era', era];
+  all.push('--format', 'json', '--quiet', '--stored-auth-only');
+  for (const [name, value] of Object.entries(headers)) all.push('--header', `${name}: ${value}`);
+  const env = { ...process.env, MCP_INSPECTOR_SECRET_STORE: 'memory' };
+  // The launcher starts `node` by name: it has to be the one that runs this script.
+  env.PATH = `${path.dirname(process.execPath)}${path.delimiter}${env.PATH}`;
+  const child = spawn(process.execPath, [launcher, ...all, ...args], { env });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (data) => (out += data));
+  child.stderr.on('data', (data) => (err += data));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, err }));
+  });
+}
+
+function call(name, args = {}) {
+  return inspect(
+    '--method', 'tools/call', '--tool-name', name, '--tool-args-json', JSON.stringify(args),
+  );
+}
+
+await steps.take('list', async () => {
+  const { code, out, err } = await inspect('--method', 'tools/list');
+  check(code === 0, `exit code ${code}: ${err}`);
+  const names = JSON.parse(out).result.tools.map((each) => each.name);
+  check(names.includes(tool('test_simple_text')), `not in the list: ${names.join(', ')}`);
+  return `${names.length} tools`;
+});
+
+await steps.take('call', async () => {
+  const { code, out, err } = await call(tool('test_simple_text'));
+  check(code === 0, `exit code ${code}: ${err}`);
+  return text(JSON.parse(out).result);
+});
+
+await steps.take('error', async () => {
+  const { code, out, err } = await call(tool('test_error_handling'));
+  check(code === TOOL_FAILED, `exit code ${code}: ${out}${err}`);
+  const unknown = await call(tool('no_such_tool'));
+  check(unknown.code === TOOL_FAILED, `exit code ${unknown.code}: ${unknown.err}`);
+  return `exit code ${code}`;
+});
+
+steps.skip('cancel', 'the command line cannot cancel a call');
+steps.skip('progress', 'the command line shows no progress');
+steps.skip('elicitation', 'the command line cannot answer a question');
+steps.exit();
