@@ -1,1 +1,47 @@
-//! Who is calling: OAuth 2.1 resource server, service-account keys, local administrator
+//! Who is calling: OAuth 2.1 resource server, service-account keys, local administrator.
+//!
+//! [`Authenticator::authenticate`] is the only maker of a [`Caller`](sekimori_domain::caller::Caller).
+//! It takes what the request's `Authorization` header holds ([`Credentials`]) and answers with a caller or
+//! a [`Refusal`](sekimori_domain::refusal::Refusal); there is no third outcome, and nobody is let in
+//! because a check could not be made.
+//!
+//! | credential | form | proved by |
+//! |---|---|---|
+//! | access token | a signed JWT (RFC 9068) | the keys of a configured issuer |
+//! | service-account key | `smk_<id>_<secret>` | SHA-256 of the secret, in the store |
+//! | local administrator's token | `sma_<secret>` | SHA-256 of the token, in the store |
+//!
+//! Access tokens are accepted for exactly one resource, ours ([`ResourceUri`]), and are never sent on.
+//! What was verified once is remembered until it ends, until the issuer's keys change, or until
+//! [`Authenticator::revoke_remembered`]; service keys are compared with a snapshot of the store that is
+//! never older than the last change the store told of.
+
+mod administrator;
+mod authenticator;
+mod challenge;
+mod credentials;
+mod error;
+mod fetch;
+mod local;
+mod random;
+mod resource;
+mod scope;
+mod secret;
+mod service_accounts;
+mod token;
+
+pub use administrator::{FIRST_ADMINISTRATOR_LIFETIME, IssuedAdministrator, create_administrator};
+pub use authenticator::{Authenticator, AuthenticatorConfig};
+pub use challenge::{challenge, protected_resource_metadata};
+pub use credentials::{Bearer, CREDENTIAL_BYTES_MAX, Credentials};
+pub use error::{ConfigError, IdentityError};
+pub use fetch::{Fetch, FetchError};
+pub use local::CredentialStores;
+pub use random::{Random, RandomError, SystemRandom};
+pub use resource::{PublicUrl, ResourceUri};
+pub use scope::{Scope, check_scope, required_scope};
+pub use secret::ShownOnce;
+pub use service_accounts::{
+    IssuedKey, LIFETIME_MAX, NewAccount, create_account, create_key, revoke_key,
+};
+pub use token::{Algorithm, ClaimNames, IssuerConfig, KeySource};

@@ -57,8 +57,41 @@ pub(crate) trait Dialect: Send + Sync {
     /// A table with the index to use, for dialects whose planner has to be told.
     fn table_along(&self, table: &'static str, index: &'static str) -> String;
 
+    /// A table whose rows are looked up by position, for dialects whose planner has to be told.
+    fn table_by_position(&self, table: &'static str) -> String;
+
     /// Whether `column` holds the text bound to `placeholder`.
     fn contains(&self, column: &'static str, placeholder: &str) -> String;
+
+    /// The statement that adds `rows` rows of position and grams, these with spaces between them.
+    fn insert_grams(&self, rows: usize) -> String;
+
+    /// A selection of the positions that match the text of [`match_grams`](Self::match_grams) bound to
+    /// `placeholder`.
+    fn positions_with_grams(&self, placeholder: &str) -> String;
+
+    /// The text that matches rows with all of the grams, or with any that begins with `prefix`.
+    fn match_grams(&self, wanted: &GramQuery) -> String;
+}
+
+/// What is asked of the grams of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum GramQuery {
+    /// All of these.
+    All(Vec<String>),
+    /// One that begins with this.
+    Prefix(String),
+}
+
+/// `($1, $2), ($3, $4)` for `rows` rows of `columns` columns.
+pub(crate) fn placeholders(rows: usize, columns: usize) -> String {
+    let tuple = |row: usize| {
+        let numbers: Vec<_> = (1..=columns)
+            .map(|column| format!("${}", row * columns + column))
+            .collect();
+        format!("({})", numbers.join(", "))
+    };
+    (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
 /// A value to be bound.

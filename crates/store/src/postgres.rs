@@ -14,7 +14,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::changes::POLL_INTERVAL;
-use crate::database::{Cell, Database, Dialect, Param, Row, Statement, Transaction, sql_text};
+use crate::database::{
+    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, sql_text,
+};
 use crate::error::{Result, StoreError};
 use crate::migration;
 
@@ -185,7 +187,33 @@ impl Dialect for PostgresDialect {
         table.to_owned()
     }
 
+    fn table_by_position(&self, table: &'static str) -> String {
+        table.to_owned()
+    }
+
     fn contains(&self, column: &'static str, placeholder: &str) -> String {
         format!("strpos({column}, {placeholder}) > 0")
+    }
+
+    fn insert_grams(&self, rows: usize) -> String {
+        let tuples: Vec<_> = (0..rows)
+            .map(|row| {
+                let (position, grams) = (2 * row + 1, 2 * row + 2);
+                format!("(${position}, array_to_tsvector(string_to_array(${grams}, ' ')))")
+            })
+            .collect();
+        let list = tuples.join(", ");
+        format!("INSERT INTO audit_grams (position, grams) VALUES {list}")
+    }
+
+    fn positions_with_grams(&self, placeholder: &str) -> String {
+        format!("SELECT position FROM audit_grams WHERE grams @@ {placeholder}::tsquery")
+    }
+
+    fn match_grams(&self, wanted: &GramQuery) -> String {
+        match wanted {
+            GramQuery::All(grams) => grams.join(" & "),
+            GramQuery::Prefix(prefix) => format!("{prefix}:*"),
+        }
     }
 }

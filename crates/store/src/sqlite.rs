@@ -20,7 +20,9 @@ use sqlx::{Arguments, ConnectOptions, Row as _, Sqlite, TypeInfo, ValueRef};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::database::{Cell, Database, Dialect, Param, Row, Statement, Transaction, sql_text};
+use crate::database::{
+    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, placeholders, sql_text,
+};
 use crate::error::{Result, StoreError};
 use crate::migration;
 
@@ -216,7 +218,27 @@ impl Dialect for SqliteDialect {
         format!("{table} INDEXED BY {index}")
     }
 
+    fn table_by_position(&self, table: &'static str) -> String {
+        format!("{table} NOT INDEXED")
+    }
+
     fn contains(&self, column: &'static str, placeholder: &str) -> String {
         format!("instr({column}, {placeholder}) > 0")
+    }
+
+    fn insert_grams(&self, rows: usize) -> String {
+        let list = placeholders(rows, 2);
+        format!("INSERT INTO audit_grams (rowid, grams) VALUES {list}")
+    }
+
+    fn positions_with_grams(&self, placeholder: &str) -> String {
+        format!("SELECT rowid FROM audit_grams WHERE audit_grams MATCH {placeholder}")
+    }
+
+    fn match_grams(&self, wanted: &GramQuery) -> String {
+        match wanted {
+            GramQuery::All(grams) => grams.join(" AND "),
+            GramQuery::Prefix(prefix) => format!("{prefix}*"),
+        }
     }
 }

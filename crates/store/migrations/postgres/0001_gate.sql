@@ -117,6 +117,14 @@ CREATE TABLE audit_body (
     haystack TEXT COLLATE "C" NOT NULL
 );
 
+-- Which records hold which pairs of characters, for free text: Japanese has no spaces, and words of two
+-- characters are usual, so that an index of words or of three characters would miss them.
+CREATE TABLE audit_grams (
+    position BIGINT PRIMARY KEY REFERENCES audit_record (position) ON DELETE CASCADE,
+    grams TSVECTOR NOT NULL
+);
+CREATE INDEX audit_grams_grams ON audit_grams USING gin (grams);
+
 -- Intents whose outcome has not come yet: what a restart must close as "outcome unknown".
 CREATE TABLE audit_open_intent (
     node BIGINT NOT NULL,

@@ -115,6 +115,16 @@ CREATE TABLE audit_body (
     haystack TEXT NOT NULL
 ) STRICT;
 
+-- Which records hold which pairs of characters, for free text: Japanese has no spaces, and words of two
+-- characters are usual, so that an index of words or of three characters would miss them.
+CREATE VIRTUAL TABLE audit_grams USING fts5 (
+    grams, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
+);
+CREATE TRIGGER audit_record_deleted AFTER DELETE ON audit_record
+BEGIN
+    DELETE FROM audit_grams WHERE rowid = old.position;
+END;
+
 -- Intents whose outcome has not come yet: what a restart must close as "outcome unknown".
 CREATE TABLE audit_open_intent (
     node INTEGER NOT NULL,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sekimori_domain::record::{Phase, Record};
 
-use super::{TermIds, WHAT, bind_all, fold, placeholders, read_terms, select_terms, term};
+use super::{TermIds, WHAT, bind_all, fold, grams, read_terms, select_terms, term};
 use crate::audit_index::IndexedRecord;
-use crate::database::{Param, Statement, Transaction, signed};
+use crate::database::{Dialect, Param, Statement, Transaction, placeholders, signed};
 use crate::error::Result;
 
 /// Rows of one statement: their parameters stay far below the limits of both databases.
@@ -17,6 +17,7 @@ const HAYSTACK_CHARS_MAX: usize = 4_096;
 /// Adds the rows that are not there yet.
 pub(super) async fn append(
     transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
     rows: &[IndexedRecord],
 ) -> Result<()> {
     let ids = intern(transaction, rows).await?;
@@ -39,7 +40,7 @@ pub(super) async fn append(
                 Some((*position, row.text.as_str(), haystack(&row.record)))
             })
             .collect();
-        insert_bodies(transaction, &added).await?;
+        insert_bodies(transaction, dialect, &added).await?;
         track_intents(transaction, &chunk, &positions).await?;
     }
     Ok(())
@@ -171,6 +172,7 @@ async fn insert_records(
 
 async fn insert_bodies(
     transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
     added: &[(i64, &str, String)],
 ) -> Result<()> {
     if added.is_empty() {
@@ -184,6 +186,11 @@ async fn insert_bodies(
             .bind(*position)
             .bind(*body)
             .bind(haystack.as_str());
+    }
+    transaction.execute(statement).await?;
+    let mut statement = Statement::new(WHAT, dialect.insert_grams(added.len()));
+    for (position, _, haystack) in added {
+        statement = statement.bind(*position).bind(grams::of(haystack));
     }
     transaction.execute(statement).await?;
     Ok(())

@@ -5,6 +5,9 @@
 //! its page is full.
 
 mod append;
+mod grams;
+#[cfg(test)]
+mod plan;
 mod search;
 
 use std::collections::BTreeMap;
@@ -15,7 +18,7 @@ use uuid::Uuid;
 
 use super::first;
 use crate::audit_index::{AuditIndex, AuditPage, AuditQuery, IndexedRecord};
-use crate::database::{Database, KEY_BYTES_MAX, Row, Statement, signed};
+use crate::database::{Database, KEY_BYTES_MAX, Row, Statement, placeholders, signed};
 use crate::error::Result;
 
 const WHAT: &str = "audit record";
@@ -32,7 +35,7 @@ impl AuditIndex for AuditTable {
             return Ok(());
         }
         let mut transaction = self.0.begin().await?;
-        append::append(&mut *transaction, rows).await?;
+        append::append(&mut *transaction, self.0.dialect(), rows).await?;
         transaction.commit(false).await
     }
 
@@ -140,17 +143,6 @@ fn term(text: &str) -> String {
 /// Text for searching without regard to upper and lower case.
 fn fold(text: &str) -> String {
     text.to_lowercase().replace('\0', "\u{fffd}")
-}
-
-/// `($1, $2), ($3, $4)` for `rows` rows of `columns` columns.
-fn placeholders(rows: usize, columns: usize) -> String {
-    let tuple = |row: usize| {
-        let numbers: Vec<_> = (1..=columns)
-            .map(|column| format!("${}", row * columns + column))
-            .collect();
-        format!("({})", numbers.join(", "))
-    };
-    (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
 type TermIds = BTreeMap<String, i64>;

@@ -6,10 +6,15 @@ use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::record::{EventKind, OutcomeStatus};
 
-use super::{TermIds, WHAT, fold, indexed, read_terms, select_terms, term};
+use super::super::first;
+use super::{TermIds, WHAT, fold, grams, indexed, read_terms, select_terms, term};
 use crate::audit_index::{AuditPage, AuditQuery, Order, PAGE_MAX, TEXT_CHARS_MAX};
 use crate::database::{Database, Dialect, Param, Statement};
 use crate::error::{Result, StoreError};
+
+/// Records that may be read and sorted for one page. Beyond it, what is looked for is so frequent that a
+/// page fills up soon along the time.
+const RARE_MAX: i64 = 20_000;
 
 /// Finds one page.
 pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Result<AuditPage> {
@@ -25,9 +30,9 @@ pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Resul
             next: None,
         });
     };
-    let rows = database
-        .query(statement(database.dialect(), query, &terms, cursor))
-        .await?;
+    let path = choose(database, query).await?;
+    let statement = statement(database.dialect(), query, &terms, cursor, &path);
+    let rows = database.query(statement).await?;
     let more = rows.len() > query.limit as usize;
     let mut records = Vec::new();
     let mut last = None;
@@ -61,9 +66,9 @@ fn check(query: &AuditQuery) -> Result<()> {
 
 /// Where a page ended. Bound to its query, so that it can't be taken to another.
 #[derive(Debug, Clone, Copy)]
-struct Cursor {
-    time: i64,
-    position: i64,
+pub(super) struct Cursor {
+    pub(super) time: i64,
+    pub(super) position: i64,
 }
 
 impl Cursor {
@@ -96,23 +101,12 @@ fn fingerprint(query: &AuditQuery) -> String {
 }
 
 /// The columns that hold numbers of names, and what is asked of each.
-struct Terms(Vec<(&'static str, i64)>);
+pub(super) struct Terms(pub(super) Vec<(&'static str, i64)>);
 
 impl Terms {
     /// Looks the names up. `None` if one of them was never recorded: then nothing can match.
     async fn resolve(database: &dyn Database, query: &AuditQuery) -> Result<Option<Self>> {
-        let wanted: Vec<(&'static str, String)> = [
-            ("caller", query.caller.as_deref()),
-            ("client", query.client.as_deref()),
-            ("connector", query.connector.as_deref()),
-            ("target", query.target.as_deref()),
-            ("event", query.event.map(EventKind::as_str)),
-            ("status", query.status.map(OutcomeStatus::as_str)),
-            ("class", query.class.map(OperationClass::as_str)),
-        ]
-        .into_iter()
-        .filter_map(|(column, name)| Some((column, term(name?))))
-        .collect();
+        let wanted = wanted_terms(query);
         if wanted.is_empty() {
             return Ok(Some(Self(Vec::new())));
         }
@@ -128,41 +122,119 @@ impl Terms {
     }
 }
 
-/// The index along which a search runs: the one that leaves least to filter, going by what its columns
-/// usually hold.
+/// The columns that are asked for, and the name each must hold.
+pub(super) fn wanted_terms(query: &AuditQuery) -> Vec<(&'static str, String)> {
+    [
+        ("caller", query.caller.as_deref()),
+        ("client", query.client.as_deref()),
+        ("connector", query.connector.as_deref()),
+        ("target", query.target.as_deref()),
+        ("event", query.event.map(EventKind::as_str)),
+        ("status", query.status.map(OutcomeStatus::as_str)),
+        ("class", query.class.map(OperationClass::as_str)),
+    ]
+    .into_iter()
+    .filter_map(|(column, name)| Some((column, term(name?))))
+    .collect()
+}
+
+/// The way on which a search runs.
+#[derive(Debug)]
+pub(super) enum Path {
+    /// Along an index that ends in time and position; stops when the page is full.
+    Index(&'static str),
+    /// Through all records that have the target prefix: they are few.
+    Prefix,
+    /// Through all records that hold these pairs of characters: they are few.
+    Grams(String),
+}
+
+/// The way that leaves least to filter, going by what the columns usually hold; text and prefixes are
+/// looked up, as they may match one record or most of them.
+pub(super) async fn choose(database: &dyn Database, query: &AuditQuery) -> Result<Path> {
+    if query.call.is_some() || query.correlation.is_some() {
+        return Ok(Path::Index(index(query)));
+    }
+    let dialect = database.dialect();
+    if let Some(wanted) = needle(query).and_then(|needle| grams::wanted(&needle)) {
+        let wanted = dialect.match_grams(&wanted);
+        let positions = dialect.positions_with_grams("$1");
+        let statement = Statement::new(WHAT, format!("{positions} LIMIT $2")).bind(wanted.as_str());
+        if is_rare(database, statement).await? {
+            return Ok(Path::Grams(wanted));
+        }
+    }
+    if let (Some(prefix), None) = (&query.target_prefix, &query.target) {
+        // In this order, so that counting stops with the limit.
+        let sql = "SELECT r.position FROM audit_term AS t CROSS JOIN audit_record AS r
+                   WHERE t.term >= $1 AND t.term < $2 AND r.target = t.id LIMIT $3";
+        let [from, until] = prefix_range(prefix);
+        let statement = Statement::new(WHAT, sql).bind(from).bind(until);
+        if is_rare(database, statement).await? {
+            return Ok(Path::Prefix);
+        }
+    }
+    Ok(Path::Index(index(query)))
+}
+
+/// Whether a statement, with the limit as its last parameter, finds few rows.
+async fn is_rare(database: &dyn Database, statement: Statement) -> Result<bool> {
+    let counted = Statement {
+        sql: format!("SELECT count(*) FROM ({}) AS found", statement.sql).into(),
+        ..statement
+    };
+    let row = first(database.query(counted.bind(RARE_MAX + 1)).await?);
+    let count = row.map(|mut row| row.int()).transpose()?;
+    Ok(count.is_some_and(|count| count <= RARE_MAX))
+}
+
+/// The index for the columns that are asked for.
 fn index(query: &AuditQuery) -> &'static str {
-    match query {
-        AuditQuery { call: Some(_), .. } => "audit_record_call",
-        AuditQuery {
-            correlation: Some(_),
-            ..
-        } => "audit_record_correlation",
-        AuditQuery {
-            caller: Some(_),
-            target: Some(_),
-            ..
-        } => "audit_record_caller_target",
-        AuditQuery {
-            target: Some(_), ..
-        } => "audit_record_target",
-        AuditQuery {
-            caller: Some(_), ..
-        } => "audit_record_caller",
-        AuditQuery {
-            target_prefix: Some(_),
-            ..
-        } => "audit_record_target",
-        AuditQuery {
-            client: Some(_), ..
-        } => "audit_record_client",
-        AuditQuery {
-            status: Some(_), ..
-        } => "audit_record_status",
-        AuditQuery {
-            connector: Some(_), ..
-        } => "audit_record_connector",
-        AuditQuery { event: Some(_), .. } => "audit_record_event",
-        _ => "audit_record_time",
+    let by_priority = [
+        (query.call.is_some(), "audit_record_call"),
+        (query.correlation.is_some(), "audit_record_correlation"),
+        (
+            query.caller.is_some() && query.target.is_some(),
+            "audit_record_caller_target",
+        ),
+        (query.target.is_some(), "audit_record_target"),
+        (query.caller.is_some(), "audit_record_caller"),
+        (query.client.is_some(), "audit_record_client"),
+        (query.status.is_some(), "audit_record_status"),
+        (query.connector.is_some(), "audit_record_connector"),
+        (query.event.is_some(), "audit_record_event"),
+    ];
+    by_priority
+        .into_iter()
+        .find(|(is_asked, _)| *is_asked)
+        .map_or("audit_record_time", |(_, index)| index)
+}
+
+fn needle(query: &AuditQuery) -> Option<String> {
+    query
+        .text
+        .as_deref()
+        .filter(|text| !text.is_empty())
+        .map(fold)
+}
+
+/// Every text that begins with the prefix sorts before the prefix and the last character there is.
+fn prefix_range(prefix: &str) -> [String; 2] {
+    let from = term(prefix);
+    let until = format!("{from}\u{10ffff}");
+    [from, until]
+}
+
+/// The condition that the target's name is in a range: as a list of all such names where these lead the way,
+/// else as a look at each record on it.
+fn is_in_range(path: &Path, from: &str, until: &str) -> String {
+    let range = format!("term >= {from} AND term < {until}");
+    match path {
+        Path::Prefix => format!("target IN (SELECT id FROM audit_term WHERE {range})"),
+        Path::Index(_) | Path::Grams(_) => format!(
+            "EXISTS (SELECT 1 FROM audit_term AS term
+                     WHERE term.id = audit_record.target AND {range})"
+        ),
     }
 }
 
@@ -187,11 +259,12 @@ impl Conditions {
 }
 
 /// The statement of one page; one row more than the page tells whether there is another.
-fn statement(
+pub(super) fn statement(
     dialect: &dyn Dialect,
     query: &AuditQuery,
     terms: &Terms,
     cursor: Option<Cursor>,
+    path: &Path,
 ) -> Statement {
     let mut conditions = Conditions::default();
     for (column, id) in &terms.0 {
@@ -204,12 +277,8 @@ fn statement(
         conditions.compare("correlation", "=", correlation.replace('\0', "\u{fffd}"));
     }
     if let Some(prefix) = &query.target_prefix {
-        // Every text that begins with the prefix sorts before the prefix and the last character there is.
-        let from = conditions.bind(term(prefix));
-        let until = conditions.bind(format!("{}\u{10ffff}", term(prefix)));
-        conditions.sql.push(format!(
-            "target IN (SELECT id FROM audit_term WHERE term >= {from} AND term < {until})"
-        ));
+        let [from, until] = prefix_range(prefix).map(|text| conditions.bind(text));
+        conditions.sql.push(is_in_range(path, &from, &until));
     }
     if let Some(from) = query.from {
         conditions.compare("time", ">=", from.as_microsecond());
@@ -217,19 +286,29 @@ fn statement(
     if let Some(until) = query.until {
         conditions.compare("time", "<", until.as_microsecond());
     }
-    if let Some(text) = query.text.as_deref().filter(|text| !text.is_empty()) {
-        let needle = conditions.bind(fold(text));
+    if let Some(needle) = needle(query) {
+        let needle = conditions.bind(needle);
         conditions.sql.push(format!(
             "EXISTS (SELECT 1 FROM audit_body AS body
                      WHERE body.position = audit_record.position AND {})",
             dialect.contains("body.haystack", &needle)
         ));
     }
-    page(dialect, query, conditions, cursor)
+    let from = match path {
+        Path::Index(index) => dialect.table_along("audit_record", index),
+        Path::Prefix => dialect.table_along("audit_record", "audit_record_target"),
+        Path::Grams(wanted) => {
+            let wanted = conditions.bind(wanted.as_str());
+            let positions = dialect.positions_with_grams(&wanted);
+            conditions.sql.push(format!("position IN ({positions})"));
+            dialect.table_by_position("audit_record")
+        }
+    };
+    page(&from, query, conditions, cursor)
 }
 
 fn page(
-    dialect: &dyn Dialect,
+    from: &str,
     query: &AuditQuery,
     mut conditions: Conditions,
     cursor: Option<Cursor>,
@@ -252,7 +331,6 @@ fn page(
     } else {
         format!("WHERE {}", conditions.sql.join(" AND "))
     };
-    let from = dialect.table_along("audit_record", index(query));
     let sql = format!(
         "SELECT n.term, r.sequence, b.body, r.time, r.position
          FROM (SELECT position, node, sequence, time FROM {from} {filter}

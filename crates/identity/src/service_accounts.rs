@@ -1,0 +1,182 @@
+//! Managing service accounts and their keys: the rules for these exceptions to "no shared accounts"
+//! (AUTHN-5, AUTHN-6).
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use sekimori_domain::catalog::Environment;
+use sekimori_domain::clock::Clock;
+use sekimori_domain::ids::GroupName;
+use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
+use sekimori_store::ServiceAccounts;
+
+use crate::error::IdentityError;
+use crate::random::Random;
+use crate::secret::{self, ShownOnce};
+
+/// Longest life of an account or key: a year, after which somebody must say again what it is for.
+pub const LIFETIME_MAX: Duration = Duration::from_hours(366 * 24);
+/// Longest name.
+const NAME_CHARS_MAX: usize = 64;
+/// Longest owner and purpose.
+const TEXT_CHARS_MAX: usize = 500;
+/// Most groups, and most networks, of one account.
+const LIST_MAX: usize = 100;
+
+/// A service account to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Unique name: 1 to 64 of `a-z`, `0-9`, `-`.
+    pub name: String,
+    /// The person who answers for it.
+    pub owner: String,
+    /// What it is for, in words.
+    pub purpose: String,
+    /// Groups and roles it belongs to.
+    pub groups: Vec<GroupName>,
+    /// Environments whose connectors it may reach; empty means none.
+    pub environments: Vec<Environment>,
+    /// Networks it may call from; empty means any.
+    pub networks: Vec<IpNet>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A key, just made. To be recorded by whoever asked for it, without the secret.
+#[derive(Debug)]
+pub struct IssuedKey {
+    /// What is stored of it.
+    pub key: ServiceKey,
+    /// The whole key, to be handed over once.
+    pub text: ShownOnce,
+}
+
+/// Makes a service account. Owner, purpose and end are not optional.
+pub async fn create_account(
+    store: &dyn ServiceAccounts,
+    clock: &dyn Clock,
+    new: NewAccount,
+) -> Result<ServiceAccount, IdentityError> {
+    let now = clock.now();
+    check_name(&new.name, "service account name")?;
+    check_text(&new.owner, "owner")?;
+    check_text(&new.purpose, "purpose")?;
+    check_end(new.expires_at, now)?;
+    for (what, count) in [
+        ("groups", new.groups.len()),
+        ("networks", new.networks.len()),
+    ] {
+        if count > LIST_MAX {
+            return Err(invalid(what, "name 100 at most"));
+        }
+    }
+    let account = ServiceAccount {
+        name: new.name,
+        owner: new.owner.trim().to_owned(),
+        purpose: new.purpose.trim().to_owned(),
+        groups: new.groups,
+        environments: new.environments,
+        networks: new.networks,
+        created_at: now,
+        expires_at: new.expires_at,
+        suspended_at: None,
+    };
+    store.create(&account).await?;
+    Ok(account)
+}
+
+/// Makes a key for an account. It ends with the account at the latest; its secret can be read once and is
+/// not stored itself.
+pub async fn create_key(
+    store: &dyn ServiceAccounts,
+    clock: &dyn Clock,
+    random: &dyn Random,
+    account: &str,
+    expires_at: Timestamp,
+) -> Result<IssuedKey, IdentityError> {
+    let now = clock.now();
+    check_end(expires_at, now)?;
+    let account = store.get(account).await?.ok_or(IdentityError::NotFound {
+        what: "service account",
+    })?;
+    if account.suspended_at.is_some() {
+        return Err(invalid("account", "it is suspended: resume it first"));
+    }
+    if now >= account.expires_at {
+        return Err(invalid("account", "it has ended"));
+    }
+    let (id, secret_digest, text) = secret::new_key(random)?;
+    let key = ServiceKey {
+        id,
+        account: account.name,
+        secret_digest,
+        created_at: now,
+        expires_at: expires_at.min(account.expires_at),
+        revoked_at: None,
+        last_used_at: None,
+    };
+    store.create_key(&key).await?;
+    Ok(IssuedKey { key, text })
+}
+
+/// Revokes a key, by its id or its whole text: who found a leaked key need not take it apart.
+pub async fn revoke_key(
+    store: &dyn ServiceAccounts,
+    clock: &dyn Clock,
+    id_or_text: &str,
+) -> Result<(), IdentityError> {
+    let id = secret::split_key(id_or_text).map_or(id_or_text, |(id, _)| id);
+    if store.revoke_key(id, clock.now()).await? {
+        return Ok(());
+    }
+    Err(IdentityError::NotFound {
+        what: "service-account key",
+    })
+}
+
+pub(crate) fn check_name(name: &str, what: &'static str) -> Result<(), IdentityError> {
+    let good = (1..=NAME_CHARS_MAX).contains(&name.len())
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if good {
+        return Ok(());
+    }
+    Err(invalid(
+        what,
+        "use 1 to 64 of a-z, 0-9 and '-', with a letter or digit at both ends",
+    ))
+}
+
+/// The moment a lifetime ends.
+pub(crate) fn end_after(now: Timestamp, lifetime: Duration) -> Result<Timestamp, IdentityError> {
+    now.checked_add(lifetime)
+        .map_err(|_| invalid("lifetime", "it ends beyond all dates"))
+}
+
+fn check_text(text: &str, what: &'static str) -> Result<(), IdentityError> {
+    if text.trim().is_empty() {
+        return Err(invalid(what, "it is required"));
+    }
+    if text.chars().count() > TEXT_CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(invalid(what, "use 500 characters at most, in one line"));
+    }
+    Ok(())
+}
+
+fn check_end(end: Timestamp, now: Timestamp) -> Result<(), IdentityError> {
+    if end <= now {
+        return Err(invalid("end", "it is in the past"));
+    }
+    if end > end_after(now, LIFETIME_MAX)? {
+        return Err(invalid("end", "it must be within a year"));
+    }
+    Ok(())
+}
+
+fn invalid(what: &'static str, rule: &'static str) -> IdentityError {
+    IdentityError::Invalid { what, rule }
+}

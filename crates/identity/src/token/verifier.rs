@@ -1,0 +1,207 @@
+//! Verifies access tokens, and remembers what it verified.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use moka::sync::Cache;
+use sekimori_domain::caller::{Authentication, Client, Principal};
+use sekimori_domain::clock::Clock;
+use sekimori_domain::digest::Digest;
+
+use super::config::{self, IssuerConfig};
+use super::jwk::Algorithm;
+use super::jws::Jws;
+use super::keys::IssuerKeys;
+use super::{TokenError, claims};
+use crate::error::ConfigError;
+use crate::fetch::Fetch;
+use crate::resource::ResourceUri;
+
+/// Most tokens remembered: two for each of 10,000 people, at about 1 KiB each.
+const REMEMBERED_MAX: u64 = 20_000;
+/// How long an unused token is remembered; only to free memory.
+const REMEMBERED_IDLE: Duration = Duration::from_mins(15);
+
+#[derive(Debug)]
+struct Issuer {
+    config: IssuerConfig,
+    keys: IssuerKeys,
+}
+
+/// A token whose signature was verified, and the circumstances under which that still counts.
+#[derive(Debug)]
+pub(crate) struct VerifiedToken {
+    pub(crate) principal: Principal,
+    pub(crate) client: Client,
+    pub(crate) authentication: Authentication,
+    issuer: usize,
+    audience: String,
+    expires: Timestamp,
+    generation: u64,
+    epoch: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct TokenVerifier {
+    issuers: Vec<Issuer>,
+    clock: Arc<dyn Clock>,
+    /// By SHA-256 of the token, so that no token lies about in memory.
+    remembered: Cache<Digest, Arc<VerifiedToken>>,
+    epoch: AtomicU64,
+}
+
+impl TokenVerifier {
+    pub(crate) fn new(
+        issuers: Vec<IssuerConfig>,
+        fetch: &Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConfigError> {
+        config::check(&issuers)?;
+        let issuers = issuers
+            .into_iter()
+            .map(|config| Issuer {
+                keys: IssuerKeys::new(&config, Arc::clone(fetch), Arc::clone(&clock)),
+                config,
+            })
+            .collect();
+        Ok(Self {
+            issuers,
+            clock,
+            remembered: Cache::builder()
+                .max_capacity(REMEMBERED_MAX)
+                .time_to_idle(REMEMBERED_IDLE)
+                .build(),
+            epoch: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.issuers
+            .iter()
+            .map(|issuer| issuer.config.issuer.as_str())
+    }
+
+    /// Forgets what was verified: every token is verified anew when it comes next.
+    pub(crate) fn forget_all(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Fetches keys that are old. To be called regularly.
+    pub(crate) async fn keep_fresh(&self) {
+        for issuer in &self.issuers {
+            issuer.keys.keep_fresh().await;
+        }
+    }
+
+    /// Verifies a token for a resource.
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        resource: &ResourceUri,
+    ) -> Result<Arc<VerifiedToken>, TokenError> {
+        let digest = Digest::of(token.as_bytes());
+        if let Some(verified) = self.recall(&digest, resource)? {
+            return Ok(verified);
+        }
+        let verified = Arc::new(self.verify_anew(token, resource).await?);
+        self.remembered.insert(digest, Arc::clone(&verified));
+        Ok(verified)
+    }
+
+    /// What is remembered of the token, if it still counts. Audience and end are checked every time.
+    fn recall(
+        &self,
+        digest: &Digest,
+        resource: &ResourceUri,
+    ) -> Result<Option<Arc<VerifiedToken>>, TokenError> {
+        let Some(verified) = self.remembered.get(digest) else {
+            return Ok(None);
+        };
+        let counts = verified.epoch == self.epoch.load(Ordering::Acquire)
+            && self
+                .issuers
+                .get(verified.issuer)
+                .is_some_and(|issuer| issuer.keys.generation() == Some(verified.generation));
+        if !counts {
+            self.remembered.invalidate(digest);
+            return Ok(None);
+        }
+        if claims::has_ended(verified.expires, self.clock.now()) {
+            return Err(TokenError::Expired);
+        }
+        if !self.is_for(&verified.audience, verified.issuer, resource) {
+            return Err(TokenError::Audience);
+        }
+        Ok(Some(verified))
+    }
+
+    async fn verify_anew(
+        &self,
+        token: &str,
+        resource: &ResourceUri,
+    ) -> Result<VerifiedToken, TokenError> {
+        // Read first: what happens meanwhile must not count as seen.
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let jws = Jws::parse(token)?;
+        let named = jws.claims.get("iss").and_then(|name| name.as_str());
+        let (index, issuer) = self
+            .issuers
+            .iter()
+            .enumerate()
+            .find(|(_, issuer)| Some(issuer.config.issuer.as_str()) == named)
+            .ok_or(TokenError::Issuer)?;
+        check_type(jws.header.typ.as_deref(), &issuer.config)?;
+        let algorithm = jws
+            .header
+            .alg
+            .parse::<Algorithm>()
+            .ok()
+            .filter(|algorithm| issuer.config.algorithms.contains(algorithm))
+            .ok_or(TokenError::Algorithm)?;
+        let generation = issuer
+            .keys
+            .verify(
+                jws.header.kid.as_deref(),
+                algorithm,
+                jws.signed,
+                &jws.signature,
+            )
+            .await?;
+        let expires = claims::check_times(&jws.claims, self.clock.now())?;
+        let audience = claims::audience(&jws.claims)?;
+        if !self.is_for(audience, index, resource) {
+            return Err(TokenError::Audience);
+        }
+        Ok(VerifiedToken {
+            principal: claims::principal(&jws.claims, &issuer.config)?,
+            client: claims::client(&jws.claims)?,
+            authentication: claims::authentication(&jws.claims, &issuer.config, expires)?,
+            issuer: index,
+            audience: audience.to_owned(),
+            expires,
+            generation,
+            epoch,
+        })
+    }
+
+    fn is_for(&self, audience: &str, issuer: usize, resource: &ResourceUri) -> bool {
+        self.issuers.get(issuer).is_some_and(|issuer| {
+            let expected = issuer.config.audience.as_deref();
+            audience == expected.unwrap_or(resource.as_str())
+        })
+    }
+}
+
+/// RFC 9068 section 2.1: the type keeps other JWTs of the issuer, such as id tokens, from being used as
+/// access tokens. Media types are compared without case, `application/` may be left out (RFC 7515).
+fn check_type(typ: Option<&str>, issuer: &IssuerConfig) -> Result<(), TokenError> {
+    let typ = typ.ok_or(TokenError::Type)?.to_ascii_lowercase();
+    let accepted = match typ.strip_prefix("application/").unwrap_or(&typ) {
+        "at+jwt" => true,
+        "jwt" => issuer.accept_plain_jwt,
+        _ => false,
+    };
+    accepted.then_some(()).ok_or(TokenError::Type)
+}

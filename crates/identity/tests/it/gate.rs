@@ -1,0 +1,144 @@
+//! An authenticator with everything around it that it needs.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::http::{Request, StatusCode};
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use sekimori_domain::caller::{Caller, Source};
+use sekimori_domain::clock::Clock;
+use sekimori_domain::refusal::{Refusal, RefusalCode};
+use sekimori_identity::{
+    Authenticator, AuthenticatorConfig, ClaimNames, CredentialStores, Credentials, Fetch,
+    FetchError, IssuerConfig, PublicUrl, ResourceUri,
+};
+use serde_json::{Value, json};
+
+use crate::clock::TestClock;
+use crate::stores::Stores;
+
+pub(crate) const PUBLIC_URL: &str = "https://gate.example";
+pub(crate) const AUDIENCE: &str = "https://gate.example/mcp";
+
+/// GET over plain HTTP, without any guard.
+pub(crate) struct PlainHttp;
+
+#[async_trait]
+impl Fetch for PlainHttp {
+    async fn get_json(&self, url: &Uri) -> Result<Bytes, FetchError> {
+        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+        let request = Request::get(url.clone()).body(Empty::new()).unwrap();
+        let response = client
+            .request(request)
+            .await
+            .map_err(|error| FetchError::Unavailable(error.into()))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Err(FetchError::NotFound),
+            other => return Err(FetchError::Unavailable(other.to_string().into())),
+        }
+        let body = Limited::new(response.into_body(), 1 << 20).collect().await;
+        Ok(body.map_err(FetchError::Unavailable)?.to_bytes())
+    }
+}
+
+pub(crate) struct Gate {
+    pub(crate) authenticator: Authenticator,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) resource: ResourceUri,
+}
+
+pub(crate) fn issuer_config(url: &str) -> IssuerConfig {
+    IssuerConfig {
+        claims: ClaimNames {
+            groups: Some("groups".to_owned()),
+            ..ClaimNames::default()
+        },
+        ..IssuerConfig::new(url)
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(issuers: Vec<IssuerConfig>) -> Self {
+        let clock = Arc::new(TestClock::new());
+        let stores = Arc::new(Stores::new());
+        let public_url = PublicUrl::new(PUBLIC_URL).unwrap();
+        let config = AuthenticatorConfig {
+            public_url: public_url.clone(),
+            issuers,
+            anonymous_on_loopback: false,
+        };
+        let fetch: Arc<dyn Fetch> = Arc::new(PlainHttp);
+        let credentials = CredentialStores {
+            accounts: Arc::<Stores>::clone(&stores),
+            administrators: Arc::<Stores>::clone(&stores),
+            changes: Arc::<Stores>::clone(&stores),
+        };
+        let authenticator =
+            Authenticator::new(config, &fetch, credentials, Arc::<TestClock>::clone(&clock));
+        Self {
+            authenticator: authenticator.unwrap(),
+            clock,
+            stores,
+            resource: public_url.aggregate(),
+        }
+    }
+
+    pub(crate) async fn try_token(&self, token: &str) -> Result<Arc<Caller>, Refusal> {
+        self.try_token_from(token, Some("192.0.2.7")).await
+    }
+
+    pub(crate) async fn try_token_from(
+        &self,
+        token: &str,
+        ip: Option<&str>,
+    ) -> Result<Arc<Caller>, Refusal> {
+        let credentials = Credentials::bearer(&format!("Bearer {token}"))?;
+        self.authenticator
+            .authenticate(&credentials, source(ip), &self.resource)
+            .await
+    }
+
+    pub(crate) async fn refusal(&self, token: &str) -> Refusal {
+        let refusal = self.try_token(token).await.unwrap_err();
+        // Whatever is wrong with a token, it is never repeated.
+        assert!(!refusal.message.contains(token));
+        refusal
+    }
+
+    /// Claims of a good token; `changes` replace or, with null, remove.
+    pub(crate) fn claims(&self, issuer: &str, changes: &Value) -> Value {
+        let now = self.clock.now().as_second();
+        let mut claims = json!({
+            "iss": issuer, "aud": AUDIENCE, "sub": "u-1", "client_id": "client-1",
+            "iat": now, "exp": now + 300, "scope": "mcp:read mcp:write", "name": "Hanako Yamada",
+            "groups": ["sales"], "amr": ["pwd", "mfa"], "acr": "aal2", "auth_time": now - 60,
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            if value.is_null() {
+                claims.as_object_mut().unwrap().shift_remove(name);
+            } else {
+                claims[name] = value.clone();
+            }
+        }
+        claims
+    }
+}
+
+pub(crate) fn source(ip: Option<&str>) -> Source {
+    Source {
+        ip: ip.map(|ip| ip.parse::<IpAddr>().unwrap()),
+        user_agent: Some("test".to_owned()),
+    }
+}
+
+pub(crate) fn assert_unauthenticated(refusal: &Refusal, part: &str) {
+    assert_eq!(refusal.code, RefusalCode::Unauthenticated, "{refusal}");
+    assert!(refusal.message.contains(part), "{refusal}");
+}

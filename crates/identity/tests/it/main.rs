@@ -1,0 +1,18 @@
+//! Who gets in and who does not: real signed tokens, a real issuer over HTTP, and stores that can fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod access_tokens;
+mod accounts;
+mod clock;
+mod gate;
+mod issuer;
+mod key_rotation;
+mod local;
+mod scopes;
+mod stores;

@@ -1,0 +1,190 @@
+//! Searches run along the index they are meant to, and stop when their page is full: SQLite's own choices
+//! have been slower by orders of magnitude.
+
+use sekimori_domain::Timestamp;
+use sekimori_domain::catalog::OperationClass;
+use sekimori_domain::ids::CallId;
+use sekimori_domain::record::{EventKind, OutcomeStatus};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::append::append;
+use super::indexed;
+use super::search::{Cursor, Path, Terms, choose, statement, wanted_terms};
+use crate::audit_index::{AuditQuery, IndexedRecord, Order};
+use crate::database::{Database, GramQuery, Statement};
+use crate::sqlite::SqliteDatabase;
+
+fn query(edit: impl FnOnce(&mut AuditQuery)) -> AuditQuery {
+    let mut query = AuditQuery::default();
+    edit(&mut query);
+    query
+}
+
+/// Query shapes and the index each must run along.
+fn shapes() -> Vec<(&'static str, AuditQuery)> {
+    let call = Some(CallId(Uuid::from_u128(1)));
+    vec![
+        ("call", query(|q| q.call = call)),
+        ("correlation", query(|q| q.correlation = Some("c".into()))),
+        ("caller", query(|q| q.caller = Some("a".into()))),
+        ("target", query(|q| q.target = Some("a".into()))),
+        ("client", query(|q| q.client = Some("a".into()))),
+        ("connector", query(|q| q.connector = Some("a".into()))),
+        ("status", query(|q| q.status = Some(OutcomeStatus::Refused))),
+        ("event", query(|q| q.event = Some(EventKind::PolicyChange))),
+        ("time", query(|_| {})),
+        ("time", query(|q| q.class = Some(OperationClass::Delete))),
+        ("time", query(|q| q.from = Some(Timestamp::UNIX_EPOCH))),
+        (
+            "caller_target",
+            query(|q| (q.caller, q.target) = (Some("a".into()), Some("b".into()))),
+        ),
+        (
+            "caller",
+            query(|q| (q.caller, q.status) = (Some("a".into()), Some(OutcomeStatus::Refused))),
+        ),
+        (
+            "target",
+            query(|q| (q.target, q.connector) = (Some("a".into()), Some("b".into()))),
+        ),
+    ]
+}
+
+async fn plan(database: &dyn Database, mut statement: Statement) -> Vec<String> {
+    statement.sql = format!("EXPLAIN QUERY PLAN {}", statement.sql).into();
+    let rows = database.query(statement).await.unwrap();
+    rows.into_iter()
+        .map(|mut row| {
+            for _ in 0..3 {
+                row.int().unwrap();
+            }
+            row.text().unwrap()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn searches_run_along_their_index() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("plan.db");
+    let database = SqliteDatabase::open(&path).await.unwrap();
+    let cursor = Cursor {
+        time: 1,
+        position: 1,
+    };
+    for (index, query) in shapes() {
+        for order in [Order::NewestFirst, Order::OldestFirst] {
+            for cursor in [None, Some(cursor)] {
+                let query = AuditQuery {
+                    order,
+                    ..query.clone()
+                };
+                let terms = wanted_terms(&query)
+                    .into_iter()
+                    .map(|(column, _)| (column, 1));
+                let terms = Terms(terms.collect());
+                let path = choose(&database, &query).await.unwrap();
+                let plan = plan(
+                    &database,
+                    statement(database.dialect(), &query, &terms, cursor, &path),
+                )
+                .await;
+                let along = format!("audit_record USING INDEX audit_record_{index} ");
+                let scan = format!("audit_record USING INDEX audit_record_{index}");
+                assert!(
+                    plan.iter()
+                        .any(|step| step.contains(&along) || step.ends_with(&scan)),
+                    "{index} {order:?}: {plan:#?}"
+                );
+                // Sorting means reading everything first.
+                assert!(
+                    plan.iter().all(|step| !step.contains("TEMP B-TREE")),
+                    "{plan:#?}"
+                );
+            }
+        }
+    }
+}
+
+/// Few matches are looked up by themselves, whatever else is asked for.
+#[tokio::test]
+async fn rare_texts_and_prefixes_are_looked_up() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("plan.db");
+    let database = SqliteDatabase::open(&path).await.unwrap();
+    for (expected, query) in [
+        (
+            "audit_record USING INTEGER PRIMARY KEY",
+            query(|q| q.text = Some("規則".into())),
+        ),
+        (
+            "audit_record USING INTEGER PRIMARY KEY",
+            query(|q| q.text = Some("規".into())),
+        ),
+        (
+            "audit_record USING INDEX audit_record_target (target=?",
+            query(|q| q.target_prefix = Some("file:///".into())),
+        ),
+    ] {
+        let query = AuditQuery {
+            caller: Some("a".into()),
+            ..query
+        };
+        let path = choose(&database, &query).await.unwrap();
+        let statement = statement(database.dialect(), &query, &Terms(Vec::new()), None, &path);
+        let plan = plan(&database, statement).await;
+        assert!(plan.iter().any(|step| step.contains(expected)), "{plan:#?}");
+    }
+}
+
+/// The ways differ in speed only.
+#[tokio::test]
+async fn every_way_finds_the_same() {
+    let folder = TempDir::new().unwrap();
+    let database = SqliteDatabase::open(&folder.path().join("plan.db"))
+        .await
+        .unwrap();
+    let mut transaction = database.begin().await.unwrap();
+    let rows: Vec<_> = (0..9).map(row).collect();
+    append(&mut *transaction, database.dialect(), &rows)
+        .await
+        .unwrap();
+    transaction.commit(false).await.unwrap();
+
+    let query = query(|q| {
+        q.text = Some("規則".into());
+        q.target_prefix = Some("社内/".into());
+    });
+    let pairs = GramQuery::All(vec!["x898fz5247".into()]);
+    let ways = [
+        Path::Index("audit_record_time"),
+        Path::Prefix,
+        Path::Grams(database.dialect().match_grams(&pairs)),
+    ];
+    for way in ways {
+        let statement = statement(database.dialect(), &query, &Terms(Vec::new()), None, &way);
+        let rows = database.query(statement).await.unwrap();
+        let found: Vec<_> = rows
+            .into_iter()
+            .map(|mut row| indexed(&mut row).unwrap().sequence)
+            .collect();
+        assert_eq!(found, [6, 3, 0], "{way:?}");
+    }
+}
+
+fn row(number: u64) -> IndexedRecord {
+    let name = ["社内/就業規則", "社内/規約と法則", "社外/就業規則"][(number % 3) as usize];
+    let text = format!(
+        r#"{{"correlation":"c","event":"resource.read","id":"{id}","node":"a","phase":"single",
+            "target":{{"class":"read","classified":true,"connector":"files","environment":"production",
+            "kind":"resource","name":"{name}"}},"time":"2026-11-22T00:00:00Z","v":1}}"#,
+        id = Uuid::from_u128(number.into()),
+    );
+    IndexedRecord {
+        node: "a".into(),
+        sequence: number,
+        record: serde_json::from_str(&text).unwrap(),
+        text,
+    }
+}
