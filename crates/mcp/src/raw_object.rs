@@ -21,8 +21,9 @@ pub struct RawObject {
     members: Vec<Member>,
 }
 
+/// One name and value.
 #[derive(Debug, Clone)]
-struct Member {
+pub struct Member {
     /// The name with its quotes, as it was spelled.
     spelled: Box<str>,
     value: Box<RawValue>,
@@ -209,6 +210,17 @@ impl RawObject {
             return raw;
         }
         RawValue::from_string(self.to_text()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+}
+
+impl IntoIterator for RawObject {
+    type Item = (String, Box<RawValue>);
+    type IntoIter = std::iter::Map<std::vec::IntoIter<Member>, fn(Member) -> Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.members
+            .into_iter()
+            .map(|member| (member.name().into_owned(), member.value))
     }
 }
 

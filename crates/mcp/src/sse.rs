@@ -92,6 +92,18 @@ impl SseDecoder {
         self.id.as_deref()
     }
 
+    /// A decoder for the stream that goes on where this one ended: the torn event is dropped, the last id
+    /// and the waiting time are kept.
+    #[must_use]
+    pub fn resumed(self) -> Self {
+        Self {
+            id: self.id,
+            retry_ms: self.retry_ms,
+            ready: self.ready,
+            ..Self::new(self.bytes_max)
+        }
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), SseTooLarge> {
         if self.line.len() + bytes.len() > self.bytes_max {
             return Err(self.too_large());

@@ -1,3 +1,20 @@
 //! Everything the gate calls: MCP servers over HTTP, SSE and stdio, behind the egress guard.
+//!
+//! Start with [`Upstream`]: it takes a [`sekimori_domain::road::Warrant`] and gives an
+//! [`exchange::Exchange`]. Nothing here decides who may call what; without a warrant there is no call.
 
+mod drive;
+pub mod egress;
 pub mod exchange;
+mod fault;
+mod listing;
+pub mod notices;
+mod outgoing;
+mod session;
+mod transport;
+mod upstream;
+
+pub use outgoing::{Outgoing, Questions};
+pub use session::Discovery;
+pub use transport::router::Notice;
+pub use upstream::{Deps, ListMethod, SecretError, Secrets, Upstream};

@@ -36,6 +36,9 @@ pub(crate) struct DemoArgs {
 /// The employee whom the tour follows.
 const EMPLOYEE: &str = "hanako";
 
+/// Her role: in the shipped policies, it may read.
+const ROLE: &str = "employee";
+
 /// Prepares everything, takes the tour, and keeps serving unless told otherwise.
 pub(crate) fn demo(args: &DemoArgs) -> Result<()> {
     note("Sekimori demo. Everything stays in .cache and .demo inside this folder.");
@@ -151,7 +154,7 @@ fn make_key(home: &Home) -> Result<String> {
         "--purpose",
         "the guided tour",
         "--group",
-        "employee",
+        ROLE,
     ])?;
     let key = made.get("key").and_then(serde_json::Value::as_str);
     key.map(str::to_owned)

@@ -1,0 +1,412 @@
+//! One call, from warrant to reply.
+
+use std::time::Duration;
+
+use sekimori_domain::limits;
+use sekimori_domain::road::Warrant;
+use sekimori_mcp::envelope::Reply;
+use sekimori_mcp::raw_object::RawObject;
+use sekimori_mcp::revision::{Era, code, error_code, extension, meta};
+use sekimori_mcp::translate::{InputRequired, ResultType, is_question, result_type};
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::exchange::{Ask, Event, Question, UpstreamError};
+use crate::fault::Fault;
+use crate::listing;
+use crate::outgoing::{
+    Askable, Hop, Outgoing, Questions, Round, hop_capabilities, hop_params, warranted_params,
+};
+use crate::session::{SharedSession, level_params, not_supported};
+use crate::transport::http::mirrored;
+use crate::transport::{Link, Purpose, Request, Turn};
+use crate::upstream::{Inner, ListMethod};
+
+/// How often a modern upstream may ask again before it has to answer.
+const ROUNDS_MAX: usize = 16;
+/// How far progress may move the end of a call, as a multiple of its time limit.
+const PROGRESS_STRETCH: u32 = 10;
+/// How long telling the upstream about a cancellation may take.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs a call to its end.
+pub(crate) async fn run(
+    inner: &Inner,
+    warrant: &Warrant,
+    outgoing: &Outgoing,
+    events: &mpsc::Sender<Event>,
+    cancelled: CancellationToken,
+) -> Result<Reply, UpstreamError> {
+    if warrant.has_expired(inner.deps.clock.now()) {
+        return Err(UpstreamError::WarrantExpired {
+            connector: inner.connector.name.as_str().to_owned(),
+        });
+    }
+    let connector = &inner.connector;
+    let capabilities = hop_capabilities(
+        outgoing.client_capabilities.as_deref(),
+        connector.allow_sampling,
+        connector.allow_roots,
+    );
+    let limit = connector.timeout();
+    let now = Instant::now();
+    let mut call = Call {
+        inner,
+        warrant,
+        outgoing,
+        events,
+        cancelled,
+        params: warranted_params(warrant, outgoing),
+        client_token: outgoing
+            .rest
+            .meta()
+            .get(meta::PROGRESS_TOKEN)
+            .filter(|_| outgoing.progress)
+            .map(ToOwned::to_owned),
+        askable: Askable::from_capabilities(Some(&capabilities)),
+        capabilities,
+        limit,
+        deadline: now + limit,
+        deadline_max: now + limit * PROGRESS_STRETCH,
+    };
+    call.rounds()
+        .await
+        .map_err(|fault| fault.into_error(&connector.name))
+}
+
+struct Call<'a> {
+    inner: &'a Inner,
+    warrant: &'a Warrant,
+    outgoing: &'a Outgoing,
+    events: &'a mpsc::Sender<Event>,
+    cancelled: CancellationToken,
+    params: RawObject,
+    /// The token under which the client knows the progress of this call.
+    client_token: Option<Box<RawValue>>,
+    capabilities: Box<RawValue>,
+    askable: Askable,
+    limit: Duration,
+    deadline: Instant,
+    deadline_max: Instant,
+}
+
+/// What follows from a reply.
+enum Next {
+    Done(Reply),
+    Again(Round),
+}
+
+impl Call<'_> {
+    async fn rounds(&mut self) -> Result<Reply, Fault> {
+        let mut round = Round::default();
+        let mut may_reconnect = true;
+        let mut may_relist = true;
+        for _ in 0..ROUNDS_MAX {
+            let session = self.guard(self.inner.session()).await?;
+            if let Some(reply) = self.watch(&session) {
+                return Ok(reply);
+            }
+            self.raise_level(&session).await?;
+            let reply = match self.attempt(&session, &round).await {
+                // Not executed: the session had ended, or the upstream is another one than it was.
+                Err(Fault::Status(status)) if may_reconnect && session.is_stale(status) => {
+                    may_reconnect = false;
+                    self.inner.forget(&session);
+                    continue;
+                }
+                other => other?,
+            };
+            if may_relist && self.misses_headers(&reply) {
+                may_relist = false;
+                self.guard(listing::list(self.inner, ListMethod::Tools))
+                    .await?;
+                continue;
+            }
+            match self.judge(&session, reply).await? {
+                Next::Done(reply) => return Ok(reply),
+                Next::Again(next) => round = next,
+            }
+        }
+        Err(Fault::invalid("it asked too often"))
+    }
+
+    /// Waits for `work`, but not longer than the caller or the limit.
+    async fn guard<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => Err(Fault::Cancelled),
+            done = work => done,
+            () = tokio::time::sleep_until(self.deadline) => Err(Fault::Timeout(self.limit)),
+        }
+    }
+
+    /// Since 2026-07-28 subscriptions to resources are part of the one stream of notifications. The set of
+    /// watched resources is kept for both eras, to be renewed with a new session.
+    fn watch(&self, session: &SharedSession) -> Option<Reply> {
+        let uri = &self.warrant.tool().target.name;
+        match self.outgoing.method.as_str() {
+            "resources/subscribe" => self.inner.watched.send_if_modified(|watched| {
+                watched.len() < limits::NOTIFICATION_QUEUE_MAX && watched.insert(uri.clone())
+            }),
+            "resources/unsubscribe" => self
+                .inner
+                .watched
+                .send_if_modified(|watched| watched.remove(uri)),
+            _ => return None,
+        };
+        (session.era() == Era::Modern).then(|| Reply::Result(RawObject::new().to_raw()))
+    }
+
+    async fn raise_level(&self, session: &SharedSession) -> Result<(), Fault> {
+        let Some(level) = &self.outgoing.log_level else {
+            return Ok(());
+        };
+        if session.raise_level(level) {
+            let params = RawObject::from_raw_or_empty(Some(&level_params(level)));
+            let asked = listing::ask(self.inner, session, "logging/setLevel", params);
+            // Without its log the call is still a call.
+            if let Err(fault @ (Fault::Cancelled | Fault::Timeout(_))) = self.guard(asked).await {
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempt(&mut self, session: &SharedSession, round: &Round) -> Result<Reply, Fault> {
+        let id = self.inner.next_id();
+        let reply = self.talk(session, id, round).await;
+        if matches!(reply, Err(Fault::Cancelled | Fault::Timeout(_)))
+            && session.cancels_by_message()
+        {
+            let told = tell_cancelled(&session.link, id);
+            drop(tokio::time::timeout(CANCEL_TIMEOUT, told).await);
+        }
+        reply
+    }
+
+    async fn talk(
+        &mut self,
+        session: &SharedSession,
+        id: u64,
+        round: &Round,
+    ) -> Result<Reply, Fault> {
+        let request = self.request(session, id, round);
+        let started = session.link.start(request, session.router.as_ref());
+        let mut conversation = self.guard(started).await?;
+        loop {
+            match self.guard(conversation.next()).await? {
+                Turn::Reply(reply) => return Ok(reply),
+                Turn::Notification(method, params) => self.notification(id, method, params).await?,
+                Turn::Question(..) if session.era() == Era::Modern => {
+                    return Err(Fault::invalid("it sent a request"));
+                }
+                Turn::Question(question, method, params) => {
+                    let reply = self.question(&question.to_string(), method, params).await?;
+                    self.guard(conversation.answer(&question, &reply)).await?;
+                }
+            }
+        }
+    }
+
+    fn request(&self, session: &SharedSession, id: u64, round: &Round) -> Request<'_> {
+        let revision = session.discovery.revision;
+        let hop = Hop {
+            revision,
+            progress_token: self.client_token.is_some().then_some(id),
+            capabilities: &self.capabilities,
+            log_level: self.outgoing.log_level.as_deref(),
+        };
+        let params = hop_params(self.params.clone(), hop, round);
+        let method = self.outgoing.method.as_str();
+        let headers = match (&session.link, session.era()) {
+            (Link::Http(_), Era::Modern) => {
+                let mirrored_params = self.inner.params_of(&self.warrant.tool().target.name);
+                mirrored(
+                    revision.as_str(),
+                    method,
+                    &params,
+                    mirrored_params.as_deref().unwrap_or_default(),
+                    self.warrant.arguments().value(),
+                )
+            }
+            _ => http::HeaderMap::new(),
+        };
+        Request {
+            id,
+            method,
+            params: params.to_raw(),
+            headers,
+            purpose: Purpose::Call,
+        }
+    }
+
+    async fn notification(
+        &mut self,
+        id: u64,
+        method: String,
+        params: Option<Box<RawValue>>,
+    ) -> Result<(), Fault> {
+        let params = if method == "notifications/progress" {
+            let mut content = RawObject::from_raw_or_empty(params.as_deref());
+            let own = content.get_i64(meta::PROGRESS_TOKEN) == i64::try_from(id).ok();
+            let Some(token) = self.client_token.as_ref().filter(|_| own) else {
+                return Ok(());
+            };
+            content.set(meta::PROGRESS_TOKEN, token.clone());
+            self.deadline = (Instant::now() + self.limit).min(self.deadline_max);
+            Some(content.to_raw())
+        } else {
+            params
+        };
+        self.emit(Event::Notification { method, params }).await
+    }
+
+    async fn emit(&self, event: Event) -> Result<(), Fault> {
+        tokio::select! {
+            () = self.cancelled.cancelled() => Err(Fault::Cancelled),
+            sent = self.events.send(event) => sent.map_err(|_| Fault::Cancelled),
+        }
+    }
+
+    /// A question of a legacy upstream.
+    async fn question(
+        &mut self,
+        key: &str,
+        method: String,
+        params: Option<Box<RawValue>>,
+    ) -> Result<Reply, Fault> {
+        if method == "ping" {
+            return Ok(Reply::Result(RawObject::new().to_raw()));
+        }
+        if !is_question(&method) || !self.askable.allows(&method, params.as_deref()) {
+            return Ok(Reply::Error(not_supported()));
+        }
+        let question = Question {
+            key: key.to_owned(),
+            method,
+            params,
+        };
+        let mut answers = self.ask(vec![question]).await?;
+        answers
+            .pop()
+            .ok_or_else(|| Fault::unavailable("its question was not answered"))
+    }
+
+    /// Asks the client. The time it takes is not the upstream's.
+    async fn ask(&mut self, questions: Vec<Question>) -> Result<Vec<Reply>, Fault> {
+        let count = questions.len();
+        let asked_at = Instant::now();
+        let (answers, answered) = oneshot::channel();
+        self.emit(Event::Ask(Ask { questions, answers })).await?;
+        let answers = tokio::select! {
+            () = self.cancelled.cancelled() => return Err(Fault::Cancelled),
+            answers = tokio::time::timeout(limits::ELICITATION_TIMEOUT, answered) => answers,
+        };
+        let waited = asked_at.elapsed();
+        self.deadline += waited;
+        self.deadline_max += waited;
+        match answers {
+            Ok(Ok(answers)) if answers.len() == count => Ok(answers),
+            _ => Err(Fault::unavailable("its question was not answered")),
+        }
+    }
+
+    /// Whether the upstream refused for want of mirrored arguments: its tools changed since they were listed.
+    fn misses_headers(&self, reply: &Reply) -> bool {
+        self.outgoing.method == "tools/call"
+            && matches!(reply, Reply::Error(error) if error_code(error) == code::HEADER_MISMATCH)
+    }
+
+    async fn judge(&mut self, session: &SharedSession, reply: Reply) -> Result<Next, Fault> {
+        let Reply::Result(result) = &reply else {
+            return Ok(Next::Done(reply));
+        };
+        if session.era() == Era::Legacy {
+            return Ok(Next::Done(reply));
+        }
+        match result_type(result) {
+            ResultType::Complete => Ok(Next::Done(reply)),
+            ResultType::Task if self.takes_tasks() => Ok(Next::Done(reply)),
+            ResultType::Task => Err(Fault::invalid("it sent a task that the client cannot take")),
+            ResultType::Unknown => Err(Fault::invalid("its result is of an unknown type")),
+            ResultType::InputRequired => {
+                let required = self.input_required(result)?;
+                match self.outgoing.questions {
+                    Questions::Passthrough => Ok(Next::Done(reply)),
+                    Questions::Relay => self.relay(required).await.map(Next::Again),
+                }
+            }
+        }
+    }
+
+    fn takes_tasks(&self) -> bool {
+        RawObject::from_raw_or_empty(Some(&self.capabilities))
+            .get_object("extensions")
+            .is_some_and(|extensions| extensions.contains(extension::TASKS))
+    }
+
+    fn input_required(&self, result: &RawValue) -> Result<InputRequired, Fault> {
+        let method = self.outgoing.method.as_str();
+        if !matches!(method, "tools/call" | "prompts/get" | "resources/read") {
+            return Err(Fault::invalid("it asked a question where it must not"));
+        }
+        let required =
+            InputRequired::parse(result).map_err(|error| Fault::Invalid(error.to_string()))?;
+        let undeclared = required.requests.iter().find(|request| {
+            !self
+                .askable
+                .allows(&request.method, request.params.as_deref())
+        });
+        match undeclared {
+            Some(_) => Err(Fault::invalid(
+                "it asked for something that the client did not declare",
+            )),
+            None => Ok(required),
+        }
+    }
+
+    async fn relay(&mut self, required: InputRequired) -> Result<Round, Fault> {
+        let mut responses = RawObject::new();
+        if !required.requests.is_empty() {
+            let questions: Vec<Question> = required
+                .requests
+                .iter()
+                .map(|request| Question {
+                    key: request.key.clone(),
+                    method: request.method.clone(),
+                    params: request.params.clone(),
+                })
+                .collect();
+            let answers = self.ask(questions).await?;
+            for (request, answer) in required.requests.iter().zip(answers) {
+                match answer {
+                    Reply::Result(result) => responses.set(&request.key, result),
+                    // There is no way to send an error: a person who can't be asked did not agree, and
+                    // other answers stay out, so that the upstream may ask again.
+                    Reply::Error(_) if request.method == "elicitation/create" => {
+                        let mut cancel = RawObject::new();
+                        cancel.set_str("action", "cancel");
+                        responses.set(&request.key, cancel.to_raw());
+                    }
+                    Reply::Error(_) => {}
+                }
+            }
+        }
+        Ok(Round {
+            responses: Some(responses.to_raw()),
+            state: required.state,
+        })
+    }
+}
+
+async fn tell_cancelled(link: &Link, id: u64) {
+    let params = sekimori_mcp::raw_object::raw_json(&serde_json::json!({
+        "requestId": id,
+        "reason": "the caller went away or the time ran out",
+    }));
+    let bytes = sekimori_mcp::envelope::notification("notifications/cancelled", Some(&params));
+    // The upstream may be gone; then there is nothing to cancel.
+    drop(link.post(bytes).await);
+}

@@ -1,0 +1,80 @@
+//! What went wrong inside this crate, before it has a connector's name on it.
+
+use std::time::Duration;
+
+use sekimori_domain::ids::ConnectorName;
+
+use crate::egress::{EgressError, FetchError};
+use crate::exchange::UpstreamError;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The guard refused the destination.
+    Forbidden(String),
+    /// Not reached, or gone in between.
+    Unavailable(String),
+    /// No answer in time.
+    Timeout(Duration),
+    /// Breaks the protocol or a limit.
+    Invalid(String),
+    /// An HTTP status that is no answer of the protocol; 404 for a session that ended.
+    Status(u16),
+    /// The caller went away.
+    Cancelled,
+}
+
+impl Fault {
+    pub(crate) fn invalid(why: impl Into<String>) -> Self {
+        Self::Invalid(why.into())
+    }
+
+    pub(crate) fn unavailable(why: impl Into<String>) -> Self {
+        Self::Unavailable(why.into())
+    }
+
+    pub(crate) fn into_error(self, connector: &ConnectorName) -> UpstreamError {
+        let connector = connector.as_str().to_owned();
+        match self {
+            Self::Forbidden(why) => UpstreamError::Forbidden { connector, why },
+            Self::Unavailable(why) => UpstreamError::Unavailable { connector, why },
+            Self::Cancelled => UpstreamError::Unavailable {
+                connector,
+                why: "the caller went away".to_owned(),
+            },
+            Self::Timeout(limit) => UpstreamError::Timeout {
+                connector,
+                seconds: limit.as_secs(),
+            },
+            Self::Invalid(why) => UpstreamError::Invalid { connector, why },
+            Self::Status(401 | 403) => UpstreamError::Unavailable {
+                connector,
+                why: "it does not accept the gate's credentials".to_owned(),
+            },
+            Self::Status(status @ (429 | 500..=599)) => UpstreamError::Unavailable {
+                connector,
+                why: format!("it answered with HTTP status {status}"),
+            },
+            Self::Status(status) => UpstreamError::Invalid {
+                connector,
+                why: format!("it answered with HTTP status {status}"),
+            },
+        }
+    }
+}
+
+impl From<FetchError> for Fault {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Egress(
+                reason @ (EgressError::HostNotAllowed
+                | EgressError::NetworkNotAllowed
+                | EgressError::NotEncrypted
+                | EgressError::NotAUrl),
+            ) => Self::Forbidden(reason.to_string()),
+            FetchError::Egress(reason) => Self::Unavailable(reason.to_string()),
+            FetchError::Status(status) => Self::Status(status),
+            FetchError::TooLarge(_) => Self::Invalid(error.to_string()),
+            FetchError::Broken | FetchError::TimedOut => Self::Unavailable(error.to_string()),
+        }
+    }
+}

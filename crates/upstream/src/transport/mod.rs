@@ -1,0 +1,169 @@
+//! How messages travel: over HTTP, one answer stream per request, or over one channel for all (a child
+//! process, or the HTTP+SSE transport of 2024-11-05).
+
+pub(crate) mod channel;
+pub(crate) mod http;
+pub(crate) mod router;
+pub(crate) mod sse;
+pub(crate) mod stdio;
+
+use std::collections::VecDeque;
+
+use sekimori_mcp::envelope::{self, EnvelopeError, Id, Incoming, Message, Reply};
+use serde_json::value::RawValue;
+
+use crate::fault::Fault;
+use channel::Channel;
+use http::{HttpLink, HttpMessages};
+use router::{Inbox, Router};
+
+/// How one session reaches its upstream.
+#[derive(Debug, Clone)]
+pub(crate) enum Link {
+    Http(HttpLink),
+    Channel(Channel),
+}
+
+/// Whose request it is: what is asked meanwhile may be shown to that person only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A caller's.
+    Call,
+    /// The gate's own.
+    Own,
+}
+
+/// One request, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) id: u64,
+    pub(crate) method: &'a str,
+    pub(crate) params: Box<RawValue>,
+    /// Headers of this request alone.
+    pub(crate) headers: ::http::HeaderMap,
+    pub(crate) purpose: Purpose,
+}
+
+/// A request under way. Dropping it closes its HTTP stream.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    id: u64,
+    link: Link,
+    stream: Option<HttpMessages>,
+    inbox: Option<Inbox>,
+    /// Messages that came in one piece with others.
+    ready: VecDeque<Message>,
+}
+
+impl Link {
+    /// Sends a request. `router`: where messages for it may come in besides its own HTTP answer.
+    pub(crate) async fn start(
+        &self,
+        request: Request<'_>,
+        router: Option<&Router>,
+    ) -> Result<Conversation, Fault> {
+        let inbox = router.map(|router| router.register(request.id, request.purpose));
+        let id = Id::number(request.id);
+        let bytes = envelope::request(&id, request.method, Some(&request.params));
+        let stream = match self {
+            Self::Http(link) => Some(link.request(request.id, bytes, request.headers).await?),
+            Self::Channel(channel) => {
+                channel.send(bytes).await?;
+                None
+            }
+        };
+        Ok(Conversation {
+            id: request.id,
+            link: self.clone(),
+            stream,
+            inbox,
+            ready: VecDeque::new(),
+        })
+    }
+
+    /// Sends a message that has no answer: a notification, or the answer to a question.
+    pub(crate) async fn post(&self, bytes: Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Self::Http(link) => link.post(bytes).await,
+            Self::Channel(channel) => channel.send(bytes).await,
+        }
+    }
+}
+
+/// What a conversation brings next.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    Notification(String, Option<Box<RawValue>>),
+    Question(Id, String, Option<Box<RawValue>>),
+    Reply(Reply),
+}
+
+impl Conversation {
+    /// The next turn. An error ends the conversation; so does a reply.
+    pub(crate) async fn next(&mut self) -> Result<Turn, Fault> {
+        loop {
+            let message = self.message().await?;
+            match message {
+                Message::Notification { method, params } => {
+                    return Ok(Turn::Notification(method, params));
+                }
+                Message::Request { id, method, params } => {
+                    return Ok(Turn::Question(id, method, params));
+                }
+                Message::Response { id, reply } => {
+                    let own = id.as_ref().is_none_or(|id| id.as_u64() == Some(self.id));
+                    if own {
+                        return Ok(Turn::Reply(reply));
+                    }
+                    tracing::warn!("upstream answered a request that was not asked here");
+                }
+            }
+        }
+    }
+
+    async fn message(&mut self) -> Result<Message, Fault> {
+        if let Some(message) = self.ready.pop_front() {
+            return Ok(message);
+        }
+        let bytes = match (&mut self.stream, &mut self.inbox) {
+            (Some(stream), Some(inbox)) => tokio::select! {
+                bytes = stream.next() => bytes?,
+                message = inbox.next() => return message,
+            },
+            (Some(stream), None) => stream.next().await?,
+            (None, Some(inbox)) => return inbox.next().await,
+            (None, None) => return Err(Fault::unavailable("the connection ended")),
+        };
+        match envelope::parse(&bytes).map_err(|error| envelope_fault(&error))? {
+            Incoming::One(message) => Ok(message),
+            Incoming::Batch(items) => {
+                for item in items {
+                    let message = item.map_err(|error| envelope_fault(&error))?;
+                    self.ready.push_back(message);
+                }
+                self.ready
+                    .pop_front()
+                    .ok_or_else(|| Fault::invalid("an empty batch"))
+            }
+        }
+    }
+
+    /// Answers a question of the upstream.
+    pub(crate) async fn answer(&self, id: &Id, reply: &Reply) -> Result<(), Fault> {
+        let bytes = envelope::response_bytes(Some(id), reply);
+        self.link.post(bytes).await
+    }
+
+    /// The legacy session that its HTTP answer opened.
+    pub(crate) fn session_header(&self) -> Option<::http::HeaderValue> {
+        self.stream
+            .as_ref()
+            .and_then(HttpMessages::session)
+            .cloned()
+    }
+}
+
+/// Why a message could not be read, without its content.
+pub(crate) fn envelope_fault(error: &EnvelopeError) -> Fault {
+    Fault::Invalid(error.to_string())
+}
