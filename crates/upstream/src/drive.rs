@@ -210,7 +210,12 @@ impl Call<'_> {
         let mut conversation = self.guard(started).await?;
         loop {
             match self.guard(conversation.next()).await? {
-                Turn::Reply(reply) => return Ok(reply),
+                Turn::Reply(reply) => {
+                    while let Some((method, params)) = conversation.late().await {
+                        self.notification(id, method, params).await?;
+                    }
+                    return Ok(reply);
+                }
                 Turn::Notification(method, params) => self.notification(id, method, params).await?,
                 Turn::Question(..) if session.era() == Era::Modern => {
                     return Err(Fault::invalid("it sent a request"));

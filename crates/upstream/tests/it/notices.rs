@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::Method;
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::TargetKind;
+use sekimori_upstream::exchange::Event;
 use sekimori_upstream::notices::RECONNECTED;
 use sekimori_upstream::{Notice, Outgoing};
 use tokio::sync::broadcast;
@@ -98,4 +99,52 @@ async fn a_legacy_upstream_tells_on_its_get_stream() {
         fake.asked("resources/subscribe")[0].json["params"]["uri"],
         "file:///a"
     );
+}
+
+/// Some legacy servers tell the log of a call on the stream of the session, and its end after the answer.
+#[tokio::test]
+async fn a_log_on_the_get_stream_belongs_to_the_only_call() {
+    let stream = Arc::new(Mutex::new(None));
+    let read = Arc::new(tokio::sync::Notify::new());
+    let (kept, was_read) = (Arc::clone(&stream), Arc::clone(&read));
+    let fake = Fake::start(move |seen| {
+        let (kept, was_read) = (Arc::clone(&kept), Arc::clone(&was_read));
+        async move {
+            if seen.verb == Method::GET {
+                let (sender, response) = open_stream();
+                *kept.lock().unwrap() = Some(sender);
+                return response;
+            }
+            legacy(&seen, "s", |seen| {
+                let (answer, response) = open_stream();
+                let told = kept.lock().unwrap().clone().unwrap();
+                let id = seen.id().clone();
+                tokio::spawn(async move {
+                    let line = |n: u32| format!("data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{{\"level\":\"info\",\"data\":{n}}}}}\n\n");
+                    told.send(line(1)).unwrap();
+                    // Until the first was read, the answer would win the race for all of them.
+                    was_read.notified().await;
+                    answer.send(format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}\n\n")).unwrap();
+                    told.send(line(2)).unwrap();
+                });
+                response
+            })
+        }
+    })
+    .await;
+    let upstream = over_http(&fake);
+    upstream.discover().await.unwrap();
+    eventually("it listens", || stream.lock().unwrap().is_some()).await;
+    let mut exchange = upstream.invoke(warrant("t", "{}"), Outgoing::new("tools/call"));
+    for n in 1..=2 {
+        let Event::Notification { params, .. } = next(&mut exchange).await else {
+            panic!("no log {n}");
+        };
+        read.notify_one();
+        assert_eq!(
+            params.unwrap().get(),
+            format!(r#"{{"level":"info","data":{n}}}"#)
+        );
+    }
+    assert!(matches!(next(&mut exchange).await, Event::Done(Ok(_))));
 }
