@@ -164,12 +164,38 @@ fn own_work(bench: &mut Criterion) {
     });
 }
 
+/// A restart: 1 GiB of journal, the last segment full of usual records.
+fn open(bench: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(BenchClock(Instant::now()));
+    let options = JournalOptions::new("gate-1");
+    let (journal, _) = Journal::open(dir.path(), options.clone(), &clock, &BenchIds).unwrap();
+    runtime.block_on(async {
+        let mut large = record();
+        large.trace = Some("x".repeat(1_000_000));
+        for _ in 0..960 {
+            journal.writer().append(&large).await.unwrap();
+        }
+        closed_loop(&journal, 256, 200).await;
+    });
+    journal.close();
+    let mut group = bench.benchmark_group("restart");
+    group.bench_function("open a journal of 1 GiB", |bencher| {
+        bencher.iter(|| Journal::open(dir.path(), options.clone(), &clock, &BenchIds).unwrap());
+    });
+    group.bench_function("verify a journal of 1 GiB", |bencher| {
+        bencher.iter(|| assert!(sekimori_audit::verify(dir.path()).unwrap().is_sound()));
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3));
-    targets = raw_sync, append, own_work
+    targets = raw_sync, append, own_work, open
 }
 criterion_main!(benches);
