@@ -55,7 +55,10 @@ pub(super) async fn serve(
             listing::list(&face, &head, kind, &params, Era::Modern).await
         }
         Reading::Invalid(problem) => {
-            authenticated(&face, &head, || Done::rejected(code::INVALID_PARAMS, problem)).await
+            authenticated(&face, &head, || {
+                Done::rejected(code::INVALID_PARAMS, problem)
+            })
+            .await
         }
         Reading::Other(params) => match method.as_str() {
             "server/discover" => authenticated(&face, &head, || discover(&face, &head)).await,

@@ -33,7 +33,10 @@ pub(super) async fn request(
     let correlation = head.correlation.clone();
     let endpoint = head.endpoint.clone();
     if method == "subscriptions/listen" && !accepts.events {
-        let why = Away(StatusCode::NOT_ACCEPTABLE, "accept text/event-stream to listen");
+        let why = Away(
+            StatusCode::NOT_ACCEPTABLE,
+            "accept text/event-stream to listen",
+        );
         return wire::away(&why, &correlation);
     }
     let features = match admit::admit(&method, &params, Some(headers)) {

@@ -168,7 +168,11 @@ mod tests {
         ] {
             for (era, is_call) in [(Era::Legacy, legacy), (Era::Modern, modern)] {
                 let read = reading(method, era, params);
-                assert_eq!(matches!(read, Reading::Call(_)), is_call, "{method} {era:?}");
+                assert_eq!(
+                    matches!(read, Reading::Call(_)),
+                    is_call,
+                    "{method} {era:?}"
+                );
             }
         }
     }

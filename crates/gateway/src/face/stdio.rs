@@ -57,7 +57,10 @@ where
     let read = process.read(input).await;
     process.tasks.close();
     // What is under way may still end; streams that never would, are ended.
-    if tokio::time::timeout(FAREWELL, process.tasks.wait()).await.is_err() {
+    if tokio::time::timeout(FAREWELL, process.tasks.wait())
+        .await
+        .is_err()
+    {
         tracing::debug!("some requests were under way when the client left");
     }
     process.ended.cancel();
@@ -157,19 +160,17 @@ impl Process {
             Ok(Incoming::One(message)) => self.told(message),
             Ok(Incoming::Batch(items)) => {
                 let session = self.session();
-                match session.filter(|session| session.agreed.revision.has_batches()) {
-                    Some(session) => {
-                        let line = self.on(session);
-                        self.tasks.spawn(async move {
-                            if let Some(message) = line.batch(items).await {
-                                line.outlet.send(message);
-                            }
-                        });
-                    }
-                    None => {
-                        let why = "batches are not part of this revision";
-                        self.send(&Done::rejected(code::INVALID_REQUEST, why), None);
-                    }
+                let session = session.filter(|session| session.agreed.revision.has_batches());
+                if let Some(session) = session {
+                    let line = self.on(session);
+                    self.tasks.spawn(async move {
+                        if let Some(message) = line.batch(items).await {
+                            line.outlet.send(message);
+                        }
+                    });
+                } else {
+                    let why = "batches are not part of this revision";
+                    self.send(&Done::rejected(code::INVALID_REQUEST, why), None);
                 }
             }
             Err(error) => {
@@ -304,7 +305,11 @@ async fn next_line<R: AsyncBufRead + Unpin>(
         let chunk = input.fill_buf().await?;
         if chunk.is_empty() {
             let nothing = line.is_empty() && !too_long;
-            return Ok((!nothing).then(|| if too_long { Next::TooLong } else { Next::Line(line) }));
+            return Ok((!nothing).then_some(if too_long {
+                Next::TooLong
+            } else {
+                Next::Line(line)
+            }));
         }
         let end = chunk.iter().position(|byte| *byte == b'\n');
         let taken = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
@@ -315,7 +320,11 @@ async fn next_line<R: AsyncBufRead + Unpin>(
         let used = taken.len() + usize::from(end.is_some());
         input.consume(used);
         if end.is_some() {
-            return Ok(Some(if too_long { Next::TooLong } else { Next::Line(line) }));
+            return Ok(Some(if too_long {
+                Next::TooLong
+            } else {
+                Next::Line(line)
+            }));
         }
     }
 }
