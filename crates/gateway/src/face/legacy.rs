@@ -319,7 +319,6 @@ pub(super) async fn tell_changes(
             }
         }
     }
-    outlet.close();
 }
 
 fn refuse(message: &str) -> Refusal {

@@ -300,7 +300,11 @@ impl Envelope<'_> {
         if fresh {
             let telling =
                 legacy::tell_changes(Arc::clone(self.face), session, caller, Arc::clone(&outlet));
-            self.face.settings.tasks.spawn(telling);
+            let told = Arc::clone(&outlet);
+            self.face.settings.tasks.spawn(async move {
+                telling.await;
+                told.close();
+            });
         }
         let after = outlet.delivered();
         wire::events(&outlet, after, ids(number), keep_alive, None, correlation)
