@@ -12,6 +12,7 @@ use sekimori_domain::connector::Connector;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::{json, limits};
 use sekimori_mcp::names::{self, PublicName};
+use sekimori_mcp::headers::{self, ParamHeader};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::uris::UriRewriter;
 use serde::Deserialize;
@@ -79,9 +80,25 @@ pub struct CatalogTool {
     /// Name at the endpoint of all connectors.
     pub public_name: String,
     validator: OnceLock<Result<Validator, String>>,
+    mirrored: OnceLock<Vec<ParamHeader>>,
 }
 
 impl CatalogTool {
+    /// The arguments that modern clients mirror in headers. A tool whose annotations are wrong is not
+    /// taken into the catalogue by the upstream's client, so wrong ones count as none here.
+    pub fn mirrored(&self) -> &[ParamHeader] {
+        self.mirrored.get_or_init(|| {
+            let definition = self.definition.raw.get();
+            if !definition.contains("x-mcp-header") && !definition.contains("\\u") {
+                return Vec::new();
+            }
+            let schema = RawObject::from_raw(&self.definition.raw)
+                .ok()
+                .and_then(|tool| serde_json::from_str::<Value>(tool.get("inputSchema")?.get()).ok());
+            schema.and_then(|schema| headers::param_headers(&schema).ok()).unwrap_or_default()
+        })
+    }
+
     /// The definition as clients of the endpoint of all connectors see it.
     pub fn public_definition(&self) -> Box<RawValue> {
         let rewriter = UriRewriter::new(&self.tool.target.connector);
@@ -215,6 +232,7 @@ pub fn build_tools(
                 definition,
                 public_name,
                 validator: OnceLock::new(),
+                mirrored: OnceLock::new(),
             }),
         );
     }

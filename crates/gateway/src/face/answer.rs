@@ -27,6 +27,7 @@ pub(super) async fn answer(
         head,
         operation: asked.operation,
         arguments: asked.arguments,
+        mirrored: asked.mirrored,
         rest: asked.rest,
         client: features,
     };

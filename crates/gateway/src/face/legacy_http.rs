@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::ALLOW;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sekimori_domain::caller::Caller;
@@ -111,7 +113,10 @@ impl Envelope<'_> {
         added.map_err(|full| {
             let (code, message) = match full {
                 Full::Principal => (RefusalCode::RateLimited, "too many sessions are in use"),
-                Full::Node => (RefusalCode::Busy, "the gate has no room for another session"),
+                Full::Node => (
+                    RefusalCode::Busy,
+                    "the gate has no room for another session",
+                ),
             };
             Refusal::new(code, Stage::Listen, message)
         })?;
@@ -139,7 +144,10 @@ impl Envelope<'_> {
             let (status, why) = if named.is_some() {
                 (404, "unknown or ended session: initialize again")
             } else {
-                (400, "the Mcp-Session-Id header is missing: initialize first")
+                (
+                    400,
+                    "the Mcp-Session-Id header is missing: initialize first",
+                )
             };
             let done = Done::rejected(code::INVALID_REQUEST, why).with_status(status);
             return Err(self.end(done, None));
@@ -206,9 +214,12 @@ impl Envelope<'_> {
         if let Err(response) = self.authenticate(&session).await {
             return response;
         }
-        let wants_answer = items
-            .iter()
-            .any(|item| !matches!(item, Ok(Message::Notification { .. } | Message::Response { .. })));
+        let wants_answer = items.iter().any(|item| {
+            !matches!(
+                item,
+                Ok(Message::Notification { .. } | Message::Response { .. })
+            )
+        });
         let (number, line) = self.line(session);
         let serving = line.clone();
         self.face.settings.tasks.spawn(async move {
@@ -231,7 +242,10 @@ impl Envelope<'_> {
         let opening = if self.accepts.events {
             line.outlet.opening().await
         } else {
-            line.outlet.last().await.map_or(Opening::Stream, Opening::Alone)
+            line.outlet
+                .last()
+                .await
+                .map_or(Opening::Stream, Opening::Alone)
         };
         match opening {
             Opening::Alone(last) if self.accepts.json || last.status != 200 => {
@@ -274,8 +288,8 @@ impl Envelope<'_> {
         };
         if let Some(last) = self.headers.get(&LAST_EVENT_ID) {
             let place = last.to_str().ok().and_then(wire::read_event_id);
-            let Some((number, after, outlet)) = place
-                .and_then(|(number, after)| Some((number, after, session.stream(number)?)))
+            let Some((number, after, outlet)) =
+                place.and_then(|(number, after)| Some((number, after, session.stream(number)?)))
             else {
                 let why = Away(StatusCode::BAD_REQUEST, "there is no stream to go on with");
                 return wire::away(&why, correlation);
@@ -284,13 +298,13 @@ impl Envelope<'_> {
         }
         let (number, outlet, fresh) = session.standalone();
         if fresh {
-            let telling = legacy::tell_changes(
-                Arc::clone(self.face),
-                session,
-                caller,
-                Arc::clone(&outlet),
-            );
-            self.face.settings.tasks.spawn(telling);
+            let telling =
+                legacy::tell_changes(Arc::clone(self.face), session, caller, Arc::clone(&outlet));
+            let told = Arc::clone(&outlet);
+            self.face.settings.tasks.spawn(async move {
+                telling.await;
+                told.close();
+            });
         }
         let after = outlet.delivered();
         wire::events(&outlet, after, ids(number), keep_alive, None, correlation)
@@ -324,7 +338,10 @@ impl Envelope<'_> {
         if let Err(refusal) = list::open(&self.face.gateway, self.template).await {
             return self.refused(&refusal, None);
         }
-        let why = Away(StatusCode::METHOD_NOT_ALLOWED, "without a session there are only POSTs");
+        let why = Away(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "without a session there are only POSTs",
+        );
         let mut response = wire::away(&why, &self.template.correlation);
         let post = HeaderValue::from_static("POST");
         response.headers_mut().insert(ALLOW, post);
@@ -339,5 +356,5 @@ fn unguessable() -> Result<String, Refusal> {
         let code = RefusalCode::DependencyUnavailable;
         Refusal::new(code, Stage::Listen, "no session id could be made")
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

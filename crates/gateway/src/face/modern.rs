@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use sekimori_domain::caller::Caller;
 use sekimori_mcp::envelope::Id;
 use sekimori_mcp::raw_object::{RawObject, raw_array, raw_str};
@@ -33,6 +34,8 @@ pub(super) struct Request {
     pub(super) features: ClientFeatures,
     /// Who asks, from where.
     pub(super) head: Head,
+    /// The headers it came with, over HTTP.
+    pub(super) headers: Option<HeaderMap>,
 }
 
 /// Serves one request. Notifications go to `outlet`; `gone` completes when the client is.
@@ -48,14 +51,21 @@ pub(super) async fn serve(
         params,
         features,
         head,
+        headers,
     } = request;
     match operation::read(&method, Era::Modern, params) {
-        Reading::Call(asked) => run(&face, head, asked, features, outlet, gone).await,
+        Reading::Call(mut asked) => {
+            asked.mirrored = headers;
+            run(&face, head, asked, features, outlet, gone).await
+        }
         Reading::List(kind, params) => {
             listing::list(&face, &head, kind, &params, Era::Modern).await
         }
         Reading::Invalid(problem) => {
-            authenticated(&face, &head, || Done::rejected(code::INVALID_PARAMS, problem)).await
+            authenticated(&face, &head, || {
+                Done::rejected(code::INVALID_PARAMS, problem)
+            })
+            .await
         }
         Reading::Other(params) => match method.as_str() {
             "server/discover" => authenticated(&face, &head, || discover(&face, &head)).await,
@@ -235,6 +245,7 @@ impl<'a> Subscribed<'a> {
         let asked = Asked {
             operation,
             arguments: None,
+            mirrored: None,
             rest: RawObject::new(),
         };
         let outlet = Arc::clone(self.outlet);

@@ -17,10 +17,10 @@ use sekimori_mcp::revision::code;
 use sekimori_mcp::sse::{self, SseEvent};
 use tokio_util::sync::DropGuard;
 
+use super::Face;
 use super::guard::Away;
 use super::outlet::{Event, Last, Outlet, Reader};
 use super::reply::Done;
-use super::Face;
 use crate::request::Endpoint;
 
 /// Ties a response to its audit records.
@@ -157,12 +157,12 @@ impl Streaming {
             return Some(sse::event(&event, Some(RETRY_MS)));
         }
         match tokio::time::timeout(self.keep_alive, self.reader.next()).await {
-            Ok(event) => event.map(|event| self.write(event)),
+            Ok(event) => event.map(|event| self.write(&event)),
             Err(_) => Some(sse::KEEP_ALIVE.to_vec()),
         }
     }
 
-    fn write(&self, event: Event) -> Vec<u8> {
+    fn write(&self, event: &Event) -> Vec<u8> {
         match self.ids {
             Ids::None => sse::message(&event.message),
             Ids::Stream { number, .. } => {
@@ -217,7 +217,9 @@ mod tests {
         let pause = Duration::from_secs(1);
         let response = events(&outlet, 0, ids, pause, None, &correlation);
         assert_eq!(response.headers().get("x-accel-buffering").unwrap(), "no");
-        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
         assert_eq!(
             std::str::from_utf8(&body).unwrap(),
             "id: 3-0\nretry: 1000\ndata: \n\nid: 3-1\ndata: {\"a\":1}\n\nid: 3-2\ndata: {\"b\":2}\n\n"
@@ -236,7 +238,7 @@ mod tests {
         };
         assert_eq!(streaming.next().await.unwrap(), b":\n\n");
         outlet.send("{}");
-        streaming.keep_alive = Duration::from_secs(60);
+        streaming.keep_alive = Duration::from_mins(1);
         assert_eq!(streaming.next().await.unwrap(), b"data: {}\n\n");
     }
 }

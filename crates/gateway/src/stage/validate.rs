@@ -3,6 +3,7 @@
 use sekimori_domain::arguments::{Arguments, ArgumentsError};
 use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_mcp::headers;
 
 use crate::request::{CallRequest, Operation};
 use crate::stage::record::CallRecord;
@@ -45,6 +46,10 @@ pub(crate) fn validate(
             refuse(RefusalCode::UpstreamInvalid, format!("tool {name} cannot be called: {why}"))
         })?;
         check(validator, &arguments)?;
+        if let Some(headers) = &request.mirrored {
+            headers::check_params(definition.mirrored(), arguments.value(), headers)
+                .map_err(|error| refuse(RefusalCode::HeaderMismatch, error.to_string()))?;
+        }
     }
     Ok(arguments)
 }
