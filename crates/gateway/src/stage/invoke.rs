@@ -9,7 +9,7 @@ use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::raw_object::{self, RawObject};
-use sekimori_mcp::revision::Era;
+use sekimori_mcp::revision::meta;
 use sekimori_upstream::exchange::{Ask, Event, Exchange, Reply};
 use sekimori_upstream::{Outgoing, Questions};
 use serde::{Deserialize, Serialize};
@@ -154,9 +154,13 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
     if !entry.connector.allow_roots {
         capabilities.remove("roots");
     }
+    let mut rest = request.rest.clone();
+    if let Some(token) = &request.client.progress_token {
+        rest.edit_meta(|members| members.set(meta::PROGRESS_TOKEN, token.clone()));
+    }
     let outgoing = Outgoing {
         method: request.operation.method().to_owned(),
-        rest: request.rest.clone(),
+        rest,
         client_capabilities: Some(capabilities.to_raw()),
         log_level: request.client.log_level.clone(),
         progress: request.client.progress_token.is_some(),
@@ -435,15 +439,6 @@ fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
     result.set("inputRequests", questions.to_raw());
     result.set("requestState", raw_object::raw_str(state));
     result.to_raw()
-}
-
-/// The era that the upstream behind `invocation` speaks, as far as known.
-pub(crate) fn upstream_era(resolved: &Resolved) -> Era {
-    let state = resolved.entry.state();
-    state
-        .discovery
-        .as_ref()
-        .map_or(Era::Legacy, |discovery| discovery.revision.era())
 }
 
 fn bad_state() -> Refusal {
