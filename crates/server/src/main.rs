@@ -1,2 +1,67 @@
-//! Sekimori: the one gate between generative AI and business systems
-fn main() {}
+//! `sekimori`: the binary. Wiring, listeners, telemetry, shutdown and the command line.
+
+mod cli;
+mod config;
+mod installation;
+mod listener;
+mod operations;
+mod output;
+mod spool;
+mod system;
+mod telemetry;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+
+/// Returns memory to the system under bursts, and is faster than the system's allocator.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Tells what went wrong with its causes, one a line.
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a command that failed"
+)]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("sekimori: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because {cause}");
+    }
+    ExitCode::FAILURE
+}
+
+async fn run(cli: Cli) -> anyhow::Result<bool> {
+    let common = cli.common;
+    match cli.command {
+        Command::Serve(command) => cli::serve::serve(&command, &common).await?,
+        Command::Stdio(command) => cli::serve::stdio(command, &common).await?,
+        Command::Config(command) => cli::config::run(&command, &common)?,
+        Command::Connector(command) => cli::connector::run(command, &common).await?,
+        Command::Tool(command) => cli::tool::run(command, &common).await?,
+        Command::Policy(command) => return cli::policy::run(command, &common).await,
+        Command::Audit(command) => return cli::audit::run(command, &common).await,
+        Command::Key(command) => cli::key::run(command, &common).await?,
+        Command::Admin(command) => cli::admin::run(command, &common).await?,
+        Command::Doctor(command) => return cli::doctor::run(&command, &common).await,
+    }
+    Ok(true)
+}

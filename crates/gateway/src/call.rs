@@ -1,0 +1,55 @@
+//! The road of a call. Stages are in `stage/`, one file each, in this order.
+//!
+//! Each stage returns the only key to the next, so a call that skipped a stage does not compile; see
+//! [`sekimori_domain::road`].
+
+use sekimori_domain::refusal::Refusal;
+
+use crate::Gateway;
+use crate::request::{CallReply, CallRequest, ClientPort};
+use crate::stage::approve::approve;
+use crate::stage::authenticate::authenticate;
+use crate::stage::authorize::authorize;
+use crate::stage::inspect_input::inspect_input;
+use crate::stage::inspect_output::inspect_output;
+use crate::stage::invoke::{Invocation, Output, invoke};
+use crate::stage::record::{self, CallRecord};
+use crate::stage::reply;
+use crate::stage::resolve::resolve;
+use crate::stage::validate::validate;
+
+/// Runs one call and leaves exactly one closed audit record, whatever happens.
+pub async fn call(gateway: &Gateway, request: CallRequest, port: &mut dyn ClientPort) -> CallReply {
+    let mut record = match record::open(gateway, request.operation.event(), &request.head) {
+        Ok(record) => record,
+        Err(refusal) => return CallReply::refused(refusal), // no record, no call
+    };
+    let outcome = admit(gateway, &mut record, request, port).await;
+    reply::note(&mut record, &outcome);
+    match record.close().await {
+        Ok(()) => reply::from(outcome),
+        Err(refusal) => CallReply::refused(refusal), // not recorded, not answered
+    }
+}
+
+async fn admit(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    request: CallRequest,
+    port: &mut dyn ClientPort,
+) -> Result<Output, Refusal> {
+    let _slot = gateway.slot()?; // bounded
+    let caller = authenticate(gateway, record, &request.head).await?; // who
+    let resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
+    let arguments = validate(record, &resolved, &request)?; // JSON Schema, limits
+    let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
+    let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
+    let warrant = approve(gateway, inspected)?; // a person, if asked for
+    let invocation = Invocation {
+        resolved,
+        request,
+        port,
+    };
+    let output = invoke(gateway, record, warrant, invocation).await?; // the only one that leaves the building
+    inspect_output(gateway, output) // may the content come out
+}

@@ -1,0 +1,326 @@
+//! Revisions with a handshake, whatever they travel on.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use sekimori_domain::caller::Caller;
+use sekimori_domain::record::EventKind;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_mcp::envelope::{EnvelopeError, Id, Message};
+use sekimori_mcp::raw_object::RawObject;
+use sekimori_mcp::revision::{Era, Revision, code};
+use serde_json::value::RawValue;
+
+use super::answer::answer;
+use super::operation::{self, Asked, Reading};
+use super::outlet::Outlet;
+use super::port::{LegacyPort, Voice};
+use super::reply::Done;
+use super::rewrite::Rewrite;
+use super::session::{Agreement, Session};
+use super::subscription::Notice;
+use super::under_way::{InFlight, UnderWay};
+use super::{Face, admit, guarded, head, listing, server_info};
+use crate::list;
+use crate::request::{ClientFeatures, Head, Operation};
+
+/// A handshake that was agreed: with whom, on what, and the answer.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Who opened the session.
+    pub(super) caller: Arc<Caller>,
+    /// What was agreed.
+    pub(super) agreed: Agreement,
+    /// The result of `initialize`.
+    pub(super) result: Box<RawValue>,
+}
+
+/// Agrees on a session.
+pub(super) async fn initialize(
+    face: &Face,
+    head: &mut Head,
+    params: &RawObject,
+) -> Result<Opened, Refusal> {
+    head.claimed_client = head::claimed_client(params.get("clientInfo"));
+    let caller = list::open(&face.gateway, head).await?;
+    let Some(capabilities) = params.get_object("capabilities") else {
+        return Err(refuse("\"capabilities\" must be an object"));
+    };
+    let Some(wanted) = params.get_str("protocolVersion") else {
+        return Err(refuse("\"protocolVersion\" must be a string"));
+    };
+    let revision = Revision::negotiate_initialize(Some(&wanted));
+    let info = list::server_info(&face.gateway, &head.endpoint);
+    let mut result = RawObject::new();
+    result.set_str("protocolVersion", revision.as_str());
+    result.set("capabilities", info.capabilities.to_raw());
+    result.set("serverInfo", server_info(face, &info.title));
+    if let Some(instructions) = &info.instructions {
+        result.set_str("instructions", instructions);
+    }
+    let agreed = Agreement {
+        owner: caller.principal.id.clone(),
+        endpoint: head.endpoint.clone(),
+        revision,
+        capabilities,
+        claimed_client: head.claimed_client.clone(),
+    };
+    Ok(Opened {
+        caller,
+        agreed,
+        result: result.to_raw(),
+    })
+}
+
+/// Records that a session was opened or closed.
+pub(super) async fn note(
+    face: &Face,
+    head: &Head,
+    caller: &Caller,
+    event: EventKind,
+) -> Result<(), Refusal> {
+    list::note_session(&face.gateway, head, caller, event).await
+}
+
+/// The head of a request in `session`.
+pub(super) fn head_in(face: &Face, template: &Head, session: &Session, meta: &RawObject) -> Head {
+    let mut head = head::for_request(template, meta, &*face.gateway.ids);
+    head.claimed_client
+        .clone_from(&session.agreed.claimed_client);
+    head.bound_to = Some(session.agreed.owner.clone());
+    head
+}
+
+/// The client's side of a request: its session, and where messages about the request go.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// What all requests share.
+    pub(super) face: Arc<Face>,
+    /// The session.
+    pub(super) session: Arc<Session>,
+    /// Who asks, from where, as far as the connection tells.
+    pub(super) template: Head,
+    /// All requests of this client.
+    pub(super) under_way: Arc<UnderWay>,
+    /// Where notifications and questions go.
+    pub(super) outlet: Arc<Outlet>,
+}
+
+impl Line {
+    /// Serves one request.
+    pub(super) async fn request(&self, id: &Id, method: &str, params: Option<&RawValue>) -> Done {
+        let Some(under_way) = self.under_way.begin(id, &self.session.ended) else {
+            let why = "a request with this id is under way, or too many are";
+            return Done::rejected(code::INVALID_REQUEST, why);
+        };
+        let params = RawObject::from_raw_or_empty(params);
+        let head = head_in(&self.face, &self.template, &self.session, &params.meta());
+        guarded(self.serve(method, params, head, &under_way)).await
+    }
+
+    /// Serves all of a batch (revision 2025-03-26); `None` if nothing in it wants an answer.
+    pub(super) async fn batch(
+        &self,
+        items: Vec<Result<Message, EnvelopeError>>,
+    ) -> Option<Vec<u8>> {
+        let answers = join_all(items.into_iter().map(|item| self.item(item))).await;
+        let answers: Vec<_> = answers.into_iter().flatten().collect();
+        if answers.is_empty() {
+            return None;
+        }
+        let mut out = vec![b'['];
+        out.extend(answers.join(&b','));
+        out.push(b']');
+        Some(out)
+    }
+
+    async fn item(&self, item: Result<Message, EnvelopeError>) -> Option<Vec<u8>> {
+        match item {
+            Ok(Message::Request { id, method, .. }) if method == "initialize" => {
+                Done::rejected(code::INVALID_REQUEST, "\"initialize\" must come alone")
+                    .message(Some(&id))
+            }
+            Ok(Message::Request { id, method, params }) => {
+                let done = self.request(&id, &method, params.as_deref()).await;
+                done.message(Some(&id))
+            }
+            Ok(message) => {
+                self.told(message);
+                None
+            }
+            Err(error) => {
+                let done = Done::rejected(error.code(), &error.to_string());
+                done.message(error.id.as_ref())
+            }
+        }
+    }
+
+    /// Takes a notification, or an answer to a question. The caller was authenticated before.
+    pub(super) fn told(&self, message: Message) {
+        match message {
+            // Others (`initialized`, progress, changed roots) need nothing done: roots are asked for
+            // each time.
+            Message::Notification { method, params } if method == "notifications/cancelled" => {
+                let params = RawObject::from_raw_or_empty(params.as_deref());
+                if let Some(id) = params.get("requestId").and_then(Id::from_raw) {
+                    self.under_way.cancel(&id);
+                }
+            }
+            Message::Response {
+                id: Some(id),
+                reply,
+            } => self.session.answer(&id, reply),
+            Message::Notification { .. } | Message::Request { .. } | Message::Response { .. } => {}
+        }
+    }
+
+    async fn serve(
+        &self,
+        method: &str,
+        params: RawObject,
+        head: Head,
+        under_way: &InFlight,
+    ) -> Done {
+        let face = &self.face;
+        let progress_token = admit::progress_token(&params.meta());
+        match operation::read(method, Era::Legacy, params) {
+            Reading::Call(asked) => {
+                let features = ClientFeatures {
+                    era: Era::Legacy,
+                    capabilities: self.session.agreed.capabilities.clone(),
+                    log_level: Some(self.session.log_level()),
+                    progress_token,
+                };
+                self.call(head, asked, features, under_way).await
+            }
+            Reading::List(kind, params) => {
+                listing::list(face, &head, kind, &params, Era::Legacy).await
+            }
+            Reading::Invalid(problem) => {
+                let done = || Done::rejected(code::INVALID_PARAMS, problem);
+                authenticated(face, &head, done).await
+            }
+            Reading::Other(params) => {
+                let done = || local(&self.session, method, &params);
+                authenticated(face, &head, done).await
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        head: Head,
+        asked: Asked,
+        features: ClientFeatures,
+        under_way: &InFlight,
+    ) -> Done {
+        let Self { face, session, .. } = self;
+        let rewrite = Rewrite::new(&face.gateway, &head.endpoint, &asked.operation);
+        let endpoint = head.endpoint.clone();
+        let mut fresh = None;
+        match &asked.operation {
+            Operation::SubscribeResource { uri } => {
+                if !session.is_subscribed(uri) {
+                    fresh = Some(uri.clone());
+                }
+                if !session.subscribe(uri) {
+                    let why = "too many subscriptions in this session";
+                    return Done::rejected(code::INVALID_REQUEST, why);
+                }
+            }
+            // Others may still be subscribed: the upstream goes on telling, this client is told no more.
+            Operation::UnsubscribeResource { uri }
+                if session.unsubscribe(uri) && !face.watched.remove(&endpoint, uri) =>
+            {
+                let done = || Done::result(RawObject::new().to_raw());
+                return authenticated(face, &head, done).await;
+            }
+            _ => {}
+        }
+        let outlet = Arc::clone(&self.outlet);
+        let gone = under_way.cancelled.clone();
+        let mut port = LegacyPort {
+            voice: Voice::new(outlet, gone, rewrite.clone(), &features),
+            session: Arc::clone(session),
+        };
+        let done = answer(face, head, asked, features, &rewrite, &mut port).await;
+        if let Some(uri) = fresh {
+            if done.is_result() {
+                face.watched.add(&endpoint, &uri);
+            } else {
+                session.unsubscribe(&uri);
+            }
+        }
+        done
+    }
+}
+
+/// What is answered without the road is answered to known callers only.
+async fn authenticated(face: &Face, head: &Head, then: impl FnOnce() -> Done) -> Done {
+    match list::open(&face.gateway, head).await {
+        Ok(_) => then(),
+        Err(refusal) => Done::refused(&refusal, &head.correlation),
+    }
+}
+
+/// What concerns the session alone.
+fn local(session: &Session, method: &str, params: &RawObject) -> Done {
+    let nothing = || Done::result(RawObject::new().to_raw());
+    match method {
+        "ping" => nothing(),
+        "logging/setLevel" => {
+            let known = params
+                .get_str("level")
+                .is_some_and(|level| session.set_log_level(&level));
+            if known {
+                nothing()
+            } else {
+                Done::rejected(
+                    code::INVALID_PARAMS,
+                    "\"level\" must be a log level of RFC 5424",
+                )
+            }
+        }
+        "initialize" => Done::rejected(code::INVALID_REQUEST, "the session is open already"),
+        _ => Done::rejected(code::METHOD_NOT_FOUND, "unknown method"),
+    }
+}
+
+/// Tells the client of changes, until the session ends, its credential does, or the gate shuts down.
+pub(super) async fn tell_changes(
+    face: Arc<Face>,
+    session: Arc<Session>,
+    caller: Arc<Caller>,
+    outlet: Arc<Outlet>,
+) {
+    use tokio::sync::broadcast::error::RecvError;
+    let mut changes = face.gateway.catalog.changes();
+    let endpoint = session.agreed.endpoint.clone();
+    loop {
+        let change = tokio::select! {
+            () = session.ended.cancelled() => break,
+            () = face.settings.shutdown.cancelled() => break,
+            () = super::modern::ended(&face, &caller) => break,
+            change = changes.recv() => change,
+        };
+        let notices = match change {
+            Ok(change) => Notice::of(&change, &endpoint).into_iter().collect(),
+            // Which ones were missed is unknown: all lists may be new.
+            Err(RecvError::Lagged(_)) => vec![Notice::Tools, Notice::Prompts, Notice::Resources],
+            Err(RecvError::Closed) => break,
+        };
+        for notice in notices {
+            let wanted = match &notice {
+                Notice::Updated { uri, .. } => session.is_subscribed(uri),
+                Notice::Tools | Notice::Prompts | Notice::Resources => true,
+            };
+            if wanted {
+                outlet.notify(notice.message(None));
+            }
+        }
+    }
+}
+
+fn refuse(message: &str) -> Refusal {
+    Refusal::new(RefusalCode::InvalidParams, Stage::Listen, message)
+}

@@ -1,0 +1,218 @@
+//! Lists, filtered to what the caller may use, and the other requests that call nothing.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use sekimori_domain::caller::Caller;
+use sekimori_domain::catalog::TargetKind;
+use sekimori_domain::ids::ConnectorName;
+use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::refusal::Refusal;
+use sekimori_mcp::names;
+use sekimori_mcp::raw_object::RawObject;
+use sekimori_mcp::uris::UriRewriter;
+use serde_json::value::RawValue;
+
+use crate::Gateway;
+use crate::catalog::listing::read_only_target;
+use crate::catalog::{Entry, ServerInfo};
+use crate::request::{Endpoint, Head};
+use crate::stage::{authenticate, record};
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListKind {
+    /// `tools/list`
+    Tools,
+    /// `resources/list`
+    Resources,
+    /// `resources/templates/list`
+    ResourceTemplates,
+    /// `prompts/list`
+    Prompts,
+}
+
+impl ListKind {
+    /// The method's name in MCP.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Resources => "resources/list",
+            Self::ResourceTemplates => "resources/templates/list",
+            Self::Prompts => "prompts/list",
+        }
+    }
+}
+
+/// A whole list, with public names.
+#[derive(Debug)]
+pub struct Listing {
+    /// The definitions, in a stable order.
+    pub items: Vec<Box<RawValue>>,
+    /// Who may see it.
+    pub caller: Arc<Caller>,
+}
+
+/// Lists what `head`'s caller may use at its endpoint (AUTHZ-1).
+pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<Listing, Refusal> {
+    let mut record = record::open(gateway, EventKind::CatalogList, head)?;
+    record.detail("list", kind.method().into());
+    let listed = match authenticate::authenticate(gateway, &mut record, head).await {
+        Ok(caller) => Ok(Listing {
+            items: visible(gateway, &caller, &head.endpoint, kind),
+            caller,
+        }),
+        Err(refusal) => Err(refusal),
+    };
+    match &listed {
+        Ok(listing) => record.detail("items", listing.items.len().into()),
+        Err(refusal) => record.refused(refusal),
+    }
+    record.close().await?;
+    listed
+}
+
+/// Authenticates for requests that neither call nor list: `initialize`, `server/discover`, `ping`,
+/// streams. A refusal is recorded; a success is recorded by what follows.
+pub async fn open(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal> {
+    match authenticate::identify(gateway, head).await {
+        Ok(caller) => Ok(caller),
+        Err(refusal) => {
+            let mut record = record::open(gateway, EventKind::AuthenticationFailure, head)?;
+            record.refused(&refusal);
+            record.close().await?;
+            Err(refusal)
+        }
+    }
+}
+
+/// Records that a session of a legacy revision was opened or closed.
+pub async fn note_session(
+    gateway: &Gateway,
+    head: &Head,
+    caller: &Caller,
+    event: EventKind,
+) -> Result<(), Refusal> {
+    let mut record = record::open(gateway, event, head)?;
+    record.caller(caller, head.claimed_client.as_deref());
+    record.ended(OutcomeStatus::Success);
+    record.close().await
+}
+
+/// What the gate says of itself at an endpoint.
+pub fn server_info(gateway: &Gateway, endpoint: &Endpoint) -> ServerInfo {
+    gateway.catalog.server_info(endpoint)
+}
+
+fn visible(
+    gateway: &Gateway,
+    caller: &Arc<Caller>,
+    endpoint: &Endpoint,
+    kind: ListKind,
+) -> Vec<Box<RawValue>> {
+    let aggregate = *endpoint == Endpoint::All;
+    let entries = gateway.catalog.behind(endpoint);
+    match kind {
+        ListKind::Tools => visible_tools(gateway, caller, &entries, aggregate),
+        ListKind::Resources | ListKind::ResourceTemplates | ListKind::Prompts => {
+            visible_others(gateway, caller, &entries, kind, aggregate)
+        }
+    }
+}
+
+fn visible_tools(
+    gateway: &Gateway,
+    caller: &Arc<Caller>,
+    entries: &[Arc<Entry>],
+    aggregate: bool,
+) -> Vec<Box<RawValue>> {
+    let listings: Vec<_> = entries.iter().map(|entry| entry.listing()).collect();
+    let known: Vec<_> = listings
+        .iter()
+        .flat_map(|listing| listing.tools.values())
+        .collect();
+    let tools: Vec<_> = known.iter().map(|known| Arc::clone(&known.tool)).collect();
+    let allowed = gateway.policy.visible(caller, &tools, gateway.clock.now());
+    known
+        .iter()
+        .zip(allowed)
+        .filter(|(_, allowed)| *allowed)
+        .map(|(known, _)| {
+            if aggregate {
+                known.public_definition()
+            } else {
+                known.definition.raw.clone()
+            }
+        })
+        .collect()
+}
+
+fn visible_others(
+    gateway: &Gateway,
+    caller: &Arc<Caller>,
+    entries: &[Arc<Entry>],
+    kind: ListKind,
+    aggregate: bool,
+) -> Vec<Box<RawValue>> {
+    let (member, target_kind) = match kind {
+        ListKind::Tools | ListKind::Prompts => ("name", TargetKind::Prompt),
+        ListKind::Resources => ("uri", TargetKind::Resource),
+        ListKind::ResourceTemplates => ("uriTemplate", TargetKind::Resource),
+    };
+    let mut items = Vec::new();
+    let mut targets = Vec::new();
+    for entry in entries {
+        let listing = entry.listing();
+        let raws = match kind {
+            ListKind::Tools | ListKind::Prompts => &listing.prompts,
+            ListKind::Resources => &listing.resources,
+            ListKind::ResourceTemplates => &listing.templates,
+        };
+        for raw in raws {
+            let Ok(item) = RawObject::from_raw(raw) else {
+                continue;
+            };
+            let Some(name) = item.get_str(member).map(Cow::into_owned) else {
+                continue;
+            };
+            targets.push(Arc::new(read_only_target(
+                &entry.connector,
+                target_kind,
+                &name,
+            )));
+            items.push(if aggregate {
+                public(&entry.connector.name, kind, item, &name, raw)
+            } else {
+                raw.clone()
+            });
+        }
+    }
+    let allowed = gateway
+        .policy
+        .visible(caller, &targets, gateway.clock.now());
+    items
+        .into_iter()
+        .zip(allowed)
+        .filter_map(|(item, allowed)| allowed.then_some(item))
+        .collect()
+}
+
+/// The definition as clients of the endpoint of all connectors see it.
+fn public(
+    connector: &ConnectorName,
+    kind: ListKind,
+    mut item: RawObject,
+    name: &str,
+    raw: &RawValue,
+) -> Box<RawValue> {
+    let rewriter = UriRewriter::new(connector);
+    let rewritten = match kind {
+        ListKind::Tools | ListKind::Prompts => {
+            item.set_str("name", &names::public_name(connector, name));
+            return item.to_raw();
+        }
+        ListKind::Resources => rewriter.listed_resource(raw),
+        ListKind::ResourceTemplates => rewriter.listed_template(raw),
+    };
+    rewritten.unwrap_or_else(|| raw.to_owned())
+}

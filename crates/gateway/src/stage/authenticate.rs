@@ -1,0 +1,43 @@
+//! Who is calling.
+
+use std::sync::Arc;
+
+use sekimori_domain::caller::Caller;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+
+use crate::Gateway;
+use crate::request::Head;
+use crate::stage::record::CallRecord;
+
+/// Proves the caller's identity and notes it in the record.
+pub(crate) async fn authenticate(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    head: &Head,
+) -> Result<Arc<Caller>, Refusal> {
+    let caller = identify(gateway, head).await?;
+    record.caller(&caller, head.claimed_client.as_deref());
+    Ok(caller)
+}
+
+/// Proves the caller's identity, and that the session in use is its own.
+pub(crate) async fn identify(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal> {
+    let resource = gateway.settings.resource(&head.endpoint);
+    let caller = gateway
+        .identity
+        .authenticate(&head.credentials, head.source.clone(), &resource)
+        .await?;
+    // Possession of a session id proves nothing: the session stays with the principal that opened it.
+    if head
+        .bound_to
+        .as_ref()
+        .is_some_and(|owner| *owner != caller.principal.id)
+    {
+        return Err(Refusal::new(
+            RefusalCode::Unauthenticated,
+            Stage::Authenticate,
+            "the session was opened by somebody else",
+        ));
+    }
+    Ok(caller)
+}

@@ -1,0 +1,465 @@
+//! The only stage that leaves the building.
+
+use std::fmt;
+
+use sekimori_domain::catalog::Target;
+use sekimori_domain::digest::Digest;
+use sekimori_domain::ids::{ConnectorName, PrincipalId};
+use sekimori_domain::limits;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_domain::road::Warrant;
+use sekimori_mcp::raw_object::{self, RawObject};
+use sekimori_mcp::revision::Era;
+use sekimori_upstream::exchange::{Ask, Event, Exchange, Reply};
+use sekimori_upstream::{Outgoing, Questions};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::Gateway;
+use crate::catalog::refusal_of;
+use crate::parked::ParkedExchange;
+use crate::request::{CallRequest, ClientPort, Operation};
+use crate::seal::Purpose;
+use crate::stage::record::CallRecord;
+use crate::stage::resolve::{Resolved, TaskHandle};
+
+/// What the stage needs besides the warrant.
+pub(crate) struct Invocation<'a> {
+    /// What is being called.
+    pub(crate) resolved: Resolved,
+    /// The request.
+    pub(crate) request: CallRequest,
+    /// The way back to the client.
+    pub(crate) port: &'a mut dyn ClientPort,
+}
+
+impl fmt::Debug for Invocation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invocation")
+            .field("resolved", &self.resolved)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the upstream answered.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// Which connector.
+    pub(crate) connector: ConnectorName,
+    /// Its result or error, with handles sealed.
+    pub(crate) reply: Reply,
+    /// What kind of answer it is.
+    pub(crate) kind: OutputKind,
+}
+
+/// Kinds of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutputKind {
+    /// Done.
+    Complete,
+    /// A tool result with `isError`, or a JSON-RPC error.
+    Failed,
+    /// The upstream needs something from the person first.
+    InputRequired,
+}
+
+impl Output {
+    /// Size of the answer.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text().len()
+    }
+
+    /// The answer's JSON text.
+    pub(crate) fn text(&self) -> &str {
+        match &self.reply {
+            Reply::Result(raw) | Reply::Error(raw) => raw.get(),
+        }
+    }
+}
+
+/// A call that waits for the client's answers, as it is sealed into `requestState`.
+#[derive(Debug, Serialize, Deserialize)]
+struct WaitingCall {
+    #[serde(rename = "t")]
+    target: Target,
+    #[serde(rename = "a")]
+    arguments: Digest,
+    #[serde(rename = "w")]
+    waits: Waits,
+}
+
+/// Where it waits.
+#[derive(Debug, Serialize, Deserialize)]
+enum Waits {
+    /// At a modern upstream, which wants its own state back.
+    #[serde(rename = "u")]
+    Upstream(Option<String>),
+    /// On this node, with a legacy upstream's request open.
+    #[serde(rename = "p")]
+    Parked(Uuid),
+}
+
+/// Calls the upstream, once, and waits for its answer.
+pub(crate) async fn invoke(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    warrant: Warrant,
+    mut invocation: Invocation<'_>,
+) -> Result<Output, Refusal> {
+    let waiting = reopen(gateway, &warrant, &mut invocation.request.rest)?;
+    if !warrant.tool().class.is_read() {
+        record.intent().await?; // durable before the upstream sees anything
+    }
+    let call = Call {
+        owner: warrant.caller().principal.id.clone(),
+        target: warrant.tool().target.clone(),
+        arguments: warrant.arguments().digest(),
+    };
+    let exchange = match waiting {
+        Some(Waits::Parked(id)) => match unpark(gateway, &call, id, &mut invocation)? {
+            Unparked::GoesOn(exchange) => exchange,
+            Unparked::StillAsking(output) => return Ok(output),
+        },
+        Some(Waits::Upstream(state)) => {
+            if let Some(state) = state {
+                invocation.request.rest.set_str("requestState", &state);
+            }
+            start(warrant, &invocation)
+        }
+        None => start(warrant, &invocation),
+    };
+    run(gateway, &call, exchange, &mut invocation).await
+}
+
+/// The facts of a call that bind what waits for it.
+struct Call {
+    owner: PrincipalId,
+    target: Target,
+    arguments: Digest,
+}
+
+fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
+    let request = &invocation.request;
+    let entry = &invocation.resolved.entry;
+    let questions = if invocation.port.can_ask() {
+        Questions::Relay
+    } else {
+        Questions::Passthrough
+    };
+    let mut capabilities = request.client.capabilities.clone();
+    if !entry.connector.allow_sampling {
+        capabilities.remove("sampling");
+    }
+    if !entry.connector.allow_roots {
+        capabilities.remove("roots");
+    }
+    let outgoing = Outgoing {
+        method: request.operation.method().to_owned(),
+        rest: request.rest.clone(),
+        client_capabilities: Some(capabilities.to_raw()),
+        log_level: request.client.log_level.clone(),
+        progress: request.client.progress_token.is_some(),
+        questions,
+    };
+    entry.upstream.invoke(warrant, outgoing)
+}
+
+async fn run(
+    gateway: &Gateway,
+    call: &Call,
+    mut exchange: Exchange,
+    invocation: &mut Invocation<'_>,
+) -> Result<Output, Refusal> {
+    loop {
+        let event = tokio::select! {
+            biased;
+            event = exchange.next() => event,
+            () = invocation.port.gone() => {
+                return Err(refuse(RefusalCode::Cancelled, "the caller cancelled the call"));
+            }
+        };
+        match event {
+            Some(Event::Notification { method, params }) => {
+                invocation.port.notify(&method, params).await;
+            }
+            Some(Event::Ask(ask)) if invocation.port.can_ask() => {
+                let mut answers = Vec::with_capacity(ask.questions.len());
+                for question in ask.questions {
+                    answers.push(invocation.port.ask(question).await);
+                }
+                // If the upstream gave up meanwhile, the exchange says so next.
+                let _given_up = ask.answers.send(answers).is_err();
+            }
+            Some(Event::Ask(ask)) => return park(gateway, call, exchange, ask),
+            Some(Event::Done(Ok(reply))) => return finish(gateway, call, reply, invocation),
+            Some(Event::Done(Err(error))) => return Err(refusal_of(&error)),
+            None => {
+                let why = "the upstream connection ended without an answer";
+                return Err(refuse(RefusalCode::UpstreamUnavailable, why));
+            }
+        }
+    }
+}
+
+/// Seals the handles in an answer, and tells what kind of answer it is.
+fn finish(
+    gateway: &Gateway,
+    call: &Call,
+    reply: Reply,
+    invocation: &Invocation<'_>,
+) -> Result<Output, Refusal> {
+    let connector = call.target.connector.clone();
+    let result = match reply {
+        Reply::Error(error) => {
+            return Ok(Output {
+                connector,
+                reply: Reply::Error(error),
+                kind: OutputKind::Failed,
+            });
+        }
+        Reply::Result(result) => result,
+    };
+    // Most results need no look inside: only those that may hold a handle, or say that they failed.
+    let text = result.get();
+    let may_hold = ["\"resultType\"", "\"taskId\"", "\"isError\""];
+    if !may_hold.iter().any(|member| text.contains(member)) {
+        return Ok(Output {
+            connector,
+            reply: Reply::Result(result),
+            kind: OutputKind::Complete,
+        });
+    }
+    let mut members = RawObject::from_raw(&result).map_err(|_| {
+        refuse(
+            RefusalCode::UpstreamInvalid,
+            "the upstream's result is no object",
+        )
+    })?;
+    let mut kind = OutputKind::Complete;
+    let mut changed = false;
+    if members.get_bool("isError") == Some(true) {
+        kind = OutputKind::Failed;
+    }
+    if members.get_str("resultType").as_deref() == Some("input_required") {
+        kind = OutputKind::InputRequired;
+        let state = members
+            .get_str("requestState")
+            .map(|state| state.into_owned());
+        let sealed = seal_state(gateway, call, Waits::Upstream(state))?;
+        members.set_str("requestState", &sealed);
+        changed = true;
+    }
+    changed |= seal_tasks(gateway, call, invocation, &mut members)?;
+    let result = if changed { members.to_raw() } else { result };
+    Ok(Output {
+        connector,
+        reply: Reply::Result(result),
+        kind,
+    })
+}
+
+/// Task ids go out sealed: routed to their connector, and bound to their owner.
+fn seal_tasks(
+    gateway: &Gateway,
+    call: &Call,
+    invocation: &Invocation<'_>,
+    members: &mut RawObject,
+) -> Result<bool, Refusal> {
+    let seal = |id: &str| -> Result<String, Refusal> {
+        if let Operation::Task { id: held, .. } = &invocation.request.operation
+            && invocation.resolved.task.as_deref() == Some(id)
+        {
+            return Ok(held.clone());
+        }
+        seal_task(gateway, &call.owner, &call.target, id)
+    };
+    let mut changed = false;
+    if let Some(id) = members.get_str("taskId").map(|id| id.into_owned()) {
+        members.set_str("taskId", &seal(&id)?);
+        changed = true;
+    }
+    if let Some(mut task) = members.get_object("task")
+        && let Some(id) = task.get_str("taskId").map(|id| id.into_owned())
+    {
+        task.set_str("taskId", &seal(&id)?);
+        members.set("task", task.to_raw());
+        changed = true;
+    }
+    Ok(changed)
+}
+
+/// The sealed form of a task id for its owner: always the same text, since clients compare ids.
+pub(crate) fn seal_task(
+    gateway: &Gateway,
+    owner: &PrincipalId,
+    target: &Target,
+    id: &str,
+) -> Result<String, Refusal> {
+    let handle = TaskHandle {
+        connector: target.connector.clone(),
+        tool: target.name.clone(),
+        id: id.to_owned(),
+    };
+    gateway
+        .sealer
+        .seal_forever(Purpose::Task, owner, &handle)
+        .map_err(|_| sealing_failed())
+}
+
+fn seal_state(gateway: &Gateway, call: &Call, waits: Waits) -> Result<String, Refusal> {
+    let waiting = WaitingCall {
+        target: call.target.clone(),
+        arguments: call.arguments,
+        waits,
+    };
+    let now = gateway.clock.now();
+    gateway
+        .sealer
+        .seal(
+            Purpose::RequestState,
+            &call.owner,
+            &waiting,
+            now,
+            limits::ELICITATION_TIMEOUT,
+        )
+        .map_err(|_| sealing_failed())
+}
+
+/// Opens the request state that came with the request; it must belong to this very call.
+fn reopen(
+    gateway: &Gateway,
+    warrant: &Warrant,
+    rest: &mut RawObject,
+) -> Result<Option<Waits>, Refusal> {
+    let Some(sealed) = rest.get_str("requestState").map(|state| state.into_owned()) else {
+        return Ok(None);
+    };
+    rest.remove("requestState");
+    let waiting: WaitingCall = gateway
+        .sealer
+        .open(
+            Purpose::RequestState,
+            &warrant.caller().principal.id,
+            &sealed,
+            gateway.clock.now(),
+        )
+        .map_err(|_| bad_state())?;
+    let same = waiting.target == warrant.tool().target
+        && waiting.arguments == warrant.arguments().digest();
+    if same {
+        Ok(Some(waiting.waits))
+    } else {
+        Err(bad_state())
+    }
+}
+
+/// Puts an exchange aside and tells the client what is asked.
+fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<Output, Refusal> {
+    let id = gateway.ids.next();
+    let sealed = seal_state(gateway, call, Waits::Parked(id))?;
+    let result = input_required(&ask, &sealed);
+    let parked = ParkedExchange {
+        owner: call.owner.clone(),
+        target: call.target.clone(),
+        arguments: call.arguments,
+        exchange,
+        ask,
+    };
+    gateway
+        .state
+        .parked
+        .park(id, parked, gateway.clock.monotonic())
+        .map_err(|_| refuse(RefusalCode::Busy, "too many calls wait for answers"))?;
+    Ok(Output {
+        connector: call.target.connector.clone(),
+        reply: Reply::Result(result),
+        kind: OutputKind::InputRequired,
+    })
+}
+
+enum Unparked {
+    GoesOn(Exchange),
+    StillAsking(Output),
+}
+
+/// Takes a parked exchange and hands it the client's answers.
+fn unpark(
+    gateway: &Gateway,
+    call: &Call,
+    id: Uuid,
+    invocation: &mut Invocation<'_>,
+) -> Result<Unparked, Refusal> {
+    let parked = gateway
+        .state
+        .parked
+        .take(
+            id,
+            &call.owner,
+            &call.target,
+            call.arguments,
+            gateway.clock.monotonic(),
+        )
+        .ok_or_else(bad_state)?;
+    let rest = &mut invocation.request.rest;
+    let responses = rest.get_object("inputResponses").unwrap_or_default();
+    rest.remove("inputResponses");
+    let mut answers = Vec::with_capacity(parked.ask.questions.len());
+    for question in &parked.ask.questions {
+        match responses.get(&question.key) {
+            Some(answer) => answers.push(Reply::Result(answer.to_owned())),
+            // Not all were answered: ask again.
+            None => {
+                return park(gateway, call, parked.exchange, parked.ask).map(Unparked::StillAsking);
+            }
+        }
+    }
+    // If the upstream gave up meanwhile, the exchange says so next.
+    let _given_up = parked.ask.answers.send(answers).is_err();
+    Ok(Unparked::GoesOn(parked.exchange))
+}
+
+/// The result that asks a modern client (MCP 2026-07-28, multi-round-trip requests).
+fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
+    let mut questions = RawObject::new();
+    for question in &ask.questions {
+        let mut entry = RawObject::new();
+        entry.set_str("method", &question.method);
+        if let Some(params) = &question.params {
+            entry.set("params", params.clone());
+        }
+        questions.set(&question.key, entry.to_raw());
+    }
+    let mut result = RawObject::new();
+    result.set_str("resultType", "input_required");
+    result.set("inputRequests", questions.to_raw());
+    result.set("requestState", raw_object::raw_str(state));
+    result.to_raw()
+}
+
+/// The era that the upstream behind `invocation` speaks, as far as known.
+pub(crate) fn upstream_era(resolved: &Resolved) -> Era {
+    let state = resolved.entry.state();
+    state
+        .discovery
+        .as_ref()
+        .map_or(Era::Legacy, |discovery| discovery.revision.era())
+}
+
+fn bad_state() -> Refusal {
+    refuse(
+        RefusalCode::InvalidParams,
+        "requestState is not of this call, or no longer valid: start the call again",
+    )
+}
+
+fn sealing_failed() -> Refusal {
+    refuse(
+        RefusalCode::DependencyUnavailable,
+        "a handle could not be sealed",
+    )
+}
+
+fn refuse(code: RefusalCode, message: &str) -> Refusal {
+    Refusal::new(code, Stage::Invoke, message)
+}

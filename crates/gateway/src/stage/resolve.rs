@@ -1,0 +1,129 @@
+//! What is being called, and at which upstream.
+
+use std::sync::Arc;
+
+use sekimori_domain::caller::Caller;
+use sekimori_domain::catalog::{TargetKind, Tool};
+use sekimori_domain::ids::ConnectorName;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use serde::{Deserialize, Serialize};
+
+use crate::Gateway;
+use crate::catalog::Entry;
+use crate::catalog::listing::{CatalogTool, read_only_target};
+use crate::request::{CallRequest, Endpoint, Operation};
+use crate::seal::Purpose;
+use crate::stage::record::CallRecord;
+
+/// What is being called.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// As policy sees it.
+    pub(crate) tool: Arc<Tool>,
+    /// The connector, its client and its state.
+    pub(crate) entry: Arc<Entry>,
+    /// The definition, for tools that are called.
+    pub(crate) definition: Option<Arc<CatalogTool>>,
+    /// The upstream's own task id, for methods on a task.
+    pub(crate) task: Option<String>,
+}
+
+/// A task at an upstream, as it is sealed into the id that the client holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TaskHandle {
+    /// The connector.
+    #[serde(rename = "c")]
+    pub(crate) connector: ConnectorName,
+    /// The tool that made the task, as the upstream spells it.
+    #[serde(rename = "t")]
+    pub(crate) tool: String,
+    /// The upstream's task id.
+    #[serde(rename = "i")]
+    pub(crate) id: String,
+}
+
+/// Finds the tool, resource, prompt or task behind the public name and notes it in the record.
+pub(crate) async fn resolve(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    caller: &Caller,
+    request: &CallRequest,
+) -> Result<Resolved, Refusal> {
+    let endpoint = &request.head.endpoint;
+    let resolved = match &request.operation {
+        Operation::CallTool { name } => {
+            record.asked_for(name);
+            let (entry, known) = gateway.catalog.tool(endpoint, name).await?;
+            Resolved {
+                tool: Arc::clone(&known.tool),
+                entry,
+                definition: Some(known),
+                task: None,
+            }
+        }
+        Operation::ReadResource { uri }
+        | Operation::SubscribeResource { uri }
+        | Operation::UnsubscribeResource { uri }
+        | Operation::CompleteResource { uri } => {
+            record.asked_for(uri);
+            let (entry, own) = gateway.catalog.resource(endpoint, uri)?;
+            read_only(entry, TargetKind::Resource, &own)
+        }
+        Operation::GetPrompt { name } | Operation::CompletePrompt { name } => {
+            record.asked_for(name);
+            let (entry, own) = gateway.catalog.prompt(endpoint, name)?;
+            read_only(entry, TargetKind::Prompt, &own)
+        }
+        Operation::Task { id, .. } => task(gateway, caller, endpoint, id).await?,
+    };
+    record.target(&resolved.tool);
+    Ok(resolved)
+}
+
+fn read_only(entry: Arc<Entry>, kind: TargetKind, name: &str) -> Resolved {
+    let tool = Arc::new(read_only_target(&entry.connector, kind, name));
+    Resolved {
+        tool,
+        entry,
+        definition: None,
+        task: None,
+    }
+}
+
+/// A task is under the same policy as the tool that made it: who lost the tool lost its tasks.
+async fn task(
+    gateway: &Gateway,
+    caller: &Caller,
+    endpoint: &Endpoint,
+    sealed: &str,
+) -> Result<Resolved, Refusal> {
+    let unknown = || {
+        Refusal::new(
+            RefusalCode::UnknownTarget,
+            Stage::Resolve,
+            "unknown or expired task",
+        )
+    };
+    let handle: TaskHandle = gateway
+        .sealer
+        .open(
+            Purpose::Task,
+            &caller.principal.id,
+            sealed,
+            gateway.clock.now(),
+        )
+        .map_err(|_| unknown())?;
+    if let Endpoint::Connector(name) = endpoint
+        && *name != handle.connector
+    {
+        return Err(unknown());
+    }
+    let own = Endpoint::Connector(handle.connector);
+    let (entry, known) = gateway.catalog.tool(&own, &handle.tool).await?;
+    Ok(Resolved {
+        tool: Arc::clone(&known.tool),
+        entry,
+        definition: None,
+        task: Some(handle.id),
+    })
+}

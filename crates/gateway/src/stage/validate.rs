@@ -1,0 +1,98 @@
+//! Whether the arguments are well formed (TOOL-2).
+
+use sekimori_domain::arguments::{Arguments, ArgumentsError};
+use sekimori_domain::limits;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_mcp::headers;
+
+use crate::request::{CallRequest, Operation};
+use crate::stage::record::CallRecord;
+use crate::stage::resolve::Resolved;
+
+/// Most schema violations told at once.
+const VIOLATIONS_TOLD_MAX: usize = 5;
+
+/// Reads the arguments strictly, checks them against the tool's schema, and notes their digest.
+pub(crate) fn validate(
+    record: &mut CallRecord,
+    resolved: &Resolved,
+    request: &CallRequest,
+) -> Result<Arguments, Refusal> {
+    let given = request.arguments.as_deref().map(|raw| raw.get().as_bytes());
+    if given.is_some_and(|bytes| bytes.len() > limits::ARGUMENTS_BYTES_MAX) {
+        let max = limits::ARGUMENTS_BYTES_MAX;
+        return Err(refuse(
+            RefusalCode::TooLarge,
+            format!("arguments are larger than {max} bytes"),
+        ));
+    }
+    let arguments = match &request.operation {
+        // The URI is what a resource is read with: it takes the place of arguments in records.
+        Operation::ReadResource { .. }
+        | Operation::SubscribeResource { .. }
+        | Operation::UnsubscribeResource { .. } => {
+            Arguments::from_value(&serde_json::json!({"uri": resolved.tool.target.name}))
+        }
+        Operation::Task { .. } => {
+            Arguments::from_value(&serde_json::json!({"taskId": resolved.task}))
+        }
+        Operation::CallTool { .. }
+        | Operation::GetPrompt { .. }
+        | Operation::CompletePrompt { .. }
+        | Operation::CompleteResource { .. } => Arguments::parse(given),
+    }
+    .map_err(|error| refuse(RefusalCode::InvalidArguments, explain(&error)))?;
+    record.arguments(&arguments);
+    if let Some(definition) = &resolved.definition {
+        let validator = definition.validator().map_err(|why| {
+            let name = &resolved.tool.target;
+            refuse(
+                RefusalCode::UpstreamInvalid,
+                format!("tool {name} cannot be called: {why}"),
+            )
+        })?;
+        check(validator, &arguments)?;
+        if let Some(headers) = &request.mirrored {
+            headers::check_params(definition.mirrored(), arguments.value(), headers)
+                .map_err(|error| refuse(RefusalCode::HeaderMismatch, error.to_string()))?;
+        }
+    }
+    Ok(arguments)
+}
+
+fn check(validator: &jsonschema::Validator, arguments: &Arguments) -> Result<(), Refusal> {
+    if validator.is_valid(arguments.value()) {
+        return Ok(());
+    }
+    let mut violations: Vec<String> = validator
+        .iter_errors(arguments.value())
+        .take(VIOLATIONS_TOLD_MAX + 1)
+        .map(|error| {
+            // Masked: the message goes into the audit record, where contents must not.
+            let path = error.instance_path().to_string();
+            let at = if path.is_empty() {
+                "the arguments".to_owned()
+            } else {
+                path
+            };
+            format!("{at}: {}", error.masked())
+        })
+        .collect();
+    if violations.len() > VIOLATIONS_TOLD_MAX {
+        violations.truncate(VIOLATIONS_TOLD_MAX);
+        violations.push("and more".to_owned());
+    }
+    let told = format!("invalid arguments: {}", violations.join("; "));
+    Err(refuse(RefusalCode::InvalidArguments, told))
+}
+
+fn explain(error: &ArgumentsError) -> String {
+    match error {
+        ArgumentsError::Json(cause) => format!("{error}: {cause}"),
+        ArgumentsError::OutOfRange | ArgumentsError::NotAnObject => error.to_string(),
+    }
+}
+
+fn refuse(code: RefusalCode, message: String) -> Refusal {
+    Refusal::new(code, Stage::Validate, message)
+}

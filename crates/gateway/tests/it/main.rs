@@ -1,0 +1,11 @@
+//! The gateway with real clients and upstreams, all in one process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod face;
+mod harness;

@@ -1,0 +1,85 @@
+//! `sekimori admin`: the local administrator, for the first start and for emergencies.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use sekimori_domain::record::EventKind;
+use sekimori_identity::{SystemRandom, create_administrator};
+use serde_json::json;
+
+use crate::cli::Common;
+use crate::installation::{Installation, operator};
+use crate::output::Output;
+
+/// The local administrator.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Admin {
+    /// Create a token; it is shown once
+    #[command(after_help = "Example:\n  sekimori admin create --name first-start --hours 24")]
+    Create {
+        /// Name in records
+        #[arg(long, default_value = "administrator")]
+        name: String,
+        /// Hours until it ends
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
+        hours: u32,
+    },
+    /// Revoke all tokens of a name
+    #[command(after_help = "Example:\n  sekimori admin revoke --name first-start")]
+    Revoke {
+        /// Name in records
+        #[arg(long, default_value = "administrator")]
+        name: String,
+    },
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Admin, common: &Common) -> anyhow::Result<()> {
+    let installation = Installation::open(common).await?;
+    let output = Output::new(common.json);
+    let administrators = installation.store.administrators();
+    let note = |action: &str, name: &str| {
+        installation.note(
+            EventKind::ServiceAccountChange,
+            [
+                ("action", json!(action)),
+                ("name", json!(name)),
+                ("by", json!(operator())),
+            ],
+        )
+    };
+    match command {
+        Admin::Create { name, hours } => {
+            note("create_administrator", &name)?;
+            let life = Duration::from_secs(u64::from(hours) * 60 * 60);
+            let issued = create_administrator(
+                &*administrators,
+                &*installation.clock,
+                &SystemRandom,
+                &name,
+                life,
+            )
+            .await
+            .context("the token could not be made")?;
+            let token = issued.token.reveal();
+            let shown =
+                json!({"name": issued.name, "expires_at": issued.expires_at, "token": *token});
+            output.show(&shown, |_| {
+                format!(
+                    "{}\n\nThis token is shown once and not kept. It ends {}.",
+                    *token, issued.expires_at
+                )
+            })
+        }
+        Admin::Revoke { name } => {
+            note("revoke_administrator", &name)?;
+            let revoked = administrators
+                .revoke(&name, installation.clock.now())
+                .await?;
+            output.show(&json!({"revoked": revoked}), |_| {
+                format!("Revoked {revoked} token(s).")
+            })
+        }
+    }
+}

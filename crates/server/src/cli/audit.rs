@@ -1,0 +1,295 @@
+//! `sekimori audit`: search and verify the journal.
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Timestamp};
+use sekimori_domain::catalog::OperationClass;
+use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_store::{AuditPage, AuditQuery, Order, PAGE_DEFAULT};
+use serde::de::IntoDeserializer as _;
+use serde::{Deserialize as _, Serialize};
+use serde_json::json;
+
+use crate::cli::Common;
+use crate::installation::Installation;
+use crate::output::{self, Output};
+
+/// Search and verify the journal.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Search the records
+    #[command(
+        after_help = "Examples:\n  sekimori audit search --since 1h\n  sekimori audit search --user user:hanako --status refused --json\n  sekimori audit search --correlation 0198f2c4a5b67d3e8f9a0b1c2d3e4f50 --oldest-first"
+    )]
+    Search(Box<Search>),
+    /// Show one record, whole
+    #[command(after_help = "Example:\n  sekimori audit show 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50")]
+    Show {
+        /// Id of the record
+        id: uuid::Uuid,
+    },
+    /// Read the whole journal again and say whether it is what was written
+    #[command(
+        after_help = "Example:\n  sekimori audit verify --json\n\nMay run beside a running gate. Exit code 1 when something is wrong."
+    )]
+    Verify,
+}
+
+/// What to search for; everything given must match.
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// Principal id, such as user:hanako or service:nightly-report
+    #[arg(long)]
+    user: Option<String>,
+    /// Client id
+    #[arg(long)]
+    client: Option<String>,
+    /// Connector
+    #[arg(long)]
+    connector: Option<String>,
+    /// Exact name of a tool, resource or prompt, as the upstream spells it
+    #[arg(long)]
+    tool: Option<String>,
+    /// Beginning of its name, such as a folder of resources
+    #[arg(long, value_name = "PREFIX")]
+    resource: Option<String>,
+    /// Kind of event, such as tool.call
+    #[arg(long, value_parser = event)]
+    event: Option<EventKind>,
+    /// success, error, refused, input_required, cancelled or unknown
+    #[arg(long, value_parser = status)]
+    status: Option<OutcomeStatus>,
+    /// Operation class
+    #[arg(long)]
+    class: Option<OperationClass>,
+    /// Correlation id
+    #[arg(long)]
+    correlation: Option<String>,
+    /// Not before: 2026-01-31T09:00:00+09:00, or an age such as 30m, 12h, 7d
+    #[arg(long)]
+    since: Option<String>,
+    /// Before (exclusive): the same forms
+    #[arg(long)]
+    until: Option<String>,
+    /// Part of a name or message
+    #[arg(long)]
+    text: Option<String>,
+    /// Oldest first
+    #[arg(long)]
+    oldest_first: bool,
+    /// Most records
+    #[arg(long, default_value_t = PAGE_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Where the page before ended (its "next")
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+fn event(text: &str) -> Result<EventKind, String> {
+    EventKind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| {
+            let known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+            format!("use one of {}", known.join(", "))
+        })
+}
+
+fn status(text: &str) -> Result<OutcomeStatus, String> {
+    let read: Result<_, serde::de::value::Error> =
+        OutcomeStatus::deserialize(text.into_deserializer());
+    read.map_err(|_| "use success, error, refused, input_required, cancelled or unknown".to_owned())
+}
+
+/// Runs the command. `false` means that the journal is not what was written.
+pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool> {
+    let output = Output::new(common.json);
+    match command {
+        Audit::Search(search) => {
+            let installation = Installation::open(common).await?;
+            let query = query(&search, installation.clock.now())?;
+            note_search(&installation, &query)?;
+            let page = installation.store.audit_index().search(&query).await?;
+            show_page(output, &page)?;
+            Ok(true)
+        }
+        Audit::Show { id } => {
+            let installation = Installation::open(common).await?;
+            installation.note(EventKind::AuditSearch, [("record", json!(id))])?;
+            let found = installation.store.audit_index().get(id).await?;
+            let found = found.with_context(|| format!("there is no record {id} in the index"))?;
+            let shown = json!({
+                "node": found.node, "sequence": found.sequence, "record": found.record,
+            });
+            output.show(&shown, |shown| {
+                serde_json::to_string_pretty(shown).unwrap_or_default()
+            })?;
+            Ok(true)
+        }
+        Audit::Verify => verify(common, output),
+    }
+}
+
+fn query(search: &Search, now: Timestamp) -> anyhow::Result<AuditQuery> {
+    let time = |given: &Option<String>, option: &str| {
+        given
+            .as_deref()
+            .map(|text| moment(text, now).with_context(|| option.to_owned()))
+            .transpose()
+    };
+    Ok(AuditQuery {
+        caller: search.user.clone(),
+        client: search.client.clone(),
+        connector: search.connector.clone(),
+        target: search.tool.clone(),
+        target_prefix: search.resource.clone(),
+        event: search.event,
+        status: search.status,
+        class: search.class,
+        correlation: search.correlation.clone(),
+        call: None,
+        from: time(&search.since, "--since")?,
+        until: time(&search.until, "--until")?,
+        text: search.text.clone(),
+        order: if search.oldest_first {
+            Order::OldestFirst
+        } else {
+            Order::NewestFirst
+        },
+        cursor: search.cursor.clone(),
+        limit: search.limit,
+    })
+}
+
+/// A point in time: RFC 3339, or an age such as `30m`.
+fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment);
+    }
+    let unit = text.chars().next_back().unwrap_or(' ');
+    let count: i64 = text
+        .strip_suffix(unit)
+        .and_then(|count| count.parse().ok())
+        .with_context(|| {
+            format!("{text} is no time: use 2026-01-31T09:00:00+09:00, or 30m, 12h, 7d")
+        })?;
+    let age = match unit {
+        's' => SignedDuration::from_secs(count),
+        'm' => SignedDuration::from_mins(count),
+        'h' => SignedDuration::from_hours(count),
+        'd' => SignedDuration::from_hours(count.saturating_mul(24)),
+        _ => bail!("{text} is no time: use 2026-01-31T09:00:00+09:00, or 30m, 12h, 7d"),
+    };
+    now.checked_sub(age).context("too long ago")
+}
+
+/// Searches of the log are events themselves (AUDIT-1); what was searched for is told, not what was found.
+fn note_search(installation: &Installation, query: &AuditQuery) -> anyhow::Result<()> {
+    installation.note(
+        EventKind::AuditSearch,
+        [
+            ("caller", json!(query.caller)),
+            ("target", json!(query.target)),
+            ("connector", json!(query.connector)),
+            ("correlation", json!(query.correlation)),
+            ("from", json!(query.from)),
+            ("until", json!(query.until)),
+            ("text", json!(query.text)),
+        ],
+    )
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    records: Vec<&'a Record>,
+    next: Option<&'a str>,
+}
+
+fn show_page(output: Output, page: &AuditPage) -> anyhow::Result<()> {
+    let shown = Page {
+        records: page.records.iter().map(|found| &found.record).collect(),
+        next: page.next.as_deref(),
+    };
+    output.show(&shown, |shown| {
+        if shown.records.is_empty() {
+            return "No records match.".to_owned();
+        }
+        let rows: Vec<Vec<String>> = shown.records.iter().map(|record| row(record)).collect();
+        let mut text = output::table(
+            &[
+                "TIME",
+                "EVENT",
+                "PHASE",
+                "WHO",
+                "WHAT",
+                "CLASS",
+                "OUTCOME",
+                "CORRELATION",
+            ],
+            &rows,
+        );
+        if let Some(next) = shown.next {
+            text += &format!("\nMore: --cursor {next}\n");
+        }
+        text
+    })
+}
+
+fn row(record: &Record) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let outcome = record.outcome.as_ref();
+    vec![
+        record.time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        record.event.as_str().to_owned(),
+        format!("{:?}", record.phase).to_lowercase(),
+        record
+            .caller
+            .as_ref()
+            .map_or_else(dash, |caller| caller.id.clone()),
+        record.target.as_ref().map_or_else(dash, |target| {
+            format!("{}/{}", target.connector, target.name)
+        }),
+        record
+            .target
+            .as_ref()
+            .map_or_else(dash, |target| target.class.to_string()),
+        outcome.map_or_else(dash, |outcome| match &outcome.code {
+            Some(code) => format!("{} ({code})", outcome.status.as_str()),
+            None => outcome.status.as_str().to_owned(),
+        }),
+        record.correlation.to_string(),
+    ]
+}
+
+fn verify(common: &Common, output: Output) -> anyhow::Result<bool> {
+    let config = crate::config::load(&common.config)?;
+    let report = sekimori_audit::verify(&config.server.data_dir.join("journal"))?;
+    let sound = report.is_sound();
+    output.show(&report, |report| report.to_string())?;
+    Ok(sound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_moments_or_ages() {
+        let now: Timestamp = "2026-01-31T00:00:00Z".parse().unwrap();
+        assert_eq!(
+            moment("90m", now).unwrap(),
+            "2026-01-30T22:30:00Z".parse().unwrap()
+        );
+        assert_eq!(
+            moment("2d", now).unwrap(),
+            "2026-01-29T00:00:00Z".parse().unwrap()
+        );
+        assert_eq!(
+            moment("2026-01-31T09:00:00+09:00", now).unwrap(),
+            "2026-01-31T00:00:00Z".parse().unwrap()
+        );
+        for bad in ["", "x", "10", "10y", "ー", "-"] {
+            assert!(moment(bad, now).is_err(), "{bad}");
+        }
+    }
+}

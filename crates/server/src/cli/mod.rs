@@ -1,0 +1,79 @@
+//! The command line: one file per command.
+
+pub(crate) mod admin;
+pub(crate) mod audit;
+pub(crate) mod config;
+pub(crate) mod connector;
+pub(crate) mod doctor;
+pub(crate) mod key;
+pub(crate) mod policy;
+pub(crate) mod serve;
+pub(crate) mod tool;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The one gate between generative AI and business systems.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sekimori",
+    version,
+    about = "Sekimori: the one gate between generative AI and business systems",
+    after_help = "Examples:\n  sekimori config init\n  sekimori connector add files --stdio mcp-server-files --arg /srv/shared\n  sekimori serve\n  sekimori audit search --since 1h\n\nEvery command takes --config FILE (default: sekimori.toml) and most take --json."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Configuration file
+    #[arg(
+        long,
+        global = true,
+        default_value = "sekimori.toml",
+        env = "SEKIMORI_CONFIG",
+        value_name = "FILE"
+    )]
+    pub(crate) config: PathBuf,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gate
+    Serve(serve::Serve),
+    /// Be an MCP server on standard input and output, for clients that start a local process
+    Stdio(serve::Stdio),
+    /// Make, check and describe the configuration
+    #[command(subcommand)]
+    Config(config::Config),
+    /// The upstream systems behind the gate
+    #[command(subcommand)]
+    Connector(connector::Connector),
+    /// The tools they offer, and the operation class of each
+    #[command(subcommand)]
+    Tool(tool::Tool),
+    /// What is allowed: check, test, activate and explain policies
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// What happened: search and verify the audit journal
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Service accounts and their keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// The local administrator, for the first start and for emergencies
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Look at everything that the gate needs and say what is wrong
+    Doctor(doctor::Doctor),
+}

@@ -1,0 +1,380 @@
+//! `sekimori tool`: the tools of connectors, and the operation class of each (AUTHZ-2, TOOL-6).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Subcommand};
+use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
+use sekimori_domain::digest::Digest;
+use sekimori_domain::ids::{ConnectorName, DataClass};
+use sekimori_domain::record::EventKind;
+use sekimori_gateway::catalog::listing::read_definition;
+use sekimori_store::{Definition, SeenDefinition};
+use sekimori_upstream::ListMethod;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::cli::Common;
+use crate::installation::{Installation, operator};
+use crate::output::{self, Output};
+use crate::wiring;
+
+/// The tools that connectors offer.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tool {
+    /// List tools with their classes
+    #[command(after_help = "Examples:\n  sekimori tool list\n  sekimori tool list crm --refresh")]
+    List {
+        /// Only this connector
+        connector: Option<ConnectorName>,
+        /// Ask the upstream now instead of showing what was seen last
+        #[arg(long)]
+        refresh: bool,
+    },
+    /// Show a tool: its definition, its review, and what changed since
+    #[command(after_help = "Example:\n  sekimori tool show crm find_customer")]
+    Show {
+        /// The connector
+        connector: ConnectorName,
+        /// The tool, as the upstream spells it
+        tool: String,
+    },
+    /// Decide the operation class of a tool, for the definition served now
+    #[command(
+        after_help = "Examples:\n  sekimori tool classify crm find_customer --class read --data-class personal\n  sekimori tool classify files --accept-suggestions\n\nThe upstream's own annotations are only a suggestion: look at the tool first (sekimori tool show)."
+    )]
+    Classify(Classify),
+}
+
+/// A decision on a tool.
+#[derive(Debug, Args)]
+pub(crate) struct Classify {
+    /// The connector
+    connector: ConnectorName,
+    /// The tool, as the upstream spells it
+    #[arg(required_unless_present = "accept_suggestions")]
+    tool: Option<String>,
+    /// read, create, update, delete or admin
+    #[arg(long, required_unless_present = "accept_suggestions")]
+    class: Option<OperationClass>,
+    /// Data class of its results; repeat for more
+    #[arg(long = "data-class", value_name = "CLASS")]
+    data_classes: Vec<DataClass>,
+    /// Take the suggested class for every tool of the connector that nobody reviewed yet
+    #[arg(long, conflicts_with_all = ["tool", "class"])]
+    accept_suggestions: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    connector: ConnectorName,
+    tool: String,
+    class: OperationClass,
+    state: State,
+    suggested: OperationClass,
+    data_classes: Vec<DataClass>,
+    definition: Digest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Classified,
+    Unclassified,
+    DefinitionChanged,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Classified => "classified",
+            Self::Unclassified => "unclassified",
+            Self::DefinitionChanged => "definition changed",
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Tool, common: &Common) -> anyhow::Result<()> {
+    let installation = Installation::open(common).await?;
+    let output = Output::new(common.json);
+    match command {
+        Tool::List { connector, refresh } => {
+            list(&installation, output, connector.as_ref(), refresh).await
+        }
+        Tool::Show { connector, tool } => show(&installation, output, &connector, &tool).await,
+        Tool::Classify(classify) => decide(&installation, output, classify).await,
+    }
+}
+
+async fn connectors(
+    installation: &Installation,
+    only: Option<&ConnectorName>,
+) -> anyhow::Result<Vec<ConnectorName>> {
+    let all = installation.store.connectors().list().await?;
+    let names: Vec<ConnectorName> = all
+        .into_iter()
+        .map(|stored| stored.connector.name)
+        .filter(|name| only.is_none_or(|only| only == name))
+        .collect();
+    if let Some(only) = only.filter(|_| names.is_empty()) {
+        bail!("there is no connector {only}; see: sekimori connector list");
+    }
+    Ok(names)
+}
+
+/// Asks the upstream for its tools now, and remembers the definitions.
+async fn refresh(installation: &Installation, name: &ConnectorName) -> anyhow::Result<()> {
+    let stored = installation
+        .store
+        .connectors()
+        .get(name)
+        .await?
+        .with_context(|| format!("there is no connector {name}; see: sekimori connector list"))?;
+    let make = wiring::upstream_maker(&installation.config, Arc::clone(&installation.clock))?;
+    let upstream = make(Arc::new(stored.connector));
+    let mut definitions = Vec::new();
+    for raw in upstream.list(ListMethod::Tools).await? {
+        match read_definition(&raw) {
+            Ok(definition) => definitions.push(Definition {
+                target: target(name, &definition.name),
+                digest: definition.digest,
+                raw: definition.raw.get().to_owned(),
+            }),
+            Err(why) => tracing::warn!(connector = %name, why, "definition rejected"),
+        }
+    }
+    upstream.close();
+    let changes = installation
+        .store
+        .reviews()
+        .see(&definitions, installation.clock.now())
+        .await?;
+    for change in changes {
+        installation.note(
+            EventKind::ToolDefinitionChange,
+            [
+                ("connector", json!(name)),
+                ("tool", json!(change.target.name)),
+                ("before", json!(change.before)),
+                ("after", json!(change.after)),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn target(connector: &ConnectorName, tool: &str) -> Target {
+    Target {
+        connector: connector.clone(),
+        kind: TargetKind::Tool,
+        name: tool.to_owned(),
+    }
+}
+
+async fn rows(installation: &Installation, name: &ConnectorName) -> anyhow::Result<Vec<Row>> {
+    let reviews: BTreeMap<Target, Review> = installation
+        .store
+        .reviews()
+        .list(name)
+        .await?
+        .into_iter()
+        .collect();
+    let seen = installation.store.reviews().last_seen(name).await?;
+    Ok(seen
+        .into_iter()
+        .map(|seen| row(&seen, reviews.get(&seen.target)))
+        .collect())
+}
+
+fn row(seen: &SeenDefinition, review: Option<&Review>) -> Row {
+    let suggested = RawValue::from_string(seen.raw.clone())
+        .ok()
+        .and_then(|raw| read_definition(&raw).ok())
+        .map_or(OperationClass::Admin, |definition| definition.suggested);
+    let state = match review {
+        None => State::Unclassified,
+        Some(review) if review.definition == seen.digest => State::Classified,
+        Some(_) => State::DefinitionChanged,
+    };
+    let in_force = review.filter(|_| state == State::Classified);
+    Row {
+        connector: seen.target.connector.clone(),
+        tool: seen.target.name.clone(),
+        class: in_force.map_or(OperationClass::Admin, |review| review.class),
+        state,
+        suggested,
+        data_classes: in_force
+            .map(|review| review.data_classes.clone())
+            .unwrap_or_default(),
+        definition: seen.digest,
+    }
+}
+
+async fn list(
+    installation: &Installation,
+    output: Output,
+    only: Option<&ConnectorName>,
+    ask: bool,
+) -> anyhow::Result<()> {
+    let mut found = Vec::new();
+    for name in connectors(installation, only).await? {
+        if ask {
+            refresh(installation, &name).await?;
+        }
+        found.extend(rows(installation, &name).await?);
+    }
+    output.show(&found, |found| {
+        if found.is_empty() {
+            return "No tools seen yet. Ask the upstreams: sekimori tool list --refresh".to_owned();
+        }
+        let rows: Vec<Vec<String>> = found
+            .iter()
+            .map(|row| {
+                vec![
+                    row.connector.to_string(),
+                    row.tool.clone(),
+                    row.class.to_string(),
+                    row.state.as_str().to_owned(),
+                    row.suggested.to_string(),
+                ]
+            })
+            .collect();
+        output::table(&["CONNECTOR", "TOOL", "CLASS", "STATE", "SUGGESTED"], &rows)
+    })
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    row: Row,
+    review: Option<Review>,
+    served_now: serde_json::Value,
+    reviewed: Option<serde_json::Value>,
+}
+
+async fn show(
+    installation: &Installation,
+    output: Output,
+    connector: &ConnectorName,
+    tool: &str,
+) -> anyhow::Result<()> {
+    let target = target(connector, tool);
+    let seen = installation.store.reviews().seen(&target).await?;
+    let now = seen.first().with_context(|| {
+        format!("tool {target} was never seen; ask the upstream: sekimori tool list {connector} --refresh")
+    })?;
+    let review = installation.store.reviews().get(&target).await?;
+    let row = row(now, review.as_ref());
+    let reviewed = review
+        .as_ref()
+        .filter(|_| row.state == State::DefinitionChanged)
+        .and_then(|review| seen.iter().find(|seen| seen.digest == review.definition))
+        .and_then(|seen| serde_json::from_str(&seen.raw).ok());
+    let shown = Shown {
+        row,
+        review,
+        served_now: serde_json::from_str(&now.raw)?,
+        reviewed,
+    };
+    output.show(&shown, |shown| {
+        let pretty = |value| serde_json::to_string_pretty(value).unwrap_or_default();
+        let mut text = format!(
+            "{target}\n  class      {} ({})\n  suggested  {}\n  digest     {}\n",
+            shown.row.class,
+            shown.row.state.as_str(),
+            shown.row.suggested,
+            shown.row.definition
+        );
+        if let Some(review) = &shown.review {
+            text += &format!(
+                "  reviewed   {} by {}\n",
+                review.reviewed_at, review.reviewer
+            );
+        }
+        text += &format!("\nServed now:\n{}\n", pretty(&shown.served_now));
+        if let Some(reviewed) = &shown.reviewed {
+            text += &format!("\nReviewed before it changed:\n{}\n", pretty(reviewed));
+        }
+        text
+    })
+}
+
+async fn decide(
+    installation: &Installation,
+    output: Output,
+    classify: Classify,
+) -> anyhow::Result<()> {
+    let name = &classify.connector;
+    connectors(installation, Some(name)).await?;
+    if installation
+        .store
+        .reviews()
+        .last_seen(name)
+        .await?
+        .is_empty()
+    {
+        refresh(installation, name).await?;
+    }
+    let rows = rows(installation, name).await?;
+    let decisions: Vec<(Row, OperationClass)> = if classify.accept_suggestions {
+        rows.into_iter()
+            .filter(|row| row.state == State::Unclassified)
+            .map(|row| {
+                let suggested = row.suggested;
+                (row, suggested)
+            })
+            .collect()
+    } else {
+        let tool = classify.tool.as_deref().unwrap_or_default();
+        let row = rows.into_iter().find(|row| row.tool == tool).with_context(|| {
+            format!("connector {name} offers no tool {tool}; see: sekimori tool list {name} --refresh")
+        })?;
+        vec![(row, classify.class.context("give --class")?)]
+    };
+    ensure!(
+        !decisions.is_empty(),
+        "every tool of {name} is classified already"
+    );
+    let mut done = Vec::new();
+    for (row, class) in decisions {
+        let review = Review {
+            class,
+            data_classes: classify.data_classes.clone(),
+            definition: row.definition,
+            reviewer: operator(),
+            reviewed_at: installation.clock.now(),
+        };
+        installation.note(
+            EventKind::ToolClassify,
+            [
+                ("connector", json!(name)),
+                ("tool", json!(row.tool)),
+                ("class", json!(class)),
+                ("data_classes", json!(classify.data_classes)),
+                ("definition", json!(row.definition)),
+            ],
+        )?;
+        installation
+            .store
+            .reviews()
+            .put(&target(name, &row.tool), &review)
+            .await?;
+        done.push(json!({"tool": row.tool, "class": class}));
+    }
+    output.show(&done, |done| {
+        let lines: Vec<String> = done
+            .iter()
+            .map(|one| {
+                format!(
+                    "{}: {}",
+                    one["tool"].as_str().unwrap_or_default(),
+                    one["class"].as_str().unwrap_or_default()
+                )
+            })
+            .collect();
+        lines.join("\n")
+    })
+}

@@ -1,0 +1,335 @@
+//! Every setting, with its default and what it means. `sekimori config schema` prints this as JSON Schema.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use schemars::JsonSchema;
+use sekimori_domain::ids::GroupName;
+use sekimori_domain::limits;
+use sekimori_identity::{Algorithm, ClaimNames, IssuerConfig, KeySource, PublicUrl};
+use sekimori_policy::{GroupHierarchy, PolicySettings};
+use serde::{Deserialize, Serialize};
+
+/// The configuration of one gateway node.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where it listens and where it keeps its data.
+    pub(crate) server: Server,
+    /// The database.
+    pub(crate) store: StoreConfig,
+    /// Who may come in.
+    pub(crate) identity: Identity,
+    /// How policies are read.
+    pub(crate) policy: Policy,
+    /// Where the gate itself may connect to.
+    pub(crate) egress: Egress,
+    /// The audit journal.
+    pub(crate) audit: AuditConfig,
+    /// Bounds.
+    pub(crate) limits: Limits,
+    /// Logs and traces.
+    pub(crate) telemetry: Telemetry,
+}
+
+/// Where the gate listens and where it keeps its data.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    /// Address for MCP clients.
+    #[schemars(with = "String")]
+    pub(crate) listen: SocketAddr,
+    /// Address for `/healthz`, `/readyz` and `/metrics`. Keep it away from clients.
+    #[schemars(with = "String")]
+    pub(crate) operations_listen: SocketAddr,
+    /// Where clients reach the gate: scheme, host and port. Default: `http://` and the listen address.
+    pub(crate) public_url: Option<String>,
+    /// Name of the gate for people to read.
+    pub(crate) title: String,
+    /// Name of this node in records; unique among nodes.
+    pub(crate) node: String,
+    /// Folder for the journal, keys and the embedded database.
+    pub(crate) data_dir: PathBuf,
+    /// Origins of web pages that may call the gate, beside its own.
+    pub(crate) allowed_origins: Vec<String>,
+    /// How long calls under way may go on after SIGTERM, in seconds.
+    pub(crate) drain_seconds: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
+            operations_listen: SocketAddr::from(([127, 0, 0, 1], 8788)),
+            public_url: None,
+            title: "Sekimori".to_owned(),
+            node: "node-1".to_owned(),
+            data_dir: PathBuf::from("data"),
+            allowed_origins: Vec::new(),
+            drain_seconds: 30,
+        }
+    }
+}
+
+/// The database.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StoreConfig {
+    /// `sqlite:PATH` or `postgres://…`. Default: SQLite in the data folder.
+    pub(crate) url: Option<String>,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Identity {
+    /// Authorization servers whose access tokens are accepted.
+    pub(crate) issuers: Vec<Issuer>,
+    /// Which groups carry which roles.
+    pub(crate) roles: Vec<Role>,
+}
+
+/// An authorization server whose access tokens are accepted.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    /// Issuer identifier; tokens must name it byte for byte.
+    pub(crate) issuer: String,
+    /// Where its keys are. Default: found through its metadata.
+    #[serde(default)]
+    pub(crate) jwks_uri: Option<String>,
+    /// Signature algorithms: any of `ES256`, `EdDSA`, `RS256`, `PS256`. Default: all of them.
+    #[serde(default)]
+    pub(crate) algorithms: Vec<String>,
+    /// The audience of its tokens, only for servers that cannot issue tokens for a resource URI.
+    #[serde(default)]
+    pub(crate) audience: Option<String>,
+    /// Whether tokens of type `JWT` are accepted beside `at+jwt`.
+    #[serde(default)]
+    pub(crate) accept_plain_jwt: bool,
+    /// Prefix of its subjects; needed with more than one issuer.
+    #[serde(default)]
+    pub(crate) principal_prefix: Option<String>,
+    /// Whether it may be in a private or loopback network, and use `http` there.
+    #[serde(default)]
+    pub(crate) allow_private_network: bool,
+    /// Claim that lists the groups. Default: `groups`.
+    #[serde(default)]
+    pub(crate) groups_claim: Option<String>,
+}
+
+/// A role, and the groups whose members carry it.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Role {
+    /// Name of the role, as policies use it.
+    pub(crate) name: String,
+    /// Groups of the identity provider.
+    pub(crate) groups: Vec<String>,
+}
+
+/// How policies are read.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Policy {
+    /// Time zone of conditions on time of day and weekday.
+    pub(crate) time_zone: String,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            time_zone: "Asia/Tokyo".to_owned(),
+        }
+    }
+}
+
+/// Where the gate itself may connect to.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Egress {
+    /// Hosts that connectors may use: `host`, `host:port` or `*.domain`. Default: any public host that
+    /// an administrator put into a connector.
+    pub(crate) allow: Vec<String>,
+    /// Certificate authorities to trust beside the public ones, as a PEM file.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// The audit journal.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AuditConfig {
+    /// Size of a journal segment in MiB.
+    pub(crate) segment_mib: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { segment_mib: 64 }
+    }
+}
+
+/// Bounds of one node.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Most open connections.
+    pub(crate) connections: usize,
+    /// Most calls at once.
+    pub(crate) calls_in_flight: usize,
+    /// Largest request body in bytes.
+    pub(crate) request_bytes: usize,
+    /// Largest answer of an upstream in bytes.
+    pub(crate) answer_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: limits::CONNECTIONS_MAX,
+            calls_in_flight: limits::CALLS_IN_FLIGHT_MAX,
+            request_bytes: limits::REQUEST_BYTES_MAX,
+            answer_bytes: limits::UPSTREAM_MESSAGE_BYTES_MAX,
+        }
+    }
+}
+
+/// Logs and traces.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    /// `json` or `text`.
+    pub(crate) log_format: LogFormat,
+    /// Filter in the syntax of `tracing`, such as `info` or `sekimori_gateway=debug,info`.
+    pub(crate) log_filter: String,
+    /// OTLP/HTTP endpoint for traces, such as `http://127.0.0.1:4318/v1/traces`. Default: none are sent.
+    pub(crate) otlp_endpoint: Option<String>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            log_format: LogFormat::Json,
+            log_filter: "info".to_owned(),
+            otlp_endpoint: None,
+        }
+    }
+}
+
+/// Forms of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Config {
+    /// Checks what types cannot.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.public_url()?;
+        self.issuers()?;
+        self.policy_settings()?;
+        anyhow::ensure!(
+            !self.server.node.is_empty() && self.server.node.len() <= 64,
+            "server.node: use 1 to 64 characters"
+        );
+        anyhow::ensure!(
+            (1..=1024).contains(&self.audit.segment_mib),
+            "audit.segment_mib: use 1 to 1024"
+        );
+        anyhow::ensure!(
+            self.limits.connections > 0 && self.limits.calls_in_flight > 0,
+            "limits: use numbers above 0"
+        );
+        Ok(())
+    }
+
+    /// Where clients reach the gate.
+    pub(crate) fn public_url(&self) -> anyhow::Result<PublicUrl> {
+        let text = match &self.server.public_url {
+            Some(url) => url.clone(),
+            None => format!("http://{}", self.server.listen),
+        };
+        PublicUrl::new(&text).context(
+            "server.public_url: give the address that clients use, such as https://gate.example.co.jp",
+        )
+    }
+
+    /// Where the database is.
+    pub(crate) fn store_url(&self) -> String {
+        match &self.store.url {
+            Some(url) => url.clone(),
+            None => format!(
+                "sqlite:{}",
+                self.server.data_dir.join("sekimori.db").display()
+            ),
+        }
+    }
+
+    /// The authorization servers.
+    pub(crate) fn issuers(&self) -> anyhow::Result<Vec<IssuerConfig>> {
+        self.identity
+            .issuers
+            .iter()
+            .map(Issuer::to_config)
+            .collect()
+    }
+
+    /// Roles and time zone for policies.
+    pub(crate) fn policy_settings(&self) -> anyhow::Result<PolicySettings> {
+        let mut edges = Vec::new();
+        for role in &self.identity.roles {
+            let name = GroupName::new(&role.name).context("identity.roles")?;
+            for group in &role.groups {
+                edges.push((
+                    GroupName::new(group).context("identity.roles")?,
+                    name.clone(),
+                ));
+            }
+        }
+        let time_zone = jiff::tz::TimeZone::get(&self.policy.time_zone)
+            .with_context(|| format!("policy.time_zone: {} is unknown", self.policy.time_zone))?;
+        Ok(PolicySettings {
+            groups: GroupHierarchy::new(edges),
+            time_zone,
+        })
+    }
+}
+
+impl Issuer {
+    fn to_config(&self) -> anyhow::Result<IssuerConfig> {
+        let mut config = IssuerConfig::new(&self.issuer);
+        if let Some(uri) = &self.jwks_uri {
+            config.keys = KeySource::JwksUri(uri.clone());
+        }
+        if !self.algorithms.is_empty() {
+            config.algorithms = self
+                .algorithms
+                .iter()
+                .map(|name| {
+                    Algorithm::ALL
+                        .iter()
+                        .copied()
+                        .find(|known| known.as_str() == name)
+                        .with_context(|| {
+                            format!("identity.issuers.algorithms: {name} is not accepted here")
+                        })
+                })
+                .collect::<anyhow::Result<_>>()?;
+        }
+        config.audience.clone_from(&self.audience);
+        config.accept_plain_jwt = self.accept_plain_jwt;
+        config.principal_prefix.clone_from(&self.principal_prefix);
+        if let Some(claim) = &self.groups_claim {
+            config.claims = ClaimNames {
+                groups: Some(claim.clone()),
+                ..ClaimNames::default()
+            };
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,560 @@
+//! Putting the parts of a node together, and taking them apart in order.
+
+use std::fs;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use bytes::Bytes;
+use sekimori_approval::Approvals;
+use sekimori_audit::{Audit, AuditOptions};
+use sekimori_domain::caller::Source;
+use sekimori_domain::clock::Clock;
+use sekimori_domain::connector::Connector;
+use sekimori_domain::ids::{ConnectorName, CorrelationId};
+use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::record::EventKind;
+use sekimori_gateway::catalog::{Catalog, refresh};
+use sekimori_gateway::face;
+use sekimori_gateway::request::{Endpoint, Head};
+use sekimori_gateway::seal::Sealer;
+use sekimori_gateway::{Gateway, Parts, Settings};
+use sekimori_identity::{
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
+    Random as _, SystemRandom,
+};
+use sekimori_inspect::Inspector;
+use sekimori_policy::{
+    CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
+};
+use sekimori_store::{DefinitionChange, NewPolicySet, Store};
+use sekimori_upstream::egress::{self, Egress, HostPattern, HttpClient, Networks, SystemResolver};
+use sekimori_upstream::{Deps, Upstream};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::installation::Installation;
+use crate::spool::Spool;
+use crate::system::SystemSecrets;
+
+/// How long a warrant lives: the upstream is called right after it was issued.
+const WARRANT_LIFE: Duration = Duration::from_secs(30);
+/// How often waiting records of commands are taken over, and ended waits are forgotten.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+
+/// How callers are let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// With credentials.
+    Authenticated,
+    /// Anybody on this machine, as "anonymous".
+    AnybodyOnLoopback,
+}
+
+/// A running node.
+pub(crate) struct Node {
+    gateway: Arc<Gateway>,
+    installation: Installation,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    streams: CancellationToken,
+    requests: TaskTracker,
+}
+
+/// Makes the clients of connectors.
+pub(crate) fn upstream_maker(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<refresh::MakeUpstream> {
+    let deps = Deps {
+        clock,
+        egress: egress(config)?,
+        secrets: Arc::new(SystemSecrets),
+        inherited_env: inherited_environment(),
+    };
+    Ok(Arc::new(move |connector: Arc<Connector>| {
+        Arc::new(Upstream::new((*connector).clone(), deps.clone()))
+    }))
+}
+
+/// What child processes inherit.
+fn inherited_environment() -> Vec<(String, String)> {
+    std::env::vars()
+        .filter(|(name, _)| matches!(name.as_str(), "PATH" | "LANG"))
+        .collect()
+}
+
+fn egress(config: &Config) -> anyhow::Result<Egress> {
+    let ca = match &config.egress.ca_file {
+        Some(path) => Some(
+            fs::read(path)
+                .with_context(|| format!("egress.ca_file {} cannot be read", path.display()))?,
+        ),
+        None => None,
+    };
+    let allow = config
+        .egress
+        .allow
+        .iter()
+        .map(|pattern| {
+            pattern
+                .parse::<HostPattern>()
+                .with_context(|| format!("egress.allow: {pattern}"))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
+}
+
+impl Node {
+    /// Starts everything but the listeners.
+    pub(crate) async fn start(installation: Installation, access: Access) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let audit = open_audit(&installation).await?;
+        let identity = open_identity(&installation, access)?;
+        let policy = open_policy(&installation).await?;
+        let (drifted, drift) = mpsc::unbounded_channel();
+        let source = refresh::Source {
+            store: Arc::clone(&installation.store),
+            make_upstream: upstream_maker(&installation.config, Arc::clone(&installation.clock))?,
+            clock: Arc::clone(&installation.clock),
+            drifted,
+        };
+        let catalog = Arc::new(Catalog::new(source));
+        let gateway = Arc::new(Gateway::new(Parts {
+            identity: Arc::clone(&identity),
+            catalog: Arc::clone(&catalog),
+            policy: Arc::clone(&policy),
+            inspector: Inspector::new(installation.config.limits.answer_bytes),
+            approvals: Approvals::new(WARRANT_LIFE),
+            audit: Arc::clone(&audit),
+            sealer: open_sealer(&installation.config.server.data_dir)?,
+            clock: Arc::clone(&installation.clock),
+            ids: Arc::clone(&installation.ids),
+            settings: Settings {
+                public_url: installation.config.public_url()?,
+                title: installation.config.server.title.clone(),
+                version: env!("CARGO_PKG_VERSION"),
+            },
+            calls_in_flight_max: installation.config.limits.calls_in_flight,
+        }));
+        note(
+            &gateway,
+            EventKind::GatewayStart,
+            json!({"version": env!("CARGO_PKG_VERSION")}),
+        )
+        .await?;
+        let first = Arc::clone(&catalog);
+        tasks.spawn(async move { refresh::reload_and_list(&first).await });
+        tasks.spawn(refresh::follow(catalog, stop.clone()));
+        tasks.spawn(follow_policies(
+            Arc::clone(&installation.store),
+            policy,
+            installation.config.policy_settings()?,
+            stop.clone(),
+        ));
+        tasks.spawn(keep_house(
+            Arc::clone(&gateway),
+            installation.spool.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
+        let maintained = Arc::clone(&identity);
+        let ended = stop.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = maintained.maintain() => {}
+            }
+        });
+        Ok(Self {
+            gateway,
+            installation,
+            tasks,
+            stop,
+            streams: CancellationToken::new(),
+            requests: TaskTracker::new(),
+        })
+    }
+
+    /// The data plane.
+    pub(crate) fn gateway(&self) -> Arc<Gateway> {
+        Arc::clone(&self.gateway)
+    }
+
+    /// The database.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.installation.store)
+    }
+
+    /// Where clients reach the gate.
+    pub(crate) fn public_url(&self) -> String {
+        self.gateway.settings.public_url.as_str().to_owned()
+    }
+
+    /// The MCP face over HTTP.
+    pub(crate) fn router(&self) -> anyhow::Result<axum::Router> {
+        Ok(face::router(
+            Arc::clone(&self.gateway),
+            self.face_settings()?,
+        ))
+    }
+
+    fn face_settings(&self) -> anyhow::Result<face::Settings> {
+        let config = &self.installation.config;
+        let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"]
+            .map(str::to_owned)
+            .to_vec();
+        let url: http::Uri = self.gateway.settings.public_url.as_str().parse()?;
+        hosts.extend(url.host().map(str::to_owned));
+        Ok(face::Settings {
+            allowed_hosts: hosts.into(),
+            allowed_origins: config.server.allowed_origins.clone().into(),
+            request_bytes_max: config.limits.request_bytes,
+            shutdown: self.streams.clone(),
+            tasks: self.requests.clone(),
+            issuers: config
+                .identity
+                .issuers
+                .iter()
+                .map(|one| one.issuer.clone())
+                .collect(),
+            ..face::Settings::default()
+        })
+    }
+
+    /// Serves one client on standard input and output until it closes its side.
+    pub(crate) async fn serve_stdio(
+        &self,
+        connector: Option<ConnectorName>,
+        key: &str,
+    ) -> anyhow::Result<()> {
+        let credentials = Credentials::bearer(&format!("Bearer {key}"))
+            .map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+        let template = Head {
+            credentials,
+            source: Source {
+                ip: None,
+                user_agent: None,
+            },
+            endpoint: connector.map_or(Endpoint::All, Endpoint::Connector),
+            correlation: CorrelationId::from_uuid(self.gateway.ids.next()),
+            trace: None,
+            claimed_client: None,
+            bound_to: None,
+        };
+        let input =
+            tokio::fs::File::from_std(std::io::stdin().as_fd().try_clone_to_owned()?.into());
+        let output =
+            tokio::fs::File::from_std(std::io::stdout().as_fd().try_clone_to_owned()?.into());
+        face::stdio::serve(
+            Arc::clone(&self.gateway),
+            self.face_settings()?,
+            template,
+            input,
+            output,
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Ends long streams, so that clients reconnect elsewhere.
+    pub(crate) fn end_streams(&self) {
+        self.streams.cancel();
+    }
+
+    /// Stops everything in order; the journal comes last.
+    pub(crate) async fn stop(mut self) {
+        // Requests under way end with their records.
+        self.requests.close();
+        let drain = Duration::from_secs(self.installation.config.server.drain_seconds);
+        if tokio::time::timeout(drain, self.requests.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("calls were still under way; they are recorded as cancelled");
+        }
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        self.gateway.identity.flush().await;
+        for entry in self.gateway.catalog.entries().values() {
+            entry.upstream.close();
+        }
+        if let Err(error) = note(&self.gateway, EventKind::GatewayStop, json!({})).await {
+            tracing::error!(%error, "the stop could not be recorded");
+        }
+        self.gateway.audit.close().await;
+        self.installation.store.close().await;
+    }
+}
+
+/// Records something that the node itself did.
+async fn note(
+    gateway: &Gateway,
+    event: EventKind,
+    detail: serde_json::Value,
+) -> anyhow::Result<()> {
+    let correlation = CorrelationId::from_uuid(gateway.ids.next());
+    let detail = match detail {
+        serde_json::Value::Object(members) => members.into_iter().collect(),
+        _ => std::collections::BTreeMap::new(),
+    };
+    gateway.audit.note(event, correlation, detail).await?;
+    Ok(())
+}
+
+async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
+    let config = &installation.config;
+    let options = AuditOptions {
+        folder: config.server.data_dir.join("journal"),
+        node: config.server.node.clone(),
+        segment_bytes: u64::from(config.audit.segment_mib) * 1024 * 1024,
+    };
+    let audit = Audit::start(
+        options,
+        installation.store.audit_index(),
+        Arc::clone(&installation.clock),
+        Arc::clone(&installation.ids),
+    )
+    .await
+    .context("the audit journal cannot be opened")?;
+    Ok(Arc::new(audit))
+}
+
+fn open_identity(
+    installation: &Installation,
+    access: Access,
+) -> anyhow::Result<Arc<Authenticator>> {
+    let config = &installation.config;
+    let authenticator_config = AuthenticatorConfig {
+        public_url: config.public_url()?,
+        issuers: config.issuers()?,
+        anonymous_on_loopback: access == Access::AnybodyOnLoopback,
+    };
+    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config)?);
+    let authenticator = Authenticator::new(
+        authenticator_config,
+        &fetch,
+        CredentialStores::of(&*installation.store),
+        Arc::clone(&installation.clock),
+    )
+    .context("identity")?;
+    Ok(Arc::new(authenticator))
+}
+
+/// The policies in force; at the first start, the ones that are shipped.
+async fn open_policy(installation: &Installation) -> anyhow::Result<Arc<PolicyEngine>> {
+    let settings = installation.config.policy_settings()?;
+    let policies = installation.store.policies();
+    let set = match policies.active().await? {
+        Some(set) => set,
+        None => install_default_policies(installation).await?,
+    };
+    let compiled = CompiledPolicies::compile(&set, &settings).with_context(|| {
+        format!(
+            "the active policies (version {}) cannot be used; see: sekimori policy check",
+            set.version
+        )
+    })?;
+    Ok(Arc::new(PolicyEngine::new(compiled)))
+}
+
+/// Saves and activates the shipped policies, as a version like any other.
+pub(crate) async fn install_default_policies(
+    installation: &Installation,
+) -> anyhow::Result<PolicySet> {
+    let now = installation.clock.now();
+    let policies = installation.store.policies();
+    let new = NewPolicySet {
+        text: DEFAULT_POLICIES.to_owned(),
+        tests: DEFAULT_TESTS.to_owned(),
+        author: "sekimori".to_owned(),
+        created_at: now,
+    };
+    let set = policies.append(&new).await?;
+    installation.note(
+        EventKind::PolicyChange,
+        [
+            ("action", json!("activate")),
+            ("version", json!(set.version)),
+            ("why", json!("first start")),
+        ],
+    )?;
+    policies.activate(set.version, "sekimori", now).await?;
+    Ok(set)
+}
+
+/// The key under which handles are sealed; made at the first start.
+fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = data_dir.join("seal.key");
+    let mut key = [0; 32];
+    if path.exists() {
+        let found = fs::read(&path).context("seal.key cannot be read")?;
+        key = found
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("seal.key is damaged: 32 bytes expected"))?;
+    } else {
+        SystemRandom.fill(&mut key)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        std::io::Write::write_all(&mut file, &key)?;
+        file.sync_all()?;
+    }
+    Ok(Sealer::new(&key)?)
+}
+
+/// Follows the policies in force; a set that cannot be used leaves the last good one in force.
+async fn follow_policies(
+    store: Arc<dyn Store>,
+    engine: Arc<PolicyEngine>,
+    settings: PolicySettings,
+    stop: CancellationToken,
+) {
+    let mut revisions = store.changes().watch();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = revisions.changed() => if changed.is_err() { return },
+        }
+        revisions.borrow_and_update();
+        let active = match store.policies().active().await {
+            Ok(Some(set)) => set,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(%error, "the policies could not be read; the last good set stays");
+                continue;
+            }
+        };
+        if active.version == engine.active().version() {
+            continue;
+        }
+        let version = active.version;
+        if let Err(error) = engine.reload(&active, &settings) {
+            tracing::error!(
+                alert = true,
+                version,
+                error = &error as &dyn std::error::Error,
+                "policies cannot be used; the last good set stays"
+            );
+        }
+    }
+}
+
+/// Takes over the records of commands, and forgets what waited too long.
+async fn keep_house(gateway: Arc<Gateway>, spool: Spool, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        gateway.sweep();
+        if let Err(error) = take_over(&gateway, &spool).await {
+            tracing::error!(%error, "records of commands could not be taken into the journal yet");
+        }
+    }
+}
+
+async fn take_over(gateway: &Gateway, spool: &Spool) -> anyhow::Result<()> {
+    for record in spool.waiting()? {
+        gateway.audit.append(&record).await?;
+        spool.done(&record)?;
+    }
+    Ok(())
+}
+
+/// Records that upstreams changed the definitions of their tools (TOOL-6).
+async fn record_drift(
+    gateway: Arc<Gateway>,
+    mut drift: mpsc::UnboundedReceiver<DefinitionChange>,
+    stop: CancellationToken,
+) {
+    loop {
+        let change = tokio::select! {
+            () = stop.cancelled() => return,
+            change = drift.recv() => match change {
+                Some(change) => change,
+                None => return,
+            },
+        };
+        tracing::warn!(target = %change.target, "a tool definition is new or changed: it counts as admin until reviewed");
+        let detail = json!({
+            "connector": change.target.connector, "tool": change.target.name,
+            "before": change.before, "after": change.after,
+        });
+        if let Err(error) = note(&gateway, EventKind::ToolDefinitionChange, detail).await {
+            tracing::error!(%error, "a changed definition could not be recorded");
+        }
+    }
+}
+
+/// Fetches issuers' documents through the egress guard. The hosts of configured issuers are allowed, and
+/// those that their metadata names on the allowlist.
+struct GuardedFetch {
+    client: HttpClient,
+}
+
+/// How long an issuer may take to answer.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest document of an issuer.
+const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+
+impl GuardedFetch {
+    fn new(config: &Config) -> anyhow::Result<Self> {
+        let mut hosts = Vec::new();
+        let mut networks = Networks::Public;
+        for issuer in &config.identity.issuers {
+            for url in [Some(&issuer.issuer), issuer.jwks_uri.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                let url: http::Uri = url.parse().context("identity.issuers")?;
+                let host = url
+                    .host()
+                    .context("identity.issuers: an address without host")?;
+                let default = if url.scheme_str() == Some("http") {
+                    80
+                } else {
+                    443
+                };
+                hosts.push(HostPattern::exactly(
+                    host,
+                    url.port_u16().unwrap_or(default),
+                ));
+            }
+            if issuer.allow_private_network {
+                networks = Networks::AlsoPrivate;
+            }
+        }
+        Ok(Self {
+            client: egress(config)?.client(hosts, networks),
+        })
+    }
+}
+
+#[async_trait]
+impl Fetch for GuardedFetch {
+    async fn get_json(&self, url: &http::Uri) -> Result<Bytes, FetchError> {
+        let fetched = self
+            .client
+            .get_json(&url.to_string(), DOCUMENT_BYTES_MAX, FETCH_TIMEOUT)
+            .await;
+        match fetched {
+            Ok(fetched) => Ok(fetched.body),
+            Err(egress::FetchError::Status(404)) => Err(FetchError::NotFound),
+            Err(error @ egress::FetchError::Egress(_)) => Err(FetchError::Forbidden(error.into())),
+            Err(error) => Err(FetchError::Unavailable(error.into())),
+        }
+    }
+}
