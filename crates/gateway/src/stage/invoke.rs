@@ -394,7 +394,7 @@ fn reopen(
 }
 
 /// Puts an exchange aside and tells the client what is asked.
-fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<Output, Refusal> {
+fn park(gateway: &Gateway, call: &Call, exchange: Exchange, asks: Vec<Ask>) -> Result<Output, Refusal> {
     let id = gateway.ids.next();
     let sealed = seal_state(gateway, call, Waits::Parked(id))?;
     let result = input_required(&asks, &sealed);
