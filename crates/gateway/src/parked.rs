@@ -27,7 +27,7 @@ pub(crate) struct ParkedExchange {
     /// The request under way.
     pub(crate) exchange: Exchange,
     /// The questions, and where the answers go.
-    pub(crate) asks: Vec<Ask>,
+    pub(crate) ask: Ask,
 }
 
 /// All parked exchanges of this node.
