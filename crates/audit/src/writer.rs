@@ -137,9 +137,12 @@ impl Writer {
         keep: bool,
     ) -> Result<(), JournalError> {
         let waiter = Waiter { ack, room, keep };
-        self.queue
-            .send(Message::Append(Pending { outgoing, waiter }))
-            .map_err(|_| unavailable("the journal is closed"))
+        let message = Message::Append(Pending { outgoing, waiter });
+        self.queue.send(message).map_err(|_| {
+            // Closed, or its thread broke: nothing will be written here again.
+            self.shared.healthy.store(false, Ordering::SeqCst);
+            unavailable("the journal is closed")
+        })
     }
 }
 

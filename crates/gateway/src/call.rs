@@ -19,11 +19,7 @@ use crate::stage::resolve::resolve;
 use crate::stage::validate::validate;
 
 /// Runs one call and leaves exactly one closed audit record, whatever happens.
-pub async fn call(
-    gateway: &Gateway,
-    request: CallRequest,
-    port: &mut dyn ClientPort,
-) -> CallReply {
+pub async fn call(gateway: &Gateway, request: CallRequest, port: &mut dyn ClientPort) -> CallReply {
     let mut record = match record::open(gateway, request.operation.event(), &request.head) {
         Ok(record) => record,
         Err(refusal) => return CallReply::refused(refusal), // no record, no call
@@ -49,7 +45,11 @@ async fn admit(
     let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
     let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
     let warrant = approve(gateway, inspected)?; // a person, if asked for
-    let invocation = Invocation { resolved, request, port };
+    let invocation = Invocation {
+        resolved,
+        request,
+        port,
+    };
     let output = invoke(gateway, record, warrant, invocation).await?; // the only one that leaves the building
     inspect_output(gateway, output) // may the content come out
 }

@@ -132,10 +132,12 @@ impl Gateway {
 
     /// A place on the road, until it is dropped; refused when the gate is full.
     pub(crate) fn slot(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        Arc::clone(&self.state.in_flight).try_acquire_owned().map_err(|_| {
-            let why = "the gate is full: too many calls at once; try again in a moment";
-            Refusal::new(RefusalCode::Busy, Stage::Listen, why)
-        })
+        Arc::clone(&self.state.in_flight)
+            .try_acquire_owned()
+            .map_err(|_| {
+                let why = "the gate is full: too many calls at once; try again in a moment";
+                Refusal::new(RefusalCode::Busy, Stage::Listen, why)
+            })
     }
 
     /// Forgets calls whose answers nobody brought in time. To be called every few seconds.

@@ -16,7 +16,9 @@ pub struct Inspector {
 
 impl Default for Inspector {
     fn default() -> Self {
-        Self { output_bytes_max: limits::UPSTREAM_MESSAGE_BYTES_MAX }
+        Self {
+            output_bytes_max: limits::UPSTREAM_MESSAGE_BYTES_MAX,
+        }
     }
 }
 
@@ -41,7 +43,11 @@ impl Inspector {
     ///
     /// Refuses arguments other than those that the permit was made for: whoever changes them in between
     /// needs a new decision.
-    pub fn inspect_input(&self, permit: Permit, arguments: Arguments) -> Result<Inspected, Refusal> {
+    pub fn inspect_input(
+        &self,
+        permit: Permit,
+        arguments: Arguments,
+    ) -> Result<Inspected, Refusal> {
         if permit.arguments_digest() != arguments.digest() {
             return Err(Refusal::new(
                 RefusalCode::DependencyUnavailable,
@@ -62,7 +68,10 @@ impl Inspector {
             return Err(Refusal::new(
                 RefusalCode::TooLarge,
                 Stage::InspectOutput,
-                format!("the answer has {bytes} bytes, the limit is {}", self.output_bytes_max),
+                format!(
+                    "the answer has {bytes} bytes, the limit is {}",
+                    self.output_bytes_max
+                ),
             ));
         }
         Ok(Released(content))
@@ -76,7 +85,13 @@ mod tests {
     #[test]
     fn answers_above_the_limit_stay_in() {
         let inspector = Inspector::new(10);
-        assert_eq!(inspector.inspect_output("ten bytes!", 10).unwrap().into_inner(), "ten bytes!");
+        assert_eq!(
+            inspector
+                .inspect_output("ten bytes!", 10)
+                .unwrap()
+                .into_inner(),
+            "ten bytes!"
+        );
         let refusal = inspector.inspect_output("eleven byte", 11).unwrap_err();
         assert_eq!(refusal.code, RefusalCode::TooLarge);
         assert_eq!(refusal.stage, Stage::InspectOutput);

@@ -16,14 +16,22 @@ pub(crate) struct SystemClock {
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else takes")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everything else takes"
+    )]
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+        }
     }
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else takes")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everything else takes"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -55,7 +63,10 @@ impl Secrets for SystemSecrets {
     fn resolve(&self, reference: &SecretRef) -> Result<String, SecretError> {
         let found = match reference {
             SecretRef::Value(value) => Ok(value.clone()),
-            #[expect(clippy::disallowed_methods, reason = "secrets are looked up when they are used")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "secrets are looked up when they are used"
+            )]
             SecretRef::Env(name) => {
                 std::env::var(name).map_err(|_| format!("the variable {name} is not set"))
             }
@@ -71,7 +82,9 @@ impl Secrets for SystemSecrets {
 
 fn read_secret(path: &str) -> Result<String, String> {
     let problem = |why: &str| format!("the file {path} {why}");
-    let size = std::fs::metadata(path).map_err(|_| problem("cannot be read"))?.len();
+    let size = std::fs::metadata(path)
+        .map_err(|_| problem("cannot be read"))?
+        .len();
     if size > SECRET_BYTES_MAX {
         return Err(problem("is too large for a secret"));
     }

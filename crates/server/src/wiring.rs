@@ -1,6 +1,7 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
 use std::fs;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Parts, Settings};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError, Random as _, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
+    Random as _, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
@@ -84,13 +86,16 @@ pub(crate) fn upstream_maker(
 
 /// What child processes inherit.
 fn inherited_environment() -> Vec<(String, String)> {
-    std::env::vars().filter(|(name, _)| matches!(name.as_str(), "PATH" | "LANG")).collect()
+    std::env::vars()
+        .filter(|(name, _)| matches!(name.as_str(), "PATH" | "LANG"))
+        .collect()
 }
 
 fn egress(config: &Config) -> anyhow::Result<Egress> {
     let ca = match &config.egress.ca_file {
         Some(path) => Some(
-            fs::read(path).with_context(|| format!("egress.ca_file {} cannot be read", path.display()))?,
+            fs::read(path)
+                .with_context(|| format!("egress.ca_file {} cannot be read", path.display()))?,
         ),
         None => None,
     };
@@ -99,7 +104,9 @@ fn egress(config: &Config) -> anyhow::Result<Egress> {
         .allow
         .iter()
         .map(|pattern| {
-            pattern.parse::<HostPattern>().with_context(|| format!("egress.allow: {pattern}"))
+            pattern
+                .parse::<HostPattern>()
+                .with_context(|| format!("egress.allow: {pattern}"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
@@ -107,10 +114,7 @@ fn egress(config: &Config) -> anyhow::Result<Egress> {
 
 impl Node {
     /// Starts everything but the listeners.
-    pub(crate) async fn start(
-        installation: Installation,
-        access: Access,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn start(installation: Installation, access: Access) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let audit = open_audit(&installation).await?;
@@ -119,10 +123,7 @@ impl Node {
         let (drifted, drift) = mpsc::unbounded_channel();
         let source = refresh::Source {
             store: Arc::clone(&installation.store),
-            make_upstream: upstream_maker(
-                &installation.config,
-                Arc::clone(&installation.clock),
-            )?,
+            make_upstream: upstream_maker(&installation.config, Arc::clone(&installation.clock))?,
             clock: Arc::clone(&installation.clock),
             drifted,
         };
@@ -144,12 +145,26 @@ impl Node {
             },
             calls_in_flight_max: installation.config.limits.calls_in_flight,
         }));
-        note(&gateway, EventKind::GatewayStart, json!({"version": env!("CARGO_PKG_VERSION")})).await?;
+        note(
+            &gateway,
+            EventKind::GatewayStart,
+            json!({"version": env!("CARGO_PKG_VERSION")}),
+        )
+        .await?;
         let first = Arc::clone(&catalog);
         tasks.spawn(async move { refresh::reload_and_list(&first).await });
         tasks.spawn(refresh::follow(catalog, stop.clone()));
-        tasks.spawn(follow_policies(Arc::clone(&installation.store), policy, installation.config.policy_settings()?, stop.clone()));
-        tasks.spawn(keep_house(Arc::clone(&gateway), installation.spool.clone(), stop.clone()));
+        tasks.spawn(follow_policies(
+            Arc::clone(&installation.store),
+            policy,
+            installation.config.policy_settings()?,
+            stop.clone(),
+        ));
+        tasks.spawn(keep_house(
+            Arc::clone(&gateway),
+            installation.spool.clone(),
+            stop.clone(),
+        ));
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
         let maintained = Arc::clone(&identity);
         let ended = stop.clone();
@@ -186,13 +201,17 @@ impl Node {
 
     /// The MCP face over HTTP.
     pub(crate) fn router(&self) -> anyhow::Result<axum::Router> {
-        Ok(face::router(Arc::clone(&self.gateway), self.face_settings()?))
+        Ok(face::router(
+            Arc::clone(&self.gateway),
+            self.face_settings()?,
+        ))
     }
 
     fn face_settings(&self) -> anyhow::Result<face::Settings> {
         let config = &self.installation.config;
-        let mut hosts: Vec<String> =
-            ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec();
+        let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"]
+            .map(str::to_owned)
+            .to_vec();
         let url: http::Uri = self.gateway.settings.public_url.as_str().parse()?;
         hosts.extend(url.host().map(str::to_owned));
         Ok(face::Settings {
@@ -201,7 +220,12 @@ impl Node {
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
             tasks: self.requests.clone(),
-            issuers: config.identity.issuers.iter().map(|one| one.issuer.clone()).collect(),
+            issuers: config
+                .identity
+                .issuers
+                .iter()
+                .map(|one| one.issuer.clone())
+                .collect(),
             ..face::Settings::default()
         })
     }
@@ -216,14 +240,20 @@ impl Node {
             .map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
         let template = Head {
             credentials,
-            source: Source { ip: None, user_agent: None },
+            source: Source {
+                ip: None,
+                user_agent: None,
+            },
             endpoint: connector.map_or(Endpoint::All, Endpoint::Connector),
             correlation: CorrelationId::from_uuid(self.gateway.ids.next()),
             trace: None,
             claimed_client: None,
             bound_to: None,
         };
-        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+        let input =
+            tokio::fs::File::from_std(std::io::stdin().as_fd().try_clone_to_owned()?.into());
+        let output =
+            tokio::fs::File::from_std(std::io::stdout().as_fd().try_clone_to_owned()?.into());
         face::stdio::serve(
             Arc::clone(&self.gateway),
             self.face_settings()?,
@@ -245,7 +275,10 @@ impl Node {
         // Requests under way end with their records.
         self.requests.close();
         let drain = Duration::from_secs(self.installation.config.server.drain_seconds);
-        if tokio::time::timeout(drain, self.requests.wait()).await.is_err() {
+        if tokio::time::timeout(drain, self.requests.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("calls were still under way; they are recorded as cancelled");
         }
         self.stop.cancel();
@@ -263,7 +296,11 @@ impl Node {
 }
 
 /// Records something that the node itself did.
-async fn note(gateway: &Gateway, event: EventKind, detail: serde_json::Value) -> anyhow::Result<()> {
+async fn note(
+    gateway: &Gateway,
+    event: EventKind,
+    detail: serde_json::Value,
+) -> anyhow::Result<()> {
     let correlation = CorrelationId::from_uuid(gateway.ids.next());
     let detail = match detail {
         serde_json::Value::Object(members) => members.into_iter().collect(),
@@ -321,7 +358,10 @@ async fn open_policy(installation: &Installation) -> anyhow::Result<Arc<PolicyEn
         None => install_default_policies(installation).await?,
     };
     let compiled = CompiledPolicies::compile(&set, &settings).with_context(|| {
-        format!("the active policies (version {}) cannot be used; see: sekimori policy check", set.version)
+        format!(
+            "the active policies (version {}) cannot be used; see: sekimori policy check",
+            set.version
+        )
     })?;
     Ok(Arc::new(PolicyEngine::new(compiled)))
 }
@@ -341,7 +381,11 @@ pub(crate) async fn install_default_policies(
     let set = policies.append(&new).await?;
     installation.note(
         EventKind::PolicyChange,
-        [("action", json!("activate")), ("version", json!(set.version)), ("why", json!("first start"))],
+        [
+            ("action", json!("activate")),
+            ("version", json!(set.version)),
+            ("why", json!("first start")),
+        ],
     )?;
     policies.activate(set.version, "sekimori", now).await?;
     Ok(set)
@@ -354,10 +398,16 @@ fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {
     let mut key = [0; 32];
     if path.exists() {
         let found = fs::read(&path).context("seal.key cannot be read")?;
-        key = found.try_into().map_err(|_| anyhow::anyhow!("seal.key is damaged: 32 bytes expected"))?;
+        key = found
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("seal.key is damaged: 32 bytes expected"))?;
     } else {
         SystemRandom.fill(&mut key)?;
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         std::io::Write::write_all(&mut file, &key)?;
         file.sync_all()?;
     }
@@ -391,7 +441,12 @@ async fn follow_policies(
         }
         let version = active.version;
         if let Err(error) = engine.reload(&active, &settings) {
-            tracing::error!(alert = true, version, error = &error as &dyn std::error::Error, "policies cannot be used; the last good set stays");
+            tracing::error!(
+                alert = true,
+                version,
+                error = &error as &dyn std::error::Error,
+                "policies cannot be used; the last good set stays"
+            );
         }
     }
 }
@@ -460,25 +515,41 @@ impl GuardedFetch {
         let mut hosts = Vec::new();
         let mut networks = Networks::Public;
         for issuer in &config.identity.issuers {
-            for url in [Some(&issuer.issuer), issuer.jwks_uri.as_ref()].into_iter().flatten() {
+            for url in [Some(&issuer.issuer), issuer.jwks_uri.as_ref()]
+                .into_iter()
+                .flatten()
+            {
                 let url: http::Uri = url.parse().context("identity.issuers")?;
-                let host = url.host().context("identity.issuers: an address without host")?;
-                let default = if url.scheme_str() == Some("http") { 80 } else { 443 };
-                hosts.push(HostPattern::exactly(host, url.port_u16().unwrap_or(default)));
+                let host = url
+                    .host()
+                    .context("identity.issuers: an address without host")?;
+                let default = if url.scheme_str() == Some("http") {
+                    80
+                } else {
+                    443
+                };
+                hosts.push(HostPattern::exactly(
+                    host,
+                    url.port_u16().unwrap_or(default),
+                ));
             }
             if issuer.allow_private_network {
                 networks = Networks::AlsoPrivate;
             }
         }
-        Ok(Self { client: egress(config)?.client(hosts, networks) })
+        Ok(Self {
+            client: egress(config)?.client(hosts, networks),
+        })
     }
 }
 
 #[async_trait]
 impl Fetch for GuardedFetch {
     async fn get_json(&self, url: &http::Uri) -> Result<Bytes, FetchError> {
-        let fetched =
-            self.client.get_json(&url.to_string(), DOCUMENT_BYTES_MAX, FETCH_TIMEOUT).await;
+        let fetched = self
+            .client
+            .get_json(&url.to_string(), DOCUMENT_BYTES_MAX, FETCH_TIMEOUT)
+            .await;
         match fetched {
             Ok(fetched) => Ok(fetched.body),
             Err(egress::FetchError::Status(404)) => Err(FetchError::NotFound),

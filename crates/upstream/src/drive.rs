@@ -1,5 +1,6 @@
 //! One call, from warrant to reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sekimori_domain::limits;
@@ -33,17 +34,12 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs a call to its end.
 pub(crate) async fn run(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     warrant: &Warrant,
     outgoing: &Outgoing,
     events: &mpsc::Sender<Event>,
     cancelled: CancellationToken,
 ) -> Result<Reply, UpstreamError> {
-    if warrant.has_expired(inner.deps.clock.now()) {
-        return Err(UpstreamError::WarrantExpired {
-            connector: inner.connector.name.as_str().to_owned(),
-        });
-    }
     let connector = &inner.connector;
     let capabilities = hop_capabilities(
         outgoing.client_capabilities.as_deref(),
@@ -71,13 +67,16 @@ pub(crate) async fn run(
         deadline: now + limit,
         deadline_max: now + limit * PROGRESS_STRETCH,
     };
+    // Nothing is connected or started for a warrant that ended.
+    call.check_warrant()
+        .map_err(|fault| fault.into_error(&connector.name))?;
     call.rounds()
         .await
         .map_err(|fault| fault.into_error(&connector.name))
 }
 
 struct Call<'a> {
-    inner: &'a Inner,
+    inner: &'a Arc<Inner>,
     warrant: &'a Warrant,
     outgoing: &'a Outgoing,
     events: &'a mpsc::Sender<Event>,
@@ -103,16 +102,23 @@ impl Call<'_> {
         let mut round = Round::default();
         let mut may_reconnect = true;
         let mut may_relist = true;
+        let mut may_begin = true;
         for _ in 0..ROUNDS_MAX {
             let session = self.guard(self.inner.session()).await?;
             if let Some(reply) = self.watch(&session) {
                 return Ok(reply);
             }
             self.raise_level(&session).await?;
+            // Reaching the upstream may have taken time. Answers to its questions belong to the call that
+            // was begun in time.
+            if std::mem::take(&mut may_begin) {
+                self.check_warrant()?;
+            }
             let reply = match self.attempt(&session, &round).await {
                 // Not executed: the session had ended, or the upstream is another one than it was.
                 Err(Fault::Status(status)) if may_reconnect && session.is_stale(status) => {
                     may_reconnect = false;
+                    may_begin = true;
                     self.inner.forget(&session);
                     continue;
                 }
@@ -130,6 +136,13 @@ impl Call<'_> {
             }
         }
         Err(Fault::invalid("it asked too often"))
+    }
+
+    fn check_warrant(&self) -> Result<(), Fault> {
+        if self.warrant.has_expired(self.inner.deps.clock.now()) {
+            return Err(Fault::WarrantExpired);
+        }
+        Ok(())
     }
 
     /// Waits for `work`, but not longer than the caller or the limit.
@@ -197,7 +210,12 @@ impl Call<'_> {
         let mut conversation = self.guard(started).await?;
         loop {
             match self.guard(conversation.next()).await? {
-                Turn::Reply(reply) => return Ok(reply),
+                Turn::Reply(reply) => {
+                    while let Some((method, params)) = conversation.late().await {
+                        self.notification(id, method, params).await?;
+                    }
+                    return Ok(reply);
+                }
                 Turn::Notification(method, params) => self.notification(id, method, params).await?,
                 Turn::Question(..) if session.era() == Era::Modern => {
                     return Err(Fault::invalid("it sent a request"));

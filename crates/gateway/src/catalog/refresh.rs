@@ -13,8 +13,8 @@ use sekimori_domain::catalog::{Review, Target, TargetKind};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
-use sekimori_store::{Definition, DefinitionChange, Store, StoreError};
 use sekimori_mcp::raw_object::RawObject;
+use sekimori_store::{Definition, DefinitionChange, Store, StoreError};
 use sekimori_upstream::exchange::UpstreamError;
 use sekimori_upstream::notices::RECONNECTED;
 use sekimori_upstream::{ListMethod, Notice, Upstream};
@@ -62,7 +62,9 @@ impl Catalog {
         let mut fresh = Vec::new();
         for stored in self.source.store.connectors().list().await? {
             let name = stored.connector.name.clone();
-            let kept = before.get(&name).filter(|entry| *entry.connector == stored.connector);
+            let kept = before
+                .get(&name)
+                .filter(|entry| *entry.connector == stored.connector);
             let entry = if let Some(entry) = kept {
                 self.reclassify(entry).await?;
                 Arc::clone(entry)
@@ -82,8 +84,11 @@ impl Catalog {
             };
             after.insert(name, entry);
         }
-        let gone: Vec<ConnectorName> =
-            before.keys().filter(|name| !after.contains_key(*name)).cloned().collect();
+        let gone: Vec<ConnectorName> = before
+            .keys()
+            .filter(|name| !after.contains_key(*name))
+            .cloned()
+            .collect();
         self.entries.store(Arc::new(after));
         for connector in gone {
             self.announce(&connector);
@@ -184,7 +189,10 @@ impl Catalog {
             known.tool.classified == review.is_some()
                 && review.is_none_or(|review| {
                     review.class == known.tool.class
-                        && review.data_classes.iter().all(|c| known.tool.data_classes.contains(c))
+                        && review
+                            .data_classes
+                            .iter()
+                            .all(|c| known.tool.data_classes.contains(c))
                 })
         });
         if unchanged {
@@ -197,10 +205,16 @@ impl Catalog {
             rejected: old.rejected.clone(),
             ..Listing::default()
         };
-        let definitions = old.tools.values().map(|known| known.definition.clone()).collect();
+        let definitions = old
+            .tools
+            .values()
+            .map(|known| known.definition.clone())
+            .collect();
         listing::build_tools(&entry.connector, definitions, &reviews, &mut listing);
         entry.listing.store(Arc::new(listing));
-        self.announce_one(CatalogChange::Tools { connector: entry.connector.name.clone() });
+        self.announce_one(CatalogChange::Tools {
+            connector: entry.connector.name.clone(),
+        });
         Ok(())
     }
 
@@ -208,13 +222,26 @@ impl Catalog {
         &self,
         connector: &ConnectorName,
     ) -> Result<BTreeMap<Target, Review>, StoreError> {
-        Ok(self.source.store.reviews().list(connector).await?.into_iter().collect())
+        Ok(self
+            .source
+            .store
+            .reviews()
+            .list(connector)
+            .await?
+            .into_iter()
+            .collect())
     }
 
     fn announce(&self, connector: &ConnectorName) {
-        self.announce_one(CatalogChange::Tools { connector: connector.clone() });
-        self.announce_one(CatalogChange::Resources { connector: connector.clone() });
-        self.announce_one(CatalogChange::Prompts { connector: connector.clone() });
+        self.announce_one(CatalogChange::Tools {
+            connector: connector.clone(),
+        });
+        self.announce_one(CatalogChange::Resources {
+            connector: connector.clone(),
+        });
+        self.announce_one(CatalogChange::Prompts {
+            connector: connector.clone(),
+        });
     }
 
     pub(crate) fn announce_one(&self, change: CatalogChange) {
@@ -273,7 +300,9 @@ pub async fn follow(catalog: Arc<Catalog>, stop: CancellationToken) {
 async fn reload_apart(catalog: &Arc<Catalog>) {
     match catalog.reload().await {
         Ok(fresh) => fresh.iter().for_each(|entry| relist_apart(catalog, entry)),
-        Err(error) => tracing::error!(%error, "the catalogue could not be read; the last one stays"),
+        Err(error) => {
+            tracing::error!(%error, "the catalogue could not be read; the last one stays")
+        }
     }
 }
 
@@ -285,7 +314,9 @@ pub async fn reload_and_list(catalog: &Catalog) {
                 fresh.iter().map(|entry| catalog.relist(entry)).collect();
             while listings.next().await.is_some() {}
         }
-        Err(error) => tracing::error!(%error, "the catalogue could not be read; the last one stays"),
+        Err(error) => {
+            tracing::error!(%error, "the catalogue could not be read; the last one stays")
+        }
     }
 }
 
@@ -294,9 +325,15 @@ fn relist_old(catalog: &Arc<Catalog>) {
     let now = catalog.source.clock.monotonic();
     for entry in catalog.entries().values() {
         let state = entry.state();
-        let wait = if state.problem.is_some() { RETRY_AFTER } else { LISTING_AGE_MAX };
+        let wait = if state.problem.is_some() {
+            RETRY_AFTER
+        } else {
+            LISTING_AGE_MAX
+        };
         let due = entry.connector.enabled
-            && state.listed_at.is_none_or(|listed_at| now.saturating_sub(listed_at) >= wait)
+            && state
+                .listed_at
+                .is_none_or(|listed_at| now.saturating_sub(listed_at) >= wait)
             && entry.refreshing.try_lock().is_ok();
         if due {
             relist_apart(catalog, entry);

@@ -35,7 +35,11 @@ pub(crate) fn open(
         .open(event, head.correlation.clone(), head.trace.clone())
         .map_err(|_| unavailable())?;
     open.detail("endpoint", endpoint(head));
-    Ok(CallRecord { open, outcome: note::ended(OutcomeStatus::Unknown), asked_for: None })
+    Ok(CallRecord {
+        open,
+        outcome: note::ended(OutcomeStatus::Unknown),
+        asked_for: None,
+    })
 }
 
 impl CallRecord {
@@ -74,7 +78,8 @@ impl CallRecord {
 
     /// Notes that policy did not allow it.
     pub(crate) fn denied(&mut self, refusal: &Refusal, policy_version: u64) {
-        self.open.decision(note::denied(refusal.policies.clone(), policy_version));
+        self.open
+            .decision(note::denied(refusal.policies.clone(), policy_version));
     }
 
     /// Notes anything else. Never content, never secrets.
@@ -84,7 +89,11 @@ impl CallRecord {
 
     /// Makes the intent durable, before the upstream sees anything.
     pub(crate) async fn intent(&mut self) -> Result<(), Refusal> {
-        self.open.intent().await.map(|_| ()).map_err(|_| unavailable())
+        self.open
+            .intent()
+            .await
+            .map(|_| ())
+            .map_err(|_| unavailable())
     }
 
     /// It ended with an answer of the upstream.
@@ -106,7 +115,10 @@ impl CallRecord {
             | RefusalCode::UpstreamInvalid => OutcomeStatus::Error,
             _ => OutcomeStatus::Refused,
         };
-        self.outcome = OutcomeNote { status, ..note::refused(refusal) };
+        self.outcome = OutcomeNote {
+            status,
+            ..note::refused(refusal)
+        };
     }
 
     /// It ended in that way, and nothing more is to be told.
@@ -119,7 +131,11 @@ impl CallRecord {
         if let Some(name) = self.asked_for {
             self.open.detail("asked_for", name);
         }
-        self.open.close(self.outcome).await.map(|_| ()).map_err(|_| unavailable())
+        self.open
+            .close(self.outcome)
+            .await
+            .map(|_| ())
+            .map_err(|_| unavailable())
     }
 }
 

@@ -10,10 +10,7 @@ use crate::stage::invoke::{Output, OutputKind};
 use crate::stage::record::CallRecord;
 
 /// Notes in the record how the call ended.
-pub(crate) fn note(
-    record: &mut CallRecord,
-    outcome: &Result<Output, Refusal>,
-) {
+pub(crate) fn note(record: &mut CallRecord, outcome: &Result<Output, Refusal>) {
     match outcome {
         Ok(output) => {
             let status = match output.kind {
@@ -39,7 +36,10 @@ pub(crate) fn from(outcome: Result<Output, Refusal>) -> CallReply {
                 Reply::Result(result) => Answer::Result(result),
                 Reply::Error(error) => Answer::Error(error),
             };
-            CallReply { connector: Some(output.connector), answer }
+            CallReply {
+                connector: Some(output.connector),
+                answer,
+            }
         }
         Err(refusal) => CallReply::refused(refusal),
     }
@@ -48,6 +48,9 @@ pub(crate) fn from(outcome: Result<Output, Refusal>) -> CallReply {
 impl CallReply {
     /// A reply that says why there is no answer.
     pub fn refused(refusal: Refusal) -> Self {
-        Self { connector: None, answer: Answer::Refused(refusal) }
+        Self {
+            connector: None,
+            answer: Answer::Refused(refusal),
+        }
     }
 }

@@ -54,7 +54,12 @@ pub(crate) async fn resolve(
         Operation::CallTool { name } => {
             record.asked_for(name);
             let (entry, known) = gateway.catalog.tool(endpoint, name).await?;
-            Resolved { tool: Arc::clone(&known.tool), entry, definition: Some(known), task: None }
+            Resolved {
+                tool: Arc::clone(&known.tool),
+                entry,
+                definition: Some(known),
+                task: None,
+            }
         }
         Operation::ReadResource { uri }
         | Operation::SubscribeResource { uri }
@@ -77,7 +82,12 @@ pub(crate) async fn resolve(
 
 fn read_only(entry: Arc<Entry>, kind: TargetKind, name: &str) -> Resolved {
     let tool = Arc::new(read_only_target(&entry.connector, kind, name));
-    Resolved { tool, entry, definition: None, task: None }
+    Resolved {
+        tool,
+        entry,
+        definition: None,
+        task: None,
+    }
 }
 
 /// A task is under the same policy as the tool that made it: who lost the tool lost its tasks.
@@ -88,11 +98,20 @@ async fn task(
     sealed: &str,
 ) -> Result<Resolved, Refusal> {
     let unknown = || {
-        Refusal::new(RefusalCode::UnknownTarget, Stage::Resolve, "unknown or expired task")
+        Refusal::new(
+            RefusalCode::UnknownTarget,
+            Stage::Resolve,
+            "unknown or expired task",
+        )
     };
     let handle: TaskHandle = gateway
         .sealer
-        .open(Purpose::Task, &caller.principal.id, sealed, gateway.clock.now())
+        .open(
+            Purpose::Task,
+            &caller.principal.id,
+            sealed,
+            gateway.clock.now(),
+        )
         .map_err(|_| unknown())?;
     if let Endpoint::Connector(name) = endpoint
         && *name != handle.connector
@@ -101,5 +120,10 @@ async fn task(
     }
     let own = Endpoint::Connector(handle.connector);
     let (entry, known) = gateway.catalog.tool(&own, &handle.tool).await?;
-    Ok(Resolved { tool: Arc::clone(&known.tool), entry, definition: None, task: Some(handle.id) })
+    Ok(Resolved {
+        tool: Arc::clone(&known.tool),
+        entry,
+        definition: None,
+        task: Some(handle.id),
+    })
 }

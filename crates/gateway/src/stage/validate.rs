@@ -21,7 +21,10 @@ pub(crate) fn validate(
     let given = request.arguments.as_deref().map(|raw| raw.get().as_bytes());
     if given.is_some_and(|bytes| bytes.len() > limits::ARGUMENTS_BYTES_MAX) {
         let max = limits::ARGUMENTS_BYTES_MAX;
-        return Err(refuse(RefusalCode::TooLarge, format!("arguments are larger than {max} bytes")));
+        return Err(refuse(
+            RefusalCode::TooLarge,
+            format!("arguments are larger than {max} bytes"),
+        ));
     }
     let arguments = match &request.operation {
         // The URI is what a resource is read with: it takes the place of arguments in records.
@@ -43,7 +46,10 @@ pub(crate) fn validate(
     if let Some(definition) = &resolved.definition {
         let validator = definition.validator().map_err(|why| {
             let name = &resolved.tool.target;
-            refuse(RefusalCode::UpstreamInvalid, format!("tool {name} cannot be called: {why}"))
+            refuse(
+                RefusalCode::UpstreamInvalid,
+                format!("tool {name} cannot be called: {why}"),
+            )
         })?;
         check(validator, &arguments)?;
         if let Some(headers) = &request.mirrored {
@@ -64,7 +70,11 @@ fn check(validator: &jsonschema::Validator, arguments: &Arguments) -> Result<(),
         .map(|error| {
             // Masked: the message goes into the audit record, where contents must not.
             let path = error.instance_path().to_string();
-            let at = if path.is_empty() { "the arguments".to_owned() } else { path };
+            let at = if path.is_empty() {
+                "the arguments".to_owned()
+            } else {
+                path
+            };
             format!("{at}: {}", error.masked())
         })
         .collect();

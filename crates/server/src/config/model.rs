@@ -139,7 +139,9 @@ pub(crate) struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { time_zone: "Asia/Tokyo".to_owned() }
+        Self {
+            time_zone: "Asia/Tokyo".to_owned(),
+        }
     }
 }
 
@@ -207,7 +209,11 @@ pub(crate) struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log_format: LogFormat::Json, log_filter: "info".to_owned(), otlp_endpoint: None }
+        Self {
+            log_format: LogFormat::Json,
+            log_filter: "info".to_owned(),
+            otlp_endpoint: None,
+        }
     }
 }
 
@@ -257,13 +263,20 @@ impl Config {
     pub(crate) fn store_url(&self) -> String {
         match &self.store.url {
             Some(url) => url.clone(),
-            None => format!("sqlite:{}", self.server.data_dir.join("sekimori.db").display()),
+            None => format!(
+                "sqlite:{}",
+                self.server.data_dir.join("sekimori.db").display()
+            ),
         }
     }
 
     /// The authorization servers.
     pub(crate) fn issuers(&self) -> anyhow::Result<Vec<IssuerConfig>> {
-        self.identity.issuers.iter().map(Issuer::to_config).collect()
+        self.identity
+            .issuers
+            .iter()
+            .map(Issuer::to_config)
+            .collect()
     }
 
     /// Roles and time zone for policies.
@@ -272,12 +285,18 @@ impl Config {
         for role in &self.identity.roles {
             let name = GroupName::new(&role.name).context("identity.roles")?;
             for group in &role.groups {
-                edges.push((GroupName::new(group).context("identity.roles")?, name.clone()));
+                edges.push((
+                    GroupName::new(group).context("identity.roles")?,
+                    name.clone(),
+                ));
             }
         }
         let time_zone = jiff::tz::TimeZone::get(&self.policy.time_zone)
             .with_context(|| format!("policy.time_zone: {} is unknown", self.policy.time_zone))?;
-        Ok(PolicySettings { groups: GroupHierarchy::new(edges), time_zone })
+        Ok(PolicySettings {
+            groups: GroupHierarchy::new(edges),
+            time_zone,
+        })
     }
 }
 
@@ -292,9 +311,13 @@ impl Issuer {
                 .algorithms
                 .iter()
                 .map(|name| {
-                    Algorithm::ALL.iter().copied().find(|known| known.as_str() == name).with_context(
-                        || format!("identity.issuers.algorithms: {name} is not accepted here"),
-                    )
+                    Algorithm::ALL
+                        .iter()
+                        .copied()
+                        .find(|known| known.as_str() == name)
+                        .with_context(|| {
+                            format!("identity.issuers.algorithms: {name} is not accepted here")
+                        })
                 })
                 .collect::<anyhow::Result<_>>()?;
         }
@@ -302,7 +325,10 @@ impl Issuer {
         config.accept_plain_jwt = self.accept_plain_jwt;
         config.principal_prefix.clone_from(&self.principal_prefix);
         if let Some(claim) = &self.groups_claim {
-            config.claims = ClaimNames { groups: claim.clone(), ..ClaimNames::default() };
+            config.claims = ClaimNames {
+                groups: Some(claim.clone()),
+                ..ClaimNames::default()
+            };
         }
         Ok(config)
     }
