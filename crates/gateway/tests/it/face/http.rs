@@ -22,7 +22,10 @@ async fn foreign_hosts_and_origins_are_turned_away() {
     let reply = gate.client().post(PING, &[("origin", own.as_str())]).await;
     // Past the guard: what is missing now is a session.
     assert_eq!(reply.status, 400);
-    assert_eq!(reply.header("access-control-allow-origin"), Some(own.as_str()));
+    assert_eq!(
+        reply.header("access-control-allow-origin"),
+        Some(own.as_str())
+    );
 }
 
 #[tokio::test]
@@ -43,7 +46,10 @@ async fn bodies_of_another_form_are_refused() {
         (b"{".to_vec(), -32700),
         (b"\xff\xfe".to_vec(), -32700),
         (deep.into_bytes(), -32700),
-        (br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#.to_vec(), -32700),
+        (
+            br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#.to_vec(),
+            -32700,
+        ),
         (br#"{"id":1,"method":"ping"}"#.to_vec(), -32600),
         (b"[]".to_vec(), -32600),
     ] {
@@ -72,8 +78,14 @@ async fn without_a_session_there_are_only_posts() {
 async fn metadata_says_where_to_authorize() {
     let (_fixture, gate) = over_fixture(Era::Dual).await;
     for (path, resource) in [
-        ("/.well-known/oauth-protected-resource", "http://127.0.0.1:8080/mcp"),
-        ("/.well-known/oauth-protected-resource/mcp", "http://127.0.0.1:8080/mcp"),
+        (
+            "/.well-known/oauth-protected-resource",
+            "http://127.0.0.1:8080/mcp",
+        ),
+        (
+            "/.well-known/oauth-protected-resource/mcp",
+            "http://127.0.0.1:8080/mcp",
+        ),
         (
             "/.well-known/oauth-protected-resource/c/fixture/mcp",
             "http://127.0.0.1:8080/c/fixture/mcp",

@@ -46,13 +46,19 @@ async fn a_session_lives_until_it_is_deleted() {
     assert!(list.get("ttlMs").is_none());
     let id = client.session_id().unwrap();
     assert_eq!(client.close().await.status, 204);
-    let headers = [("mcp-session-id", id.as_str()), ("mcp-protocol-version", LEGACY)];
+    let headers = [
+        ("mcp-session-id", id.as_str()),
+        ("mcp-protocol-version", LEGACY),
+    ];
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
     let after = gate.client().post(body.clone(), &headers).await;
     assert_eq!(after.status, 404);
     let without = gate.client().post(body.clone(), &[]).await;
     assert_eq!(without.status, 400);
-    let made_up = gate.client().post(body, &[("mcp-session-id", "made-up")]).await;
+    let made_up = gate
+        .client()
+        .post(body, &[("mcp-session-id", "made-up")])
+        .await;
     assert_eq!(made_up.status, 404);
 }
 
@@ -96,12 +102,21 @@ async fn log_messages_follow_the_level_of_the_session() {
     let (_fixture, gate) = over_fixture(Era::Dual).await;
     let client = session(&gate).await;
     let logging = || call("test_tool_with_logging", json!({}));
-    assert_eq!(client.legacy("tools/call", logging()).await.messages.len(), 4);
+    assert_eq!(
+        client.legacy("tools/call", logging()).await.messages.len(),
+        4
+    );
     let level = |level| json!({ "level": level });
     let unknown = client.legacy("logging/setLevel", level("loud")).await;
     assert_eq!(unknown.error()["code"], -32602);
-    client.legacy("logging/setLevel", level("error")).await.result();
-    assert_eq!(client.legacy("tools/call", logging()).await.messages.len(), 1);
+    client
+        .legacy("logging/setLevel", level("error"))
+        .await
+        .result();
+    assert_eq!(
+        client.legacy("tools/call", logging()).await.messages.len(),
+        1
+    );
 }
 
 /// Leaving does not cancel (until 2025-11-25): the client may come back for what it missed.
@@ -145,11 +160,16 @@ async fn changes_come_on_the_stream_of_the_session() {
         let mut live = client.listen().await;
         let uri = json!({ "uri": "test://watched-resource" });
         assert_eq!(
-            client.legacy("resources/subscribe", uri.clone()).await.result(),
+            client
+                .legacy("resources/subscribe", uri.clone())
+                .await
+                .result(),
             json!({}),
             "{era:?}"
         );
-        client.legacy("tools/call", call("test_touch_resource", json!({}))).await;
+        client
+            .legacy("tools/call", call("test_touch_resource", json!({})))
+            .await;
         let told = live.next().await.unwrap();
         assert_eq!(told["method"], "notifications/resources/updated", "{era:?}");
         assert_eq!(told["params"]["uri"], "test://watched-resource");
@@ -202,7 +222,10 @@ async fn batches_belong_to_one_revision() {
             let answers = reply.value();
             let answers = answers.as_array().unwrap();
             assert_eq!(answers.len(), 3, "{answers:?}");
-            assert_eq!(answers[0], json!({ "jsonrpc": "2.0", "id": "a", "result": {} }));
+            assert_eq!(
+                answers[0],
+                json!({ "jsonrpc": "2.0", "id": "a", "result": {} })
+            );
             assert_eq!(answers[1]["error"]["code"], -32601);
             assert_eq!(answers[2]["error"]["code"], -32600);
         } else {

@@ -77,11 +77,19 @@ async fn wrong_requests_get_the_status_and_code_of_the_protocol() {
     let client = gate.client();
     for method in ["unknown/method", "initialize", "ping", "logging/setLevel"] {
         let reply = client.modern(method, json!({})).await;
-        assert_eq!((reply.status, &reply.error()["code"]), (404, &json!(-32601)), "{method}");
+        assert_eq!(
+            (reply.status, &reply.error()["code"]),
+            (404, &json!(-32601)),
+            "{method}"
+        );
     }
-    let unknown = client.modern("tools/call", call("no_such_tool", json!({}))).await;
+    let unknown = client
+        .modern("tools/call", call("no_such_tool", json!({})))
+        .await;
     assert_eq!(unknown.error()["code"], -32602);
-    let missing = client.modern("resources/read", json!({ "uri": "test://none" })).await;
+    let missing = client
+        .modern("resources/read", json!({ "uri": "test://none" }))
+        .await;
     assert_eq!(missing.error()["code"], -32602);
     let version = json!({ "_meta": { (format!("{META}protocolVersion")): "2031-01-01" } });
     let newer = client.modern("tools/list", version).await;
@@ -105,7 +113,10 @@ async fn mirrored_arguments_must_match() {
     let (_fixture, gate) = over_fixture(Era::Dual).await;
     let params = || call("test_custom_header", json!({ "value": "東京" }));
     let without = gate.client().modern("tools/call", params()).await;
-    assert_eq!((without.status, &without.error()["code"]), (400, &json!(-32020)));
+    assert_eq!(
+        (without.status, &without.error()["code"]),
+        (400, &json!(-32020))
+    );
     let right = gate
         .client()
         .with_header("mcp-param-value", "=?base64?5p2x5Lqs?=");
@@ -137,7 +148,10 @@ async fn long_lists_come_in_pages_that_belong_to_their_list() {
     unique.sort_by_key(ToString::to_string);
     unique.dedup();
     assert_eq!(unique.len(), names.len());
-    for (method, cursor) in [("prompts/list", last_cursor), ("tools/list", json!("made up"))] {
+    for (method, cursor) in [
+        ("prompts/list", last_cursor),
+        ("tools/list", json!("made up")),
+    ] {
         let wrong = client.modern(method, json!({ "cursor": cursor })).await;
         assert_eq!(wrong.error()["code"], -32602);
     }
@@ -155,19 +169,31 @@ async fn listeners_get_what_they_asked_for_and_a_word_at_the_end() {
         let mut live = client.modern_live(77, "subscriptions/listen", filter).await;
         let first = live.next().await.unwrap();
         assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
-        assert_eq!(first["params"]["_meta"][format!("{META}subscriptionId")], 77);
         assert_eq!(
-            first["params"]["notifications"]["resourceSubscriptions"][0],
-            "test://watched-resource",
+            first["params"]["_meta"][format!("{META}subscriptionId")],
+            77
+        );
+        assert_eq!(
+            first["params"]["notifications"]["resourceSubscriptions"][0], "test://watched-resource",
             "{era:?}"
         );
         // Not asked for, so not told; the next change shows that this one was passed over.
-        client.modern("tools/call", call("test_trigger_tool_change", json!({}))).await;
-        client.modern("tools/call", call("test_touch_resource", json!({}))).await;
+        client
+            .modern("tools/call", call("test_trigger_tool_change", json!({})))
+            .await;
+        client
+            .modern("tools/call", call("test_touch_resource", json!({})))
+            .await;
         let second = live.next().await.unwrap();
-        assert_eq!(second["method"], "notifications/resources/updated", "{era:?}");
+        assert_eq!(
+            second["method"], "notifications/resources/updated",
+            "{era:?}"
+        );
         assert_eq!(second["params"]["uri"], "test://watched-resource");
-        assert_eq!(second["params"]["_meta"][format!("{META}subscriptionId")], 77);
+        assert_eq!(
+            second["params"]["_meta"][format!("{META}subscriptionId")],
+            77
+        );
         gate.settings.shutdown.cancel();
         let last = live.next().await.unwrap();
         assert_eq!(last["id"], 77);
@@ -200,14 +226,21 @@ async fn leaving_cancels_the_call_at_the_upstream() {
 async fn questions_come_as_input_required() {
     for era in [Era::Modern, Era::Legacy] {
         let (_fixture, gate) = over_fixture(era).await;
-        let client = gate.client().with_capabilities(json!({ "elicitation": {} }));
+        let client = gate
+            .client()
+            .with_capabilities(json!({ "elicitation": {} }));
         let arguments = json!({ "message": "Who are you?" });
         let asked = client
             .modern("tools/call", call("test_elicitation", arguments.clone()))
             .await
             .result();
         assert_eq!(asked["resultType"], "input_required", "{era:?}");
-        let (key, question) = asked["inputRequests"].as_object().unwrap().iter().next().unwrap();
+        let (key, question) = asked["inputRequests"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .next()
+            .unwrap();
         assert_eq!(question["method"], "elicitation/create");
         assert_eq!(question["params"]["message"], "Who are you?");
         let mut params = call("test_elicitation", arguments);

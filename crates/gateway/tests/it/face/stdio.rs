@@ -9,7 +9,9 @@ use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_identity::Credentials;
 use sekimori_testkit::fixture::Era;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
+};
 use tokio::task::JoinHandle;
 
 use crate::harness::{Gate, over_fixture};
@@ -42,8 +44,7 @@ impl Pipe {
             ..gate.settings.clone()
         };
         let gateway = Arc::clone(&gate.gateway);
-        let served =
-            tokio::spawn(face::stdio::serve(gateway, settings, template, read, write));
+        let served = tokio::spawn(face::stdio::serve(gateway, settings, template, read, write));
         let (output, input) = tokio::io::split(ours);
         Self {
             lines: BufReader::new(output).lines(),
@@ -99,7 +100,8 @@ async fn every_revision_is_spoken_over_a_pipe() {
         let mut pipe = Pipe::open(&gate);
         let agreed = pipe.ask(&initialize(version)).await;
         assert_eq!(agreed["result"]["protocolVersion"], version);
-        pipe.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        pipe.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+            .await;
         let call = json!({ "name": "test_simple_text", "arguments": {} });
         let reply = pipe.ask(&legacy(2, "tools/call", call)).await;
         assert_eq!(reply["id"], 2);
@@ -131,7 +133,12 @@ async fn both_eras_share_one_pipe() {
         .ask(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer }))
         .await;
     assert_eq!(reply["id"], 3);
-    assert!(reply["result"]["content"][0]["text"].as_str().unwrap().contains("jiro"));
+    assert!(
+        reply["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("jiro")
+    );
     let ping = pipe.ask(&legacy(4, "ping", json!({}))).await;
     assert_eq!(ping["result"], json!({}));
     pipe.close().await;
@@ -143,14 +150,20 @@ async fn cancelled_requests_and_listeners_end() {
     let mut pipe = Pipe::open(&gate);
     let filter = json!({ "notifications": { "toolsListChanged": true } });
     let acknowledged = pipe.ask(&modern(1, "subscriptions/listen", filter)).await;
-    assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(
+        acknowledged["method"],
+        "notifications/subscriptions/acknowledged"
+    );
     let mut wait = json!({ "name": "test_wait", "arguments": { "seconds": 600 } });
     wait["_meta"] = json!({ "progressToken": "w" });
     let progress = pipe.ask(&modern(2, "tools/call", wait)).await;
     assert_eq!(progress["method"], "notifications/progress");
     for id in [1, 2] {
         let params = json!({ "requestId": id });
-        pipe.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })).await;
+        pipe.send(
+            &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }),
+        )
+        .await;
     }
     // Neither is answered any more; the next message is the answer to the next request.
     let next = pipe.ask(&modern(3, "prompts/list", json!({}))).await;
