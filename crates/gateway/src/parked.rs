@@ -27,7 +27,7 @@ pub(crate) struct ParkedExchange {
     /// The request under way.
     pub(crate) exchange: Exchange,
     /// The questions, and where the answers go.
-    pub(crate) ask: Ask,
+    pub(crate) asks: Vec<Ask>,
 }
 
 /// All parked exchanges of this node.

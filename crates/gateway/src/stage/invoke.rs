@@ -1,6 +1,7 @@
 //! The only stage that leaves the building.
 
 use std::fmt;
+use std::time::Duration;
 
 use sekimori_domain::catalog::Target;
 use sekimori_domain::digest::Digest;
@@ -9,8 +10,8 @@ use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::raw_object::{self, RawObject};
-use sekimori_mcp::revision::Era;
-use sekimori_upstream::exchange::{Ask, Event, Exchange, Reply};
+use sekimori_mcp::revision::meta;
+use sekimori_upstream::exchange::{Ask, Event, Exchange, Reply, UpstreamError};
 use sekimori_upstream::{Outgoing, Questions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -23,6 +24,11 @@ use crate::request::{CallRequest, ClientPort, Operation};
 use crate::seal::Purpose;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::{Resolved, TaskHandle};
+
+/// How long further questions of a legacy upstream are waited for.
+const MORE_QUESTIONS_WITHIN: Duration = Duration::from_millis(50);
+/// Most questions of one round.
+const ASKS_MAX: usize = 16;
 
 /// What the stage needs besides the warrant.
 pub(crate) struct Invocation<'a> {
@@ -154,9 +160,13 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
     if !entry.connector.allow_roots {
         capabilities.remove("roots");
     }
+    let mut rest = request.rest.clone();
+    if let Some(token) = &request.client.progress_token {
+        rest.edit_meta(|members| members.set(meta::PROGRESS_TOKEN, token.clone()));
+    }
     let outgoing = Outgoing {
         method: request.operation.method().to_owned(),
-        rest: request.rest.clone(),
+        rest,
         client_capabilities: Some(capabilities.to_raw()),
         log_level: request.client.log_level.clone(),
         progress: request.client.progress_token.is_some(),
@@ -191,7 +201,14 @@ async fn run(
                 // If the upstream gave up meanwhile, the exchange says so next.
                 let _given_up = ask.answers.send(answers).is_err();
             }
-            Some(Event::Ask(ask)) => return park(gateway, call, exchange, ask),
+            Some(Event::Ask(ask)) => {
+                let asks = with_more(&mut exchange, ask, invocation.port).await;
+                return match asks {
+                    Asked::Questions(asks) => park(gateway, call, exchange, asks),
+                    Asked::Ended(Ok(reply)) => finish(gateway, call, reply, invocation),
+                    Asked::Ended(Err(error)) => Err(refusal_of(&error)),
+                };
+            }
             Some(Event::Done(Ok(reply))) => return finish(gateway, call, reply, invocation),
             Some(Event::Done(Err(error))) => return Err(refusal_of(&error)),
             None => {
@@ -200,6 +217,28 @@ async fn run(
             }
         }
     }
+}
+
+/// What became of waiting for more questions.
+enum Asked {
+    Questions(Vec<Ask>),
+    Ended(Result<Reply, UpstreamError>),
+}
+
+/// A legacy upstream that asks several things at once sends several requests; the client gets them in one
+/// round, so a moment is waited for the others.
+async fn with_more(exchange: &mut Exchange, first: Ask, port: &mut dyn ClientPort) -> Asked {
+    let mut asks = vec![first];
+    let end = tokio::time::Instant::now() + MORE_QUESTIONS_WITHIN;
+    while asks.len() < ASKS_MAX {
+        match tokio::time::timeout_at(end, exchange.next()).await {
+            Ok(Some(Event::Ask(ask))) => asks.push(ask),
+            Ok(Some(Event::Notification { method, params })) => port.notify(&method, params).await,
+            Ok(Some(Event::Done(ended))) => return Asked::Ended(ended),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    Asked::Questions(asks)
 }
 
 /// Seals the handles in an answer, and tells what kind of answer it is.
@@ -355,16 +394,16 @@ fn reopen(
 }
 
 /// Puts an exchange aside and tells the client what is asked.
-fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<Output, Refusal> {
+fn park(gateway: &Gateway, call: &Call, exchange: Exchange, asks: Vec<Ask>) -> Result<Output, Refusal> {
     let id = gateway.ids.next();
     let sealed = seal_state(gateway, call, Waits::Parked(id))?;
-    let result = input_required(&ask, &sealed);
+    let result = input_required(&asks, &sealed);
     let parked = ParkedExchange {
         owner: call.owner.clone(),
         target: call.target.clone(),
         arguments: call.arguments,
         exchange,
-        ask,
+        asks,
     };
     gateway
         .state
@@ -404,25 +443,28 @@ fn unpark(
     let rest = &mut invocation.request.rest;
     let responses = rest.get_object("inputResponses").unwrap_or_default();
     rest.remove("inputResponses");
-    let mut answers = Vec::with_capacity(parked.ask.questions.len());
-    for question in &parked.ask.questions {
-        match responses.get(&question.key) {
-            Some(answer) => answers.push(Reply::Result(answer.to_owned())),
-            // Not all were answered: ask again.
-            None => {
-                return park(gateway, call, parked.exchange, parked.ask).map(Unparked::StillAsking);
-            }
-        }
+    let questions = || parked.asks.iter().flat_map(|ask| &ask.questions);
+    if questions().any(|question| responses.get(&question.key).is_none()) {
+        // Not all were answered: ask again.
+        return park(gateway, call, parked.exchange, parked.asks).map(Unparked::StillAsking);
     }
-    // If the upstream gave up meanwhile, the exchange says so next.
-    let _given_up = parked.ask.answers.send(answers).is_err();
+    for ask in parked.asks {
+        let answers = ask
+            .questions
+            .iter()
+            .filter_map(|question| responses.get(&question.key))
+            .map(|answer| Reply::Result(answer.to_owned()))
+            .collect();
+        // If the upstream gave up meanwhile, the exchange says so next.
+        let _given_up = ask.answers.send(answers).is_err();
+    }
     Ok(Unparked::GoesOn(parked.exchange))
 }
 
 /// The result that asks a modern client (MCP 2026-07-28, multi-round-trip requests).
-fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
+fn input_required(asks: &[Ask], state: &str) -> Box<RawValue> {
     let mut questions = RawObject::new();
-    for question in &ask.questions {
+    for question in asks.iter().flat_map(|ask| &ask.questions) {
         let mut entry = RawObject::new();
         entry.set_str("method", &question.method);
         if let Some(params) = &question.params {
@@ -435,15 +477,6 @@ fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
     result.set("inputRequests", questions.to_raw());
     result.set("requestState", raw_object::raw_str(state));
     result.to_raw()
-}
-
-/// The era that the upstream behind `invocation` speaks, as far as known.
-pub(crate) fn upstream_era(resolved: &Resolved) -> Era {
-    let state = resolved.entry.state();
-    state
-        .discovery
-        .as_ref()
-        .map_or(Era::Legacy, |discovery| discovery.revision.era())
 }
 
 fn bad_state() -> Refusal {
