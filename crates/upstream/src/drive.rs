@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sekimori_domain::limits;
 use sekimori_domain::road::Warrant;
-use sekimori_mcp::envelope::Reply;
+use sekimori_mcp::envelope::{Id, Reply};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{Era, code, error_code, extension, meta};
 use sekimori_mcp::translate::{InputRequired, ResultType, is_question, result_type};
@@ -22,7 +22,7 @@ use crate::outgoing::{
 };
 use crate::session::{SharedSession, level_params, not_supported};
 use crate::transport::http::mirrored;
-use crate::transport::{Link, Purpose, Request, Turn};
+use crate::transport::{Conversation, Link, Purpose, Request, Turn};
 use crate::upstream::{Inner, ListMethod};
 
 /// How often a modern upstream may ask again before it has to answer.
