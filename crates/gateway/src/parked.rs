@@ -95,10 +95,10 @@ mod tests {
             target: target(),
             arguments: Digest::of(b"{}"),
             exchange,
-            ask: Ask {
+            asks: vec![Ask {
                 questions: Vec::new(),
                 answers,
-            },
+            }],
         }
     }
 

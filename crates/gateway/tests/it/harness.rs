@@ -1,5 +1,6 @@
 //! A gateway over an upstream, on a free loopback port.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,9 @@ use http::Uri;
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
+use sekimori_domain::catalog::Environment;
 use sekimori_domain::clock::{Clock, Ids};
-use sekimori_domain::connector::{Connector, SecretRef, Transport};
+use sekimori_domain::connector::{Connector, ProtocolChoice, SecretRef, Transport};
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_gateway::catalog::{Catalog, refresh};
@@ -210,11 +212,11 @@ fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
         title: "The fixture".to_owned(),
         transport: Transport::Http {
             url: url.to_owned(),
-            headers: Default::default(),
+            headers: BTreeMap::new(),
             allow_private_network: true,
         },
-        protocol: Default::default(),
-        environment: Default::default(),
+        protocol: ProtocolChoice::default(),
+        environment: Environment::default(),
         data_classes: Vec::new(),
         enabled: true,
         allow_sampling: true,
