@@ -231,8 +231,9 @@ impl Call<'_> {
                 Turn::Question(asked, method, params) => {
                     let mut questions = vec![(asked, method, params)];
                     if self.outgoing.questions == Questions::Passthrough
-                        && let Some(reply) =
-                            self.more_questions(id, &mut conversation, &mut questions).await?
+                        && let Some(reply) = self
+                            .more_questions(id, &mut conversation, &mut questions)
+                            .await?
                     {
                         return Ok(reply);
                     }
@@ -338,7 +339,11 @@ impl Call<'_> {
                 Reply::Result(RawObject::new().to_raw())
             } else if is_question(&method) && self.askable.allows(&method, params.as_deref()) {
                 let key = id.to_string();
-                questions.push(Question { key, method, params });
+                questions.push(Question {
+                    key,
+                    method,
+                    params,
+                });
                 ids.push(id);
                 continue;
             } else {

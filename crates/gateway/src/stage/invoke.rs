@@ -249,7 +249,7 @@ fn finish(
         kind = OutputKind::InputRequired;
         let state = members
             .get_str("requestState")
-            .map(|state| state.into_owned());
+            .map(std::borrow::Cow::into_owned);
         let sealed = seal_state(gateway, call, Waits::Upstream(state))?;
         members.set_str("requestState", &sealed);
         changed = true;
@@ -279,12 +279,12 @@ fn seal_tasks(
         seal_task(gateway, &call.owner, &call.target, id)
     };
     let mut changed = false;
-    if let Some(id) = members.get_str("taskId").map(|id| id.into_owned()) {
+    if let Some(id) = members.get_str("taskId").map(std::borrow::Cow::into_owned) {
         members.set_str("taskId", &seal(&id)?);
         changed = true;
     }
     if let Some(mut task) = members.get_object("task")
-        && let Some(id) = task.get_str("taskId").map(|id| id.into_owned())
+        && let Some(id) = task.get_str("taskId").map(std::borrow::Cow::into_owned)
     {
         task.set_str("taskId", &seal(&id)?);
         members.set("task", task.to_raw());
@@ -336,7 +336,10 @@ fn reopen(
     warrant: &Warrant,
     rest: &mut RawObject,
 ) -> Result<Option<Waits>, Refusal> {
-    let Some(sealed) = rest.get_str("requestState").map(|state| state.into_owned()) else {
+    let Some(sealed) = rest
+        .get_str("requestState")
+        .map(std::borrow::Cow::into_owned)
+    else {
         return Ok(None);
     };
     rest.remove("requestState");

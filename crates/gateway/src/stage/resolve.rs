@@ -75,10 +75,16 @@ pub(crate) async fn resolve(
             let (entry, own) = gateway.catalog.prompt(endpoint, name)?;
             read_only(entry, TargetKind::Prompt, &own)
         }
-        Operation::Task { id, .. } if may_hold_tasks(&request.client) => task(gateway, caller, endpoint, id).await?,
+        Operation::Task { id, .. } if may_hold_tasks(&request.client) => {
+            task(gateway, caller, endpoint, id).await?
+        }
         Operation::Task { .. } => {
             let why = "declare the extension io.modelcontextprotocol/tasks to use tasks";
-            return Err(Refusal::new(RefusalCode::MissingCapability, Stage::Resolve, why));
+            return Err(Refusal::new(
+                RefusalCode::MissingCapability,
+                Stage::Resolve,
+                why,
+            ));
         }
     };
     record.target(&resolved.tool);
@@ -97,7 +103,10 @@ fn read_only(entry: Arc<Entry>, kind: TargetKind, name: &str) -> Resolved {
 
 /// Since 2026-07-28 tasks are an extension that the client declares with each request.
 fn may_hold_tasks(client: &ClientFeatures) -> bool {
-    let declared = client.capabilities.get_object("extensions").unwrap_or_default();
+    let declared = client
+        .capabilities
+        .get_object("extensions")
+        .unwrap_or_default();
     client.era == Era::Legacy || declared.contains(extension::TASKS)
 }
 

@@ -324,12 +324,14 @@ impl Issuer {
         config.audience.clone_from(&self.audience);
         config.accept_plain_jwt = self.accept_plain_jwt;
         config.principal_prefix.clone_from(&self.principal_prefix);
-        if let Some(claim) = &self.groups_claim {
-            config.claims = ClaimNames {
-                groups: Some(claim.clone()),
-                ..ClaimNames::default()
-            };
-        }
+        let claim = self
+            .groups_claim
+            .clone()
+            .unwrap_or_else(|| "groups".to_owned());
+        config.claims = ClaimNames {
+            groups: Some(claim),
+            ..ClaimNames::default()
+        };
         Ok(config)
     }
 }
