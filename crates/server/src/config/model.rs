@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use schemars::JsonSchema;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
-use sekimori_identity::{Algorithm, ClaimNames, IssuerConfig, KeySource, PublicUrl};
+use sekimori_identity::{Algorithm, IssuerConfig, KeySource, PublicUrl};
 use sekimori_policy::{GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
 
@@ -324,12 +324,8 @@ impl Issuer {
         config.audience.clone_from(&self.audience);
         config.accept_plain_jwt = self.accept_plain_jwt;
         config.principal_prefix.clone_from(&self.principal_prefix);
-        if let Some(claim) = &self.groups_claim {
-            config.claims = ClaimNames {
-                groups: Some(claim.clone()),
-                ..ClaimNames::default()
-            };
-        }
+        let claim = self.groups_claim.as_deref().unwrap_or("groups");
+        config.claims.groups = Some(claim.to_owned());
         Ok(config)
     }
 }
