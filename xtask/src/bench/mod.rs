@@ -209,7 +209,8 @@ fn start_gate(upstream: &str, folder: &Path) -> Result<(Gate, Running, String)> 
         .to_owned();
     let home = Home::create(&folder.join("gate"), port)?.run_by(released("sekimori"));
     home.configure(&format!(
-        "\n[[identity.issuers]]\nissuer = \"{}\"\n",
+        "\n[[identity.issuers]]\nissuer = \"{}\"\nallow_private_network = true\n\
+             groups_claim = \"groups\"\n",
         issuer.url()
     ))?;
     home.sekimori(&[
