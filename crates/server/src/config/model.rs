@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use schemars::JsonSchema;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
-use sekimori_identity::{Algorithm, ClaimNames, IssuerConfig, KeySource, PublicUrl};
+use sekimori_identity::{Algorithm, IssuerConfig, KeySource, PublicUrl};
 use sekimori_policy::{GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
 
