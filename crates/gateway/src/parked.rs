@@ -95,10 +95,10 @@ mod tests {
             target: target(),
             arguments: Digest::of(b"{}"),
             exchange,
-            asks: vec![Ask {
+            ask: Ask {
                 questions: Vec::new(),
                 answers,
-            }],
+            },
         }
     }
 
