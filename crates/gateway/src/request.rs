@@ -47,7 +47,7 @@ pub struct CallRequest {
     pub head: Head,
     /// What is asked for, with public names.
     pub operation: Operation,
-    /// `arguments` of a tool call or prompt, an object with `argument` for a completion; not yet checked.
+    /// `arguments` of a tool call or prompt, `argument` of a completion; not yet checked.
     pub arguments: Option<Box<RawValue>>,
     /// Headers that came with the request, where its revision mirrors arguments in them.
     pub mirrored: Option<HeaderMap>,

@@ -79,9 +79,7 @@ pub(super) fn read(method: &str, era: Era, mut params: RawObject) -> Reading {
 }
 
 fn call(operation: Operation, arguments: Option<Box<RawValue>>, mut rest: RawObject) -> Reading {
-    // The token of the client's hop stays: with it the client is told of progress.
-    let speaks_of_hop = |name: &str| name != meta::PROGRESS_TOKEN && meta::HOP.contains(&name);
-    rest.edit_meta(|members| members.retain(|name, _| !speaks_of_hop(name)));
+    rest.edit_meta(|members| members.retain(|name, _| !meta::HOP.contains(&name)));
     Reading::Call(Asked {
         operation,
         arguments,
@@ -112,11 +110,7 @@ fn completion(mut params: RawObject) -> Reading {
         _ => Err("\"ref.type\" must be \"ref/prompt\" or \"ref/resource\""),
     };
     match (operation, params.remove("argument")) {
-        (Ok(operation), Some(argument)) => {
-            let mut arguments = RawObject::new();
-            arguments.set("argument", argument);
-            call(operation, Some(arguments.to_raw()), params)
-        }
+        (Ok(operation), Some(argument)) => call(operation, Some(argument), params),
         (Ok(_), None) => Reading::Invalid("\"argument\" is missing"),
         (Err(problem), _) => Reading::Invalid(problem),
     }
@@ -159,7 +153,7 @@ mod tests {
         );
         assert_eq!(
             asked.rest.to_text(),
-            r#"{"x":1.50,"_meta":{"progressToken":1,"v/k":[1 ]},"requestState":"s"}"#
+            r#"{"x":1.50,"_meta":{"v/k":[1 ]},"requestState":"s"}"#
         );
     }
 
@@ -197,7 +191,7 @@ mod tests {
         assert_eq!(asked.operation, Operation::CompleteResource { uri });
         assert_eq!(
             asked.arguments.unwrap().get(),
-            r#"{"argument":{"name":"t","value":"a"}}"#
+            r#"{"name":"t","value":"a"}"#
         );
         assert_eq!(asked.rest.to_text(), r#"{"context":{"arguments":{}}}"#);
         for bad in [

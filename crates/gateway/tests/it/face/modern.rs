@@ -202,6 +202,21 @@ async fn listeners_get_what_they_asked_for_and_a_word_at_the_end() {
     }
 }
 
+#[tokio::test]
+async fn arguments_are_completed() {
+    for era in [Era::Modern, Era::Legacy] {
+        let (_fixture, gate) = over_fixture(era).await;
+        let params = json!({
+            "ref": { "type": "ref/prompt", "name": "test_prompt_with_arguments" },
+            "argument": { "name": "arg1", "value": "te" },
+        });
+        let client = gate.client();
+        let result = client.modern("completion/complete", params).await.result();
+        let values = result["completion"]["values"].as_array().unwrap();
+        assert!(values.contains(&json!("testing")), "{era:?} {values:?}");
+    }
+}
+
 /// Who leaves cancels (revision 2026-07-28), in the words of the upstream's era.
 #[tokio::test]
 async fn leaving_cancels_the_call_at_the_upstream() {
