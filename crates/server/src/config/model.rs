@@ -324,14 +324,8 @@ impl Issuer {
         config.audience.clone_from(&self.audience);
         config.accept_plain_jwt = self.accept_plain_jwt;
         config.principal_prefix.clone_from(&self.principal_prefix);
-        let claim = self
-            .groups_claim
-            .clone()
-            .unwrap_or_else(|| "groups".to_owned());
-        config.claims = ClaimNames {
-            groups: Some(claim),
-            ..ClaimNames::default()
-        };
+        let claim = self.groups_claim.as_deref().unwrap_or("groups");
+        config.claims.groups = Some(claim.to_owned());
         Ok(config)
     }
 }
