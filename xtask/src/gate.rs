@@ -20,6 +20,7 @@ const ALLOW_ALL: &str = "@id(\"everything\")\npermit (principal, action, resourc
 /// A gate's folder: its configuration and its data.
 pub(crate) struct Home {
     folder: PathBuf,
+    binary: PathBuf,
 }
 
 impl Home {
@@ -35,6 +36,7 @@ impl Home {
             .context("creating the gate's folder")?;
         let home = Self {
             folder: folder.to_path_buf(),
+            binary: built("sekimori"),
         };
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\noperations_listen = \"127.0.0.1:0\"\n\
@@ -42,6 +44,18 @@ impl Home {
         );
         fs::write(home.config(), config).context("writing the configuration")?;
         Ok(home)
+    }
+
+    /// The same folder, run by another build of `sekimori`.
+    pub(crate) fn run_by(mut self, binary: PathBuf) -> Self {
+        self.binary = binary;
+        self
+    }
+
+    /// Adds to the configuration.
+    pub(crate) fn configure(&self, more: &str) -> Result<()> {
+        let text = fs::read_to_string(self.config()).context("reading the configuration")?;
+        fs::write(self.config(), text + more).context("writing the configuration")
     }
 
     /// The configuration file.
@@ -59,7 +73,7 @@ impl Home {
     /// Runs a subcommand of `sekimori` on this folder and returns what it printed.
     pub(crate) fn sekimori(&self, args: &[&str]) -> Result<String> {
         capture(
-            Command::new(built("sekimori"))
+            Command::new(&self.binary)
                 .args(args)
                 .arg("--config")
                 .arg(self.config()),
@@ -76,7 +90,8 @@ impl Home {
     /// Puts a policy set in force.
     pub(crate) fn activate(&self, policies: &str) -> Result<()> {
         let file = self.write("policies.cedar", policies)?;
-        self.sekimori(&["policy", "activate", &file]).map(|_| ())
+        self.sekimori(&["policy", "save", &file, "--activate"])
+            .map(|_| ())
     }
 
     /// Starts the gate.
@@ -84,7 +99,7 @@ impl Home {
         let config = self.config().display().to_string();
         let args = [&["serve", "--config", &config], flags].concat();
         let log = self.folder.join("gate.log");
-        let running = Running::start("sekimori", &built("sekimori"), &args, log, START_TIME_MAX)?;
+        let running = Running::start("sekimori", &self.binary, &args, log, START_TIME_MAX)?;
         Ok(Gate { running })
     }
 }
@@ -117,6 +132,11 @@ impl Gate {
     /// Where one connector is served, with its names unchanged.
     pub(crate) fn connector_url(&self, name: &str) -> String {
         format!("{}/c/{name}/mcp", self.running.url())
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.running.id()
     }
 
     /// Waits until it ends by itself or by a signal from outside.

@@ -1,6 +1,7 @@
 //! Project automation: `cargo xtask <command>`. No other tool is needed to build, test or try
 //! the project.
 
+mod bench;
 mod ci;
 mod conformance;
 mod demo;
@@ -30,6 +31,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure what the gate costs
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Everything that must be green before a change is merged: fmt, tidy, clippy, test
     Ci {
         /// Run only these steps
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<()> {
     match command {
+        Command::Bench(bench) => bench::bench(&bench),
         Command::Ci { only } => ci::ci(&only),
         Command::Conformance(args) => conformance::conformance(&args),
         Command::Demo(args) => demo::demo(&args),

@@ -161,7 +161,7 @@ fn settings(folder: &Path, port: u16) -> Vec<String> {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("looking for a free port")?;
     Ok(listener
         .local_addr()

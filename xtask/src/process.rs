@@ -26,6 +26,7 @@ pub(crate) struct Running {
     name: &'static str,
     child: Child,
     log: PathBuf,
+    told: Value,
     url: String,
 }
 
@@ -51,20 +52,32 @@ impl Running {
             .stdout
             .take()
             .with_context(|| format!("reading from {name}"))?;
+        let announced = announcements(stdout);
         let mut running = Self {
             name,
             child,
             log,
+            told: Value::Null,
             url: String::new(),
         };
-        let announced = announcements(stdout);
-        running.url = wait_for(name, limit, || running.poll(&announced))?;
+        running.told = wait_for(name, limit, || running.poll(&announced))?;
+        running.url = running.told("url").unwrap_or_default().to_owned();
         Ok(running)
     }
 
-    /// What it announced.
+    /// Where it can be reached.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What else it said when it was ready.
+    pub(crate) fn told(&self, member: &str) -> Option<&str> {
+        self.told.get(member).and_then(Value::as_str)
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it ends by itself or by a signal from outside.
@@ -74,9 +87,9 @@ impl Running {
             .with_context(|| format!("waiting for {}", self.name))
     }
 
-    fn poll(&mut self, announced: &Receiver<String>) -> Result<Option<String>> {
+    fn poll(&mut self, announced: &Receiver<Value>) -> Result<Option<Value>> {
         match announced.try_recv() {
-            Ok(url) => return Ok(Some(url)),
+            Ok(told) => return Ok(Some(told)),
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => {
                 let status = self
@@ -113,17 +126,16 @@ impl Drop for Running {
     }
 }
 
-/// Reads standard output to its end, so that the program never blocks on it, and passes on each `url`.
-fn announcements(stdout: ChildStdout) -> Receiver<String> {
+/// Reads standard output to its end, so that the program never blocks on it, and passes on what has a
+/// `url`.
+fn announcements(stdout: ChildStdout) -> Receiver<Value> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let url = serde_json::from_str::<Value>(&line)
-                .ok()
-                .and_then(|value| value.get("url").and_then(Value::as_str).map(str::to_owned));
-            if let Some(url) = url {
+            let told: Value = serde_json::from_str(&line).unwrap_or_default();
+            if told.get("url").is_some_and(Value::is_string) {
                 // Nobody listens any more once the program is ready.
-                sender.send(url).ok();
+                sender.send(told).ok();
             }
         }
     });

@@ -41,6 +41,11 @@ pub(crate) fn built(binary: &str) -> PathBuf {
     target_dir().join("debug").join(binary)
 }
 
+/// The path of a binary of this workspace, built with the release profile.
+pub(crate) fn released(binary: &str) -> PathBuf {
+    target_dir().join("release").join(binary)
+}
+
 /// Whether a program of this name is on the path.
 pub(crate) fn on_path(program: &str) -> bool {
     find_on_path(program).is_some()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::conformance::{ConformanceArgs, conformance};
 use crate::postgres::Postgres;
 use crate::run::{cargo, counterparts, on_path, run};
 use crate::setup::{node, node_folder, python_program, setup};
@@ -65,6 +66,7 @@ fn run_steps(args: &TestArgs, steps: &mut Steps) -> Result<()> {
                 .args(["test", "--doc", "--workspace", "--locked"])
                 .envs(environment.clone()))
         })?;
+        steps.run("conformance", || conformance(&ConformanceArgs::built()))?;
     }
     Ok(())
 }

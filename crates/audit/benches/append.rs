@@ -1,1 +1,201 @@
-fn main() {}
+//! What a durable record costs: a lone `fdatasync` as the yardstick, the journal with 1, 16 and 256 writers, and
+//! the work that a caller does itself. Disks differ and machines are shared: read the ratios.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark, not the gate"
+)]
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sekimori_audit::{Journal, JournalOptions};
+use sekimori_domain::Timestamp;
+use sekimori_domain::catalog::{Environment, OperationClass, TargetKind};
+use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::ids::{CallId, CorrelationId};
+use sekimori_domain::record::{
+    ArgumentsNote, CallerNote, DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase, Record,
+    TargetNote,
+};
+use uuid::Uuid;
+
+#[derive(Debug)]
+struct BenchClock(Instant);
+
+impl Clock for BenchClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[derive(Debug)]
+struct BenchIds;
+
+impl Ids for BenchIds {
+    fn next(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// A record as a governed call leaves it, of about 1,000 bytes.
+fn record() -> Record {
+    let id = Uuid::now_v7();
+    Record {
+        arguments: Some(ArgumentsNote {
+            bytes: 120,
+            digest: "0".repeat(64),
+            masked: None,
+        }),
+        call: Some(CallId(id)),
+        caller: Some(CallerNote {
+            client: "claude-desktop".into(),
+            client_claimed: Some("Claude 1.0".into()),
+            groups: vec!["sales".into(), "employees".into()],
+            id: "user:hanako.yamada@example.co.jp".into(),
+            ip: Some([192, 0, 2, 1].into()),
+            kind: "user".into(),
+            method: "access_token".into(),
+            mfa: true,
+            name: "山田 花子".into(),
+            user_agent: Some("agent/1.0 (a usual one)".into()),
+        }),
+        correlation: CorrelationId::from_uuid(id),
+        decision: Some(DecisionNote {
+            effect: "allow".into(),
+            policies: vec!["sales-may-read-customers".into()],
+            version: 12,
+        }),
+        detail: BTreeMap::new(),
+        duration_us: Some(1_234),
+        event: EventKind::ToolCall,
+        id,
+        node: "gate-1".into(),
+        outcome: Some(OutcomeNote {
+            bytes: Some(2_000),
+            code: None,
+            digest: Some("0".repeat(64)),
+            message: None,
+            stage: None,
+            status: OutcomeStatus::Success,
+        }),
+        phase: Phase::Single,
+        target: Some(TargetNote {
+            class: OperationClass::Read,
+            classified: true,
+            connector: "crm".into(),
+            data_classes: vec!["personal".into()],
+            definition: Some(format!("sha256:{}", "0".repeat(64))),
+            environment: Environment::Production,
+            kind: TargetKind::Tool,
+            name: "find_customer".into(),
+            resources: vec!["customer/42".into()],
+        }),
+        time: Timestamp::UNIX_EPOCH,
+        trace: None,
+        v: 1,
+    }
+}
+
+fn raw_sync(bench: &mut Criterion) {
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let file = std::fs::File::create(dir.path().join("probe")).unwrap();
+    let bytes = [7; 1_024];
+    let mut offset = 0;
+    bench.bench_function("fdatasync of 1 KiB, the yardstick", |bencher| {
+        bencher.iter(|| {
+            file.write_all_at(&bytes, offset).unwrap();
+            file.sync_data().unwrap();
+            offset += 1_024;
+        });
+    });
+}
+
+fn append(bench: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut group = bench.benchmark_group("append");
+    for writers in [1_u64, 16, 256] {
+        let dir = tempfile::tempdir_in(".").unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(BenchClock(Instant::now()));
+        let (journal, _) =
+            Journal::open(dir.path(), JournalOptions::new("gate-1"), &clock, &BenchIds).unwrap();
+        group.throughput(Throughput::Elements(writers));
+        group.bench_function(format!("{writers} writers, one record each"), |bencher| {
+            bencher.iter_custom(|rounds| runtime.block_on(closed_loop(&journal, writers, rounds)));
+        });
+    }
+    group.finish();
+}
+
+/// Each writer appends `rounds` records, each after the one before is durable.
+async fn closed_loop(journal: &Journal, writers: u64, rounds: u64) -> Duration {
+    let began = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..writers {
+        let writer = journal.writer();
+        tasks.spawn(async move {
+            let record = record();
+            for _ in 0..rounds {
+                writer.append(&record).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    began.elapsed()
+}
+
+/// What the caller's own thread does: canonical JSON, CRC and leaf hash.
+fn own_work(bench: &mut Criterion) {
+    let record = record();
+    bench.bench_function("serialise and hash one record", |bencher| {
+        bencher.iter(|| {
+            let text = serde_json::to_vec(&record).unwrap();
+            let leaf = sekimori_audit::merkle::leaf_hash(&text);
+            (crc32c::crc32c(&text), leaf)
+        });
+    });
+}
+
+/// A restart: 1 GiB of journal, the last segment full of usual records.
+fn open(bench: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(BenchClock(Instant::now()));
+    let options = JournalOptions::new("gate-1");
+    let (journal, _) = Journal::open(dir.path(), options.clone(), &clock, &BenchIds).unwrap();
+    runtime.block_on(async {
+        let mut large = record();
+        large.trace = Some("x".repeat(1_000_000));
+        for _ in 0..960 {
+            journal.writer().append(&large).await.unwrap();
+        }
+        closed_loop(&journal, 256, 200).await;
+    });
+    journal.close();
+    let mut group = bench.benchmark_group("restart");
+    group.bench_function("open a journal of 1 GiB", |bencher| {
+        bencher.iter(|| Journal::open(dir.path(), options.clone(), &clock, &BenchIds).unwrap());
+    });
+    group.bench_function("verify a journal of 1 GiB", |bencher| {
+        bencher.iter(|| assert!(sekimori_audit::verify(dir.path()).unwrap().is_sound()));
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3));
+    targets = raw_sync, append, own_work, open
+}
+criterion_main!(benches);

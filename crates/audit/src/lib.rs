@@ -1,29 +1,39 @@
 //! The audit journal: who called what, decided how, ended how; durable before anybody gets an answer.
 //!
+//! - [`Audit`] is what the gate uses: it opens a record for each call, and searches.
 //! - [`Journal`] is the truth: an append-only, hashed log in files ([`format`] tells how to read them).
 //! - [`Writer`] appends; many callers share one `fdatasync` (group commit).
 //! - [`verify()`] reads everything again and says whether it is what was written.
 //!
 //! Requirements served: AUDIT-1, AUDIT-2, AUDIT-3, the first part of AUDIT-4.
 
+mod audit;
 mod canonical;
 mod committer;
 mod disk;
 mod error;
 pub mod format;
 mod frames;
+mod indexer;
 mod journal;
+mod key;
 mod log;
 pub mod merkle;
+pub mod note;
+mod open_record;
 mod reader;
 mod recovery;
 mod verify;
 mod writer;
 
+pub use audit::{Audit, AuditError, AuditOptions, AuditStatus};
 pub use disk::{Disk, DiskFile, FileSystem};
 pub use error::JournalError;
+pub use indexer::{IndexError, rebuild_index};
 pub use journal::{Journal, JournalOptions, Recovery};
+pub use key::{ArgumentsKey, KeyError};
 pub use log::Head;
+pub use open_record::OpenRecord;
 pub use reader::{Entry, Reader, durable_head};
 pub use verify::{VerifyProblem, VerifyReport, verify};
 pub use writer::{Position, Writer};

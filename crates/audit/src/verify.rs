@@ -4,6 +4,7 @@
 //! checkpoint are checked. Nothing is written, so it may run beside the gateway: it reads up to the
 //! checkpoint that it finds when it begins.
 
+use std::fmt;
 use std::path::Path;
 
 use sekimori_domain::digest::Digest;
@@ -45,8 +46,37 @@ pub struct VerifyReport {
 
 impl VerifyReport {
     /// Whether everything is as it was written.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_sound(&self) -> bool {
         self.problem.is_none()
+    }
+}
+
+impl fmt::Display for VerifyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            records,
+            segments,
+            root,
+            ..
+        } = self;
+        match &self.problem {
+            None => write!(
+                f,
+                "sound: {records} records in {segments} segments, root {root}"
+            )?,
+            Some(problem) => write!(
+                f,
+                "changed: {problem}; {records} records before it are sound"
+            )?,
+        }
+        if self.tail_bytes > 0 {
+            write!(
+                f,
+                "; {} bytes behind the checkpoint were not judged",
+                self.tail_bytes
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -61,6 +91,21 @@ pub struct VerifyProblem {
     pub offset: u64,
     /// What is wrong.
     pub what: String,
+}
+
+impl fmt::Display for VerifyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            segment,
+            sequence,
+            offset,
+            what,
+        } = self;
+        write!(
+            f,
+            "{what} in segment {segment} at byte {offset}, record {sequence}"
+        )
+    }
 }
 
 /// Verifies the journal in `dir`. An error means that it could not be read, not that it was changed.

@@ -38,13 +38,34 @@ pub(crate) struct Appending {
     answer: oneshot::Receiver<Result<u64, Failed>>,
 }
 
+/// Why a queued record was not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unsettled {
+    /// It is not in the journal.
+    Refused,
+    /// It may be there by now.
+    Late,
+    /// The journal was closed; it may be there.
+    Closed,
+}
+
+impl From<Unsettled> for JournalError {
+    fn from(unsettled: Unsettled) -> Self {
+        unavailable(match unsettled {
+            Unsettled::Refused => "the disk refused the record",
+            Unsettled::Late => "the disk did not answer in time",
+            Unsettled::Closed => "the journal is closed",
+        })
+    }
+}
+
 impl Writer {
     /// Appends `record` and returns when it is durable. After [`JournalError::Unavailable`] it may or may not
     /// be there; after any other error it is not.
     pub async fn append(&self, record: &Record) -> Result<Position, JournalError> {
         let outgoing = encode(record)?;
         let appending = self.enqueue(outgoing, false).await?;
-        self.settled(appending).await
+        Ok(self.settled(appending).await?)
     }
 
     /// Whether the journal took the last batch.
@@ -73,12 +94,12 @@ impl Writer {
     }
 
     /// Waits until a queued record is durable.
-    pub(crate) async fn settled(&self, appending: Appending) -> Result<Position, JournalError> {
+    pub(crate) async fn settled(&self, appending: Appending) -> Result<Position, Unsettled> {
         match timeout(self.append_timeout, appending.answer).await {
             Ok(Ok(Ok(sequence))) => Ok(Position { sequence }),
-            Ok(Ok(Err(Failed))) => Err(unavailable("the disk refused the record")),
-            Ok(Err(_)) => Err(unavailable("the journal is closed")),
-            Err(_) => Err(unavailable("the disk did not answer in time")),
+            Ok(Ok(Err(Failed))) => Err(Unsettled::Refused),
+            Ok(Err(_)) => Err(Unsettled::Closed),
+            Err(_) => Err(Unsettled::Late),
         }
     }
 
@@ -116,9 +137,12 @@ impl Writer {
         keep: bool,
     ) -> Result<(), JournalError> {
         let waiter = Waiter { ack, room, keep };
-        self.queue
-            .send(Message::Append(Pending { outgoing, waiter }))
-            .map_err(|_| unavailable("the journal is closed"))
+        let message = Message::Append(Pending { outgoing, waiter });
+        self.queue.send(message).map_err(|_| {
+            // Closed, or its thread broke: nothing will be written here again.
+            self.shared.healthy.store(false, Ordering::SeqCst);
+            unavailable("the journal is closed")
+        })
     }
 }
 

@@ -65,6 +65,8 @@ pub enum RefusalCode {
     InvalidRequest,
     /// The parameters around the arguments are wrong: a cursor, a state, a missing member.
     InvalidParams,
+    /// Headers that repeat parts of the body contradict it.
+    HeaderMismatch,
     /// The method is unknown.
     UnknownMethod,
     /// There is no such tool, resource or prompt, or the caller may not know of it.
@@ -122,12 +124,13 @@ pub struct RefusalForm {
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Unauthenticated,
         Self::WrongAudience,
         Self::InsufficientScope,
         Self::InvalidRequest,
         Self::InvalidParams,
+        Self::HeaderMismatch,
         Self::UnknownMethod,
         Self::UnknownTarget,
         Self::InvalidArguments,
@@ -168,6 +171,7 @@ impl RefusalCode {
             Self::InsufficientScope => form("insufficient_scope", 403, 403, false, false),
             Self::InvalidRequest => form("invalid_request", 400, -32600, false, false),
             Self::InvalidParams => form("invalid_params", 400, -32602, false, false),
+            Self::HeaderMismatch => form("header_mismatch", 400, -32020, false, false),
             Self::UnknownMethod => form("unknown_method", 404, -32601, false, false),
             Self::UnknownTarget => form("unknown_target", 404, -32602, false, false),
             Self::InvalidArguments => form("invalid_arguments", 422, -32602, true, false),
@@ -248,7 +252,7 @@ mod tests {
     fn own_rpc_codes_are_outside_the_reserved_ranges() {
         for code in RefusalCode::ALL {
             let form = code.form();
-            let standard = [-32600, -32601, -32602, -32021].contains(&form.rpc_code);
+            let standard = [-32600, -32601, -32602, -32020, -32021].contains(&form.rpc_code);
             assert!(
                 standard || form.rpc_code == i64::from(form.http_status) || form.rpc_code == 401
             );

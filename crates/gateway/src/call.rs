@@ -19,18 +19,14 @@ use crate::stage::resolve::resolve;
 use crate::stage::validate::validate;
 
 /// Runs one call and leaves exactly one closed audit record, whatever happens.
-pub async fn call(
-    gateway: &Gateway,
-    request: CallRequest,
-    port: &mut dyn ClientPort,
-) -> CallReply {
+pub async fn call(gateway: &Gateway, request: CallRequest, port: &mut dyn ClientPort) -> CallReply {
     let mut record = match record::open(gateway, request.operation.event(), &request.head) {
         Ok(record) => record,
         Err(refusal) => return CallReply::refused(refusal), // no record, no call
     };
     let outcome = admit(gateway, &mut record, request, port).await;
-    reply::note(gateway, &mut record, &outcome);
-    match record.close(gateway).await {
+    reply::note(&mut record, &outcome);
+    match record.close().await {
         Ok(()) => reply::from(outcome),
         Err(refusal) => CallReply::refused(refusal), // not recorded, not answered
     }
@@ -42,13 +38,18 @@ async fn admit(
     request: CallRequest,
     port: &mut dyn ClientPort,
 ) -> Result<Output, Refusal> {
+    let _slot = gateway.slot()?; // bounded
     let caller = authenticate(gateway, record, &request.head).await?; // who
     let resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
-    let arguments = validate(gateway, record, &resolved, &request)?; // JSON Schema, limits
+    let arguments = validate(record, &resolved, &request)?; // JSON Schema, limits
     let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
     let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
     let warrant = approve(gateway, inspected)?; // a person, if asked for
-    let invocation = Invocation { resolved, request, port };
+    let invocation = Invocation {
+        resolved,
+        request,
+        port,
+    };
     let output = invoke(gateway, record, warrant, invocation).await?; // the only one that leaves the building
     inspect_output(gateway, output) // may the content come out
 }

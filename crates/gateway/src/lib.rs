@@ -17,10 +17,11 @@ use std::sync::Arc;
 use sekimori_approval::Approvals;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_identity::{Authenticator, PublicUrl, ResourceUri};
 use sekimori_inspect::Inspector;
 use sekimori_policy::PolicyEngine;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use catalog::Catalog;
 use parked::Parked;
@@ -127,6 +128,16 @@ impl Gateway {
                 in_flight: Arc::new(Semaphore::new(parts.calls_in_flight_max)),
             },
         }
+    }
+
+    /// A place on the road, until it is dropped; refused when the gate is full.
+    pub(crate) fn slot(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.state.in_flight)
+            .try_acquire_owned()
+            .map_err(|_| {
+                let why = "the gate is full: too many calls at once; try again in a moment";
+                Refusal::new(RefusalCode::Busy, Stage::Listen, why)
+            })
     }
 
     /// Forgets calls whose answers nobody brought in time. To be called every few seconds.

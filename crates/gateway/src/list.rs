@@ -58,14 +58,23 @@ pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<List
     let mut record = record::open(gateway, EventKind::CatalogList, head)?;
     record.detail("list", kind.method().into());
     let listed = match authenticate::authenticate(gateway, &mut record, head).await {
-        Ok(caller) => Ok(Listing { items: visible(gateway, &caller, &head.endpoint, kind), caller }),
+        Ok(caller) => {
+            gateway.catalog.first_listings(&head.endpoint).await;
+            Ok(Listing {
+                items: visible(gateway, &caller, &head.endpoint, kind),
+                caller,
+            })
+        }
         Err(refusal) => Err(refusal),
     };
     match &listed {
-        Ok(listing) => record.detail("items", listing.items.len().into()),
+        Ok(listing) => {
+            record.detail("items", listing.items.len().into());
+            record.ended(OutcomeStatus::Success);
+        }
         Err(refusal) => record.refused(refusal),
     }
-    record.close(gateway).await?;
+    record.close().await?;
     listed
 }
 
@@ -73,11 +82,14 @@ pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<List
 /// streams. A refusal is recorded; a success is recorded by what follows.
 pub async fn open(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal> {
     match authenticate::identify(gateway, head).await {
-        Ok(caller) => Ok(caller),
+        Ok(caller) => {
+            gateway.catalog.first_listings(&head.endpoint).await;
+            Ok(caller)
+        }
         Err(refusal) => {
             let mut record = record::open(gateway, EventKind::AuthenticationFailure, head)?;
             record.refused(&refusal);
-            record.close(gateway).await?;
+            record.close().await?;
             Err(refusal)
         }
     }
@@ -91,9 +103,9 @@ pub async fn note_session(
     event: EventKind,
 ) -> Result<(), Refusal> {
     let mut record = record::open(gateway, event, head)?;
-    record.caller(caller);
+    record.caller(caller, head.claimed_client.as_deref());
     record.ended(OutcomeStatus::Success);
-    record.close(gateway).await
+    record.close().await
 }
 
 /// What the gate says of itself at an endpoint.
@@ -124,7 +136,10 @@ fn visible_tools(
     aggregate: bool,
 ) -> Vec<Box<RawValue>> {
     let listings: Vec<_> = entries.iter().map(|entry| entry.listing()).collect();
-    let known: Vec<_> = listings.iter().flat_map(|listing| listing.tools.values()).collect();
+    let known: Vec<_> = listings
+        .iter()
+        .flat_map(|listing| listing.tools.values())
+        .collect();
     let tools: Vec<_> = known.iter().map(|known| Arc::clone(&known.tool)).collect();
     let allowed = gateway.policy.visible(caller, &tools, gateway.clock.now());
     known
@@ -163,9 +178,17 @@ fn visible_others(
             ListKind::ResourceTemplates => &listing.templates,
         };
         for raw in raws {
-            let Ok(item) = RawObject::from_raw(raw) else { continue };
-            let Some(name) = item.get_str(member).map(Cow::into_owned) else { continue };
-            targets.push(Arc::new(read_only_target(&entry.connector, target_kind, &name)));
+            let Ok(item) = RawObject::from_raw(raw) else {
+                continue;
+            };
+            let Some(name) = item.get_str(member).map(Cow::into_owned) else {
+                continue;
+            };
+            targets.push(Arc::new(read_only_target(
+                &entry.connector,
+                target_kind,
+                &name,
+            )));
             items.push(if aggregate {
                 public(&entry.connector.name, kind, item, &name, raw)
             } else {
@@ -173,8 +196,14 @@ fn visible_others(
             });
         }
     }
-    let allowed = gateway.policy.visible(caller, &targets, gateway.clock.now());
-    items.into_iter().zip(allowed).filter_map(|(item, allowed)| allowed.then_some(item)).collect()
+    let allowed = gateway
+        .policy
+        .visible(caller, &targets, gateway.clock.now());
+    items
+        .into_iter()
+        .zip(allowed)
+        .filter_map(|(item, allowed)| allowed.then_some(item))
+        .collect()
 }
 
 /// The definition as clients of the endpoint of all connectors see it.

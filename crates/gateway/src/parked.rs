@@ -95,7 +95,10 @@ mod tests {
             target: target(),
             arguments: Digest::of(b"{}"),
             exchange,
-            ask: Ask { questions: Vec::new(), answers },
+            ask: Ask {
+                questions: Vec::new(),
+                answers,
+            },
         }
     }
 
@@ -131,12 +134,23 @@ mod tests {
             table.park(id, parked("user:anna"), Duration::ZERO).unwrap();
         }
         let id = Uuid::from_u128(u128::MAX);
-        assert_eq!(table.park(id, parked("user:anna"), Duration::ZERO), Err(Full));
+        assert_eq!(
+            table.park(id, parked("user:anna"), Duration::ZERO),
+            Err(Full)
+        );
         let late = limits::ELICITATION_TIMEOUT;
         let first = Uuid::from_u128(0);
-        assert!(table.take(first, &anna, &target(), Digest::of(b"{}"), late).is_none());
+        assert!(
+            table
+                .take(first, &anna, &target(), Digest::of(b"{}"), late)
+                .is_none()
+        );
         table.park(id, parked("user:anna"), late).unwrap();
         table.sweep(late + limits::ELICITATION_TIMEOUT);
-        assert!(table.take(id, &anna, &target(), Digest::of(b"{}"), late).is_none());
+        assert!(
+            table
+                .take(id, &anna, &target(), Digest::of(b"{}"), late)
+                .is_none()
+        );
     }
 }

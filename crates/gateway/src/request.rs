@@ -1,6 +1,7 @@
 //! What the faces hand to the road, and what they get back. No wire format here.
 
 use async_trait::async_trait;
+use http::HeaderMap;
 use sekimori_domain::caller::Source;
 use sekimori_domain::ids::{ConnectorName, CorrelationId, PrincipalId};
 use sekimori_domain::record::EventKind;
@@ -48,6 +49,8 @@ pub struct CallRequest {
     pub operation: Operation,
     /// `arguments` of a tool call or prompt, `argument` of a completion; not yet checked.
     pub arguments: Option<Box<RawValue>>,
+    /// Headers that came with the request, where its revision mirrors arguments in them.
+    pub mirrored: Option<HeaderMap>,
     /// The other members of `params`, hop-by-hop `_meta` members already taken out.
     pub rest: RawObject,
     /// What the client can do.

@@ -116,7 +116,11 @@ impl Sealer {
         content: &T,
         ends: i64,
     ) -> Result<String, SealFailed> {
-        let mut text = serde_json::to_vec(&Envelope { e: ends, c: content }).map_err(|_| SealFailed)?;
+        let mut text = serde_json::to_vec(&Envelope {
+            e: ends,
+            c: content,
+        })
+        .map_err(|_| SealFailed)?;
         let associated = associated(purpose, owner);
         let mut context = hmac::Context::with_key(&self.nonces);
         context.update(associated.as_ref());
@@ -172,7 +176,7 @@ fn associated(purpose: Purpose, owner: &PrincipalId) -> Aad<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const LIFE: Duration = Duration::from_secs(60);
+    const LIFE: Duration = Duration::from_mins(1);
 
     fn owner(name: &str) -> PrincipalId {
         PrincipalId::new(name).unwrap()
@@ -186,11 +190,16 @@ mod tests {
     fn opens_only_for_the_same_purpose_owner_key_and_time() {
         let sealer = Sealer::new(&[7; 32]).unwrap();
         let anna = owner("user:anna");
-        let sealed = sealer.seal(Purpose::Cursor, &anna, &"state", at(1000), LIFE).unwrap();
+        let sealed = sealer
+            .seal(Purpose::Cursor, &anna, &"state", at(1000), LIFE)
+            .unwrap();
         let open = |sealer: &Sealer, purpose, owner: &PrincipalId, text: &str, now| {
             sealer.open::<String>(purpose, owner, text, at(now))
         };
-        assert_eq!(open(&sealer, Purpose::Cursor, &anna, &sealed, 1059).unwrap(), "state");
+        assert_eq!(
+            open(&sealer, Purpose::Cursor, &anna, &sealed, 1059).unwrap(),
+            "state"
+        );
         assert!(open(&sealer, Purpose::Cursor, &anna, &sealed, 1060).is_err());
         assert!(open(&sealer, Purpose::Task, &anna, &sealed, 1000).is_err());
         assert!(open(&sealer, Purpose::Cursor, &owner("user:bob"), &sealed, 1000).is_err());
@@ -202,17 +211,35 @@ mod tests {
     fn handles_without_an_end_are_always_the_same_text() {
         let sealer = Sealer::new(&[7; 32]).unwrap();
         let anna = owner("user:anna");
-        let one = sealer.seal_forever(Purpose::Task, &anna, &"task-1").unwrap();
-        assert_eq!(one, sealer.seal_forever(Purpose::Task, &anna, &"task-1").unwrap());
-        assert_ne!(one, sealer.seal_forever(Purpose::Task, &anna, &"task-2").unwrap());
-        assert!(sealer.open::<String>(Purpose::Task, &anna, &one, Timestamp::MAX).is_ok());
+        let one = sealer
+            .seal_forever(Purpose::Task, &anna, &"task-1")
+            .unwrap();
+        assert_eq!(
+            one,
+            sealer
+                .seal_forever(Purpose::Task, &anna, &"task-1")
+                .unwrap()
+        );
+        assert_ne!(
+            one,
+            sealer
+                .seal_forever(Purpose::Task, &anna, &"task-2")
+                .unwrap()
+        );
+        assert!(
+            sealer
+                .open::<String>(Purpose::Task, &anna, &one, Timestamp::MAX)
+                .is_ok()
+        );
     }
 
     #[test]
     fn every_changed_character_is_noticed() {
         let sealer = Sealer::new(&[7; 32]).unwrap();
         let anna = owner("user:anna");
-        let sealed = sealer.seal(Purpose::Cursor, &anna, &1234_u32, at(0), LIFE).unwrap();
+        let sealed = sealer
+            .seal(Purpose::Cursor, &anna, &1234_u32, at(0), LIFE)
+            .unwrap();
         for at_char in 0..sealed.len() {
             let mut bytes = sealed.clone().into_bytes();
             bytes[at_char] = if bytes[at_char] == b'A' { b'B' } else { b'A' };
@@ -221,7 +248,11 @@ mod tests {
             assert!(opened.is_err(), "character {at_char}");
         }
         for garbage in ["", "AAAA", "日本", &"A".repeat(100_000)] {
-            assert!(sealer.open::<u32>(Purpose::Cursor, &anna, garbage, at(0)).is_err());
+            assert!(
+                sealer
+                    .open::<u32>(Purpose::Cursor, &anna, garbage, at(0))
+                    .is_err()
+            );
         }
     }
 }

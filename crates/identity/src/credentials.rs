@@ -18,7 +18,7 @@ pub(crate) const MISSING: &str = "authentication is needed: send an access token
     service-account key in the Authorization header, as \"Bearer <token>\"";
 
 /// What the request offers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Credentials {
     /// Nothing.
     None,
@@ -27,6 +27,7 @@ pub enum Credentials {
 }
 
 /// A bearer token as sent. It is wiped from memory after use and never shown.
+#[derive(Clone)]
 pub struct Bearer(Zeroizing<String>);
 
 impl Bearer {

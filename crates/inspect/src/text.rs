@@ -149,7 +149,10 @@ fn fold(c: char) -> Fold {
         '\u{3001}'..='\u{3035}'
         | '\u{3041}'..='\u{3096}'
         | '\u{309B}'..='\u{30FE}'
-        | '\u{3400}'..='\u{9FFF}' => Fold::Keep(c),
+        | '\u{3400}'..='\u{9FFF}'
+        // Hangul; and ㊙, which is a marking, not a letter.
+        | '\u{AC00}'..='\u{D7A3}'
+        | '\u{3299}' => Fold::Keep(c),
         '\u{FF61}'..='\u{FF9D}' => {
             let at = usize::try_from(u32::from(c) - 0xFF61).unwrap_or(usize::MAX);
             HALF_WIDTH
@@ -161,8 +164,6 @@ fn fold(c: char) -> Fold {
         '\u{FF01}'..='\u{FF5E}' => {
             char::from_u32(u32::from(c) - 0xFEE0).map_or(Fold::Drop, Fold::Keep)
         }
-        // Hangul; and ㊙, which is a marking, not a letter.
-        '\u{AC00}'..='\u{D7A3}' | '\u{3299}' => Fold::Keep(c),
         _ => match fold_simple(c) {
             Fold::Keep(kept) if kept == c => {
                 let mut parts = 0_usize;

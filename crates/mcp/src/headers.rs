@@ -246,20 +246,29 @@ impl Mirrored<'_> {
         if let Some(name) = self.name {
             expect(headers, &NAME, name, Form::Encoded)?;
         }
-        for param in self.params {
-            match param.text(self.arguments) {
-                Some(text) => expect(headers, &param.header, &text, Form::Encoded)?,
-                None if headers.contains_key(&param.header) => {
-                    return Err(HeaderMismatch::new(
-                        &param.header,
-                        "has no value in the body",
-                    ));
-                }
-                None => {}
-            }
-        }
-        Ok(())
+        check_params(self.params, self.arguments, headers)
     }
+}
+
+/// Checks the headers that mirror arguments against the arguments.
+pub fn check_params(
+    params: &[ParamHeader],
+    arguments: &Value,
+    headers: &HeaderMap,
+) -> Result<(), HeaderMismatch> {
+    for param in params {
+        match param.text(arguments) {
+            Some(text) => expect(headers, &param.header, &text, Form::Encoded)?,
+            None if headers.contains_key(&param.header) => {
+                return Err(HeaderMismatch::new(
+                    &param.header,
+                    "has no value in the body",
+                ));
+            }
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Whether a header may hold base64.

@@ -17,6 +17,7 @@ use crate::error::PolicyError;
 use crate::groups::GroupHierarchy;
 use crate::index::PolicyIndex;
 use crate::reads::Reads;
+use crate::shape;
 use crate::situation::FactsBuilder;
 use crate::vocabulary::Vocabulary;
 
@@ -221,6 +222,14 @@ fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Parsed, Vec<Diagnostic>>
     if text.len() > POLICY_TEXT_BYTES_MAX {
         let message = format!("the policy text is larger than {POLICY_TEXT_BYTES_MAX} bytes");
         return Err(vec![Diagnostic::error(None, message, "shorten it")]);
+    }
+    if let Some(offset) = shape::too_deep_at(text) {
+        let error = Diagnostic::error(
+            None,
+            "the policy is nested too deeply",
+            "split it into several policies; lists of names may be as long as you like",
+        );
+        return Err(vec![error.at(text, Some(offset))]);
     }
     let parsed =
         CedarPolicies::from_str(text).map_err(|errors| Diagnostic::from_parse(text, &errors))?;

@@ -25,6 +25,17 @@ impl GroupHierarchy {
         Self { above }
     }
 
+    /// Whether a member of `groups` belongs to the group `name`.
+    pub(crate) fn is_member(&self, groups: &[GroupName], name: &str) -> bool {
+        groups.iter().any(|group| {
+            let above = || self.above.get(group).map_or(&[][..], Vec::as_slice);
+            group.as_str() == name
+                || above()
+                    .binary_search_by(|parent| parent.as_str().cmp(name))
+                    .is_ok()
+        })
+    }
+
     /// Calls `found` once with the name of each group that a member of `groups` belongs to.
     pub(crate) fn memberships<'a>(
         &'a self,

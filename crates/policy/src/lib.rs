@@ -39,6 +39,7 @@ mod index;
 #[cfg(test)]
 mod property_tests;
 mod reads;
+mod shape;
 mod situation;
 mod visible;
 mod vocabulary;

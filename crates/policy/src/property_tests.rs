@@ -48,8 +48,16 @@ const RESOURCES: [&str; 9] = [
     "resource is Sekimori::Resource",
 ];
 
-const CONDITIONS: [&str; 18] = [
+const CONDITIONS: [&str; 26] = [
     "",
+    "when { principal in [Sekimori::Group::\"g0\", Sekimori::Group::\"g2\"] }",
+    "when { resource in [Sekimori::Connector::\"c0\", Sekimori::Connector::\"c2\"] }",
+    "unless { resource == Sekimori::Tool::\"c0/t1\" }",
+    "when { resource is Sekimori::Tool in Sekimori::Connector::\"c1\" }",
+    "when { {who: principal}.who has department }",
+    "unless { resource.class == \"read\" || resource.name like \"t1*\" }",
+    "when { [resource].contains(resource) && {what: resource}.what.name == \"t1\" }",
+    "when { context == context && context.auth.amr.contains(\"otp\") }",
     "when { action == Sekimori::Action::\"read\" }",
     "unless { action in [Sekimori::Action::\"delete\", Sekimori::Action::\"list\"] }",
     "when { context.auth.mfa }",

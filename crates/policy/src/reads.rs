@@ -85,6 +85,11 @@ pub(crate) struct Reads {
     pub(crate) principal_attributes: bool,
     pub(crate) resource_attributes: bool,
     pub(crate) resource: ResourceUse,
+    /// Groups and roles that are named. A policy can only ask for memberships that it names, and a principal
+    /// with all of its memberships is the dearest fact of all.
+    pub(crate) memberships: BTreeSet<(Kind, String)>,
+    /// Whether to give all memberships nevertheless.
+    pub(crate) all_memberships: bool,
 }
 
 impl Reads {
@@ -94,11 +99,24 @@ impl Reads {
             principal_attributes: true,
             resource_attributes: true,
             resource: ResourceUse::Identity,
+            memberships: BTreeSet::new(),
+            all_memberships: true,
         }
     }
 
-    /// What the conditions of `policy` read.
+    /// What `policy` reads.
     pub(crate) fn of(policy: &Policy) -> Self {
+        let mut reads = Self::of_conditions(policy);
+        for uid in policy.entity_literals() {
+            if let Some(kind @ (Kind::Group | Kind::Role)) = Kind::of_type(uid.type_name()) {
+                let name = uid.id().unescaped().to_owned();
+                reads.memberships.insert((kind, name));
+            }
+        }
+        reads
+    }
+
+    fn of_conditions(policy: &Policy) -> Self {
         if !policy.has_non_scope_constraint() {
             return Self::default();
         }
@@ -130,6 +148,8 @@ impl Reads {
         self.principal_attributes |= other.principal_attributes;
         self.resource_attributes |= other.resource_attributes;
         self.resource = self.resource.max(other.resource);
+        self.memberships.extend(other.memberships.iter().cloned());
+        self.all_memberships |= other.all_memberships;
     }
 
     fn scan(&mut self, expression: &Value) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use cedar_policy::{Context, Entities, Entity, Request, RestrictedExpression, Schema};
+use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sekimori_domain::caller::{Authentication, Caller, Principal};
@@ -159,13 +159,7 @@ impl FactsBuilder<'_> {
         let uid = self
             .vocabulary
             .uid(Kind::from(principal.kind), principal.id.as_str())?;
-        let mut parents = Vec::with_capacity(principal.groups.len() * 2);
-        self.groups.memberships(&principal.groups, |name| {
-            for kind in [Kind::Group, Kind::Role] {
-                parents.push(self.vocabulary.uid(kind, name));
-            }
-        });
-        let parents = parents.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let parents = self.memberships(principal, reads)?;
         let mut attributes = Vec::new();
         if reads.principal_attributes {
             let known = [
@@ -178,6 +172,28 @@ impl FactsBuilder<'_> {
         }
         Entity::new_with_tags(uid, attributes, parents, [])
             .map_err(|error| PolicyError::facts("principal", error))
+    }
+
+    fn memberships(
+        &self,
+        principal: &Principal,
+        reads: &Reads,
+    ) -> Result<Vec<EntityUid>, PolicyError> {
+        let mut uids = Vec::new();
+        if reads.all_memberships {
+            self.groups.memberships(&principal.groups, |name| {
+                for kind in [Kind::Group, Kind::Role] {
+                    uids.push(self.vocabulary.uid(kind, name));
+                }
+            });
+        } else {
+            for (kind, name) in &reads.memberships {
+                if self.groups.is_member(&principal.groups, name) {
+                    uids.push(self.vocabulary.uid(*kind, name));
+                }
+            }
+        }
+        uids.into_iter().collect()
     }
 
     fn resource(&self, tool: &Tool, reads: &Reads) -> Result<Entity, PolicyError> {

@@ -40,7 +40,13 @@ impl Installation {
             .await
             .context("the database cannot be opened (store.url)")?;
         let spool = Spool::open(&config.server.data_dir)?;
-        Ok(Self { config, store, clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIds), spool })
+        Ok(Self {
+            config,
+            store,
+            clock: Arc::new(SystemClock::new()),
+            ids: Arc::new(SystemIds),
+            spool,
+        })
     }
 
     /// Records what an administrator did on the command line. It is durable when this returns; the running
@@ -51,7 +57,9 @@ impl Installation {
         detail: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> anyhow::Result<()> {
         let record = self.administration(event, detail);
-        self.spool.put(&record).context("the audit record could not be written, so nothing was done")
+        self.spool
+            .put(&record)
+            .context("the audit record could not be written, so nothing was done")
     }
 
     fn administration(
@@ -105,10 +113,21 @@ impl Installation {
 
 /// Who runs the command, as the operating system knows them.
 pub(crate) fn operator() -> String {
-    #[expect(clippy::disallowed_methods, reason = "who runs a command is told by its environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "who runs a command is told by its environment"
+    )]
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-    let user = user.unwrap_or_else(|_| format!("uid-{}", nix::unistd::getuid()));
-    format!("os:{user}")
+    user.map_or_else(
+        |_| format!("os:uid-{}", own_uid()),
+        |user| format!("os:{user}"),
+    )
+}
+
+/// The user id that this process runs under; `?` where `/proc` does not tell.
+fn own_uid() -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |own| own.uid().to_string())
 }
 
 /// Makes a folder that only its owner may enter.

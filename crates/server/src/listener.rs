@@ -68,15 +68,18 @@ impl Listener {
                 () = stop.cancelled() => break,
                 accepted = accept(&self.socket, &slots) => accepted,
             };
-            let Some((stream, peer, slot)) = accepted else { continue };
+            let Some((stream, peer, slot)) = accepted else {
+                continue;
+            };
             let router = router.clone();
             let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(peer));
                 let router = router.clone();
                 async move { Ok::<_, Infallible>(answer(router, request).await) }
             });
-            let connection =
-                builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+            let connection = builder
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .into_owned();
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
@@ -86,7 +89,10 @@ impl Listener {
             });
         }
         drop(self.socket);
-        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        if tokio::time::timeout(drain, graceful.shutdown())
+            .await
+            .is_err()
+        {
             tracing::warn!("connections were cut after {} s", drain.as_secs());
         }
     }
@@ -102,7 +108,11 @@ async fn answer(router: Router, request: Request<Incoming>) -> http::Response<Bo
 async fn accept(
     socket: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(
+    tokio::net::TcpStream,
+    SocketAddr,
+    tokio::sync::OwnedSemaphorePermit,
+)> {
     // The slot comes first: beyond the limit, connections wait in the operating system's queue.
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match socket.accept().await {

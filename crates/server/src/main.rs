@@ -22,7 +22,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
@@ -34,7 +37,10 @@ fn main() -> ExitCode {
 }
 
 /// Tells what went wrong with its causes, one a line.
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a command that failed"
+)]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("sekimori: {error}");
     for cause in error.chain().skip(1) {

@@ -54,7 +54,11 @@ async fn ready(State(operations): State<Operations>) -> impl IntoResponse {
         })
         .collect();
     let ready = journal && !draining;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = json!({
         "ready": ready, "journal": journal, "store": store, "draining": draining,
         "connectors": connectors,
@@ -63,5 +67,8 @@ async fn ready(State(operations): State<Operations>) -> impl IntoResponse {
 }
 
 async fn metrics(State(operations): State<Operations>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], operations.metrics.render())
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        operations.metrics.render(),
+    )
 }

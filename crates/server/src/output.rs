@@ -22,7 +22,11 @@ impl Output {
         value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<()> {
-        let shown = if self.json { serde_json::to_string_pretty(value)? } else { text(value) };
+        let shown = if self.json {
+            serde_json::to_string_pretty(value)?
+        } else {
+            text(value)
+        };
         line(&shown)
     }
 }
@@ -59,7 +63,9 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 fn width(text: &str) -> usize {
-    text.chars().map(|char| if is_wide(char) { 2 } else { 1 }).sum()
+    text.chars()
+        .map(|char| if is_wide(char) { 2 } else { 1 })
+        .sum()
 }
 
 fn is_wide(char: char) -> bool {
@@ -72,7 +78,10 @@ mod tests {
 
     #[test]
     fn tables_line_up_with_japanese() {
-        let rows = vec![vec!["名簿".to_owned(), "x".to_owned()], vec!["ab".to_owned(), "y".to_owned()]];
+        let rows = vec![
+            vec!["名簿".to_owned(), "x".to_owned()],
+            vec!["ab".to_owned(), "y".to_owned()],
+        ];
         assert_eq!(table(&["name", "v"], &rows), "name  v\n名簿  x\nab    y\n");
     }
 }

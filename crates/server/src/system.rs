@@ -16,14 +16,18 @@ pub(crate) struct SystemClock {
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else takes")]
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+        }
     }
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else takes")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everything else takes"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -53,21 +57,33 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 impl Secrets for SystemSecrets {
     fn resolve(&self, reference: &SecretRef) -> Result<String, SecretError> {
-        match reference {
+        let found = match reference {
             SecretRef::Value(value) => Ok(value.clone()),
-            #[expect(clippy::disallowed_methods, reason = "secrets are looked up when they are used")]
-            SecretRef::Env(name) => std::env::var(name)
-                .map_err(|_| SecretError::new(format!("the variable {name} is not set"))),
-            SecretRef::File(path) => {
-                let problem = |why: &str| SecretError::new(format!("the file {path} {why}"));
-                let size = std::fs::metadata(path).map_err(|_| problem("cannot be read"))?.len();
-                if size > SECRET_BYTES_MAX {
-                    return Err(problem("is too large for a secret"));
-                }
-                let text =
-                    std::fs::read_to_string(path).map_err(|_| problem("cannot be read as text"))?;
-                Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "secrets are looked up when they are used"
+            )]
+            SecretRef::Env(name) => {
+                std::env::var(name).map_err(|_| format!("the variable {name} is not set"))
             }
-        }
+            SecretRef::File(path) => read_secret(path),
+        };
+        // Where it should have been is for the operator; the caller learns only that it is missing.
+        found.map_err(|why| {
+            tracing::error!(why, "a secret of a connector could not be read");
+            SecretError
+        })
     }
+}
+
+fn read_secret(path: &str) -> Result<String, String> {
+    let problem = |why: &str| format!("the file {path} {why}");
+    let size = std::fs::metadata(path)
+        .map_err(|_| problem("cannot be read"))?
+        .len();
+    if size > SECRET_BYTES_MAX {
+        return Err(problem("is too large for a secret"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|_| problem("cannot be read as text"))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -1,6 +1,7 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
 use std::fs;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::caller::Source;
-use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::clock::Clock;
+use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
@@ -21,14 +23,16 @@ use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Parts, Settings};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, Credentials, Fetch, FetchError, Random as _, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
+    Random as _, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
     CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
 };
 use sekimori_store::{DefinitionChange, NewPolicySet, Store};
-use sekimori_upstream::{Egress, Upstream, UpstreamDeps};
+use sekimori_upstream::egress::{self, Egress, HostPattern, HttpClient, Networks, SystemResolver};
+use sekimori_upstream::{Deps, Upstream};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -68,37 +72,49 @@ pub(crate) struct Node {
 pub(crate) fn upstream_maker(
     config: &Config,
     clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
 ) -> anyhow::Result<refresh::MakeUpstream> {
-    let egress = egress(config)?;
-    Ok(Arc::new(move |connector| {
-        let deps = UpstreamDeps {
-            clock: Arc::clone(&clock),
-            ids: Arc::clone(&ids),
-            egress: Arc::clone(&egress),
-            secrets: Arc::new(SystemSecrets),
-        };
-        Arc::new(Upstream::new(connector, deps))
+    let deps = Deps {
+        clock,
+        egress: egress(config)?,
+        secrets: Arc::new(SystemSecrets),
+        inherited_env: inherited_environment(),
+    };
+    Ok(Arc::new(move |connector: Arc<Connector>| {
+        Arc::new(Upstream::new((*connector).clone(), deps.clone()))
     }))
 }
 
-fn egress(config: &Config) -> anyhow::Result<Arc<Egress>> {
+/// What child processes inherit.
+fn inherited_environment() -> Vec<(String, String)> {
+    std::env::vars()
+        .filter(|(name, _)| matches!(name.as_str(), "PATH" | "LANG"))
+        .collect()
+}
+
+fn egress(config: &Config) -> anyhow::Result<Egress> {
     let ca = match &config.egress.ca_file {
         Some(path) => Some(
-            fs::read(path).with_context(|| format!("egress.ca_file {} cannot be read", path.display()))?,
+            fs::read(path)
+                .with_context(|| format!("egress.ca_file {} cannot be read", path.display()))?,
         ),
         None => None,
     };
-    let egress = Egress::new(&config.egress.allow, ca.as_deref()).context("egress")?;
-    Ok(Arc::new(egress))
+    let allow = config
+        .egress
+        .allow
+        .iter()
+        .map(|pattern| {
+            pattern
+                .parse::<HostPattern>()
+                .with_context(|| format!("egress.allow: {pattern}"))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
 }
 
 impl Node {
     /// Starts everything but the listeners.
-    pub(crate) async fn start(
-        installation: Installation,
-        access: Access,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn start(installation: Installation, access: Access) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let audit = open_audit(&installation).await?;
@@ -107,11 +123,7 @@ impl Node {
         let (drifted, drift) = mpsc::unbounded_channel();
         let source = refresh::Source {
             store: Arc::clone(&installation.store),
-            make_upstream: upstream_maker(
-                &installation.config,
-                Arc::clone(&installation.clock),
-                Arc::clone(&installation.ids),
-            )?,
+            make_upstream: upstream_maker(&installation.config, Arc::clone(&installation.clock))?,
             clock: Arc::clone(&installation.clock),
             drifted,
         };
@@ -133,12 +145,26 @@ impl Node {
             },
             calls_in_flight_max: installation.config.limits.calls_in_flight,
         }));
-        note(&gateway, EventKind::GatewayStart, json!({"version": env!("CARGO_PKG_VERSION")})).await?;
+        note(
+            &gateway,
+            EventKind::GatewayStart,
+            json!({"version": env!("CARGO_PKG_VERSION")}),
+        )
+        .await?;
         let first = Arc::clone(&catalog);
         tasks.spawn(async move { refresh::reload_and_list(&first).await });
         tasks.spawn(refresh::follow(catalog, stop.clone()));
-        tasks.spawn(follow_policies(Arc::clone(&installation.store), policy, installation.config.policy_settings()?, stop.clone()));
-        tasks.spawn(keep_house(Arc::clone(&gateway), installation.spool.clone(), stop.clone()));
+        tasks.spawn(follow_policies(
+            Arc::clone(&installation.store),
+            policy,
+            installation.config.policy_settings()?,
+            stop.clone(),
+        ));
+        tasks.spawn(keep_house(
+            Arc::clone(&gateway),
+            installation.spool.clone(),
+            stop.clone(),
+        ));
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
         let maintained = Arc::clone(&identity);
         let ended = stop.clone();
@@ -175,13 +201,17 @@ impl Node {
 
     /// The MCP face over HTTP.
     pub(crate) fn router(&self) -> anyhow::Result<axum::Router> {
-        Ok(face::router(Arc::clone(&self.gateway), self.face_settings()?))
+        Ok(face::router(
+            Arc::clone(&self.gateway),
+            self.face_settings()?,
+        ))
     }
 
     fn face_settings(&self) -> anyhow::Result<face::Settings> {
         let config = &self.installation.config;
-        let mut hosts: Vec<String> =
-            ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec();
+        let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"]
+            .map(str::to_owned)
+            .to_vec();
         let url: http::Uri = self.gateway.settings.public_url.as_str().parse()?;
         hosts.extend(url.host().map(str::to_owned));
         Ok(face::Settings {
@@ -190,7 +220,12 @@ impl Node {
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
             tasks: self.requests.clone(),
-            issuers: config.identity.issuers.iter().map(|one| one.issuer.clone()).collect(),
+            issuers: config
+                .identity
+                .issuers
+                .iter()
+                .map(|one| one.issuer.clone())
+                .collect(),
             ..face::Settings::default()
         })
     }
@@ -205,14 +240,20 @@ impl Node {
             .map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
         let template = Head {
             credentials,
-            source: Source { ip: None, user_agent: None },
+            source: Source {
+                ip: None,
+                user_agent: None,
+            },
             endpoint: connector.map_or(Endpoint::All, Endpoint::Connector),
             correlation: CorrelationId::from_uuid(self.gateway.ids.next()),
             trace: None,
             claimed_client: None,
             bound_to: None,
         };
-        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+        let input =
+            tokio::fs::File::from_std(std::io::stdin().as_fd().try_clone_to_owned()?.into());
+        let output =
+            tokio::fs::File::from_std(std::io::stdout().as_fd().try_clone_to_owned()?.into());
         face::stdio::serve(
             Arc::clone(&self.gateway),
             self.face_settings()?,
@@ -234,14 +275,17 @@ impl Node {
         // Requests under way end with their records.
         self.requests.close();
         let drain = Duration::from_secs(self.installation.config.server.drain_seconds);
-        if tokio::time::timeout(drain, self.requests.wait()).await.is_err() {
+        if tokio::time::timeout(drain, self.requests.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("calls were still under way; they are recorded as cancelled");
         }
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.gateway.identity.flush().await;
         for entry in self.gateway.catalog.entries().values() {
-            entry.upstream.close().await;
+            entry.upstream.close();
         }
         if let Err(error) = note(&self.gateway, EventKind::GatewayStop, json!({})).await {
             tracing::error!(%error, "the stop could not be recorded");
@@ -252,7 +296,11 @@ impl Node {
 }
 
 /// Records something that the node itself did.
-async fn note(gateway: &Gateway, event: EventKind, detail: serde_json::Value) -> anyhow::Result<()> {
+async fn note(
+    gateway: &Gateway,
+    event: EventKind,
+    detail: serde_json::Value,
+) -> anyhow::Result<()> {
     let correlation = CorrelationId::from_uuid(gateway.ids.next());
     let detail = match detail {
         serde_json::Value::Object(members) => members.into_iter().collect(),
@@ -290,11 +338,11 @@ fn open_identity(
         issuers: config.issuers()?,
         anonymous_on_loopback: access == Access::AnybodyOnLoopback,
     };
-    let fetch = Arc::new(GuardedFetch { egress: egress(config)? });
+    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config)?);
     let authenticator = Authenticator::new(
         authenticator_config,
-        Arc::clone(&installation.store),
-        fetch,
+        &fetch,
+        CredentialStores::of(&*installation.store),
         Arc::clone(&installation.clock),
     )
     .context("identity")?;
@@ -310,7 +358,10 @@ async fn open_policy(installation: &Installation) -> anyhow::Result<Arc<PolicyEn
         None => install_default_policies(installation).await?,
     };
     let compiled = CompiledPolicies::compile(&set, &settings).with_context(|| {
-        format!("the active policies (version {}) cannot be used; see: sekimori policy check", set.version)
+        format!(
+            "the active policies (version {}) cannot be used; see: sekimori policy check",
+            set.version
+        )
     })?;
     Ok(Arc::new(PolicyEngine::new(compiled)))
 }
@@ -330,7 +381,11 @@ pub(crate) async fn install_default_policies(
     let set = policies.append(&new).await?;
     installation.note(
         EventKind::PolicyChange,
-        [("action", json!("activate")), ("version", json!(set.version)), ("why", json!("first start"))],
+        [
+            ("action", json!("activate")),
+            ("version", json!(set.version)),
+            ("why", json!("first start")),
+        ],
     )?;
     policies.activate(set.version, "sekimori", now).await?;
     Ok(set)
@@ -343,10 +398,16 @@ fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {
     let mut key = [0; 32];
     if path.exists() {
         let found = fs::read(&path).context("seal.key cannot be read")?;
-        key = found.try_into().map_err(|_| anyhow::anyhow!("seal.key is damaged: 32 bytes expected"))?;
+        key = found
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("seal.key is damaged: 32 bytes expected"))?;
     } else {
         SystemRandom.fill(&mut key)?;
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         std::io::Write::write_all(&mut file, &key)?;
         file.sync_all()?;
     }
@@ -375,12 +436,17 @@ async fn follow_policies(
                 continue;
             }
         };
-        if active.version == engine.version() {
+        if active.version == engine.active().version() {
             continue;
         }
         let version = active.version;
         if let Err(error) = engine.reload(&active, &settings) {
-            tracing::error!(alert = true, version, error = &error as &dyn std::error::Error, "policies cannot be used; the last good set stays");
+            tracing::error!(
+                alert = true,
+                version,
+                error = &error as &dyn std::error::Error,
+                "policies cannot be used; the last good set stays"
+            );
         }
     }
 }
@@ -433,14 +499,62 @@ async fn record_drift(
     }
 }
 
-/// Fetches issuers' documents through the egress guard.
+/// Fetches issuers' documents through the egress guard. The hosts of configured issuers are allowed, and
+/// those that their metadata names on the allowlist.
 struct GuardedFetch {
-    egress: Arc<Egress>,
+    client: HttpClient,
+}
+
+/// How long an issuer may take to answer.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest document of an issuer.
+const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+
+impl GuardedFetch {
+    fn new(config: &Config) -> anyhow::Result<Self> {
+        let mut hosts = Vec::new();
+        let mut networks = Networks::Public;
+        for issuer in &config.identity.issuers {
+            for url in [Some(&issuer.issuer), issuer.jwks_uri.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                let url: http::Uri = url.parse().context("identity.issuers")?;
+                let host = url
+                    .host()
+                    .context("identity.issuers: an address without host")?;
+                let default = if url.scheme_str() == Some("http") {
+                    80
+                } else {
+                    443
+                };
+                hosts.push(HostPattern::exactly(
+                    host,
+                    url.port_u16().unwrap_or(default),
+                ));
+            }
+            if issuer.allow_private_network {
+                networks = Networks::AlsoPrivate;
+            }
+        }
+        Ok(Self {
+            client: egress(config)?.client(hosts, networks),
+        })
+    }
 }
 
 #[async_trait]
 impl Fetch for GuardedFetch {
     async fn get_json(&self, url: &http::Uri) -> Result<Bytes, FetchError> {
-        self.egress.get_json(url).await
+        let fetched = self
+            .client
+            .get_json(&url.to_string(), DOCUMENT_BYTES_MAX, FETCH_TIMEOUT)
+            .await;
+        match fetched {
+            Ok(fetched) => Ok(fetched.body),
+            Err(egress::FetchError::Status(404)) => Err(FetchError::NotFound),
+            Err(error @ egress::FetchError::Egress(_)) => Err(FetchError::Forbidden(error.into())),
+            Err(error) => Err(FetchError::Unavailable(error.into())),
+        }
     }
 }

@@ -177,6 +177,18 @@ impl From<Option<Vec<u8>>> for Param {
     }
 }
 
+/// Refuses what PostgreSQL can't hold, on both, so that they behave alike.
+pub(crate) fn check(statement: &Statement) -> Result<()> {
+    let has_null = |param: &Param| matches!(param, Param::Text(Some(text)) if text.contains('\0'));
+    if statement.params.iter().any(has_null) {
+        return Err(StoreError::Invalid {
+            what: statement.what,
+            rule: "it must not hold a null character",
+        });
+    }
+    Ok(())
+}
+
 /// A row; its cells are taken from left to right.
 #[derive(Debug)]
 pub(crate) struct Row {

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::changes::POLL_INTERVAL;
 use crate::database::{
-    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, sql_text,
+    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, check, sql_text,
 };
 use crate::error::{Result, StoreError};
 use crate::migration;
@@ -151,6 +151,7 @@ impl Transaction for PostgresTransaction {
 }
 
 fn prepare(statement: Statement) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>> {
+    check(&statement)?;
     let mut arguments = PgArguments::default();
     for param in statement.params {
         match param {

@@ -21,7 +21,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::database::{
-    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, placeholders, sql_text,
+    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, check, placeholders,
+    sql_text,
 };
 use crate::error::{Result, StoreError};
 use crate::migration;
@@ -182,6 +183,7 @@ impl Transaction for SqliteTransaction {
 }
 
 fn prepare(statement: Statement) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>> {
+    check(&statement)?;
     let mut arguments = SqliteArguments::default();
     for param in statement.params {
         match param {

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Status(u16),
     /// The caller went away.
     Cancelled,
+    /// The warrant ended before the upstream was asked.
+    WarrantExpired,
 }
 
 impl Fault {
@@ -41,6 +43,7 @@ impl Fault {
                 connector,
                 why: "the caller went away".to_owned(),
             },
+            Self::WarrantExpired => UpstreamError::WarrantExpired { connector },
             Self::Timeout(limit) => UpstreamError::Timeout {
                 connector,
                 seconds: limit.as_secs(),

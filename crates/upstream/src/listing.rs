@@ -49,7 +49,10 @@ impl ListMethod {
     }
 }
 
-pub(crate) async fn list(inner: &Inner, method: ListMethod) -> Result<Vec<Box<RawValue>>, Fault> {
+pub(crate) async fn list(
+    inner: &Arc<Inner>,
+    method: ListMethod,
+) -> Result<Vec<Box<RawValue>>, Fault> {
     let session = inner.session().await?;
     let capabilities = RawObject::from_raw_or_empty(Some(&session.discovery.capabilities));
     if !capabilities.contains(method.capability()) {

@@ -116,6 +116,8 @@ pub(crate) struct Opened {
     pub(crate) link: Link,
     pub(crate) router: Router,
     pub(crate) ended: CancellationToken,
+    /// Ends the connection, and a child process, when nothing comes of it.
+    pub(crate) tasks: DropGuard,
 }
 
 /// What one connector allows.
@@ -280,7 +282,7 @@ fn modern(opened: Opened, discovery: Discovery) -> Session {
         discovery,
         link: opened.link,
         router,
-        _tasks: opened.ended.clone().drop_guard(),
+        _tasks: opened.tasks,
         ended: opened.ended,
         level: Mutex::default(),
     }
@@ -332,7 +334,7 @@ async fn initialize(opened: Opened, terms: Terms, id: u64) -> Result<Session, Fa
         discovery,
         link,
         router: Some(opened.router),
-        _tasks: opened.ended.clone().drop_guard(),
+        _tasks: opened.tasks,
         ended: opened.ended,
         level: Mutex::default(),
     })

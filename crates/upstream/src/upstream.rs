@@ -12,8 +12,10 @@ use sekimori_domain::road::Warrant;
 use sekimori_mcp::headers::ParamHeader;
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, broadcast, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempts::Attempts;
 use crate::drive;
 use crate::egress::{Egress, HostPattern, HttpClient, Networks};
 use crate::exchange::{Event, Exchange, UpstreamError};
@@ -64,7 +66,7 @@ pub enum ListMethod {
 }
 
 /// One connector's client. Cheap to clone; all clones share sessions and child process. Everything that
-/// runs for it ends when the last clone is dropped, or at [`Upstream::close`].
+/// runs for it ends when the last clone and the last exchange are dropped, or at [`Upstream::close`].
 #[derive(Debug, Clone)]
 pub struct Upstream {
     inner: Arc<Inner>,
@@ -78,7 +80,7 @@ pub(crate) struct Inner {
     endpoint: Result<Option<Endpoint>, Fault>,
     session: RwLock<Option<SharedSession>>,
     /// Held while a session is made, so that only one is.
-    establishing: Mutex<()>,
+    establishing: Mutex<Attempts>,
     ids: AtomicU64,
     notices: broadcast::Sender<Notice>,
     /// Arguments that tools want mirrored in headers.
@@ -142,9 +144,11 @@ impl Upstream {
     /// Makes a call under a warrant, which is used up. Dropping the exchange cancels the call.
     pub fn invoke(&self, warrant: Warrant, outgoing: Outgoing) -> Exchange {
         let (exchange, events, cancelled) = Exchange::new();
-        let inner = Arc::clone(&self.inner);
+        let upstream = self.clone();
         tokio::spawn(async move {
-            let done = drive::run(&inner, &warrant, &outgoing, &events, cancelled).await;
+            // The whole of it: what runs for the call must not end with the caller's clone.
+            let upstream = upstream;
+            let done = drive::run(&upstream.inner, &warrant, &outgoing, &events, cancelled).await;
             // The receiver is gone if the exchange was dropped.
             drop(events.send(Event::Done(done)).await);
         });
@@ -215,19 +219,32 @@ impl Inner {
         session.clone().filter(|session| !session.is_over())
     }
 
-    /// The session, made if there is none.
-    pub(crate) async fn session(&self) -> Result<SharedSession, Fault> {
+    /// The session, made if there is none. Making it goes on when the caller goes away: others wait for
+    /// it, and a child process that is slow to start must not be started again and again.
+    pub(crate) async fn session(self: &Arc<Self>) -> Result<SharedSession, Fault> {
         if let Some(session) = self.current() {
             return Ok(session);
         }
-        let _only_one = self.establishing.lock().await;
+        let inner = Arc::clone(self);
+        let asked_at = Instant::now();
+        let made = tokio::spawn(async move { inner.make_session(asked_at).await });
+        made.await
+            .unwrap_or_else(|_| Err(Fault::unavailable("the connector is closed")))
+    }
+
+    async fn make_session(&self, asked_at: Instant) -> Result<SharedSession, Fault> {
+        let mut attempts = self.establishing.lock().await;
         if let Some(session) = self.current() {
             return Ok(session);
         }
         if self.closed.is_cancelled() {
             return Err(Fault::unavailable("the connector is closed"));
         }
-        let session = Arc::new(self.establish().await?);
+        let is_child = matches!(self.connector.transport, Transport::Stdio { .. });
+        attempts.may_try(asked_at, is_child)?;
+        let made = self.establish().await;
+        attempts.note(made.as_ref().err());
+        let session = Arc::new(made?);
         *self.session.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&session));
         tracing::info!(
             connector = self.connector.name.as_str(),
@@ -254,6 +271,7 @@ impl Inner {
     async fn open(&self) -> Result<Opened, Fault> {
         let router = Router::new(self.notices.clone());
         let ended = self.closed.child_token();
+        let tasks = ended.clone().drop_guard();
         let link = match &self.connector.transport {
             Transport::Http { headers, .. } => {
                 let endpoint = self.endpoint()?;
@@ -292,6 +310,7 @@ impl Inner {
             link,
             router,
             ended,
+            tasks,
         })
     }
 

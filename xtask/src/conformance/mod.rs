@@ -20,7 +20,7 @@ use self::report::{Report, Requirements};
 use crate::gate::Gate;
 use crate::mcp::Client;
 use crate::process::Running;
-use crate::run::{built, cache, cargo, run};
+use crate::run::{built, cache, cargo, run, wait_for};
 use crate::setup::{Part, node, node_module, setup};
 use crate::ui::{Steps, note, out};
 
@@ -70,7 +70,17 @@ pub(crate) struct ConformanceArgs {
     direct: bool,
     /// Take the binaries and counterparts as they are
     #[arg(long)]
-    pub(crate) no_build: bool,
+    no_build: bool,
+}
+
+impl ConformanceArgs {
+    /// All cells, with what is built and installed already.
+    pub(crate) fn built() -> Self {
+        Self {
+            no_build: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// One run of the suite: a set of requirements against a fixture of an era.
@@ -154,7 +164,7 @@ fn run_cell(args: &ConformanceArgs, cell: &Cell, results: &Path) -> Result<Repor
     } else {
         let gate = Gate::with_open_connector(&folder.join("gate"), "fixture", fixture.url())?;
         let url = gate.connector_url("fixture");
-        check_fixture_is_behind(&url)?;
+        wait_for_fixture(&url)?;
         run_suite(args, cell, &url, &folder)?;
     }
     let requirements = Requirements::read(cell.revision)?;
@@ -176,12 +186,17 @@ fn start_fixture(era: Era, folder: &Path) -> Result<Running> {
     )
 }
 
-fn check_fixture_is_behind(url: &str) -> Result<()> {
-    let tools = Client::new(url, None).tools()?;
-    if !tools.iter().any(|tool| tool.name == FIXTURE_TOOL) {
-        bail!("{url} does not offer the fixture's tools: the results would mean nothing");
-    }
-    Ok(())
+/// Waits until the gate has read what the fixture offers.
+fn wait_for_fixture(url: &str) -> Result<()> {
+    let client = Client::new(url, None);
+    wait_for("the fixture behind the gate", FIXTURE_START_MAX, || {
+        // Until then the gate offers nothing, which is an error for a client.
+        let tools = client.tools().unwrap_or_default();
+        Ok(tools
+            .iter()
+            .any(|tool| tool.name == FIXTURE_TOOL)
+            .then_some(()))
+    })
 }
 
 /// The suite's exit code only says that something failed; the result files say what.

@@ -7,6 +7,7 @@ mod world;
 
 use std::fs;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
@@ -15,7 +16,8 @@ use self::report::Report;
 use self::tour::Tour;
 use self::world::{Upstream, World};
 use crate::gate::{Gate, Home};
-use crate::run::{cargo, root, run};
+use crate::mcp::Client;
+use crate::run::{cargo, root, run, wait_for};
 use crate::setup::setup;
 use crate::ui::{Steps, note, out};
 
@@ -35,6 +37,11 @@ pub(crate) struct DemoArgs {
 
 /// The employee whom the tour follows.
 const EMPLOYEE: &str = "hanako";
+
+/// Her role: in the shipped policies, it may read.
+const ROLE: &str = "employee";
+
+const SERVERS_START_MAX: Duration = Duration::from_mins(1);
 
 /// Prepares everything, takes the tour, and keeps serving unless told otherwise.
 pub(crate) fn demo(args: &DemoArgs) -> Result<()> {
@@ -100,6 +107,7 @@ fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<(World, Running, String
     })?;
     let key = steps.run("key", || make_key(&home))?;
     let gate = steps.run("gate", || home.serve(&[]))?;
+    steps.run("servers", || wait_for_servers(&gate, &key, &world))?;
     Ok((world, Running { home, gate }, key))
 }
 
@@ -123,6 +131,16 @@ fn classify(home: &Home, upstream: &Upstream) -> Result<()> {
         home.sekimori(&["tool", "classify", upstream.name, tool, "--class", class])?;
     }
     Ok(())
+}
+
+/// The gate answers at once; its servers take some seconds to start and say what they offer.
+fn wait_for_servers(gate: &Gate, key: &str, world: &World) -> Result<()> {
+    let employee = Client::new(&gate.url(), Some(key));
+    let granted: usize = world.upstreams.iter().map(Upstream::reads).sum();
+    wait_for("the servers behind the gate", SERVERS_START_MAX, || {
+        let tools = employee.tools().unwrap_or_default();
+        Ok((tools.len() == granted).then_some(()))
+    })
 }
 
 fn check_port(port: u16) -> Result<()> {
@@ -151,7 +169,7 @@ fn make_key(home: &Home) -> Result<String> {
         "--purpose",
         "the guided tour",
         "--group",
-        "employee",
+        ROLE,
     ])?;
     let key = made.get("key").and_then(serde_json::Value::as_str);
     key.map(str::to_owned)

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::Running;
 use super::report::Report;
 use super::world::World;
+use super::{EMPLOYEE, ROLE, Running};
 use crate::mcp::{Answer, Client};
 use crate::run::wait_for;
 
@@ -186,7 +186,12 @@ impl<'a> Tour<'a> {
     }
 
     fn explain(&self) -> Result<String> {
-        self.running.home.sekimori(&["policy", "explain"])
+        let user = format!("service:{EMPLOYEE}");
+        let asked = ["policy", "explain", "--service-account", "--user", &user];
+        let about = ["--group", ROLE, "--tool", "files/write_file"];
+        self.running
+            .home
+            .sekimori(&[&asked[..], &about[..]].concat())
     }
 
     fn verify(&self) -> Result<String> {

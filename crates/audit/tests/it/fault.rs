@@ -35,7 +35,7 @@ fn a_failed_sync_moves_the_batch_to_a_new_segment() {
     assert!(journal.writer().is_healthy());
     assert_eq!(segments(dir.path()).len(), 2);
     let report = verify(dir.path()).unwrap();
-    assert!(report.is_whole(), "{report:?}");
+    assert!(report.is_sound(), "{report:?}");
     assert!(
         report.abandoned_bytes > 0,
         "what was written without a sync counts for nothing"
@@ -79,7 +79,7 @@ fn a_dead_disk_refuses_and_comes_back() {
         (0..4).map(record).collect::<Vec<_>>(),
         "what was refused is not there"
     );
-    assert!(verify(dir.path()).unwrap().is_whole());
+    assert!(verify(dir.path()).unwrap().is_sound());
     drop(journal);
 }
 
@@ -107,7 +107,7 @@ fn a_crash_on_a_dead_disk_loses_nothing_acknowledged() {
         numbers, expected,
         "the refused one was whole, and the recovery is told"
     );
-    assert!(verify(dir.path()).unwrap().is_whole());
+    assert!(verify(dir.path()).unwrap().is_sound());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     }
     journal.close();
     let report = verify(dir.path()).unwrap();
-    assert!(report.is_whole(), "{report:?}");
+    assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.records, 8);
     let (_, recovery) = open(dir.path(), options);
     assert!(!recovery.was_unclean(), "{recovery:?}");

@@ -8,8 +8,10 @@
 )]
 
 mod append;
+mod calls;
 mod canonical;
 mod fault;
+mod index;
 mod kill;
 mod kit;
 mod model;

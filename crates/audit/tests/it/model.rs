@@ -156,7 +156,7 @@ impl Model {
     /// Acknowledged records are where they were said to be; everything there was attempted, once.
     fn check(&self, dir: &Path) {
         let report = verify(dir).unwrap();
-        assert!(report.is_whole(), "{report:?}");
+        assert!(report.is_sound(), "{report:?}");
         let entries = read_all(dir);
         for (sequence, record) in &self.acknowledged {
             let found = entries.get(usize::try_from(*sequence).unwrap());

@@ -103,7 +103,7 @@ fn thousands_of_torn_tails_are_recovered() {
         assert_eq!(report.event, EventKind::AuditRecovered);
         assert_eq!(report.detail["torn_bytes"], recovery.torn_bytes);
         assert_eq!(report.detail["carried_records"], recovery.carried_records);
-        assert!(verify(&dir).unwrap().is_whole(), "round {round}");
+        assert!(verify(&dir).unwrap().is_sound(), "round {round}");
         std::fs::remove_dir_all(&dir).unwrap();
     }
     assert!(torn > 750, "only {torn} tails were torn");
@@ -159,7 +159,7 @@ fn a_lost_checkpoint_is_rebuilt() {
             std::fs::write(&checkpoint, vec![7; 2_000_000]).unwrap();
         }
         assert!(
-            !verify(dir.path()).unwrap().is_whole(),
+            !verify(dir.path()).unwrap().is_sound(),
             "a {loss} checkpoint is told"
         );
         let before = segments(dir.path()).len();
@@ -172,7 +172,7 @@ fn a_lost_checkpoint_is_rebuilt() {
         );
         journal.close();
         assert!(segments(dir.path()).len() > before);
-        assert!(verify(dir.path()).unwrap().is_whole());
+        assert!(verify(dir.path()).unwrap().is_sound());
     }
     for (number, entry) in (0..60).zip(&read_all(dir.path())) {
         assert_eq!(entry.record, record(number));

@@ -41,7 +41,7 @@ fn every_changed_byte_is_found() {
         std::fs::write(file, &changed).unwrap();
         let report = verify(dir.path()).unwrap();
         assert!(
-            !report.is_whole(),
+            !report.is_sound(),
             "round {round}: byte {at} of {}",
             file.display()
         );
@@ -50,7 +50,7 @@ fn every_changed_byte_is_found() {
         }
         std::fs::write(file, &whole).unwrap();
     }
-    assert!(verify(dir.path()).unwrap().is_whole());
+    assert!(verify(dir.path()).unwrap().is_sound());
 }
 
 /// Offsets of the frames of a segment.
@@ -91,12 +91,12 @@ fn moved_doubled_and_removed_records_are_found() {
                 let behind = kind == 1 && frame.end == whole.len();
                 let told = report.abandoned_bytes + report.tail_bytes > 0;
                 let place = format!("frame {index}, kind {kind} of {}", file.display());
-                assert!(!report.is_whole() || (behind && told), "{place}");
+                assert!(!report.is_sound() || (behind && told), "{place}");
             }
         }
         std::fs::write(&file, &whole).unwrap();
     }
-    assert!(verify(dir.path()).unwrap().is_whole());
+    assert!(verify(dir.path()).unwrap().is_sound());
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn missing_and_shortened_segments_are_found() {
         for length in [whole.len() - 1, 5_000, 4_096, 100, 0] {
             std::fs::write(&victim, &whole[..length]).unwrap();
             assert!(
-                !verify(copy.path()).unwrap().is_whole(),
+                !verify(copy.path()).unwrap().is_sound(),
                 "segment {index} cut to {length}"
             );
             assert!(
@@ -124,7 +124,7 @@ fn missing_and_shortened_segments_are_found() {
         // Old segments may be archived from the front; nothing may be missing in between or at the end.
         if index > 0 || last {
             assert!(
-                !verify(copy.path()).unwrap().is_whole(),
+                !verify(copy.path()).unwrap().is_sound(),
                 "segment {index} missing"
             );
             assert!(refuses_to_open(copy.path()), "segment {index} missing");
@@ -173,7 +173,7 @@ fn verifying_while_it_grows() {
         let mut records = 0;
         while !done.load(std::sync::atomic::Ordering::SeqCst) || runs < 3 {
             let report = verify(dir.path()).unwrap();
-            assert!(report.is_whole(), "{report:?}");
+            assert!(report.is_sound(), "{report:?}");
             assert!(report.records >= records, "it never shrinks");
             records = report.records;
             runs += 1;

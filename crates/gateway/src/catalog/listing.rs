@@ -11,6 +11,7 @@ use sekimori_domain::catalog::{
 use sekimori_domain::connector::Connector;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::{json, limits};
+use sekimori_mcp::headers::{self, ParamHeader};
 use sekimori_mcp::names::{self, PublicName};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::uris::UriRewriter;
@@ -40,7 +41,11 @@ impl Listing {
     pub fn tool(&self, public: &str, name: &str) -> Option<Arc<CatalogTool>> {
         self.tools
             .get(name)
-            .or_else(|| self.shortened.get(public).and_then(|name| self.tools.get(name)))
+            .or_else(|| {
+                self.shortened
+                    .get(public)
+                    .and_then(|name| self.tools.get(name))
+            })
             .cloned()
     }
 
@@ -49,7 +54,12 @@ impl Listing {
         let names: Vec<String> = self
             .prompts
             .iter()
-            .filter_map(|raw| RawObject::from_raw(raw).ok()?.get_str("name").map(Into::into))
+            .filter_map(|raw| {
+                RawObject::from_raw(raw)
+                    .ok()?
+                    .get_str("name")
+                    .map(Into::into)
+            })
             .collect();
         names::resolve(public, names.iter().map(String::as_str)).map(str::to_owned)
     }
@@ -57,7 +67,11 @@ impl Listing {
     /// Whether clients that listed `other` would see something else now.
     pub fn differs(&self, other: &Self) -> bool {
         let tools = |listing: &Self| -> Vec<_> {
-            listing.tools.values().map(|tool| (tool.definition.digest, tool.tool.class)).collect()
+            listing
+                .tools
+                .values()
+                .map(|tool| (tool.definition.digest, tool.tool.class))
+                .collect()
         };
         let texts = |raws: &[Box<RawValue>]| -> Vec<String> {
             raws.iter().map(|raw| raw.get().to_owned()).collect()
@@ -79,9 +93,29 @@ pub struct CatalogTool {
     /// Name at the endpoint of all connectors.
     pub public_name: String,
     validator: OnceLock<Result<Validator, String>>,
+    mirrored: OnceLock<Vec<ParamHeader>>,
 }
 
 impl CatalogTool {
+    /// The arguments that modern clients mirror in headers. A tool whose annotations are wrong is not
+    /// taken into the catalogue by the upstream's client, so wrong ones count as none here.
+    pub fn mirrored(&self) -> &[ParamHeader] {
+        self.mirrored.get_or_init(|| {
+            let definition = self.definition.raw.get();
+            if !definition.contains("x-mcp-header") && !definition.contains("\\u") {
+                return Vec::new();
+            }
+            let schema = RawObject::from_raw(&self.definition.raw)
+                .ok()
+                .and_then(|tool| {
+                    serde_json::from_str::<Value>(tool.get("inputSchema")?.get()).ok()
+                });
+            schema
+                .and_then(|schema| headers::param_headers(&schema).ok())
+                .unwrap_or_default()
+        })
+    }
+
     /// The definition as clients of the endpoint of all connectors see it.
     pub fn public_definition(&self) -> Box<RawValue> {
         let rewriter = UriRewriter::new(&self.tool.target.connector);
@@ -126,13 +160,22 @@ pub fn read_definition(raw: &RawValue) -> Result<ToolDefinition, String> {
     let parts: Parts = serde_json::from_str(&text)
         .map_err(|_| "a tool definition has no name, or malformed annotations".to_owned())?;
     let name_fits = (1..=128).contains(&parts.name.len())
-        && parts.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
+        && parts
+            .name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
     if !name_fits {
         let name: String = parts.name.chars().take(40).collect();
-        return Err(format!("tool name {name:?}: use 1 to 128 of A-Z, a-z, 0-9, '_', '-', '.', '/'"));
+        return Err(format!(
+            "tool name {name:?}: use 1 to 128 of A-Z, a-z, 0-9, '_', '-', '.', '/'"
+        ));
     }
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|_| format!("the definition of tool {} holds a number out of range", parts.name))?;
+    let value: Value = serde_json::from_str(&text).map_err(|_| {
+        format!(
+            "the definition of tool {} holds a number out of range",
+            parts.name
+        )
+    })?;
     let annotations = parts.annotations.unwrap_or_default();
     let mut canonical = String::with_capacity(text.len());
     write_canonical(&value, &mut canonical);
@@ -184,11 +227,15 @@ pub fn build_tools(
     for definition in definitions {
         if listing.tools.len() >= limits::TOOLS_PER_CONNECTOR_MAX {
             let max = limits::TOOLS_PER_CONNECTOR_MAX;
-            listing.rejected.push(format!("more than {max} tools; the rest was left out"));
+            listing
+                .rejected
+                .push(format!("more than {max} tools; the rest was left out"));
             return;
         }
         if listing.tools.contains_key(&definition.name) {
-            listing.rejected.push(format!("tool {} was listed twice", definition.name));
+            listing
+                .rejected
+                .push(format!("tool {} was listed twice", definition.name));
             continue;
         }
         let target = Target {
@@ -199,7 +246,9 @@ pub fn build_tools(
         let review = reviews.get(&target);
         let public_name = names::public_name(&connector.name, &definition.name);
         if let Some(PublicName::Shortened(_)) = names::split(&public_name) {
-            listing.shortened.insert(public_name.clone(), definition.name.clone());
+            listing
+                .shortened
+                .insert(public_name.clone(), definition.name.clone());
         }
         let tool = Tool::reviewed(
             target,
@@ -215,6 +264,7 @@ pub fn build_tools(
                 definition,
                 public_name,
                 validator: OnceLock::new(),
+                mirrored: OnceLock::new(),
             }),
         );
     }
@@ -223,7 +273,11 @@ pub fn build_tools(
 /// A resource or prompt as policy sees it. By protocol it is only read.
 pub fn read_only_target(connector: &Connector, kind: TargetKind, name: &str) -> Tool {
     Tool {
-        target: Target { connector: connector.name.clone(), kind, name: name.to_owned() },
+        target: Target {
+            connector: connector.name.clone(),
+            kind,
+            name: name.to_owned(),
+        },
         class: OperationClass::Read,
         classified: true,
         data_classes: connector.data_classes.clone(),
@@ -239,11 +293,16 @@ fn compile(definition: &str) -> Result<Validator, String> {
         input_schema: Option<Value>,
     }
     if definition.len() > limits::SCHEMA_BYTES_MAX {
-        return Err(format!("the definition is larger than {} bytes", limits::SCHEMA_BYTES_MAX));
+        return Err(format!(
+            "the definition is larger than {} bytes",
+            limits::SCHEMA_BYTES_MAX
+        ));
     }
     let parsed: SchemaOf = serde_json::from_str(definition)
         .map_err(|_| "the definition has a malformed inputSchema".to_owned())?;
-    let schema = parsed.input_schema.unwrap_or_else(|| serde_json::json!({"type": "object"}));
+    let schema = parsed
+        .input_schema
+        .unwrap_or_else(|| serde_json::json!({"type": "object"}));
     // Built without resolvers: a `$ref` to another document is an error, never a fetch. The `regex`
     // engine is linear in time, so a pattern of an upstream cannot hang the gate.
     jsonschema::options()
@@ -262,16 +321,27 @@ mod tests {
 
     #[test]
     fn reordering_is_no_change_but_every_word_is() {
-        let one = read_definition(&raw(r#"{"name":"a","description":"x","inputSchema":{"type":"object"}}"#));
-        let two = read_definition(&raw(r#"{"inputSchema":{"type":"object"},"description":"x","name":"a"}"#));
-        let three = read_definition(&raw(r#"{"name":"a","description":"y","inputSchema":{"type":"object"}}"#));
+        let one = read_definition(&raw(
+            r#"{"name":"a","description":"x","inputSchema":{"type":"object"}}"#,
+        ));
+        let two = read_definition(&raw(
+            r#"{"inputSchema":{"type":"object"},"description":"x","name":"a"}"#,
+        ));
+        let three = read_definition(&raw(
+            r#"{"name":"a","description":"y","inputSchema":{"type":"object"}}"#,
+        ));
         assert_eq!(one.as_ref().unwrap().digest, two.unwrap().digest);
         assert_ne!(one.unwrap().digest, three.unwrap().digest);
     }
 
     #[test]
     fn refuses_names_that_no_client_can_call() {
-        for bad in [r#"{"name":""}"#, r#"{"name":"a b"}"#, r#"{"description":"x"}"#, r#"{"name":"a","name":"b"}"#] {
+        for bad in [
+            r#"{"name":""}"#,
+            r#"{"name":"a b"}"#,
+            r#"{"description":"x"}"#,
+            r#"{"name":"a","name":"b"}"#,
+        ] {
             assert!(read_definition(&raw(bad)).is_err(), "{bad}");
         }
     }
@@ -281,7 +351,8 @@ mod tests {
     fn schemas_are_compiled_without_the_network() {
         let schema = r#"{"name":"a","inputSchema":{"$ref":"http://127.0.0.1:9/schema.json"}}"#;
         assert!(compile(schema).is_err());
-        let local = r##"{"name":"a","inputSchema":{"$ref":"#/$defs/a","$defs":{"a":{"type":"object"}}}}"##;
+        let local =
+            r##"{"name":"a","inputSchema":{"$ref":"#/$defs/a","$defs":{"a":{"type":"object"}}}}"##;
         assert!(compile(local).is_ok());
         assert!(compile(r#"{"name":"a","inputSchema":{"type":12}}"#).is_err());
     }

@@ -15,13 +15,14 @@ use arc_swap::ArcSwap;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
-use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::names::PublicName;
+use sekimori_mcp::raw_object::{RawObject, raw_json};
 use sekimori_mcp::{names, uris};
 use sekimori_upstream::exchange::UpstreamError;
 use sekimori_upstream::{Discovery, Upstream};
+use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::{broadcast, Mutex};
+use tokio::sync::{Mutex, broadcast};
 
 use crate::request::Endpoint;
 use listing::{CatalogTool, Listing};
@@ -55,7 +56,9 @@ pub struct Entry {
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("connector", &self.connector.name).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("connector", &self.connector.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +129,11 @@ impl Catalog {
     /// An empty catalogue over `source`; [`Catalog::reload`] fills it.
     pub fn new(source: refresh::Source) -> Self {
         let (changes, _) = broadcast::channel(CHANGES_MAX);
-        Self { entries: ArcSwap::from_pointee(BTreeMap::new()), changes, source }
+        Self {
+            entries: ArcSwap::from_pointee(BTreeMap::new()),
+            changes,
+            source,
+        }
     }
 
     /// Changes from now on.
@@ -143,9 +150,11 @@ impl Catalog {
     pub fn behind(&self, endpoint: &Endpoint) -> Vec<Arc<Entry>> {
         let entries = self.entries.load();
         match endpoint {
-            Endpoint::All => {
-                entries.values().filter(|entry| entry.connector.enabled).cloned().collect()
-            }
+            Endpoint::All => entries
+                .values()
+                .filter(|entry| entry.connector.enabled)
+                .cloned()
+                .collect(),
             Endpoint::Connector(name) => entries.get(name).cloned().into_iter().collect(),
         }
     }
@@ -175,7 +184,11 @@ impl Catalog {
             Endpoint::All => {
                 let parts = names::split(public).ok_or_else(|| unknown("tool", public))?;
                 let entry = self.entry(parts.connector())?;
-                if let PublicName::Plain(_, name) = parts { (entry, name) } else { (entry, "") }
+                if let PublicName::Plain(_, name) = parts {
+                    (entry, name)
+                } else {
+                    (entry, "")
+                }
             }
         };
         if let Some(tool) = entry.listing().tool(public, name) {
@@ -231,9 +244,70 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// What the gate says of itself at an endpoint: what any connector behind it offers, as far as the
+    /// gate honours it.
+    pub fn server_info(&self, endpoint: &Endpoint) -> ServerInfo {
+        let entries = self.behind(endpoint);
+        let mut capabilities = RawObject::new();
+        for entry in &entries {
+            let state = entry.state();
+            let Some(discovery) = &state.discovery else {
+                continue;
+            };
+            let offered = RawObject::from_raw_or_empty(Some(&discovery.capabilities));
+            for (name, value) in offered.iter() {
+                merge_capability(&mut capabilities, &name, value);
+            }
+        }
+        if let (Endpoint::Connector(_), Some(entry)) = (endpoint, entries.first()) {
+            ServerInfo {
+                capabilities,
+                instructions: entry
+                    .state()
+                    .discovery
+                    .as_ref()
+                    .and_then(|d| d.instructions.clone()),
+                title: entry.connector.title.clone(),
+            }
+        } else {
+            // Every endpoint of the gate has tools, even before the first upstream was reached.
+            if !capabilities.contains("tools") {
+                capabilities.set("tools", raw_json(&json!({"listChanged": true})));
+            }
+            ServerInfo {
+                capabilities,
+                instructions: None,
+                title: String::new(),
+            }
+        }
+    }
+}
+
+/// Members of equal capabilities are put together; the first one's value wins.
+fn merge_capability(capabilities: &mut RawObject, name: &str, value: &RawValue) {
+    let (Some(mut merged), Ok(added)) = (capabilities.get_object(name), RawObject::from_raw(value))
+    else {
+        if !capabilities.contains(name) {
+            capabilities.set(name, value.to_owned());
+        }
+        return;
+    };
+    for (member, value) in added.iter() {
+        if !merged.contains(&member) {
+            merged.set(&member, value.to_owned());
+        }
+    }
+    capabilities.set(name, merged.to_raw());
+}
+
 fn unknown(what: &str, name: &str) -> Refusal {
     let name: String = name.chars().take(200).collect();
-    Refusal::new(RefusalCode::UnknownTarget, Stage::Resolve, format!("unknown {what}: {name}"))
+    Refusal::new(
+        RefusalCode::UnknownTarget,
+        Stage::Resolve,
+        format!("unknown {what}: {name}"),
+    )
 }
 
 /// The refusal that an upstream's failure means for the caller.

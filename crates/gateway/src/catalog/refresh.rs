@@ -1,5 +1,6 @@
 //! Keeping the catalogue true: loading connectors and reviews, listing upstreams, following changes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -12,19 +13,24 @@ use sekimori_domain::catalog::{Review, Target, TargetKind};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
+use sekimori_mcp::raw_object::RawObject;
 use sekimori_store::{Definition, DefinitionChange, Store, StoreError};
 use sekimori_upstream::exchange::UpstreamError;
-use sekimori_upstream::{ListMethod, Upstream, UpstreamNotification};
+use sekimori_upstream::notices::RECONNECTED;
+use sekimori_upstream::{ListMethod, Notice, Upstream};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::listing::{self, Listing};
 use super::{Catalog, CatalogChange, Entry, EntryState};
+use crate::request::Endpoint;
 
 /// How old a listing may grow before it is made again, for upstreams that announce no changes.
 const LISTING_AGE_MAX: Duration = Duration::from_mins(5);
 /// How long to wait before an upstream that could not be listed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// How long a client waits for the first listing of what it asks for.
+const FIRST_LISTING_WAIT: Duration = Duration::from_secs(10);
 /// How often ages are looked at.
 const TICK: Duration = Duration::from_secs(5);
 
@@ -59,7 +65,9 @@ impl Catalog {
         let mut fresh = Vec::new();
         for stored in self.source.store.connectors().list().await? {
             let name = stored.connector.name.clone();
-            let kept = before.get(&name).filter(|entry| *entry.connector == stored.connector);
+            let kept = before
+                .get(&name)
+                .filter(|entry| *entry.connector == stored.connector);
             let entry = if let Some(entry) = kept {
                 self.reclassify(entry).await?;
                 Arc::clone(entry)
@@ -79,8 +87,11 @@ impl Catalog {
             };
             after.insert(name, entry);
         }
-        let gone: Vec<ConnectorName> =
-            before.keys().filter(|name| !after.contains_key(*name)).cloned().collect();
+        let gone: Vec<ConnectorName> = before
+            .keys()
+            .filter(|name| !after.contains_key(*name))
+            .cloned()
+            .collect();
         self.entries.store(Arc::new(after));
         for connector in gone {
             self.announce(&connector);
@@ -113,12 +124,31 @@ impl Catalog {
         }
     }
 
+    /// Waits, within bounds, for upstreams behind an endpoint that were never listed: right after the start
+    /// a client must not take "not known yet" for "nothing there".
+    pub async fn first_listings(&self, endpoint: &Endpoint) {
+        let entries = self.behind(endpoint);
+        let mut pending: FuturesUnordered<_> = entries
+            .iter()
+            .filter(|entry| entry.connector.enabled && entry.state().listed_at.is_none())
+            .map(|entry| self.relist(entry))
+            .collect();
+        if pending.is_empty() {
+            return;
+        }
+        let all = async { while pending.next().await.is_some() {} };
+        if tokio::time::timeout(FIRST_LISTING_WAIT, all).await.is_err() {
+            tracing::warn!("an upstream was not listed in time; clients get what is known");
+        }
+    }
+
     async fn list_upstream(&self, entry: &Arc<Entry>) -> Result<(), RelistError> {
         let upstream = &entry.upstream;
         let discovery = upstream.discover().await?;
         let mut listing = Listing::default();
         let mut definitions = Vec::new();
-        if discovery.offers("tools") {
+        let offers = RawObject::from_raw_or_empty(Some(&discovery.capabilities));
+        if offers.contains("tools") {
             for raw in upstream.list(ListMethod::Tools).await? {
                 match listing::read_definition(&raw) {
                     Ok(definition) => definitions.push(definition),
@@ -126,11 +156,11 @@ impl Catalog {
                 }
             }
         }
-        if discovery.offers("resources") {
+        if offers.contains("resources") {
             listing.resources = upstream.list(ListMethod::Resources).await?;
             listing.templates = upstream.list(ListMethod::ResourceTemplates).await?;
         }
-        if discovery.offers("prompts") {
+        if offers.contains("prompts") {
             listing.prompts = upstream.list(ListMethod::Prompts).await?;
         }
         for why in &listing.rejected {
@@ -180,7 +210,10 @@ impl Catalog {
             known.tool.classified == review.is_some()
                 && review.is_none_or(|review| {
                     review.class == known.tool.class
-                        && review.data_classes.iter().all(|c| known.tool.data_classes.contains(c))
+                        && review
+                            .data_classes
+                            .iter()
+                            .all(|c| known.tool.data_classes.contains(c))
                 })
         });
         if unchanged {
@@ -193,10 +226,16 @@ impl Catalog {
             rejected: old.rejected.clone(),
             ..Listing::default()
         };
-        let definitions = old.tools.values().map(|known| known.definition.clone()).collect();
+        let definitions = old
+            .tools
+            .values()
+            .map(|known| known.definition.clone())
+            .collect();
         listing::build_tools(&entry.connector, definitions, &reviews, &mut listing);
         entry.listing.store(Arc::new(listing));
-        self.announce_one(CatalogChange::Tools { connector: entry.connector.name.clone() });
+        self.announce_one(CatalogChange::Tools {
+            connector: entry.connector.name.clone(),
+        });
         Ok(())
     }
 
@@ -204,13 +243,26 @@ impl Catalog {
         &self,
         connector: &ConnectorName,
     ) -> Result<BTreeMap<Target, Review>, StoreError> {
-        Ok(self.source.store.reviews().list(connector).await?.into_iter().collect())
+        Ok(self
+            .source
+            .store
+            .reviews()
+            .list(connector)
+            .await?
+            .into_iter()
+            .collect())
     }
 
     fn announce(&self, connector: &ConnectorName) {
-        self.announce_one(CatalogChange::Tools { connector: connector.clone() });
-        self.announce_one(CatalogChange::Resources { connector: connector.clone() });
-        self.announce_one(CatalogChange::Prompts { connector: connector.clone() });
+        self.announce_one(CatalogChange::Tools {
+            connector: connector.clone(),
+        });
+        self.announce_one(CatalogChange::Resources {
+            connector: connector.clone(),
+        });
+        self.announce_one(CatalogChange::Prompts {
+            connector: connector.clone(),
+        });
     }
 
     pub(crate) fn announce_one(&self, change: CatalogChange) {
@@ -242,7 +294,7 @@ pub async fn follow(catalog: Arc<Catalog>, stop: CancellationToken) {
     let mut revisions = catalog.source.store.changes().watch();
     let mut known = *revisions.borrow_and_update();
     let mut tick = tokio::time::interval(TICK);
-    let (news, mut heard) = mpsc::channel::<(ConnectorName, UpstreamNotification)>(64);
+    let (news, mut heard) = mpsc::channel::<(ConnectorName, Notice)>(64);
     let mut listeners: BTreeMap<ConnectorName, (Arc<Entry>, CancellationToken)> = BTreeMap::new();
     loop {
         listen_to_all(&catalog, &mut listeners, &news, &stop);
@@ -258,8 +310,8 @@ pub async fn follow(catalog: Arc<Catalog>, stop: CancellationToken) {
                 }
                 known = now;
             }
-            Some((connector, notification)) = heard.recv() => {
-                hear(&catalog, &connector, notification);
+            Some((connector, notice)) = heard.recv() => {
+                hear(&catalog, &connector, notice);
             }
             _ = tick.tick() => relist_old(&catalog),
         }
@@ -269,7 +321,9 @@ pub async fn follow(catalog: Arc<Catalog>, stop: CancellationToken) {
 async fn reload_apart(catalog: &Arc<Catalog>) {
     match catalog.reload().await {
         Ok(fresh) => fresh.iter().for_each(|entry| relist_apart(catalog, entry)),
-        Err(error) => tracing::error!(%error, "the catalogue could not be read; the last one stays"),
+        Err(error) => {
+            tracing::error!(%error, "the catalogue could not be read; the last one stays");
+        }
     }
 }
 
@@ -281,7 +335,9 @@ pub async fn reload_and_list(catalog: &Catalog) {
                 fresh.iter().map(|entry| catalog.relist(entry)).collect();
             while listings.next().await.is_some() {}
         }
-        Err(error) => tracing::error!(%error, "the catalogue could not be read; the last one stays"),
+        Err(error) => {
+            tracing::error!(%error, "the catalogue could not be read; the last one stays");
+        }
     }
 }
 
@@ -290,9 +346,15 @@ fn relist_old(catalog: &Arc<Catalog>) {
     let now = catalog.source.clock.monotonic();
     for entry in catalog.entries().values() {
         let state = entry.state();
-        let wait = if state.problem.is_some() { RETRY_AFTER } else { LISTING_AGE_MAX };
+        let wait = if state.problem.is_some() {
+            RETRY_AFTER
+        } else {
+            LISTING_AGE_MAX
+        };
         let due = entry.connector.enabled
-            && state.listed_at.is_none_or(|listed_at| now.saturating_sub(listed_at) >= wait)
+            && state
+                .listed_at
+                .is_none_or(|listed_at| now.saturating_sub(listed_at) >= wait)
             && entry.refreshing.try_lock().is_ok();
         if due {
             relist_apart(catalog, entry);
@@ -309,7 +371,7 @@ fn relist_apart(catalog: &Arc<Catalog>, entry: &Arc<Entry>) {
 fn listen_to_all(
     catalog: &Catalog,
     listeners: &mut BTreeMap<ConnectorName, (Arc<Entry>, CancellationToken)>,
-    news: &mpsc::Sender<(ConnectorName, UpstreamNotification)>,
+    news: &mpsc::Sender<(ConnectorName, Notice)>,
     stop: &CancellationToken,
 ) {
     let entries = catalog.entries();
@@ -333,8 +395,8 @@ fn listen_to_all(
                 tokio::select! {
                     () = end.cancelled() => return,
                     heard = notifications.recv() => match heard {
-                        Ok(notification) => {
-                            if news.send((name.clone(), notification)).await.is_err() {
+                        Ok(notice) => {
+                            if news.send((name.clone(), notice)).await.is_err() {
                                 return;
                             }
                         }
@@ -347,19 +409,28 @@ fn listen_to_all(
     }
 }
 
-fn hear(catalog: &Arc<Catalog>, connector: &ConnectorName, notification: UpstreamNotification) {
-    match notification {
-        UpstreamNotification::ListChanged => {
+fn hear(catalog: &Arc<Catalog>, connector: &ConnectorName, notice: Notice) {
+    match notice.method.as_str() {
+        "notifications/resources/updated" => {
+            let members = RawObject::from_raw_or_empty(notice.params.as_deref());
+            if let Some(uri) = members.get_str("uri").map(Cow::into_owned) {
+                catalog.announce_one(CatalogChange::ResourceUpdated {
+                    connector: connector.clone(),
+                    uri,
+                    params: notice.params.map(Arc::from),
+                });
+            }
+        }
+        // After a gap anything may have changed unnoticed.
+        RECONNECTED
+        | "notifications/tools/list_changed"
+        | "notifications/resources/list_changed"
+        | "notifications/prompts/list_changed" => {
             if let Some(entry) = catalog.entries().get(connector) {
                 relist_apart(catalog, entry);
             }
         }
-        UpstreamNotification::ResourceUpdated { uri, params } => {
-            catalog.announce_one(CatalogChange::ResourceUpdated {
-                connector: connector.clone(),
-                uri,
-                params: params.map(Arc::from),
-            });
-        }
+        // Log messages outside of a request belong to nobody in particular.
+        _ => {}
     }
 }

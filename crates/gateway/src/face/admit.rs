@@ -27,7 +27,11 @@ pub(super) fn speaks(method: &str, meta: &RawObject, version_header: Option<&str
         |version: &str| Revision::parse(version).is_some_and(|known| known.era() == Era::Legacy);
     if let Some(version) = meta.get(meta::PROTOCOL_VERSION) {
         let legacy = sekimori_mcp::raw_object::as_str(version).is_some_and(|text| is_legacy(&text));
-        return if legacy { Speaks::Legacy } else { Speaks::Modern };
+        return if legacy {
+            Speaks::Legacy
+        } else {
+            Speaks::Modern
+        };
     }
     // Some clients send `initialize` after they discovered a modern server.
     if method == "initialize" {
@@ -64,7 +68,9 @@ pub(super) fn admit(
             .map_err(|error| Done::rejected(code::HEADER_MISMATCH, &error.to_string()))?;
     }
     if Revision::parse(&version).is_none_or(|revision| revision.era() == Era::Legacy) {
-        return Err(Done::error(revision::unsupported_version(&version, &SPOKEN)));
+        return Err(Done::error(revision::unsupported_version(
+            &version, &SPOKEN,
+        )));
     }
     let Some(capabilities) = members.get_object(meta::CLIENT_CAPABILITIES) else {
         return Err(missing(meta::CLIENT_CAPABILITIES));
@@ -82,7 +88,12 @@ pub(super) fn admit(
 /// The token under which the client wants progress: a string or a number.
 pub(super) fn progress_token(meta: &RawObject) -> Option<Box<RawValue>> {
     meta.get(meta::PROGRESS_TOKEN)
-        .filter(|token| !matches!(token.get().as_bytes().first(), Some(b'{' | b'[' | b'n' | b't' | b'f')))
+        .filter(|token| {
+            !matches!(
+                token.get().as_bytes().first(),
+                Some(b'{' | b'[' | b'n' | b't' | b'f')
+            )
+        })
         .map(ToOwned::to_owned)
 }
 
@@ -116,7 +127,10 @@ mod tests {
         let done = admit(method, &object(params), headers).unwrap_err();
         let text = done.message(Some(&Id::number(1))).unwrap();
         let value: Value = serde_json::from_slice(&text).unwrap();
-        (value["error"]["code"].as_i64().unwrap(), done.status(Era::Modern))
+        (
+            value["error"]["code"].as_i64().unwrap(),
+            done.status(Era::Modern),
+        )
     }
 
     #[test]
@@ -138,14 +152,23 @@ mod tests {
         assert_eq!(none, (-32602, 400));
         let no_capabilities =
             r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
-        assert_eq!(rejected("server/discover", no_capabilities, None), (-32602, 400));
+        assert_eq!(
+            rejected("server/discover", no_capabilities, None),
+            (-32602, 400)
+        );
     }
 
     #[test]
     fn headers_must_match_the_body() {
         for wrong in [
-            &[("mcp-method", "tools/call"), ("mcp-name", "=?base64?5pel5pys?=")][..],
-            &[("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call")],
+            &[
+                ("mcp-method", "tools/call"),
+                ("mcp-name", "=?base64?5pel5pys?="),
+            ][..],
+            &[
+                ("mcp-protocol-version", "2026-07-28"),
+                ("mcp-method", "tools/call"),
+            ],
             &[
                 ("mcp-protocol-version", "2026-07-28"),
                 ("mcp-method", "TOOLS/CALL"),
@@ -180,7 +203,11 @@ mod tests {
             ("tools/list", &newer, None, Speaks::Modern),
             ("tools/list", &legacy, None, Speaks::Legacy),
         ] {
-            assert_eq!(speaks(method, meta, header), expected, "{method} {header:?}");
+            assert_eq!(
+                speaks(method, meta, header),
+                expected,
+                "{method} {header:?}"
+            );
         }
     }
 }

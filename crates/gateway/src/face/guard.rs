@@ -80,7 +80,9 @@ fn host_of(authority: &str) -> &str {
             .and_then(|end| authority.get(..=end))
             .unwrap_or(authority);
     }
-    authority.split_once(':').map_or(authority, |(host, _)| host)
+    authority
+        .split_once(':')
+        .map_or(authority, |(host, _)| host)
 }
 
 /// A body must be JSON.
@@ -214,7 +216,10 @@ mod tests {
         assert_eq!(of("text/event-stream;q=0.5"), (false, true));
         assert_eq!(of("*/*"), (true, true));
         assert_eq!(of("text/html"), (false, false));
-        assert_eq!(of("application/json, text/event-stream;q=0.0"), (true, false));
+        assert_eq!(
+            of("application/json, text/event-stream;q=0.0"),
+            (true, false)
+        );
         assert!(accepts(&HeaderMap::new()).events);
     }
 }

@@ -15,7 +15,9 @@ const TRACEPARENT_CHARS_MAX: usize = 128;
 /// The head of one request: `template` (connection, credentials, HTTP headers) and what `_meta` says.
 pub(super) fn for_request(template: &Head, meta: &RawObject, ids: &dyn Ids) -> Head {
     let mut head = template.clone();
-    let trace = meta.get_str("traceparent").map(std::borrow::Cow::into_owned);
+    let trace = meta
+        .get_str("traceparent")
+        .map(std::borrow::Cow::into_owned);
     if let Some((trace, correlation)) = trace.and_then(|trace| {
         let correlation = correlation_of(&trace)?;
         Some((trace, correlation))

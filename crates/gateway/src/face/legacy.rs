@@ -85,7 +85,8 @@ pub(super) async fn note(
 /// The head of a request in `session`.
 pub(super) fn head_in(face: &Face, template: &Head, session: &Session, meta: &RawObject) -> Head {
     let mut head = head::for_request(template, meta, &*face.gateway.ids);
-    head.claimed_client = session.agreed.claimed_client.clone();
+    head.claimed_client
+        .clone_from(&session.agreed.claimed_client);
     head.bound_to = Some(session.agreed.owner.clone());
     head
 }
@@ -107,12 +108,7 @@ pub(super) struct Line {
 
 impl Line {
     /// Serves one request.
-    pub(super) async fn request(
-        &self,
-        id: &Id,
-        method: &str,
-        params: Option<&RawValue>,
-    ) -> Done {
+    pub(super) async fn request(&self, id: &Id, method: &str, params: Option<&RawValue>) -> Done {
         let Some(under_way) = self.under_way.begin(id, &self.session.ended) else {
             let why = "a request with this id is under way, or too many are";
             return Done::rejected(code::INVALID_REQUEST, why);
@@ -279,7 +275,10 @@ fn local(session: &Session, method: &str, params: &RawObject) -> Done {
             if known {
                 nothing()
             } else {
-                Done::rejected(code::INVALID_PARAMS, "\"level\" must be a log level of RFC 5424")
+                Done::rejected(
+                    code::INVALID_PARAMS,
+                    "\"level\" must be a log level of RFC 5424",
+                )
             }
         }
         "initialize" => Done::rejected(code::INVALID_REQUEST, "the session is open already"),
@@ -320,7 +319,6 @@ pub(super) async fn tell_changes(
             }
         }
     }
-    outlet.close();
 }
 
 fn refuse(message: &str) -> Refusal {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::ALLOW;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sekimori_domain::caller::Caller;
@@ -111,7 +113,10 @@ impl Envelope<'_> {
         added.map_err(|full| {
             let (code, message) = match full {
                 Full::Principal => (RefusalCode::RateLimited, "too many sessions are in use"),
-                Full::Node => (RefusalCode::Busy, "the gate has no room for another session"),
+                Full::Node => (
+                    RefusalCode::Busy,
+                    "the gate has no room for another session",
+                ),
             };
             Refusal::new(code, Stage::Listen, message)
         })?;
@@ -136,12 +141,11 @@ impl Envelope<'_> {
             if let Err(refusal) = list::open(&face.gateway, self.template).await {
                 return Err(self.refused(&refusal, None));
             }
-            let (status, why) = if named.is_some() {
-                (404, "unknown or ended session: initialize again")
-            } else {
-                (400, "the Mcp-Session-Id header is missing: initialize first")
-            };
-            let done = Done::rejected(code::INVALID_REQUEST, why).with_status(status);
+            if named.is_some() {
+                return Err(self.unknown_session());
+            }
+            let why = "the Mcp-Session-Id header is missing: initialize first";
+            let done = Done::rejected(code::INVALID_REQUEST, why).with_status(400);
             return Err(self.end(done, None));
         };
         if let Some(version) = self.headers.get(&PROTOCOL_VERSION) {
@@ -162,8 +166,24 @@ impl Envelope<'_> {
     /// Authenticates a request of `session` that does not take the road.
     async fn authenticate(&self, session: &Session) -> Result<Arc<Caller>, Response> {
         let head = legacy::head_in(self.face, self.template, session, &RawObject::new());
-        let opened = list::open(&self.face.gateway, &head).await;
-        opened.map_err(|refusal| self.refused(&refusal, None))
+        match list::open(&self.face.gateway, &head).await {
+            Ok(caller) => Ok(caller),
+            Err(refusal) if self.is_anothers(&refusal).await => Err(self.unknown_session()),
+            Err(refusal) => Err(self.refused(&refusal, None)),
+        }
+    }
+
+    /// Whether a request of a session was refused only because the session is somebody else's. Whoever
+    /// has a good credential needs no other one, but a session of their own.
+    async fn is_anothers(&self, refusal: &Refusal) -> bool {
+        refusal.code == RefusalCode::Unauthenticated
+            && list::open(&self.face.gateway, self.template).await.is_ok()
+    }
+
+    fn unknown_session(&self) -> Response {
+        let why = "unknown or ended session: initialize again";
+        let done = Done::rejected(code::INVALID_REQUEST, why).with_status(404);
+        self.end(done, None)
     }
 
     fn line(&self, session: Arc<Session>) -> (u64, Line) {
@@ -206,9 +226,12 @@ impl Envelope<'_> {
         if let Err(response) = self.authenticate(&session).await {
             return response;
         }
-        let wants_answer = items
-            .iter()
-            .any(|item| !matches!(item, Ok(Message::Notification { .. } | Message::Response { .. })));
+        let wants_answer = items.iter().any(|item| {
+            !matches!(
+                item,
+                Ok(Message::Notification { .. } | Message::Response { .. })
+            )
+        });
         let (number, line) = self.line(session);
         let serving = line.clone();
         self.face.settings.tasks.spawn(async move {
@@ -231,11 +254,19 @@ impl Envelope<'_> {
         let opening = if self.accepts.events {
             line.outlet.opening().await
         } else {
-            line.outlet.last().await.map_or(Opening::Stream, Opening::Alone)
+            line.outlet
+                .last()
+                .await
+                .map_or(Opening::Stream, Opening::Alone)
         };
         match opening {
             Opening::Alone(last) if self.accepts.json || last.status != 200 => {
                 line.session.forget_stream(number);
+                if let Some(refusal) = &last.refused
+                    && self.is_anothers(refusal).await
+                {
+                    return self.unknown_session();
+                }
                 wire::alone(self.face, &self.template.endpoint, last, correlation)
             }
             Opening::Alone(_) | Opening::Stream => {
@@ -274,8 +305,8 @@ impl Envelope<'_> {
         };
         if let Some(last) = self.headers.get(&LAST_EVENT_ID) {
             let place = last.to_str().ok().and_then(wire::read_event_id);
-            let Some((number, after, outlet)) = place
-                .and_then(|(number, after)| Some((number, after, session.stream(number)?)))
+            let Some((number, after, outlet)) =
+                place.and_then(|(number, after)| Some((number, after, session.stream(number)?)))
             else {
                 let why = Away(StatusCode::BAD_REQUEST, "there is no stream to go on with");
                 return wire::away(&why, correlation);
@@ -284,13 +315,13 @@ impl Envelope<'_> {
         }
         let (number, outlet, fresh) = session.standalone();
         if fresh {
-            let telling = legacy::tell_changes(
-                Arc::clone(self.face),
-                session,
-                caller,
-                Arc::clone(&outlet),
-            );
-            self.face.settings.tasks.spawn(telling);
+            let telling =
+                legacy::tell_changes(Arc::clone(self.face), session, caller, Arc::clone(&outlet));
+            let told = Arc::clone(&outlet);
+            self.face.settings.tasks.spawn(async move {
+                telling.await;
+                told.close();
+            });
         }
         let after = outlet.delivered();
         wire::events(&outlet, after, ids(number), keep_alive, None, correlation)
@@ -324,7 +355,10 @@ impl Envelope<'_> {
         if let Err(refusal) = list::open(&self.face.gateway, self.template).await {
             return self.refused(&refusal, None);
         }
-        let why = Away(StatusCode::METHOD_NOT_ALLOWED, "without a session there are only POSTs");
+        let why = Away(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "without a session there are only POSTs",
+        );
         let mut response = wire::away(&why, &self.template.correlation);
         let post = HeaderValue::from_static("POST");
         response.headers_mut().insert(ALLOW, post);
@@ -339,5 +373,5 @@ fn unguessable() -> Result<String, Refusal> {
         let code = RefusalCode::DependencyUnavailable;
         Refusal::new(code, Stage::Listen, "no session id could be made")
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

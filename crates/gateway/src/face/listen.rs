@@ -51,8 +51,14 @@ pub fn router(gateway: Arc<Gateway>, settings: Settings) -> Router {
     Router::new()
         .route("/mcp", any(all))
         .route("/c/{connector}/mcp", any(one))
-        .route("/.well-known/oauth-protected-resource", get(metadata_of_all))
-        .route("/.well-known/oauth-protected-resource/mcp", get(metadata_of_all))
+        .route(
+            "/.well-known/oauth-protected-resource",
+            get(metadata_of_all),
+        )
+        .route(
+            "/.well-known/oauth-protected-resource/mcp",
+            get(metadata_of_all),
+        )
         .route(
             "/.well-known/oauth-protected-resource/c/{connector}/mcp",
             get(metadata_of_one),
@@ -115,7 +121,6 @@ fn fresh(face: &Face) -> CorrelationId {
 }
 
 /// Tells nothing: the message of a panic may hold anything.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 fn panicked(_what: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a request made the gate panic");
     let done = Done::rejected(code::INTERNAL_ERROR, "internal error");
@@ -237,7 +242,10 @@ async fn read(
             Err(Away(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))
         }
         Ok(Err(_)) => Err(Away(StatusCode::BAD_REQUEST, "the body ended early")),
-        Err(_) => Err(Away(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")),
+        Err(_) => Err(Away(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body took too long to arrive",
+        )),
     }
 }
 
@@ -264,7 +272,8 @@ async fn post(envelope: &Envelope<'_>, bytes: &[u8]) -> Response {
             let members = RawObject::from_raw_or_empty(params.as_deref());
             match speaks(&method, &members.meta(), version) {
                 Speaks::Modern => {
-                    modern_http::request(face, template, headers, accepts, id, method, members).await
+                    modern_http::request(face, template, headers, accepts, id, method, members)
+                        .await
                 }
                 Speaks::Legacy => {
                     let request = Message::Request { id, method, params };

@@ -15,7 +15,7 @@ use crate::request::{Endpoint, Head};
 use crate::seal::Purpose;
 
 /// How long a client may take from one page to the next.
-const CURSOR_LIFE: Duration = Duration::from_mins(60);
+const CURSOR_LIFE: Duration = Duration::from_hours(1);
 
 /// Where a list goes on.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -39,10 +39,12 @@ pub(super) async fn list(
     params: &RawObject,
     era: Era,
 ) -> Done {
-    if !offers(face, &head.endpoint, kind) {
-        return Done::rejected(code::METHOD_NOT_FOUND, "nothing of this kind is offered here");
-    }
+    // Listing first: right after the start it waits until it is known what is offered.
     match list::list(&face.gateway, head, kind).await {
+        Ok(_) if !offers(face, &head.endpoint, kind) => Done::rejected(
+            code::METHOD_NOT_FOUND,
+            "nothing of this kind is offered here",
+        ),
         Ok(listing) => match page(face, head, kind, params, &listing) {
             Ok(page) => Done::result(write(face, kind, page, era)),
             Err(refusal) => Done::refused(&refusal, &head.correlation),
@@ -79,20 +81,22 @@ fn page<'l>(
         Endpoint::All => None,
         Endpoint::Connector(name) => Some(name.to_string()),
     };
-    let start = match params.get("cursor") {
-        None => 0,
-        Some(_) => {
-            let cursor: Option<Cursor> = params.get_str("cursor").and_then(|sealed| {
-                let now = gateway.clock.now();
-                gateway.sealer.open(Purpose::Cursor, owner, &sealed, now).ok()
-            });
-            cursor
-                .filter(|cursor| cursor.method == kind.method() && cursor.connector == connector)
-                .ok_or_else(|| {
-                    refuse("the cursor is not of this list, or no longer valid: list from the start")
-                })?
-                .item
-        }
+    let start = if params.contains("cursor") {
+        let cursor: Option<Cursor> = params.get_str("cursor").and_then(|sealed| {
+            let now = gateway.clock.now();
+            gateway
+                .sealer
+                .open(Purpose::Cursor, owner, &sealed, now)
+                .ok()
+        });
+        cursor
+            .filter(|cursor| cursor.method == kind.method() && cursor.connector == connector)
+            .ok_or_else(|| {
+                refuse("the cursor is not of this list, or no longer valid: list from the start")
+            })?
+            .item
+    } else {
+        0
     };
     let end = start
         .saturating_add(face.settings.page_items_max)
@@ -106,7 +110,13 @@ fn page<'l>(
         };
         let sealed = gateway
             .sealer
-            .seal(Purpose::Cursor, owner, &cursor, gateway.clock.now(), CURSOR_LIFE)
+            .seal(
+                Purpose::Cursor,
+                owner,
+                &cursor,
+                gateway.clock.now(),
+                CURSOR_LIFE,
+            )
             .map_err(|_| {
                 let code = RefusalCode::DependencyUnavailable;
                 Refusal::new(code, Stage::Listen, "a cursor could not be sealed")

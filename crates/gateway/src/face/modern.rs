@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use sekimori_domain::caller::Caller;
 use sekimori_mcp::envelope::Id;
 use sekimori_mcp::raw_object::{RawObject, raw_array, raw_str};
-use sekimori_mcp::revision::{Era, code, meta};
+use sekimori_mcp::revision::{self, Era, code, extension, meta};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::answer;
@@ -33,6 +35,8 @@ pub(super) struct Request {
     pub(super) features: ClientFeatures,
     /// Who asks, from where.
     pub(super) head: Head,
+    /// The headers it came with, over HTTP.
+    pub(super) headers: Option<HeaderMap>,
 }
 
 /// Serves one request. Notifications go to `outlet`; `gone` completes when the client is.
@@ -48,14 +52,24 @@ pub(super) async fn serve(
         params,
         features,
         head,
+        headers,
     } = request;
     match operation::read(&method, Era::Modern, params) {
-        Reading::Call(asked) => run(&face, head, asked, features, outlet, gone).await,
+        Reading::Call(asked) if lacks_tasks(&asked, &features) => {
+            authenticated(&face, &head, tasks_not_declared).await
+        }
+        Reading::Call(mut asked) => {
+            asked.mirrored = headers;
+            run(&face, head, asked, features, outlet, gone).await
+        }
         Reading::List(kind, params) => {
             listing::list(&face, &head, kind, &params, Era::Modern).await
         }
         Reading::Invalid(problem) => {
-            authenticated(&face, &head, || Done::rejected(code::INVALID_PARAMS, problem)).await
+            authenticated(&face, &head, || {
+                Done::rejected(code::INVALID_PARAMS, problem)
+            })
+            .await
         }
         Reading::Other(params) => match method.as_str() {
             "server/discover" => authenticated(&face, &head, || discover(&face, &head)).await,
@@ -76,6 +90,20 @@ async fn authenticated(face: &Face, head: &Head, then: impl FnOnce() -> Done) ->
         Ok(_) => then(),
         Err(refusal) => Done::refused(&refusal, &head.correlation),
     }
+}
+
+/// Whether it is about a task, and the client did not say that it knows tasks.
+fn lacks_tasks(asked: &Asked, features: &ClientFeatures) -> bool {
+    let declared = features
+        .capabilities
+        .get_object("extensions")
+        .is_some_and(|extensions| extensions.contains(extension::TASKS));
+    matches!(asked.operation, Operation::Task { .. }) && !declared
+}
+
+fn tasks_not_declared() -> Done {
+    let required = json!({ "extensions": { (extension::TASKS): {} } });
+    Done::error(revision::missing_capability(&required))
 }
 
 async fn run(
@@ -235,6 +263,7 @@ impl<'a> Subscribed<'a> {
         let asked = Asked {
             operation,
             arguments: None,
+            mirrored: None,
             rest: RawObject::new(),
         };
         let outlet = Arc::clone(self.outlet);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use sekimori_mcp::envelope::Id;
+use sekimori_mcp::headers::PARAM_PREFIX;
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{Era, meta};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,10 @@ pub(super) async fn request(
     let correlation = head.correlation.clone();
     let endpoint = head.endpoint.clone();
     if method == "subscriptions/listen" && !accepts.events {
-        let why = Away(StatusCode::NOT_ACCEPTABLE, "accept text/event-stream to listen");
+        let why = Away(
+            StatusCode::NOT_ACCEPTABLE,
+            "accept text/event-stream to listen",
+        );
         return wire::away(&why, &correlation);
     }
     let features = match admit::admit(&method, &params, Some(headers)) {
@@ -53,6 +57,7 @@ pub(super) async fn request(
         params,
         features,
         head,
+        headers: Some(mirrored(headers)),
     };
     // On its own, so that the call is recorded even if the client leaves.
     face.settings.tasks.spawn({
@@ -78,6 +83,15 @@ pub(super) async fn request(
             wire::events(&outlet, 0, Ids::None, keep_alive, Some(held), &correlation)
         }
     }
+}
+
+/// The headers that mirror arguments; mostly none.
+fn mirrored(headers: &HeaderMap) -> HeaderMap {
+    headers
+        .iter()
+        .filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Takes a notification. The revision defines none that means something over HTTP.

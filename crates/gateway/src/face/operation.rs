@@ -1,5 +1,6 @@
 //! From method and parameters to what the road is asked for.
 
+use http::HeaderMap;
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{Era, meta};
 use serde_json::value::RawValue;
@@ -14,6 +15,8 @@ pub(super) struct Asked {
     pub(super) operation: Operation,
     /// The arguments, not yet checked.
     pub(super) arguments: Option<Box<RawValue>>,
+    /// Headers that mirror arguments, if the request came with any.
+    pub(super) mirrored: Option<HeaderMap>,
     /// All other members of the parameters, without what speaks about this hop only.
     pub(super) rest: RawObject,
 }
@@ -80,6 +83,7 @@ fn call(operation: Operation, arguments: Option<Box<RawValue>>, mut rest: RawObj
     Reading::Call(Asked {
         operation,
         arguments,
+        mirrored: None,
         rest,
     })
 }
@@ -168,7 +172,11 @@ mod tests {
         ] {
             for (era, is_call) in [(Era::Legacy, legacy), (Era::Modern, modern)] {
                 let read = reading(method, era, params);
-                assert_eq!(matches!(read, Reading::Call(_)), is_call, "{method} {era:?}");
+                assert_eq!(
+                    matches!(read, Reading::Call(_)),
+                    is_call,
+                    "{method} {era:?}"
+                );
             }
         }
     }
@@ -181,6 +189,10 @@ mod tests {
         };
         let uri = "db://{t}".to_owned();
         assert_eq!(asked.operation, Operation::CompleteResource { uri });
+        assert_eq!(
+            asked.arguments.unwrap().get(),
+            r#"{"name":"t","value":"a"}"#
+        );
         assert_eq!(asked.rest.to_text(), r#"{"context":{"arguments":{}}}"#);
         for bad in [
             r#"{"argument":{}}"#,

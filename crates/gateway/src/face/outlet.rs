@@ -245,7 +245,8 @@ impl Outlet {
 impl State {
     /// Drops what a slow client will not get, oldest first: notifications, then what was delivered.
     fn make_room(&mut self) {
-        while self.waiting.len() > limits::NOTIFICATION_QUEUE_MAX || self.bytes > WAITING_BYTES_MAX {
+        while self.waiting.len() > limits::NOTIFICATION_QUEUE_MAX || self.bytes > WAITING_BYTES_MAX
+        {
             let delivered = self.delivered;
             let position = self
                 .waiting
@@ -370,7 +371,10 @@ mod tests {
         assert_eq!(got.len(), limits::NOTIFICATION_QUEUE_MAX);
         assert_eq!(got.first().unwrap(), "question");
         assert_eq!(got.last().unwrap(), "question 2");
-        assert_eq!(got[got.len() - 2], (limits::NOTIFICATION_QUEUE_MAX * 3 - 1).to_string());
+        assert_eq!(
+            got[got.len() - 2],
+            (limits::NOTIFICATION_QUEUE_MAX * 3 - 1).to_string()
+        );
     }
 
     #[tokio::test]

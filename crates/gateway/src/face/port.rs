@@ -46,29 +46,26 @@ impl Voice {
     }
 
     fn notify(&self, method: &str, params: Option<Box<RawValue>>) {
+        let params = params.unwrap_or_else(|| RawObject::new().to_raw());
         if let Some(params) = self.admitted(method, params) {
             let params = self.rewrite.notification(method, params);
             self.outlet
-                .notify(envelope::notification(method, params.as_deref()));
+                .notify(envelope::notification(method, Some(&params)));
         }
     }
 
     /// The parameters to send; `None` if the client is not to get this notification here.
-    fn admitted(
-        &self,
-        method: &str,
-        params: Option<Box<RawValue>>,
-    ) -> Option<Option<Box<RawValue>>> {
+    fn admitted(&self, method: &str, params: Box<RawValue>) -> Option<Box<RawValue>> {
         match method {
             "notifications/progress" => {
                 let token = self.progress_token.as_ref()?;
-                let mut params = RawObject::from_raw(params.as_deref()?).ok()?;
+                let mut params = RawObject::from_raw(&params).ok()?;
                 params.set("progressToken", token.clone());
-                Some(Some(params.to_raw()))
+                Some(params.to_raw())
             }
             "notifications/message" => {
                 let wanted = severity(self.log_level.as_deref()?)?;
-                let level = RawObject::from_raw(params.as_deref()?)
+                let level = RawObject::from_raw(&params)
                     .ok()
                     .and_then(|params| severity(&params.get_str("level")?))?;
                 (level >= wanted).then_some(params)
@@ -148,7 +145,10 @@ impl ClientPort for LegacyPort {
                 "too many questions wait for this client",
             ));
         };
-        let params = self.voice.rewrite.question(&question.method, question.params);
+        let params = self
+            .voice
+            .rewrite
+            .question(&question.method, question.params);
         self.voice.outlet.send(envelope::request(
             pending.id(),
             &question.method,
@@ -198,19 +198,26 @@ mod tests {
 
     fn sent(voice: &Voice, method: &str, params: &str) -> Option<String> {
         voice
-            .admitted(method, Some(raw(params)))
-            .map(|params| params.unwrap().get().to_owned())
+            .admitted(method, raw(params))
+            .map(|params| params.get().to_owned())
     }
 
     #[test]
     fn progress_carries_the_clients_own_token() {
         let params = r#"{"progressToken":"gate-7","progress":1,"total":2.50,"x":[1 ]}"#;
-        let told = sent(&voice(None, Some("\"mine\"")), "notifications/progress", params);
+        let told = sent(
+            &voice(None, Some("\"mine\"")),
+            "notifications/progress",
+            params,
+        );
         assert_eq!(
             told.unwrap(),
             r#"{"progressToken":"mine","progress":1,"total":2.50,"x":[1 ]}"#
         );
-        assert_eq!(sent(&voice(None, None), "notifications/progress", params), None);
+        assert_eq!(
+            sent(&voice(None, None), "notifications/progress", params),
+            None
+        );
     }
 
     #[test]
@@ -232,7 +239,11 @@ mod tests {
         ] {
             assert_eq!(sent(&voice(Some("debug"), None), method, "{}"), None);
         }
-        let other = sent(&voice(None, None), "notifications/x.example/own", r#"{"a":1}"#);
+        let other = sent(
+            &voice(None, None),
+            "notifications/x.example/own",
+            r#"{"a":1}"#,
+        );
         assert_eq!(other.unwrap(), r#"{"a":1}"#);
     }
 

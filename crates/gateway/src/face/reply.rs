@@ -261,7 +261,11 @@ mod tests {
     fn denied() -> Refusal {
         Refusal {
             policies: vec!["p1".into()],
-            ..Refusal::new(RefusalCode::PolicyDenied, Stage::Authorize, "no policy allows it")
+            ..Refusal::new(
+                RefusalCode::PolicyDenied,
+                Stage::Authorize,
+                "no policy allows it",
+            )
         }
     }
 

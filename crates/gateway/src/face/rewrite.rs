@@ -64,17 +64,12 @@ impl Rewrite {
     }
 
     /// Parameters of a notification.
-    pub(super) fn notification(
-        &self,
-        method: &str,
-        params: Option<Box<RawValue>>,
-    ) -> Option<Box<RawValue>> {
-        let params = params?;
+    pub(super) fn notification(&self, method: &str, params: Box<RawValue>) -> Box<RawValue> {
         let rewritten = self
             .connector
             .as_ref()
             .and_then(|(name, _)| UriRewriter::new(name).notification(method, &params));
-        Some(rewritten.unwrap_or(params))
+        rewritten.unwrap_or(params)
     }
 
     /// Parameters of a question to the client.
@@ -113,7 +108,10 @@ impl Rewrite {
             if request.get_str("method").as_deref() != Some(ELICITATION) {
                 continue;
             }
-            if let Some(params) = request.get("params").and_then(|raw| named(raw, name, title)) {
+            if let Some(params) = request
+                .get("params")
+                .and_then(|raw| named(raw, name, title))
+            {
                 request.set("params", params);
                 renamed.set(&key, request.to_raw());
             }
@@ -128,7 +126,11 @@ impl Rewrite {
 fn named(params: &RawValue, name: &ConnectorName, title: &str) -> Option<Box<RawValue>> {
     let mut params = RawObject::from_raw(params).ok()?;
     let message = params.get_str("message")?.into_owned();
-    let who = if title.is_empty() { name.as_str() } else { title };
+    let who = if title.is_empty() {
+        name.as_str()
+    } else {
+        title
+    };
     params.set_str("message", &format!("[{who}] {message}"));
     Some(params.to_raw())
 }
@@ -168,7 +170,9 @@ mod tests {
     #[test]
     fn who_asks_is_named() {
         let question = r#"{"message":"Which day?","requestedSchema":{ "type":"object"}}"#;
-        let named = rewrite().question(ELICITATION, Some(raw(question))).unwrap();
+        let named = rewrite()
+            .question(ELICITATION, Some(raw(question)))
+            .unwrap();
         assert_eq!(
             named.get(),
             r#"{"message":"[人事] Which day?","requestedSchema":{ "type":"object"}}"#
@@ -176,7 +180,12 @@ mod tests {
         let other = rewrite().question("roots/list", Some(raw(question)));
         assert_eq!(other.unwrap().get(), question);
         let own = Rewrite { connector: None };
-        assert_eq!(own.question(ELICITATION, Some(raw(question))).unwrap().get(), question);
+        assert_eq!(
+            own.question(ELICITATION, Some(raw(question)))
+                .unwrap()
+                .get(),
+            question
+        );
     }
 
     #[test]

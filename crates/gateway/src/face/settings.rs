@@ -48,7 +48,7 @@ impl Default for Settings {
             body_timeout: limits::REQUEST_BODY_TIMEOUT,
             keep_alive: Duration::from_secs(15),
             page_items_max: 1_000,
-            list_ttl: Duration::from_secs(60),
+            list_ttl: Duration::from_mins(1),
             sessions_max: limits::SESSIONS_MAX,
             sessions_per_principal_max: limits::SESSIONS_PER_PRINCIPAL_MAX,
             session_idle: limits::SESSION_IDLE,

@@ -42,10 +42,16 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
 {
+    // Streams end when the client leaves, or when the gate shuts down; calls may still go on for a while.
+    let streams = settings.shutdown.child_token();
+    let settings = Settings {
+        shutdown: streams.clone(),
+        ..settings
+    };
     let face = Face::new(gateway, settings);
     let outlet = Outlet::new();
     let process = Process {
-        ended: face.settings.shutdown.child_token(),
+        ended: CancellationToken::new(),
         face,
         template,
         outlet: Arc::clone(&outlet),
@@ -53,11 +59,14 @@ where
         session: Arc::default(),
         tasks: TaskTracker::new(),
     };
-    let writer = tokio::spawn(write(Arc::clone(&outlet), output, process.ended.clone()));
+    let writer = tokio::spawn(write(Arc::clone(&outlet), output, streams.clone()));
     let read = process.read(input).await;
+    streams.cancel();
     process.tasks.close();
-    // What is under way may still end; streams that never would, are ended.
-    if tokio::time::timeout(FAREWELL, process.tasks.wait()).await.is_err() {
+    if tokio::time::timeout(FAREWELL, process.tasks.wait())
+        .await
+        .is_err()
+    {
         tracing::debug!("some requests were under way when the client left");
     }
     process.ended.cancel();
@@ -75,7 +84,7 @@ where
 async fn write<W: AsyncWrite + Unpin>(
     outlet: Arc<Outlet>,
     mut output: W,
-    ended: CancellationToken,
+    streams: CancellationToken,
 ) -> Result<(), StdioError> {
     let mut reader = outlet.reader(0);
     while let Some(event) = reader.next().await {
@@ -87,7 +96,7 @@ async fn write<W: AsyncWrite + Unpin>(
         };
         if let Err(error) = written.await {
             // Nobody reads any more.
-            ended.cancel();
+            streams.cancel();
             return Err(StdioError(error));
         }
     }
@@ -104,6 +113,7 @@ struct Process {
     /// Opened by `initialize`.
     session: Arc<Mutex<Option<Arc<Session>>>>,
     tasks: TaskTracker,
+    /// Cancels what is still under way.
     ended: CancellationToken,
 }
 
@@ -123,7 +133,7 @@ impl Process {
         let mut input = tokio::io::BufReader::new(input);
         loop {
             let line = tokio::select! {
-                () = self.ended.cancelled() => return Ok(()),
+                () = self.face.settings.shutdown.cancelled() => return Ok(()),
                 line = next_line(&mut input, self.face.settings.request_bytes_max) => line,
             };
             match line.map_err(StdioError)? {
@@ -157,19 +167,17 @@ impl Process {
             Ok(Incoming::One(message)) => self.told(message),
             Ok(Incoming::Batch(items)) => {
                 let session = self.session();
-                match session.filter(|session| session.agreed.revision.has_batches()) {
-                    Some(session) => {
-                        let line = self.on(session);
-                        self.tasks.spawn(async move {
-                            if let Some(message) = line.batch(items).await {
-                                line.outlet.send(message);
-                            }
-                        });
-                    }
-                    None => {
-                        let why = "batches are not part of this revision";
-                        self.send(&Done::rejected(code::INVALID_REQUEST, why), None);
-                    }
+                let session = session.filter(|session| session.agreed.revision.has_batches());
+                if let Some(session) = session {
+                    let line = self.on(session);
+                    self.tasks.spawn(async move {
+                        if let Some(message) = line.batch(items).await {
+                            line.outlet.send(message);
+                        }
+                    });
+                } else {
+                    let why = "batches are not part of this revision";
+                    self.send(&Done::rejected(code::INVALID_REQUEST, why), None);
                 }
             }
             Err(error) => {
@@ -197,6 +205,7 @@ impl Process {
             params,
             features,
             head,
+            headers: None,
         };
         let face = Arc::clone(&self.face);
         let outlet = Arc::clone(&self.outlet);
@@ -226,7 +235,6 @@ impl Process {
                     Arc::clone(face),
                     Arc::clone(&session),
                     opened.caller,
-                    // A copy that it may close when it ends.
                     Arc::clone(&self.outlet),
                 );
                 self.tasks.spawn(telling);
@@ -304,7 +312,11 @@ async fn next_line<R: AsyncBufRead + Unpin>(
         let chunk = input.fill_buf().await?;
         if chunk.is_empty() {
             let nothing = line.is_empty() && !too_long;
-            return Ok((!nothing).then(|| if too_long { Next::TooLong } else { Next::Line(line) }));
+            return Ok((!nothing).then_some(if too_long {
+                Next::TooLong
+            } else {
+                Next::Line(line)
+            }));
         }
         let end = chunk.iter().position(|byte| *byte == b'\n');
         let taken = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
@@ -315,7 +327,11 @@ async fn next_line<R: AsyncBufRead + Unpin>(
         let used = taken.len() + usize::from(end.is_some());
         input.consume(used);
         if end.is_some() {
-            return Ok(Some(if too_long { Next::TooLong } else { Next::Line(line) }));
+            return Ok(Some(if too_long {
+                Next::TooLong
+            } else {
+                Next::Line(line)
+            }));
         }
     }
 }

@@ -10,8 +10,8 @@ use sekimori_mcp::revision::meta;
 use sekimori_mcp::uris;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::catalog::CatalogChange;
 use crate::request::Endpoint;
@@ -354,7 +354,9 @@ mod tests {
             uris: ["a:b".to_owned()].into(),
             ..Wanted::default()
         };
-        let notices = next_notices(&mut changes, &Endpoint::All, &wanted).await.unwrap();
+        let notices = next_notices(&mut changes, &Endpoint::All, &wanted)
+            .await
+            .unwrap();
         assert_eq!(notices.len(), 2);
     }
 

@@ -17,10 +17,10 @@ use sekimori_mcp::revision::code;
 use sekimori_mcp::sse::{self, SseEvent};
 use tokio_util::sync::DropGuard;
 
+use super::Face;
 use super::guard::Away;
 use super::outlet::{Event, Last, Outlet, Reader};
 use super::reply::Done;
-use super::Face;
 use crate::request::Endpoint;
 
 /// Ties a response to its audit records.
@@ -76,7 +76,7 @@ pub(super) fn alone(
 /// Tells a client without a usable credential how to get one.
 fn add_challenge(face: &Face, endpoint: &Endpoint, refusal: &Refusal, response: &mut Response) {
     let resource = face.gateway.settings.resource(endpoint);
-    if let Some(value) = challenge(refusal, &resource, Scope::Read) {
+    if let Some(value) = challenge(refusal, &resource, needed_scope(refusal)) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
 }
@@ -86,6 +86,15 @@ pub(super) fn away(away: &Away, correlation: &CorrelationId) -> Response {
     let done = Done::rejected(code::INVALID_REQUEST, away.1);
     let text = done.message(None).unwrap_or_default();
     json(away.0.as_u16(), text, correlation)
+}
+
+/// The scope to ask for: the one that a refusal for lack of scope names, else the least.
+fn needed_scope(refusal: &Refusal) -> Scope {
+    Scope::ALL
+        .into_iter()
+        .rev()
+        .find(|scope| refusal.message.contains(scope.as_str()))
+        .unwrap_or(Scope::Read)
 }
 
 fn stream_head(body: Body, correlation: &CorrelationId) -> Response {
@@ -157,12 +166,12 @@ impl Streaming {
             return Some(sse::event(&event, Some(RETRY_MS)));
         }
         match tokio::time::timeout(self.keep_alive, self.reader.next()).await {
-            Ok(event) => event.map(|event| self.write(event)),
+            Ok(event) => event.map(|event| self.write(&event)),
             Err(_) => Some(sse::KEEP_ALIVE.to_vec()),
         }
     }
 
-    fn write(&self, event: Event) -> Vec<u8> {
+    fn write(&self, event: &Event) -> Vec<u8> {
         match self.ids {
             Ids::None => sse::message(&event.message),
             Ids::Stream { number, .. } => {
@@ -217,25 +226,28 @@ mod tests {
         let pause = Duration::from_secs(1);
         let response = events(&outlet, 0, ids, pause, None, &correlation);
         assert_eq!(response.headers().get("x-accel-buffering").unwrap(), "no");
-        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
         assert_eq!(
             std::str::from_utf8(&body).unwrap(),
             "id: 3-0\nretry: 1000\ndata: \n\nid: 3-1\ndata: {\"a\":1}\n\nid: 3-2\ndata: {\"b\":2}\n\n"
         );
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_idle_stream_shows_signs_of_life() {
         let outlet = Outlet::new();
         let mut streaming = Streaming {
             reader: outlet.reader(0),
             ids: Ids::None,
-            keep_alive: Duration::from_secs(15),
+            keep_alive: Duration::from_millis(1),
             prime: None,
             _held: None,
         };
         assert_eq!(streaming.next().await.unwrap(), b":\n\n");
         outlet.send("{}");
+        streaming.keep_alive = Duration::from_mins(1);
         assert_eq!(streaming.next().await.unwrap(), b"data: {}\n\n");
     }
 }

@@ -28,7 +28,11 @@ pub(crate) async fn identify(gateway: &Gateway, head: &Head) -> Result<Arc<Calle
         .authenticate(&head.credentials, head.source.clone(), &resource)
         .await?;
     // Possession of a session id proves nothing: the session stays with the principal that opened it.
-    if head.bound_to.as_ref().is_some_and(|owner| *owner != caller.principal.id) {
+    if head
+        .bound_to
+        .as_ref()
+        .is_some_and(|owner| *owner != caller.principal.id)
+    {
         return Err(Refusal::new(
             RefusalCode::Unauthenticated,
             Stage::Authenticate,

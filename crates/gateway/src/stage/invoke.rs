@@ -9,7 +9,7 @@ use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::raw_object::{self, RawObject};
-use sekimori_mcp::revision::Era;
+use sekimori_mcp::revision::meta;
 use sekimori_upstream::exchange::{Ask, Event, Exchange, Reply};
 use sekimori_upstream::{Outgoing, Questions};
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,9 @@ pub(crate) struct Invocation<'a> {
 
 impl fmt::Debug for Invocation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Invocation").field("resolved", &self.resolved).finish_non_exhaustive()
+        f.debug_struct("Invocation")
+            .field("resolved", &self.resolved)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,7 +142,11 @@ struct Call {
 fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
     let request = &invocation.request;
     let entry = &invocation.resolved.entry;
-    let questions = if invocation.port.can_ask() { Questions::Relay } else { Questions::Passthrough };
+    let questions = if invocation.port.can_ask() {
+        Questions::Relay
+    } else {
+        Questions::Passthrough
+    };
     let mut capabilities = request.client.capabilities.clone();
     if !entry.connector.allow_sampling {
         capabilities.remove("sampling");
@@ -148,9 +154,13 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
     if !entry.connector.allow_roots {
         capabilities.remove("roots");
     }
+    let mut rest = request.rest.clone();
+    if let Some(token) = &request.client.progress_token {
+        rest.edit_meta(|members| members.set(meta::PROGRESS_TOKEN, token.clone()));
+    }
     let outgoing = Outgoing {
         method: request.operation.method().to_owned(),
-        rest: request.rest.clone(),
+        rest,
         client_capabilities: Some(capabilities.to_raw()),
         log_level: request.client.log_level.clone(),
         progress: request.client.progress_token.is_some(),
@@ -206,7 +216,11 @@ fn finish(
     let connector = call.target.connector.clone();
     let result = match reply {
         Reply::Error(error) => {
-            return Ok(Output { connector, reply: Reply::Error(error), kind: OutputKind::Failed });
+            return Ok(Output {
+                connector,
+                reply: Reply::Error(error),
+                kind: OutputKind::Failed,
+            });
         }
         Reply::Result(result) => result,
     };
@@ -214,10 +228,18 @@ fn finish(
     let text = result.get();
     let may_hold = ["\"resultType\"", "\"taskId\"", "\"isError\""];
     if !may_hold.iter().any(|member| text.contains(member)) {
-        return Ok(Output { connector, reply: Reply::Result(result), kind: OutputKind::Complete });
+        return Ok(Output {
+            connector,
+            reply: Reply::Result(result),
+            kind: OutputKind::Complete,
+        });
     }
-    let mut members = RawObject::from_raw(&result)
-        .map_err(|_| refuse(RefusalCode::UpstreamInvalid, "the upstream's result is no object"))?;
+    let mut members = RawObject::from_raw(&result).map_err(|_| {
+        refuse(
+            RefusalCode::UpstreamInvalid,
+            "the upstream's result is no object",
+        )
+    })?;
     let mut kind = OutputKind::Complete;
     let mut changed = false;
     if members.get_bool("isError") == Some(true) {
@@ -225,14 +247,20 @@ fn finish(
     }
     if members.get_str("resultType").as_deref() == Some("input_required") {
         kind = OutputKind::InputRequired;
-        let state = members.get_str("requestState").map(|state| state.into_owned());
+        let state = members
+            .get_str("requestState")
+            .map(std::borrow::Cow::into_owned);
         let sealed = seal_state(gateway, call, Waits::Upstream(state))?;
         members.set_str("requestState", &sealed);
         changed = true;
     }
     changed |= seal_tasks(gateway, call, invocation, &mut members)?;
     let result = if changed { members.to_raw() } else { result };
-    Ok(Output { connector, reply: Reply::Result(result), kind })
+    Ok(Output {
+        connector,
+        reply: Reply::Result(result),
+        kind,
+    })
 }
 
 /// Task ids go out sealed: routed to their connector, and bound to their owner.
@@ -251,12 +279,12 @@ fn seal_tasks(
         seal_task(gateway, &call.owner, &call.target, id)
     };
     let mut changed = false;
-    if let Some(id) = members.get_str("taskId").map(|id| id.into_owned()) {
+    if let Some(id) = members.get_str("taskId").map(std::borrow::Cow::into_owned) {
         members.set_str("taskId", &seal(&id)?);
         changed = true;
     }
     if let Some(mut task) = members.get_object("task")
-        && let Some(id) = task.get_str("taskId").map(|id| id.into_owned())
+        && let Some(id) = task.get_str("taskId").map(std::borrow::Cow::into_owned)
     {
         task.set_str("taskId", &seal(&id)?);
         members.set("task", task.to_raw());
@@ -277,16 +305,28 @@ pub(crate) fn seal_task(
         tool: target.name.clone(),
         id: id.to_owned(),
     };
-    gateway.sealer.seal_forever(Purpose::Task, owner, &handle).map_err(|_| sealing_failed())
+    gateway
+        .sealer
+        .seal_forever(Purpose::Task, owner, &handle)
+        .map_err(|_| sealing_failed())
 }
 
 fn seal_state(gateway: &Gateway, call: &Call, waits: Waits) -> Result<String, Refusal> {
-    let waiting =
-        WaitingCall { target: call.target.clone(), arguments: call.arguments, waits };
+    let waiting = WaitingCall {
+        target: call.target.clone(),
+        arguments: call.arguments,
+        waits,
+    };
     let now = gateway.clock.now();
     gateway
         .sealer
-        .seal(Purpose::RequestState, &call.owner, &waiting, now, limits::ELICITATION_TIMEOUT)
+        .seal(
+            Purpose::RequestState,
+            &call.owner,
+            &waiting,
+            now,
+            limits::ELICITATION_TIMEOUT,
+        )
         .map_err(|_| sealing_failed())
 }
 
@@ -296,7 +336,10 @@ fn reopen(
     warrant: &Warrant,
     rest: &mut RawObject,
 ) -> Result<Option<Waits>, Refusal> {
-    let Some(sealed) = rest.get_str("requestState").map(|state| state.into_owned()) else {
+    let Some(sealed) = rest
+        .get_str("requestState")
+        .map(std::borrow::Cow::into_owned)
+    else {
         return Ok(None);
     };
     rest.remove("requestState");
@@ -311,16 +354,15 @@ fn reopen(
         .map_err(|_| bad_state())?;
     let same = waiting.target == warrant.tool().target
         && waiting.arguments == warrant.arguments().digest();
-    if same { Ok(Some(waiting.waits)) } else { Err(bad_state()) }
+    if same {
+        Ok(Some(waiting.waits))
+    } else {
+        Err(bad_state())
+    }
 }
 
 /// Puts an exchange aside and tells the client what is asked.
-fn park(
-    gateway: &Gateway,
-    call: &Call,
-    exchange: Exchange,
-    ask: Ask,
-) -> Result<Output, Refusal> {
+fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<Output, Refusal> {
     let id = gateway.ids.next();
     let sealed = seal_state(gateway, call, Waits::Parked(id))?;
     let result = input_required(&ask, &sealed);
@@ -358,7 +400,13 @@ fn unpark(
     let parked = gateway
         .state
         .parked
-        .take(id, &call.owner, &call.target, call.arguments, gateway.clock.monotonic())
+        .take(
+            id,
+            &call.owner,
+            &call.target,
+            call.arguments,
+            gateway.clock.monotonic(),
+        )
         .ok_or_else(bad_state)?;
     let rest = &mut invocation.request.rest;
     let responses = rest.get_object("inputResponses").unwrap_or_default();
@@ -368,7 +416,9 @@ fn unpark(
         match responses.get(&question.key) {
             Some(answer) => answers.push(Reply::Result(answer.to_owned())),
             // Not all were answered: ask again.
-            None => return park(gateway, call, parked.exchange, parked.ask).map(Unparked::StillAsking),
+            None => {
+                return park(gateway, call, parked.exchange, parked.ask).map(Unparked::StillAsking);
+            }
         }
     }
     // If the upstream gave up meanwhile, the exchange says so next.
@@ -394,18 +444,18 @@ fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
     result.to_raw()
 }
 
-/// The era that the upstream behind `invocation` speaks, as far as known.
-pub(crate) fn upstream_era(resolved: &Resolved) -> Era {
-    let state = resolved.entry.state();
-    state.discovery.as_ref().map_or(Era::Legacy, |discovery| discovery.revision.era())
-}
-
 fn bad_state() -> Refusal {
-    refuse(RefusalCode::InvalidParams, "requestState is not of this call, or no longer valid: start the call again")
+    refuse(
+        RefusalCode::InvalidParams,
+        "requestState is not of this call, or no longer valid: start the call again",
+    )
 }
 
 fn sealing_failed() -> Refusal {
-    refuse(RefusalCode::DependencyUnavailable, "a handle could not be sealed")
+    refuse(
+        RefusalCode::DependencyUnavailable,
+        "a handle could not be sealed",
+    )
 }
 
 fn refuse(code: RefusalCode, message: &str) -> Refusal {

@@ -1,21 +1,16 @@
 //! From what happened to what the face puts on the wire, and to what the record says.
 
 use sekimori_domain::record::OutcomeStatus;
-use sekimori_domain::refusal::{Refusal, RefusalCode};
+use sekimori_domain::refusal::Refusal;
 use sekimori_mcp::revision;
 use sekimori_upstream::exchange::Reply;
 
-use crate::Gateway;
 use crate::request::{Answer, CallReply};
 use crate::stage::invoke::{Output, OutputKind};
 use crate::stage::record::CallRecord;
 
 /// Notes in the record how the call ended.
-pub(crate) fn note(
-    gateway: &Gateway,
-    record: &mut CallRecord,
-    outcome: &Result<Output, Refusal>,
-) {
+pub(crate) fn note(record: &mut CallRecord, outcome: &Result<Output, Refusal>) {
     match outcome {
         Ok(output) => {
             let status = match output.kind {
@@ -27,7 +22,7 @@ pub(crate) fn note(
                 Reply::Error(error) => Some(revision::error_code(error).to_string()),
                 Reply::Result(_) => None,
             };
-            record.answered(gateway, status, code, output.text());
+            record.answered(status, code, output.text());
         }
         Err(refusal) => record.refused(refusal),
     }
@@ -41,7 +36,10 @@ pub(crate) fn from(outcome: Result<Output, Refusal>) -> CallReply {
                 Reply::Result(result) => Answer::Result(result),
                 Reply::Error(error) => Answer::Error(error),
             };
-            CallReply { connector: Some(output.connector), answer }
+            CallReply {
+                connector: Some(output.connector),
+                answer,
+            }
         }
         Err(refusal) => CallReply::refused(refusal),
     }
@@ -50,17 +48,9 @@ pub(crate) fn from(outcome: Result<Output, Refusal>) -> CallReply {
 impl CallReply {
     /// A reply that says why there is no answer.
     pub fn refused(refusal: Refusal) -> Self {
-        Self { connector: None, answer: Answer::Refused(refusal) }
-    }
-}
-
-/// The outcome status that a refusal is recorded with.
-pub(crate) fn status_of(refusal: &Refusal) -> OutcomeStatus {
-    match refusal.code {
-        RefusalCode::Cancelled => OutcomeStatus::Cancelled,
-        RefusalCode::UpstreamUnavailable
-        | RefusalCode::UpstreamTimeout
-        | RefusalCode::UpstreamInvalid => OutcomeStatus::Error,
-        _ => OutcomeStatus::Refused,
+        Self {
+            connector: None,
+            answer: Answer::Refused(refusal),
+        }
     }
 }

@@ -6,12 +6,13 @@ use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::{TargetKind, Tool};
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_mcp::revision::{Era, extension};
 use serde::{Deserialize, Serialize};
 
 use crate::Gateway;
 use crate::catalog::Entry;
 use crate::catalog::listing::{CatalogTool, read_only_target};
-use crate::request::{CallRequest, Endpoint, Operation};
+use crate::request::{CallRequest, ClientFeatures, Endpoint, Operation};
 use crate::seal::Purpose;
 use crate::stage::record::CallRecord;
 
@@ -54,7 +55,12 @@ pub(crate) async fn resolve(
         Operation::CallTool { name } => {
             record.asked_for(name);
             let (entry, known) = gateway.catalog.tool(endpoint, name).await?;
-            Resolved { tool: Arc::clone(&known.tool), entry, definition: Some(known), task: None }
+            Resolved {
+                tool: Arc::clone(&known.tool),
+                entry,
+                definition: Some(known),
+                task: None,
+            }
         }
         Operation::ReadResource { uri }
         | Operation::SubscribeResource { uri }
@@ -69,7 +75,17 @@ pub(crate) async fn resolve(
             let (entry, own) = gateway.catalog.prompt(endpoint, name)?;
             read_only(entry, TargetKind::Prompt, &own)
         }
-        Operation::Task { id, .. } => task(gateway, caller, endpoint, id).await?,
+        Operation::Task { id, .. } if may_hold_tasks(&request.client) => {
+            task(gateway, caller, endpoint, id).await?
+        }
+        Operation::Task { .. } => {
+            let why = "declare the extension io.modelcontextprotocol/tasks to use tasks";
+            return Err(Refusal::new(
+                RefusalCode::MissingCapability,
+                Stage::Resolve,
+                why,
+            ));
+        }
     };
     record.target(&resolved.tool);
     Ok(resolved)
@@ -77,7 +93,21 @@ pub(crate) async fn resolve(
 
 fn read_only(entry: Arc<Entry>, kind: TargetKind, name: &str) -> Resolved {
     let tool = Arc::new(read_only_target(&entry.connector, kind, name));
-    Resolved { tool, entry, definition: None, task: None }
+    Resolved {
+        tool,
+        entry,
+        definition: None,
+        task: None,
+    }
+}
+
+/// Since 2026-07-28 tasks are an extension that the client declares with each request.
+fn may_hold_tasks(client: &ClientFeatures) -> bool {
+    let declared = client
+        .capabilities
+        .get_object("extensions")
+        .unwrap_or_default();
+    client.era == Era::Legacy || declared.contains(extension::TASKS)
 }
 
 /// A task is under the same policy as the tool that made it: who lost the tool lost its tasks.
@@ -88,11 +118,20 @@ async fn task(
     sealed: &str,
 ) -> Result<Resolved, Refusal> {
     let unknown = || {
-        Refusal::new(RefusalCode::UnknownTarget, Stage::Resolve, "unknown or expired task")
+        Refusal::new(
+            RefusalCode::UnknownTarget,
+            Stage::Resolve,
+            "unknown or expired task",
+        )
     };
     let handle: TaskHandle = gateway
         .sealer
-        .open(Purpose::Task, &caller.principal.id, sealed, gateway.clock.now())
+        .open(
+            Purpose::Task,
+            &caller.principal.id,
+            sealed,
+            gateway.clock.now(),
+        )
         .map_err(|_| unknown())?;
     if let Endpoint::Connector(name) = endpoint
         && *name != handle.connector
@@ -101,5 +140,10 @@ async fn task(
     }
     let own = Endpoint::Connector(handle.connector);
     let (entry, known) = gateway.catalog.tool(&own, &handle.tool).await?;
-    Ok(Resolved { tool: Arc::clone(&known.tool), entry, definition: None, task: Some(handle.id) })
+    Ok(Resolved {
+        tool: Arc::clone(&known.tool),
+        entry,
+        definition: None,
+        task: Some(handle.id),
+    })
 }

@@ -3,8 +3,8 @@
 use sekimori_domain::arguments::{Arguments, ArgumentsError};
 use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_mcp::headers;
 
-use crate::Gateway;
 use crate::request::{CallRequest, Operation};
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
@@ -14,7 +14,6 @@ const VIOLATIONS_TOLD_MAX: usize = 5;
 
 /// Reads the arguments strictly, checks them against the tool's schema, and notes their digest.
 pub(crate) fn validate(
-    gateway: &Gateway,
     record: &mut CallRecord,
     resolved: &Resolved,
     request: &CallRequest,
@@ -22,7 +21,10 @@ pub(crate) fn validate(
     let given = request.arguments.as_deref().map(|raw| raw.get().as_bytes());
     if given.is_some_and(|bytes| bytes.len() > limits::ARGUMENTS_BYTES_MAX) {
         let max = limits::ARGUMENTS_BYTES_MAX;
-        return Err(refuse(RefusalCode::TooLarge, format!("arguments are larger than {max} bytes")));
+        return Err(refuse(
+            RefusalCode::TooLarge,
+            format!("arguments are larger than {max} bytes"),
+        ));
     }
     let arguments = match &request.operation {
         // The URI is what a resource is read with: it takes the place of arguments in records.
@@ -40,13 +42,20 @@ pub(crate) fn validate(
         | Operation::CompleteResource { .. } => Arguments::parse(given),
     }
     .map_err(|error| refuse(RefusalCode::InvalidArguments, explain(&error)))?;
-    record.arguments(gateway, &arguments);
+    record.arguments(&arguments);
     if let Some(definition) = &resolved.definition {
         let validator = definition.validator().map_err(|why| {
             let name = &resolved.tool.target;
-            refuse(RefusalCode::UpstreamInvalid, format!("tool {name} cannot be called: {why}"))
+            refuse(
+                RefusalCode::UpstreamInvalid,
+                format!("tool {name} cannot be called: {why}"),
+            )
         })?;
         check(validator, &arguments)?;
+        if let Some(headers) = &request.mirrored {
+            headers::check_params(definition.mirrored(), arguments.value(), headers)
+                .map_err(|error| refuse(RefusalCode::HeaderMismatch, error.to_string()))?;
+        }
     }
     Ok(arguments)
 }
@@ -61,7 +70,11 @@ fn check(validator: &jsonschema::Validator, arguments: &Arguments) -> Result<(),
         .map(|error| {
             // Masked: the message goes into the audit record, where contents must not.
             let path = error.instance_path().to_string();
-            let at = if path.is_empty() { "the arguments".to_owned() } else { path };
+            let at = if path.is_empty() {
+                "the arguments".to_owned()
+            } else {
+                path
+            };
             format!("{at}: {}", error.masked())
         })
         .collect();

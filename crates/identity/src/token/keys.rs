@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use http::Uri;
 use sekimori_domain::clock::Clock;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::TokenError;
 use super::config::{IssuerConfig, KeySource};
@@ -64,7 +64,7 @@ pub(super) struct IssuerKeys {
     current: ArcSwapOption<Current>,
     /// Milliseconds of the monotonic clock when the issuer last confirmed `current`.
     confirmed_ms: AtomicU64,
-    last_fetch: Mutex<LastFetch>,
+    last_fetch: Arc<Mutex<LastFetch>>,
 }
 
 impl fmt::Debug for IssuerKeys {
@@ -86,7 +86,7 @@ impl IssuerKeys {
             clock,
             current: ArcSwapOption::empty(),
             confirmed_ms: AtomicU64::new(0),
-            last_fetch: Mutex::new(LastFetch::default()),
+            last_fetch: Arc::default(),
         }
     }
 
@@ -98,7 +98,7 @@ impl IssuerKeys {
 
     /// Verifies a signature and tells the generation of the key that did.
     pub(super) async fn verify(
-        &self,
+        self: &Arc<Self>,
         kid: Option<&str>,
         algorithm: Algorithm,
         signed: &[u8],
@@ -140,51 +140,60 @@ impl IssuerKeys {
     }
 
     /// Fetches the keys if they are old. To be called regularly.
-    pub(super) async fn keep_fresh(&self) {
-        let mut last = self.last_fetch.lock().await;
+    pub(super) async fn keep_fresh(self: &Arc<Self>) {
+        let last = Arc::clone(&self.last_fetch).lock_owned().await;
         let every = if last.failed {
             UNKNOWN_KEY_EVERY
         } else {
             REFRESH_EVERY
         };
-        self.fetch_unless_within(every, &mut last).await;
+        self.fetch_unless_within(every, last).await;
     }
 
     /// Fetches the keys because they did not suffice. Tells whether the last attempt failed. Who waits here
     /// for another task's fetch profits from it.
-    async fn fetch_if_due(&self) -> bool {
-        let mut last = self.last_fetch.lock().await;
+    async fn fetch_if_due(self: &Arc<Self>) -> bool {
+        let last = Arc::clone(&self.last_fetch).lock_owned().await;
         let every = if self.believed().is_some() {
             UNKNOWN_KEY_EVERY
         } else {
             FIRST_KEYS_EVERY
         };
-        self.fetch_unless_within(every, &mut last).await;
-        last.failed
+        self.fetch_unless_within(every, last).await
     }
 
-    async fn fetch_unless_within(&self, every: Duration, last: &mut LastFetch) {
+    /// Tells whether the last attempt failed.
+    async fn fetch_unless_within(
+        self: &Arc<Self>,
+        every: Duration,
+        last: OwnedMutexGuard<LastFetch>,
+    ) -> bool {
         let now = self.clock.monotonic();
         if last.at.is_some_and(|at| now.saturating_sub(at) < every) {
-            return;
+            return last.failed;
         }
+        // In a task of its own: a client that hangs up must not end the fetch that others wait for.
+        let keys = Arc::clone(self);
+        tokio::spawn(async move { keys.fetch_now(now, last).await })
+            .await
+            .unwrap_or(true)
+    }
+
+    async fn fetch_now(&self, now: Duration, mut last: OwnedMutexGuard<LastFetch>) -> bool {
         last.at = Some(now);
-        // If this task is dropped on the way, the attempt counts as failed.
-        last.failed = true;
         let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.fetch_keys())
             .await
             .unwrap_or(Err(KeysError::Timeout));
+        last.failed = fetched.is_err();
         match fetched {
-            Ok(set) => {
-                self.take(set, now);
-                last.failed = false;
-            }
+            Ok(set) => self.take(set, now),
             Err(error) => tracing::warn!(
                 issuer = %self.issuer,
                 error = &error as &dyn std::error::Error,
                 "the issuer's keys could not be fetched"
             ),
         }
+        last.failed
     }
 
     /// Puts keys into use. Called with the lock of `last_fetch` held.

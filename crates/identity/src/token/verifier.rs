@@ -27,7 +27,7 @@ const REMEMBERED_IDLE: Duration = Duration::from_mins(15);
 #[derive(Debug)]
 struct Issuer {
     config: IssuerConfig,
-    keys: IssuerKeys,
+    keys: Arc<IssuerKeys>,
 }
 
 /// A token whose signature was verified, and the circumstances under which that still counts.
@@ -62,7 +62,11 @@ impl TokenVerifier {
         let issuers = issuers
             .into_iter()
             .map(|config| Issuer {
-                keys: IssuerKeys::new(&config, Arc::clone(fetch), Arc::clone(&clock)),
+                keys: Arc::new(IssuerKeys::new(
+                    &config,
+                    Arc::clone(fetch),
+                    Arc::clone(&clock),
+                )),
                 config,
             })
             .collect();

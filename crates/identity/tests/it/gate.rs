@@ -66,8 +66,26 @@ pub(crate) fn issuer_config(url: &str) -> IssuerConfig {
 
 impl Gate {
     pub(crate) fn new(issuers: Vec<IssuerConfig>) -> Self {
-        let clock = Arc::new(TestClock::new());
         let stores = Arc::new(Stores::new());
+        let credentials = CredentialStores {
+            accounts: Arc::<Stores>::clone(&stores),
+            administrators: Arc::<Stores>::clone(&stores),
+            changes: Arc::<Stores>::clone(&stores),
+        };
+        Self::with(issuers, credentials, stores)
+    }
+
+    /// A gate with other stores than the ones in memory.
+    pub(crate) fn on(credentials: CredentialStores) -> Self {
+        Self::with(Vec::new(), credentials, Arc::new(Stores::new()))
+    }
+
+    fn with(
+        issuers: Vec<IssuerConfig>,
+        credentials: CredentialStores,
+        stores: Arc<Stores>,
+    ) -> Self {
+        let clock = Arc::new(TestClock::new());
         let public_url = PublicUrl::new(PUBLIC_URL).unwrap();
         let config = AuthenticatorConfig {
             public_url: public_url.clone(),
@@ -75,11 +93,6 @@ impl Gate {
             anonymous_on_loopback: false,
         };
         let fetch: Arc<dyn Fetch> = Arc::new(PlainHttp);
-        let credentials = CredentialStores {
-            accounts: Arc::<Stores>::clone(&stores),
-            administrators: Arc::<Stores>::clone(&stores),
-            changes: Arc::<Stores>::clone(&stores),
-        };
         let authenticator =
             Authenticator::new(config, &fetch, credentials, Arc::<TestClock>::clone(&clock));
         Self {

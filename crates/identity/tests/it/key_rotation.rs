@@ -79,6 +79,17 @@ async fn many_first_callers_make_one_request() {
 }
 
 #[tokio::test]
+async fn a_client_that_hangs_up_does_not_end_the_fetch() {
+    let setting = setting().await;
+    let token = setting.token(&setting.old);
+    // Polled once: the fetch has begun, and nobody waits for it any more.
+    let first = futures_util::FutureExt::now_or_never(setting.gate.try_token(&token));
+    assert!(first.is_none());
+    setting.gate.try_token(&token).await.unwrap();
+    assert_eq!(setting.issuer.key_requests(), 1);
+}
+
+#[tokio::test]
 async fn while_the_issuer_is_down_its_last_keys_count_for_a_day() {
     let setting = setting().await;
     let (gate, issuer) = (&setting.gate, &setting.issuer);

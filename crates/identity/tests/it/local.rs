@@ -9,8 +9,8 @@ use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::refusal::RefusalCode;
 use sekimori_identity::{
-    Authenticator, Credentials, FIRST_ADMINISTRATOR_LIFETIME, NewAccount, PublicUrl, SystemRandom,
-    create_account, create_administrator, create_key, revoke_key,
+    Authenticator, CredentialStores, Credentials, FIRST_ADMINISTRATOR_LIFETIME, NewAccount,
+    PublicUrl, SystemRandom, create_account, create_administrator, create_key, revoke_key,
 };
 use sekimori_store::{Administrators, ServiceAccounts};
 
@@ -198,6 +198,43 @@ async fn a_revoked_administrator_is_out_at_once() {
     gate.try_token(&text).await.unwrap();
     assert_eq!(store.revoke("first", clock.now()).await.unwrap(), 1);
     assert_unauthenticated(&gate.refusal(&text).await, "revoked");
+}
+
+/// Another process revokes, as the command line does: over a database of its own.
+#[tokio::test]
+async fn authn_6_a_revocation_by_another_process_comes_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("gate.db").display());
+    let serving = sekimori_store::open(&url).await.unwrap();
+    let command = sekimori_store::open(&url).await.unwrap();
+    let gate = Gate::on(CredentialStores::of(&*serving));
+    let (accounts, clock) = (command.service_accounts(), &*gate.clock);
+    create_account(&*accounts, clock, new_account(&gate))
+        .await
+        .unwrap();
+    let end = clock.now() + DAY;
+    let issued = create_key(&*accounts, clock, &SystemRandom, "nightly-report", end).await;
+    let text = issued.unwrap().text.reveal();
+    until(async || gate.try_token(&text).await.is_ok()).await;
+    gate.authenticator.flush().await;
+    let keys = accounts.keys("nightly-report").await.unwrap();
+    assert!(keys[0].last_used_at.is_some());
+
+    revoke_key(&*accounts, clock, key_id(&text)).await.unwrap();
+    until(async || gate.try_token(&text).await.is_err()).await;
+    assert_unauthenticated(&gate.refusal(&text).await, "revoked");
+    command.close().await;
+    serving.close().await;
+}
+
+/// Waits for what must become true within seconds; the store promises it within one on an idle machine.
+async fn until(condition: impl AsyncFn() -> bool) {
+    let soon = tokio::time::timeout(Duration::from_secs(20), async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    soon.await.expect("it did not become true");
 }
 
 #[tokio::test]

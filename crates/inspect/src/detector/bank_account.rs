@@ -52,6 +52,35 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             confidence,
         );
     }
+    pairs(document, found);
+}
+
+/// 「記号 12340 番号 12345671」 of ゆうちょ: one finding from the first digit to the last.
+fn pairs(document: &Document, found: &mut Vec<Match>) {
+    const BETWEEN_MAX: usize = 8;
+    let folded = &document.folded;
+    for number in &document.numbers {
+        if number.joined || !matches!(number.shape(), [6..=8]) {
+            continue;
+        }
+        let before = folded.part(number.start.saturating_sub(BETWEEN_MAX), number.start);
+        let gap = before
+            .iter()
+            .rev()
+            .take_while(|c| !c.is_ascii_digit())
+            .count();
+        let at = number.start - gap;
+        let blank = |c: &&char| !matches!(c, ' ' | ':' | '、' | ',' | '\n');
+        let between: String = folded.part(at, number.start).iter().filter(blank).collect();
+        let Some(start) = at.checked_sub(5).filter(|_| between == "番号") else {
+            continue;
+        };
+        let symbol = folded.part(start, at);
+        let fits = matches!(symbol, ['1', .., '0']) && symbol.iter().all(char::is_ascii_digit);
+        if fits && !folded.before(start).is_ascii_alphanumeric() {
+            Document::push(found, Kind::BankAccount, start, number.end, 94);
+        }
+    }
 }
 
 /// ゆうちょ: a 記号 begins with 1 and ends with 0.

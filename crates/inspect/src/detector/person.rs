@@ -257,8 +257,8 @@ fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
             .copied()
             .eq(word.chars())
     };
-    let strong = says.iter().take(4).any(|word| follows(word));
-    let weak = says.iter().skip(4).any(|word| follows(word))
+    let strong = says.iter().take(4).any(&follows);
+    let weak = says.iter().skip(4).any(follows)
         && end - start >= 2
         && matches!(folded.before(start), '。' | '\n' | '\0' | '、' | '」');
     head && (strong && end - start >= 2 && !is_place(folded.part(start, end))

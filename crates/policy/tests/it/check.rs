@@ -5,7 +5,9 @@ use sekimori_policy::{
     Severity, check, test_bench,
 };
 
-use crate::support::policy_set;
+use sekimori_domain::catalog::OperationClass;
+
+use crate::support::{ask, engine, policy_set, tool, user};
 
 fn only(text: &str) -> Diagnostic {
     let mut found = check(text).unwrap();
@@ -105,4 +107,63 @@ fn unknown_words_in_tests_are_refused() {
     let tests = DEFAULT_TESTS.replace("groups", "grupos");
     let error = test_bench(&policy_set("", &tests), &PolicySettings::default()).unwrap_err();
     assert!(matches!(error, PolicyError::UnreadableTests(_)));
+}
+
+fn chain(link: &str, count: usize, end: &str) -> String {
+    format!(
+        "@id(\"a\") permit(principal, action, resource) when {{ {}true{} }};",
+        link.repeat(count),
+        end.repeat(count)
+    )
+}
+
+/// Hostile or mistaken policies end in words, not in a stack overflow.
+#[test]
+fn bottomless_policies_are_refused() {
+    for text in [
+        chain("context.auth.mfa && ", 20_000, ""),
+        chain("(", 20_000, ")"),
+        chain("if context.auth.mfa then true else ", 20_000, ""),
+        chain("[", 20_000, "]"),
+        chain("!", 20_000, ""),
+    ] {
+        let found = only(&text);
+        assert!(found.message.contains("too deeply"), "{found}");
+    }
+}
+
+/// What is just within the bounds can be checked and decided on the stack of a worker thread. Unoptimised code
+/// needs many times as much.
+#[test]
+fn the_deepest_policies_allowed_can_be_decided() {
+    const WORKER_STACK: usize = 2 * 1024 * 1024;
+    let stack = if cfg!(debug_assertions) {
+        16 * WORKER_STACK
+    } else {
+        WORKER_STACK
+    };
+    let worker = std::thread::Builder::new().stack_size(stack);
+    let worker = worker.spawn(decide_by_the_deepest).unwrap();
+    worker.join().unwrap();
+}
+
+fn decide_by_the_deepest() {
+    for text in [
+        chain("true && ", 64, ""),
+        chain("context.auth.mfa || ", 64, ""),
+        chain("(", 30, ")"),
+        chain("if context.auth.mfa then true else ", 64, ""),
+        chain("if true then ", 64, " else false"),
+        chain("if true then (true && (", 15, ")) else false"),
+    ] {
+        let found = check(&text).unwrap();
+        assert!(
+            found.iter().all(|one| one.severity == Severity::Warning),
+            "{found:?}"
+        );
+        let engine = engine(&text);
+        let find = tool("crm", "find", Some(OperationClass::Read));
+        let decision = ask(&engine, &user(&[]), &find);
+        assert!(decision.is_ok(), "{decision:?} {text}");
+    }
 }

@@ -42,7 +42,11 @@ pub(crate) async fn run(command: Admin, common: &Common) -> anyhow::Result<()> {
     let note = |action: &str, name: &str| {
         installation.note(
             EventKind::ServiceAccountChange,
-            [("action", json!(action)), ("name", json!(name)), ("by", json!(operator()))],
+            [
+                ("action", json!(action)),
+                ("name", json!(name)),
+                ("by", json!(operator())),
+            ],
         )
     };
     match command {
@@ -70,8 +74,12 @@ pub(crate) async fn run(command: Admin, common: &Common) -> anyhow::Result<()> {
         }
         Admin::Revoke { name } => {
             note("revoke_administrator", &name)?;
-            let revoked = administrators.revoke(&name, installation.clock.now()).await?;
-            output.show(&json!({"revoked": revoked}), |_| format!("Revoked {revoked} token(s)."))
+            let revoked = administrators
+                .revoke(&name, installation.clock.now())
+                .await?;
+            output.show(&json!({"revoked": revoked}), |_| {
+                format!("Revoked {revoked} token(s).")
+            })
         }
     }
 }

@@ -29,7 +29,9 @@ pub(crate) enum Audit {
         id: uuid::Uuid,
     },
     /// Read the whole journal again and say whether it is what was written
-    #[command(after_help = "Example:\n  sekimori audit verify --json\n\nMay run beside a running gate. Exit code 1 when something is wrong.")]
+    #[command(
+        after_help = "Example:\n  sekimori audit verify --json\n\nMay run beside a running gate. Exit code 1 when something is wrong."
+    )]
     Verify,
 }
 
@@ -84,18 +86,19 @@ pub(crate) struct Search {
 }
 
 fn event(text: &str) -> Result<EventKind, String> {
-    EventKind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
-        let known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        format!("use one of {}", known.join(", "))
-    })
+    EventKind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| {
+            let known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+            format!("use one of {}", known.join(", "))
+        })
 }
 
 fn status(text: &str) -> Result<OutcomeStatus, String> {
     let read: Result<_, serde::de::value::Error> =
         OutcomeStatus::deserialize(text.into_deserializer());
-    read.map_err(|_| {
-        "use success, error, refused, input_required, cancelled or unknown".to_owned()
-    })
+    read.map_err(|_| "use success, error, refused, input_required, cancelled or unknown".to_owned())
 }
 
 /// Runs the command. `false` means that the journal is not what was written.
@@ -118,7 +121,9 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
             let shown = json!({
                 "node": found.node, "sequence": found.sequence, "record": found.record,
             });
-            output.show(&shown, |shown| serde_json::to_string_pretty(shown).unwrap_or_default())?;
+            output.show(&shown, |shown| {
+                serde_json::to_string_pretty(shown).unwrap_or_default()
+            })?;
             Ok(true)
         }
         Audit::Verify => verify(common, output),
@@ -127,7 +132,10 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
 
 fn query(search: &Search, now: Timestamp) -> anyhow::Result<AuditQuery> {
     let time = |given: &Option<String>, option: &str| {
-        given.as_deref().map(|text| moment(text, now).with_context(|| option.to_owned())).transpose()
+        given
+            .as_deref()
+            .map(|text| moment(text, now).with_context(|| option.to_owned()))
+            .transpose()
     };
     Ok(AuditQuery {
         caller: search.user.clone(),
@@ -143,7 +151,11 @@ fn query(search: &Search, now: Timestamp) -> anyhow::Result<AuditQuery> {
         from: time(&search.since, "--since")?,
         until: time(&search.until, "--until")?,
         text: search.text.clone(),
-        order: if search.oldest_first { Order::OldestFirst } else { Order::NewestFirst },
+        order: if search.oldest_first {
+            Order::OldestFirst
+        } else {
+            Order::NewestFirst
+        },
         cursor: search.cursor.clone(),
         limit: search.limit,
     })
@@ -158,7 +170,9 @@ fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     let count: i64 = text
         .strip_suffix(unit)
         .and_then(|count| count.parse().ok())
-        .with_context(|| format!("{text} is no time: use 2026-01-31T09:00:00+09:00, or 30m, 12h, 7d"))?;
+        .with_context(|| {
+            format!("{text} is no time: use 2026-01-31T09:00:00+09:00, or 30m, 12h, 7d")
+        })?;
     let age = match unit {
         's' => SignedDuration::from_secs(count),
         'm' => SignedDuration::from_mins(count),
@@ -202,7 +216,16 @@ fn show_page(output: Output, page: &AuditPage) -> anyhow::Result<()> {
         }
         let rows: Vec<Vec<String>> = shown.records.iter().map(|record| row(record)).collect();
         let mut text = output::table(
-            &["TIME", "EVENT", "PHASE", "WHO", "WHAT", "CLASS", "OUTCOME", "CORRELATION"],
+            &[
+                "TIME",
+                "EVENT",
+                "PHASE",
+                "WHO",
+                "WHAT",
+                "CLASS",
+                "OUTCOME",
+                "CORRELATION",
+            ],
             &rows,
         );
         if let Some(next) = shown.next {
@@ -219,12 +242,17 @@ fn row(record: &Record) -> Vec<String> {
         record.time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
         record.event.as_str().to_owned(),
         format!("{:?}", record.phase).to_lowercase(),
-        record.caller.as_ref().map_or_else(dash, |caller| caller.id.clone()),
+        record
+            .caller
+            .as_ref()
+            .map_or_else(dash, |caller| caller.id.clone()),
+        record.target.as_ref().map_or_else(dash, |target| {
+            format!("{}/{}", target.connector, target.name)
+        }),
         record
             .target
             .as_ref()
-            .map_or_else(dash, |target| format!("{}/{}", target.connector, target.name)),
-        record.target.as_ref().map_or_else(dash, |target| target.class.to_string()),
+            .map_or_else(dash, |target| target.class.to_string()),
         outcome.map_or_else(dash, |outcome| match &outcome.code {
             Some(code) => format!("{} ({code})", outcome.status.as_str()),
             None => outcome.status.as_str().to_owned(),
@@ -237,7 +265,7 @@ fn verify(common: &Common, output: Output) -> anyhow::Result<bool> {
     let config = crate::config::load(&common.config)?;
     let report = sekimori_audit::verify(&config.server.data_dir.join("journal"))?;
     let sound = report.is_sound();
-    output.show(&report, |report| report.to_string())?;
+    output.show(&report, ToString::to_string)?;
     Ok(sound)
 }
 
@@ -248,8 +276,14 @@ mod tests {
     #[test]
     fn times_are_moments_or_ages() {
         let now: Timestamp = "2026-01-31T00:00:00Z".parse().unwrap();
-        assert_eq!(moment("90m", now).unwrap(), "2026-01-30T22:30:00Z".parse().unwrap());
-        assert_eq!(moment("2d", now).unwrap(), "2026-01-29T00:00:00Z".parse().unwrap());
+        assert_eq!(
+            moment("90m", now).unwrap(),
+            "2026-01-30T22:30:00Z".parse().unwrap()
+        );
+        assert_eq!(
+            moment("2d", now).unwrap(),
+            "2026-01-29T00:00:00Z".parse().unwrap()
+        );
         assert_eq!(
             moment("2026-01-31T09:00:00+09:00", now).unwrap(),
             "2026-01-31T00:00:00Z".parse().unwrap()

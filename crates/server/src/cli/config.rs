@@ -38,7 +38,10 @@ pub(crate) fn run(command: &Config, common: &Common) -> anyhow::Result<()> {
         Config::Init => init(&common.config),
         Config::Check => {
             let config = config::load(&common.config)?;
-            let checked = Checked { valid: true, config: &config };
+            let checked = Checked {
+                valid: true,
+                config: &config,
+            };
             Output::new(common.json).show(&checked, |_| {
                 let shown = toml::to_string_pretty(&config).unwrap_or_default();
                 format!("{} is valid. In force:\n\n{shown}", common.config.display())
@@ -52,12 +55,22 @@ pub(crate) fn run(command: &Config, common: &Common) -> anyhow::Result<()> {
 }
 
 fn init(path: &Path) -> anyhow::Result<()> {
-    ensure!(!path.exists(), "{} is there already; it was left as it is", path.display());
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    ensure!(
+        !path.exists(),
+        "{} is there already; it was left as it is",
+        path.display()
+    );
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     }
     std::fs::write(path, TEMPLATE)
         .with_context(|| format!("{} cannot be written", path.display()))?;
-    output::line(&format!("Wrote {}. Next: sekimori admin create, then sekimori serve", path.display()))
+    output::line(&format!(
+        "Wrote {}. Next: sekimori admin create, then sekimori serve",
+        path.display()
+    ))
 }

@@ -22,7 +22,7 @@ pub(crate) enum Connector {
     #[command(
         after_help = "Examples:\n  sekimori connector add crm --http https://crm.example.co.jp/mcp --header Authorization=env:CRM_TOKEN\n  sekimori connector add files --stdio mcp-server-filesystem --arg /srv/shared --data-class internal\n  sekimori connector add old --sse http://10.0.0.5:3000/sse --allow-private-network"
     )]
-    Add(Add),
+    Add(Box<Add>),
     /// List the connectors
     #[command(after_help = "Example:\n  sekimori connector list --json")]
     List,
@@ -124,7 +124,7 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
     let installation = Installation::open(common).await?;
     let output = Output::new(common.json);
     match command {
-        Connector::Add(add) => put(&installation, output, add).await,
+        Connector::Add(add) => put(&installation, output, *add).await,
         Connector::List => list(&installation, output).await,
         Connector::Show { name } => {
             let stored = find(&installation, &name).await?;
@@ -134,8 +134,10 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
         }
         Connector::Remove { name } => {
             find(&installation, &name).await?;
-            installation
-                .note(EventKind::ConnectorChange, [("connector", json!(name)), ("action", json!("remove"))])?;
+            installation.note(
+                EventKind::ConnectorChange,
+                [("connector", json!(name)), ("action", json!("remove"))],
+            )?;
             installation.store.connectors().remove(&name).await?;
             output.show(&json!({"removed": name}), |_| format!("Removed {name}."))
         }
@@ -146,9 +148,9 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
 
 async fn find(installation: &Installation, name: &ConnectorName) -> anyhow::Result<Upstream> {
     let stored = installation.store.connectors().get(name).await?;
-    stored.map(|stored| stored.connector).with_context(|| {
-        format!("there is no connector {name}; see: sekimori connector list")
-    })
+    stored
+        .map(|stored| stored.connector)
+        .with_context(|| format!("there is no connector {name}; see: sekimori connector list"))
 }
 
 async fn put(installation: &Installation, output: Output, add: Add) -> anyhow::Result<()> {
@@ -156,7 +158,10 @@ async fn put(installation: &Installation, output: Output, add: Add) -> anyhow::R
     let connector = build(installation, add)?;
     let name = connector.name.clone();
     let there = installation.store.connectors().get(&name).await?.is_some();
-    ensure!(!there || replace, "connector {name} is there already; use --replace to replace it");
+    ensure!(
+        !there || replace,
+        "connector {name} is there already; use --replace to replace it"
+    );
     installation.note(
         EventKind::ConnectorChange,
         [
@@ -166,8 +171,16 @@ async fn put(installation: &Installation, output: Output, add: Add) -> anyhow::R
             ("environment", json!(connector.environment)),
         ],
     )?;
-    let expected = if replace { Expected::Anything } else { Expected::Absent };
-    installation.store.connectors().put(&connector, expected).await?;
+    let expected = if replace {
+        Expected::Anything
+    } else {
+        Expected::Absent
+    };
+    installation
+        .store
+        .connectors()
+        .put(&connector, expected)
+        .await?;
     output.show(&connector, |_| {
         format!(
             "Added {name}. Its tools count as admin until somebody classifies them:\n  sekimori tool list {name}\n  sekimori tool classify {name} TOOL --class read"
@@ -178,12 +191,16 @@ async fn put(installation: &Installation, output: Output, add: Add) -> anyhow::R
 fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
     let headers = pairs(&add.headers, "--header")?;
     let transport = match (add.http, add.sse, add.stdio) {
-        (Some(url), None, None) => {
-            Transport::Http { url, headers, allow_private_network: add.allow_private_network }
-        }
-        (None, Some(url), None) => {
-            Transport::Sse { url, headers, allow_private_network: add.allow_private_network }
-        }
+        (Some(url), None, None) => Transport::Http {
+            url,
+            headers,
+            allow_private_network: add.allow_private_network,
+        },
+        (None, Some(url), None) => Transport::Sse {
+            url,
+            headers,
+            allow_private_network: add.allow_private_network,
+        },
         (None, None, Some(command)) => Transport::Stdio {
             command,
             args: add.args,
@@ -245,7 +262,10 @@ async fn list(installation: &Installation, output: Output) -> anyhow::Result<()>
                 ]
             })
             .collect();
-        output::table(&["NAME", "TRANSPORT", "ENVIRONMENT", "STATE", "TITLE"], &rows)
+        output::table(
+            &["NAME", "TRANSPORT", "ENVIRONMENT", "STATE", "TITLE"],
+            &rows,
+        )
     })
 }
 
@@ -258,11 +278,20 @@ async fn switch(
     let mut connector = find(installation, name).await?;
     connector.enabled = enabled;
     let action = if enabled { "enable" } else { "disable" };
+    installation.note(
+        EventKind::ConnectorChange,
+        [("connector", json!(name)), ("action", json!(action))],
+    )?;
     installation
-        .note(EventKind::ConnectorChange, [("connector", json!(name)), ("action", json!(action))])?;
-    installation.store.connectors().put(&connector, Expected::Anything).await?;
+        .store
+        .connectors()
+        .put(&connector, Expected::Anything)
+        .await?;
     output.show(&json!({"connector": name, "enabled": enabled}), |_| {
-        format!("Connector {name} is {}.", if enabled { "on" } else { "off" })
+        format!(
+            "Connector {name} is {}.",
+            if enabled { "on" } else { "off" }
+        )
     })
 }
 
@@ -272,7 +301,11 @@ mod tests {
 
     #[test]
     fn secrets_are_referred_to() {
-        let given = ["A=plain".to_owned(), "B=env:TOKEN".to_owned(), "C=file:/etc/x".to_owned()];
+        let given = [
+            "A=plain".to_owned(),
+            "B=env:TOKEN".to_owned(),
+            "C=file:/etc/x".to_owned(),
+        ];
         let read = pairs(&given, "--header").unwrap();
         assert_eq!(read["A"], SecretRef::Value("plain".into()));
         assert_eq!(read["B"], SecretRef::Env("TOKEN".into()));

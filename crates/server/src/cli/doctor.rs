@@ -18,7 +18,9 @@ const CONNECTOR_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Look at everything that the gate needs.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  sekimori doctor --json\n\nExit code 1 when something is wrong.")]
+#[command(
+    after_help = "Example:\n  sekimori doctor --json\n\nExit code 1 when something is wrong."
+)]
 pub(crate) struct Doctor {
     /// Leave the connectors alone
     #[arg(long)]
@@ -35,11 +37,21 @@ struct Finding {
 }
 
 fn good(check: impl Into<String>, detail: impl Into<String>) -> Finding {
-    Finding { check: check.into(), ok: true, detail: detail.into(), mend: None }
+    Finding {
+        check: check.into(),
+        ok: true,
+        detail: detail.into(),
+        mend: None,
+    }
 }
 
 fn bad(check: impl Into<String>, detail: impl Into<String>, mend: &str) -> Finding {
-    Finding { check: check.into(), ok: false, detail: detail.into(), mend: Some(mend.to_owned()) }
+    Finding {
+        check: check.into(),
+        ok: false,
+        detail: detail.into(),
+        mend: Some(mend.to_owned()),
+    }
 }
 
 /// Runs the command. `false` means that something is wrong.
@@ -51,8 +63,16 @@ pub(crate) async fn run(command: &Doctor, common: &Common) -> anyhow::Result<boo
             .iter()
             .map(|finding| {
                 let mark = if finding.ok { "ok  " } else { "BAD " };
-                let mend = finding.mend.as_deref().map(|mend| format!("\n       {mend}"));
-                format!("{mark} {}: {}{}", finding.check, finding.detail, mend.unwrap_or_default())
+                let mend = finding
+                    .mend
+                    .as_deref()
+                    .map(|mend| format!("\n       {mend}"));
+                format!(
+                    "{mark} {}: {}{}",
+                    finding.check,
+                    finding.detail,
+                    mend.unwrap_or_default()
+                )
             })
             .collect();
         lines.join("\n")
@@ -74,7 +94,11 @@ async fn examine(command: &Doctor, common: &Common) -> Vec<Finding> {
     let installation = match Installation::with(config).await {
         Ok(installation) => installation,
         Err(error) => {
-            findings.push(bad("database", format!("{error:#}"), "check store.url and its rights"));
+            findings.push(bad(
+                "database",
+                format!("{error:#}"),
+                "check store.url and its rights",
+            ));
             return findings;
         }
     };
@@ -91,7 +115,10 @@ fn access(config: &Config) -> Finding {
         let detail = "no authorization server: only service-account keys are let in";
         return good("identity", detail);
     }
-    good("identity", format!("{} authorization server(s)", config.identity.issuers.len()))
+    good(
+        "identity",
+        format!("{} authorization server(s)", config.identity.issuers.len()),
+    )
 }
 
 fn journal(config: &Config) -> Finding {
@@ -101,8 +128,16 @@ fn journal(config: &Config) -> Finding {
     }
     match sekimori_audit::verify(&folder) {
         Ok(report) if report.is_sound() => good("journal", report.to_string()),
-        Ok(report) => bad("journal", report.to_string(), "keep the folder as it is and tell security"),
-        Err(error) => bad("journal", error.to_string(), "check the rights of the data folder"),
+        Ok(report) => bad(
+            "journal",
+            report.to_string(),
+            "keep the folder as it is and tell security",
+        ),
+        Err(error) => bad(
+            "journal",
+            error.to_string(),
+            "check the rights of the data folder",
+        ),
     }
 }
 
@@ -111,13 +146,21 @@ async fn policies(installation: &Installation) -> Finding {
     let active = installation.store.policies().active().await;
     match (settings, active) {
         (Ok(settings), Ok(Some(set))) => match CompiledPolicies::compile(&set, &settings) {
-            Ok(compiled) => {
-                good("policies", format!("version {}, {} policies", set.version, compiled.len()))
-            }
+            Ok(compiled) => good(
+                "policies",
+                format!("version {}, {} policies", set.version, compiled.len()),
+            ),
             Err(error) => bad("policies", error.to_string(), "see: sekimori policy test"),
         },
-        (Ok(_), Ok(None)) => good("policies", "none yet: the shipped ones are installed at the first start"),
-        (Err(error), _) => bad("policies", format!("{error:#}"), "see: sekimori config check"),
+        (Ok(_), Ok(None)) => good(
+            "policies",
+            "none yet: the shipped ones are installed at the first start",
+        ),
+        (Err(error), _) => bad(
+            "policies",
+            format!("{error:#}"),
+            "see: sekimori config check",
+        ),
         (_, Err(error)) => bad("policies", error.to_string(), "check store.url"),
     }
 }
@@ -127,11 +170,7 @@ async fn connectors(installation: &Installation) -> Vec<Finding> {
         Ok(stored) => stored,
         Err(error) => return vec![bad("connectors", error.to_string(), "check store.url")],
     };
-    let made = wiring::upstream_maker(
-        &installation.config,
-        Arc::clone(&installation.clock),
-        Arc::clone(&installation.ids),
-    );
+    let made = wiring::upstream_maker(&installation.config, Arc::clone(&installation.clock));
     let make = match made {
         Ok(make) => make,
         Err(error) => return vec![bad("egress", format!("{error:#}"), "check [egress]")],
@@ -143,9 +182,13 @@ async fn connectors(installation: &Installation) -> Vec<Finding> {
         let finding = match tokio::time::timeout(CONNECTOR_TIMEOUT, upstream.discover()).await {
             Ok(Ok(discovery)) => good(check, format!("speaks MCP {}", discovery.revision.as_str())),
             Ok(Err(error)) => bad(check, error.to_string(), "see: sekimori connector show"),
-            Err(_) => bad(check, "no answer within 20 s", "is it running and reachable?"),
+            Err(_) => bad(
+                check,
+                "no answer within 20 s",
+                "is it running and reachable?",
+            ),
         };
-        upstream.close().await;
+        upstream.close();
         findings.push(finding);
     }
     findings

@@ -80,29 +80,46 @@ pub(crate) async fn run(command: Key, common: &Common) -> anyhow::Result<()> {
     let note = |action: &str, name: &str| {
         installation.note(
             EventKind::ServiceAccountChange,
-            [("action", json!(action)), ("name", json!(name)), ("by", json!(operator()))],
+            [
+                ("action", json!(action)),
+                ("name", json!(name)),
+                ("by", json!(operator())),
+            ],
         )
     };
     match command {
         Key::Create(create) => make(&installation, output, create).await,
         Key::List => list(&installation, output).await,
         Key::Revoke { id } => {
-            ensure!(accounts.key(&id).await?.is_some(), "there is no key {id}; see: sekimori key list");
+            ensure!(
+                accounts.key(&id).await?.is_some(),
+                "there is no key {id}; see: sekimori key list"
+            );
             note("revoke_key", &id)?;
             accounts.revoke_key(&id, installation.clock.now()).await?;
             output.show(&json!({"revoked": id}), |_| format!("Revoked {id}."))
         }
         Key::Suspend { account } => {
-            ensure!(accounts.get(&account).await?.is_some(), "there is no account {account}");
+            ensure!(
+                accounts.get(&account).await?.is_some(),
+                "there is no account {account}"
+            );
             note("suspend_account", &account)?;
             accounts.suspend(&account, installation.clock.now()).await?;
-            output.show(&json!({"suspended": account}), |_| format!("Suspended {account}."))
+            output.show(&json!({"suspended": account}), |_| {
+                format!("Suspended {account}.")
+            })
         }
         Key::Resume { account } => {
-            ensure!(accounts.get(&account).await?.is_some(), "there is no account {account}");
+            ensure!(
+                accounts.get(&account).await?.is_some(),
+                "there is no account {account}"
+            );
             note("resume_account", &account)?;
             accounts.resume(&account).await?;
-            output.show(&json!({"resumed": account}), |_| format!("{account} works again."))
+            output.show(&json!({"resumed": account}), |_| {
+                format!("{account} works again.")
+            })
         }
     }
 }
@@ -124,8 +141,12 @@ async fn make(installation: &Installation, output: Output, create: Create) -> an
     if accounts.get(&account).await?.is_none() {
         let new = NewAccount {
             name: create.account,
-            owner: create.owner.context("a new account needs --owner: the person who answers for it")?,
-            purpose: create.purpose.context("a new account needs --purpose: what it is for")?,
+            owner: create
+                .owner
+                .context("a new account needs --owner: the person who answers for it")?,
+            purpose: create
+                .purpose
+                .context("a new account needs --purpose: what it is for")?,
             groups: create.groups,
             environments: if create.environments.is_empty() {
                 vec![Environment::Production]
@@ -155,13 +176,27 @@ async fn make(installation: &Installation, output: Output, create: Create) -> an
     }
     installation.note(
         EventKind::ServiceAccountChange,
-        [("action", json!("create_key")), ("name", json!(account)), ("by", json!(operator()))],
+        [
+            ("action", json!("create_key")),
+            ("name", json!(account)),
+            ("by", json!(operator())),
+        ],
     )?;
-    let issued =
-        create_key(&*accounts, &*installation.clock, &SystemRandom, &account, expires_at).await?;
+    let issued = create_key(
+        &*accounts,
+        &*installation.clock,
+        &SystemRandom,
+        &account,
+        expires_at,
+    )
+    .await?;
     let (key, secret) = (issued.key, issued.text.reveal());
-    let shown =
-        Issued { account: &account, id: key.id, expires_at: key.expires_at, key: &secret };
+    let shown = Issued {
+        account: &account,
+        id: key.id,
+        expires_at: key.expires_at,
+        key: &secret,
+    };
     output.show(&shown, |shown| {
         format!(
             "{}\n\nThis key is shown once and not kept. Send it as: Authorization: Bearer <key>\nAccount {}, key {}, ends {}.",
@@ -213,6 +248,9 @@ async fn list(installation: &Installation, output: Output) -> anyhow::Result<()>
                 ]);
             }
         }
-        output::table(&["ACCOUNT", "KEY", "STATE", "OWNER", "ENDS", "LAST USED"], &rows)
+        output::table(
+            &["ACCOUNT", "KEY", "STATE", "OWNER", "ENDS", "LAST USED"],
+            &rows,
+        )
     })
 }

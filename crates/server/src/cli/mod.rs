@@ -33,7 +33,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
     /// Configuration file
-    #[arg(long, global = true, default_value = "sekimori.toml", env = "SEKIMORI_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "sekimori.toml",
+        env = "SEKIMORI_CONFIG",
+        value_name = "FILE"
+    )]
     pub(crate) config: PathBuf,
     /// Print JSON instead of text
     #[arg(long, global = true)]

@@ -35,10 +35,14 @@ pub(crate) enum Policy {
         file: PathBuf,
     },
     /// Run the tests of a policy file, or of the active policies
-    #[command(after_help = "Examples:\n  sekimori policy test company.cedar --tests company.tests.toml\n  sekimori policy test")]
+    #[command(
+        after_help = "Examples:\n  sekimori policy test company.cedar --tests company.tests.toml\n  sekimori policy test"
+    )]
     Test(Files),
     /// Save a policy file as the next version; it must be valid and pass its tests
-    #[command(after_help = "Example:\n  sekimori policy save company.cedar --tests company.tests.toml --activate")]
+    #[command(
+        after_help = "Example:\n  sekimori policy save company.cedar --tests company.tests.toml --activate"
+    )]
     Save(Save),
     /// Put a saved version in force; running gates follow within a second
     #[command(after_help = "Example:\n  sekimori policy activate 3")]
@@ -144,12 +148,20 @@ fn read(path: &Path) -> anyhow::Result<String> {
 fn describe(diagnostics: &[Diagnostic], file: &str) -> String {
     let mut text = String::new();
     for found in diagnostics {
-        let severity = if found.severity == Severity::Error { "error" } else { "warning" };
+        let severity = if found.severity == Severity::Error {
+            "error"
+        } else {
+            "warning"
+        };
         let place = match (found.line, found.column) {
             (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
             _ => file.to_owned(),
         };
-        let policy = found.policy.as_deref().map(|id| format!(" [{id}]")).unwrap_or_default();
+        let policy = found
+            .policy
+            .as_deref()
+            .map(|id| format!(" [{id}]"))
+            .unwrap_or_default();
         let _infallible = writeln!(text, "{place}: {severity}{policy}: {}", found.message);
         if let Some(hint) = &found.hint {
             let _infallible = writeln!(text, "  mend it: {hint}");
@@ -160,12 +172,18 @@ fn describe(diagnostics: &[Diagnostic], file: &str) -> String {
 
 fn check_file(output: Output, file: &Path) -> anyhow::Result<bool> {
     let diagnostics = check(&read(file)?)?;
-    let valid = diagnostics.iter().all(|found| found.severity != Severity::Error);
+    let valid = diagnostics
+        .iter()
+        .all(|found| found.severity != Severity::Error);
     let shown = json!({"valid": valid, "diagnostics": diagnostics});
     output.show(&shown, |_| {
         let name = file.display().to_string();
         let told = describe(&diagnostics, &name);
-        if valid { format!("{told}{name} is valid.") } else { told }
+        if valid {
+            format!("{told}{name} is valid.")
+        } else {
+            told
+        }
     })?;
     Ok(valid)
 }
@@ -253,7 +271,9 @@ async fn save_file(common: &Common, output: Output, save: Save) -> anyhow::Resul
         if save.activate {
             format!("Saved as version {version}; it is in force.")
         } else {
-            format!("Saved as version {version}. Put it in force: sekimori policy activate {version}")
+            format!(
+                "Saved as version {version}. Put it in force: sekimori policy activate {version}"
+            )
         }
     })?;
     Ok(true)
@@ -269,7 +289,11 @@ async fn activate(installation: &Installation, version: u64) -> anyhow::Result<(
         [("action", json!("activate")), ("version", json!(version))],
     )?;
     let now = installation.clock.now();
-    installation.store.policies().activate(version, &operator(), now).await?;
+    installation
+        .store
+        .policies()
+        .activate(version, &operator(), now)
+        .await?;
     Ok(())
 }
 
@@ -319,7 +343,12 @@ async fn list(installation: &Installation, output: Output) -> anyhow::Result<()>
                 let text = |name: &str| one.get(name).map(ToString::to_string).unwrap_or_default();
                 vec![
                     text("version"),
-                    if text("active") == "true" { "active" } else { "" }.to_owned(),
+                    if text("active") == "true" {
+                        "active"
+                    } else {
+                        ""
+                    }
+                    .to_owned(),
                     text("created_at").replace('"', ""),
                     text("author").replace('"', ""),
                 ]
@@ -335,13 +364,19 @@ async fn explain_call(common: &Common, output: Output, asked: Explain) -> anyhow
     let compiled = CompiledPolicies::compile(&set, &installation.config.policy_settings()?)?;
     let tool = find_tool(&installation, &asked.tool).await?;
     let caller = caller(asked)?;
-    let explanation =
-        compiled.explain(&caller, &tool, installation.clock.now(), &Projections::default())?;
+    let explanation = compiled.explain(
+        &caller,
+        &tool,
+        installation.clock.now(),
+        &Projections::default(),
+    )?;
     output.show(&explanation, explanation_text)
 }
 
 async fn find_tool(installation: &Installation, given: &str) -> anyhow::Result<Tool> {
-    let (connector, name) = given.split_once('/').context("--tool: use CONNECTOR/TOOL")?;
+    let (connector, name) = given
+        .split_once('/')
+        .context("--tool: use CONNECTOR/TOOL")?;
     let connector = ConnectorName::new(connector)?;
     let stored = installation
         .store
@@ -350,8 +385,11 @@ async fn find_tool(installation: &Installation, given: &str) -> anyhow::Result<T
         .await?
         .with_context(|| format!("there is no connector {connector}"))?
         .connector;
-    let target =
-        Target { connector: connector.clone(), kind: TargetKind::Tool, name: name.to_owned() };
+    let target = Target {
+        connector: connector.clone(),
+        kind: TargetKind::Tool,
+        name: name.to_owned(),
+    };
     let seen = installation.store.reviews().seen(&target).await?;
     let now = seen.first().with_context(|| {
         format!("tool {target} was never seen; ask the upstream: sekimori tool list {connector} --refresh")
@@ -367,8 +405,11 @@ async fn find_tool(installation: &Installation, given: &str) -> anyhow::Result<T
 }
 
 fn caller(asked: Explain) -> anyhow::Result<Caller> {
-    let kind =
-        if asked.service_account { PrincipalKind::ServiceAccount } else { PrincipalKind::User };
+    let kind = if asked.service_account {
+        PrincipalKind::ServiceAccount
+    } else {
+        PrincipalKind::User
+    };
     ensure!(asked.groups.len() <= 1_000, "--group: 1,000 at most");
     Ok(Caller {
         principal: Principal {
@@ -395,7 +436,10 @@ fn caller(asked: Explain) -> anyhow::Result<Caller> {
             scopes: None,
             expires_at: None,
         },
-        source: Source { ip: asked.ip, user_agent: None },
+        source: Source {
+            ip: asked.ip,
+            user_agent: None,
+        },
     })
 }
 
@@ -406,14 +450,26 @@ fn explanation_text(explanation: &Explanation) -> String {
         explanation.principal,
         explanation.target,
         explanation.class,
-        if explanation.classified { "" } else { ", not classified" },
+        if explanation.classified {
+            ""
+        } else {
+            ", not classified"
+        },
     );
     if !explanation.message.is_empty() {
         let _infallible = writeln!(text, "{}", explanation.message);
     }
-    let _infallible = writeln!(text, "\nGroups and roles: {}", explanation.groups.join(", "));
+    let _infallible = writeln!(
+        text,
+        "\nGroups and roles: {}",
+        explanation.groups.join(", ")
+    );
     for policy in &explanation.policies {
-        let _infallible = writeln!(text, "\n[{:?}] {} {}", policy.outcome, policy.effect, policy.id);
+        let _infallible = writeln!(
+            text,
+            "\n[{:?}] {} {}",
+            policy.outcome, policy.effect, policy.id
+        );
         let _infallible = writeln!(text, "{}", policy.text.trim());
     }
     if !explanation.unknown.is_empty() {

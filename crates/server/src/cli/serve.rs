@@ -68,8 +68,7 @@ pub(crate) async fn serve(command: &Serve, common: &Common) -> anyhow::Result<()
     let stopped = CancellationToken::new();
     let addresses = (front.address, back.address);
     let router = node.router()?;
-    let front =
-        tokio::spawn(front.serve(router, connections_max, draining.clone(), drain));
+    let front = tokio::spawn(front.serve(router, connections_max, draining.clone(), drain));
     let back = tokio::spawn(back.serve(operations, 64, stopped.clone(), Duration::from_secs(1)));
     output::line(
         &json!({

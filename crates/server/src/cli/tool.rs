@@ -133,11 +133,7 @@ async fn refresh(installation: &Installation, name: &ConnectorName) -> anyhow::R
         .get(name)
         .await?
         .with_context(|| format!("there is no connector {name}; see: sekimori connector list"))?;
-    let make = wiring::upstream_maker(
-        &installation.config,
-        Arc::clone(&installation.clock),
-        Arc::clone(&installation.ids),
-    )?;
+    let make = wiring::upstream_maker(&installation.config, Arc::clone(&installation.clock))?;
     let upstream = make(Arc::new(stored.connector));
     let mut definitions = Vec::new();
     for raw in upstream.list(ListMethod::Tools).await? {
@@ -150,8 +146,12 @@ async fn refresh(installation: &Installation, name: &ConnectorName) -> anyhow::R
             Err(why) => tracing::warn!(connector = %name, why, "definition rejected"),
         }
     }
-    upstream.close().await;
-    let changes = installation.store.reviews().see(&definitions, installation.clock.now()).await?;
+    upstream.close();
+    let changes = installation
+        .store
+        .reviews()
+        .see(&definitions, installation.clock.now())
+        .await?;
     for change in changes {
         installation.note(
             EventKind::ToolDefinitionChange,
@@ -167,14 +167,26 @@ async fn refresh(installation: &Installation, name: &ConnectorName) -> anyhow::R
 }
 
 fn target(connector: &ConnectorName, tool: &str) -> Target {
-    Target { connector: connector.clone(), kind: TargetKind::Tool, name: tool.to_owned() }
+    Target {
+        connector: connector.clone(),
+        kind: TargetKind::Tool,
+        name: tool.to_owned(),
+    }
 }
 
 async fn rows(installation: &Installation, name: &ConnectorName) -> anyhow::Result<Vec<Row>> {
-    let reviews: BTreeMap<Target, Review> =
-        installation.store.reviews().list(name).await?.into_iter().collect();
+    let reviews: BTreeMap<Target, Review> = installation
+        .store
+        .reviews()
+        .list(name)
+        .await?
+        .into_iter()
+        .collect();
     let seen = installation.store.reviews().last_seen(name).await?;
-    Ok(seen.into_iter().map(|seen| row(&seen, reviews.get(&seen.target))).collect())
+    Ok(seen
+        .into_iter()
+        .map(|seen| row(&seen, reviews.get(&seen.target)))
+        .collect())
 }
 
 fn row(seen: &SeenDefinition, review: Option<&Review>) -> Row {
@@ -194,7 +206,9 @@ fn row(seen: &SeenDefinition, review: Option<&Review>) -> Row {
         class: in_force.map_or(OperationClass::Admin, |review| review.class),
         state,
         suggested,
-        data_classes: in_force.map(|review| review.data_classes.clone()).unwrap_or_default(),
+        data_classes: in_force
+            .map(|review| review.data_classes.clone())
+            .unwrap_or_default(),
         definition: seen.digest,
     }
 }
@@ -259,16 +273,26 @@ async fn show(
         .filter(|_| row.state == State::DefinitionChanged)
         .and_then(|review| seen.iter().find(|seen| seen.digest == review.definition))
         .and_then(|seen| serde_json::from_str(&seen.raw).ok());
-    let shown =
-        Shown { row, review, served_now: serde_json::from_str(&now.raw)?, reviewed };
+    let shown = Shown {
+        row,
+        review,
+        served_now: serde_json::from_str(&now.raw)?,
+        reviewed,
+    };
     output.show(&shown, |shown| {
         let pretty = |value| serde_json::to_string_pretty(value).unwrap_or_default();
         let mut text = format!(
             "{target}\n  class      {} ({})\n  suggested  {}\n  digest     {}\n",
-            shown.row.class, shown.row.state.as_str(), shown.row.suggested, shown.row.definition
+            shown.row.class,
+            shown.row.state.as_str(),
+            shown.row.suggested,
+            shown.row.definition
         );
         if let Some(review) = &shown.review {
-            text += &format!("  reviewed   {} by {}\n", review.reviewed_at, review.reviewer);
+            text += &format!(
+                "  reviewed   {} by {}\n",
+                review.reviewed_at, review.reviewer
+            );
         }
         text += &format!("\nServed now:\n{}\n", pretty(&shown.served_now));
         if let Some(reviewed) = &shown.reviewed {
@@ -285,7 +309,13 @@ async fn decide(
 ) -> anyhow::Result<()> {
     let name = &classify.connector;
     connectors(installation, Some(name)).await?;
-    if installation.store.reviews().last_seen(name).await?.is_empty() {
+    if installation
+        .store
+        .reviews()
+        .last_seen(name)
+        .await?
+        .is_empty()
+    {
         refresh(installation, name).await?;
     }
     let rows = rows(installation, name).await?;
@@ -304,7 +334,10 @@ async fn decide(
         })?;
         vec![(row, classify.class.context("give --class")?)]
     };
-    ensure!(!decisions.is_empty(), "every tool of {name} is classified already");
+    ensure!(
+        !decisions.is_empty(),
+        "every tool of {name} is classified already"
+    );
     let mut done = Vec::new();
     for (row, class) in decisions {
         let review = Review {
@@ -324,13 +357,23 @@ async fn decide(
                 ("definition", json!(row.definition)),
             ],
         )?;
-        installation.store.reviews().put(&target(name, &row.tool), &review).await?;
+        installation
+            .store
+            .reviews()
+            .put(&target(name, &row.tool), &review)
+            .await?;
         done.push(json!({"tool": row.tool, "class": class}));
     }
     output.show(&done, |done| {
         let lines: Vec<String> = done
             .iter()
-            .map(|one| format!("{}: {}", one["tool"].as_str().unwrap_or_default(), one["class"].as_str().unwrap_or_default()))
+            .map(|one| {
+                format!(
+                    "{}: {}",
+                    one["tool"].as_str().unwrap_or_default(),
+                    one["class"].as_str().unwrap_or_default()
+                )
+            })
             .collect();
         lines.join("\n")
     })

@@ -21,10 +21,14 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
             path.display()
         )
     })?;
-    let overrides = std::env::vars().filter(|(name, _)| name.starts_with(OVERRIDE_PREFIX)).collect();
-    let mut config =
-        parse(&text, &overrides).with_context(|| format!("in the configuration {}", path.display()))?;
-    let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    let overrides = std::env::vars()
+        .filter(|(name, _)| name.starts_with(OVERRIDE_PREFIX))
+        .collect();
+    let mut config = parse(&text, &overrides)
+        .with_context(|| format!("in the configuration {}", path.display()))?;
+    let folder = path
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf);
     config.server.data_dir = folder.join(&config.server.data_dir);
     if let Some(ca_file) = &mut config.egress.ca_file {
         *ca_file = folder.join(&*ca_file);
@@ -38,7 +42,9 @@ fn parse(text: &str, overrides: &BTreeMap<String, String>) -> anyhow::Result<Con
     for (name, value) in overrides {
         apply(&mut table, name, value)?;
     }
-    let config: Config = table.try_into().context("not as described by `sekimori config schema`")?;
+    let config: Config = table
+        .try_into()
+        .context("not as described by `sekimori config schema`")?;
     config.check()?;
     Ok(config)
 }
@@ -67,7 +73,10 @@ fn apply(table: &mut toml::Table, name: &str, value: &str) -> anyhow::Result<()>
     let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"))
         .ok()
         .and_then(|mut parsed| parsed.remove("value"));
-    place.insert(key.clone(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
+    place.insert(
+        key.clone(),
+        parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())),
+    );
     Ok(())
 }
 
@@ -76,7 +85,10 @@ mod tests {
     use super::*;
 
     fn overrides(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -103,7 +115,8 @@ mod tests {
     fn unknown_settings_and_unsafe_addresses_are_told() {
         let unknown = parse("[server]\nlissten = \"x\"\n", &BTreeMap::new()).unwrap_err();
         assert!(format!("{unknown:#}").contains("lissten"), "{unknown:#}");
-        let open = "[server]\nlisten = \"0.0.0.0:8080\"\npublic_url = \"http://gate.example:8080\"\n";
+        let open =
+            "[server]\nlisten = \"0.0.0.0:8080\"\npublic_url = \"http://gate.example:8080\"\n";
         assert!(parse(open, &BTreeMap::new()).is_err());
     }
 }

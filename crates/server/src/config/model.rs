@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use schemars::JsonSchema;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
-use sekimori_identity::{Algorithm, ClaimNames, IssuerConfig, KeySource, PublicUrl};
+use sekimori_identity::{Algorithm, IssuerConfig, KeySource, PublicUrl};
 use sekimori_policy::{GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,9 @@ pub(crate) struct Issuer {
     /// Prefix of its subjects; needed with more than one issuer.
     #[serde(default)]
     pub(crate) principal_prefix: Option<String>,
+    /// Whether it may be in a private or loopback network, and use `http` there.
+    #[serde(default)]
+    pub(crate) allow_private_network: bool,
     /// Claim that lists the groups. Default: `groups`.
     #[serde(default)]
     pub(crate) groups_claim: Option<String>,
@@ -136,7 +139,9 @@ pub(crate) struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { time_zone: "Asia/Tokyo".to_owned() }
+        Self {
+            time_zone: "Asia/Tokyo".to_owned(),
+        }
     }
 }
 
@@ -204,7 +209,11 @@ pub(crate) struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log_format: LogFormat::Json, log_filter: "info".to_owned(), otlp_endpoint: None }
+        Self {
+            log_format: LogFormat::Json,
+            log_filter: "info".to_owned(),
+            otlp_endpoint: None,
+        }
     }
 }
 
@@ -254,13 +263,20 @@ impl Config {
     pub(crate) fn store_url(&self) -> String {
         match &self.store.url {
             Some(url) => url.clone(),
-            None => format!("sqlite:{}", self.server.data_dir.join("sekimori.db").display()),
+            None => format!(
+                "sqlite:{}",
+                self.server.data_dir.join("sekimori.db").display()
+            ),
         }
     }
 
     /// The authorization servers.
     pub(crate) fn issuers(&self) -> anyhow::Result<Vec<IssuerConfig>> {
-        self.identity.issuers.iter().map(Issuer::to_config).collect()
+        self.identity
+            .issuers
+            .iter()
+            .map(Issuer::to_config)
+            .collect()
     }
 
     /// Roles and time zone for policies.
@@ -269,12 +285,18 @@ impl Config {
         for role in &self.identity.roles {
             let name = GroupName::new(&role.name).context("identity.roles")?;
             for group in &role.groups {
-                edges.push((GroupName::new(group).context("identity.roles")?, name.clone()));
+                edges.push((
+                    GroupName::new(group).context("identity.roles")?,
+                    name.clone(),
+                ));
             }
         }
         let time_zone = jiff::tz::TimeZone::get(&self.policy.time_zone)
             .with_context(|| format!("policy.time_zone: {} is unknown", self.policy.time_zone))?;
-        Ok(PolicySettings { groups: GroupHierarchy::new(edges), time_zone })
+        Ok(PolicySettings {
+            groups: GroupHierarchy::new(edges),
+            time_zone,
+        })
     }
 }
 
@@ -289,18 +311,21 @@ impl Issuer {
                 .algorithms
                 .iter()
                 .map(|name| {
-                    Algorithm::ALL.iter().copied().find(|known| known.as_str() == name).with_context(
-                        || format!("identity.issuers.algorithms: {name} is not accepted here"),
-                    )
+                    Algorithm::ALL
+                        .iter()
+                        .copied()
+                        .find(|known| known.as_str() == name)
+                        .with_context(|| {
+                            format!("identity.issuers.algorithms: {name} is not accepted here")
+                        })
                 })
                 .collect::<anyhow::Result<_>>()?;
         }
         config.audience.clone_from(&self.audience);
         config.accept_plain_jwt = self.accept_plain_jwt;
         config.principal_prefix.clone_from(&self.principal_prefix);
-        if let Some(claim) = &self.groups_claim {
-            config.claims = ClaimNames { groups: claim.clone(), ..ClaimNames::default() };
-        }
+        let claim = self.groups_claim.as_deref().unwrap_or("groups");
+        config.claims.groups = Some(claim.to_owned());
         Ok(config)
     }
 }

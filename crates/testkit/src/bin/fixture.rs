@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Parser;
+use sekimori_testkit::faults;
 use sekimori_testkit::fixture::{self, Era, Options};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -19,7 +20,7 @@ struct Arguments {
     #[arg(long, value_enum, default_value_t = Era::Dual)]
     era: Era,
     /// Serve one client over standard input and output instead of HTTP
-    #[arg(long, conflicts_with_all = ["port", "faults"])]
+    #[arg(long, conflicts_with = "port")]
     stdio: bool,
     /// Entries per page of a list
     #[arg(long, conflicts_with = "faults")]
@@ -30,6 +31,9 @@ struct Arguments {
     /// The file to which the tool `side_effect` appends a line for each call
     #[arg(long, requires = "faults")]
     effects: Option<PathBuf>,
+    /// Go on running when the input ends or SIGTERM arrives
+    #[arg(long, requires = "stdio", requires = "faults")]
+    stubborn: bool,
 }
 
 #[tokio::main]
@@ -46,12 +50,16 @@ async fn main() -> anyhow::Result<()> {
         era: arguments.era,
         page_size: arguments.page_size,
     };
+    if arguments.stdio && arguments.faults {
+        let effects = arguments.effects.as_deref();
+        return faults::stdio(effects, arguments.era, arguments.stubborn).await;
+    }
     if arguments.stdio {
         return fixture::stdio(options).await;
     }
     let stop = CancellationToken::new();
     let router = if arguments.faults {
-        sekimori_testkit::faults::router(arguments.effects.as_deref(), arguments.era)
+        faults::router(arguments.effects.as_deref(), arguments.era)
     } else {
         fixture::router(options, &stop)
     };

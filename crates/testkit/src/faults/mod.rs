@@ -2,11 +2,13 @@
 //!
 //! It uses no MCP library: what it sends is written out as text. One endpoint, `/mcp`, speaks both eras
 //! unless pinned to one. Tests look at it from outside through `/counter` (how often each tool was
-//! called) and change its tool definitions through `/definitions/{version}`.
+//! called) and change its tool definitions through `/definitions/{version}`. Over standard input and output
+//! it has a few more tools, for what only a child process can do wrong.
 
 mod answers;
 mod definitions;
 mod effects;
+mod stdio;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ use crate::fixture::{Era, Local};
 
 pub use self::answers::{DEEP_LEVELS, ODD_ERROR, ODD_RESULT};
 pub use self::definitions::ODD_TOOL;
+pub use self::stdio::serve as stdio;
 
 /// The largest request that is accepted.
 const LARGEST_REQUEST: usize = 256 << 20;
@@ -50,15 +53,21 @@ struct Shared {
 
 type Server = State<Arc<Shared>>;
 
+impl Shared {
+    fn new(effects: Option<&Path>, era: Era) -> Arc<Self> {
+        Arc::new(Self {
+            era,
+            effects: effects.map(Effects::open),
+            counts: Mutex::default(),
+            definitions: AtomicU64::new(0),
+            sessions: AtomicU64::new(0),
+        })
+    }
+}
+
 /// The fault server as an HTTP service. The tool `side_effect` appends to the file `effects`.
 pub fn router(effects: Option<&Path>, era: Era) -> Router {
-    let shared = Arc::new(Shared {
-        era,
-        effects: effects.map(Effects::open),
-        counts: Mutex::default(),
-        definitions: AtomicU64::new(0),
-        sessions: AtomicU64::new(0),
-    });
+    let shared = Shared::new(effects, era);
     Router::new()
         .route("/mcp", post(endpoint))
         .route("/counter", get(counter))
@@ -82,16 +91,20 @@ async fn set_definitions(State(shared): Server, UrlPath(version): UrlPath<u64>) 
 }
 
 async fn endpoint(State(shared): Server, headers: HeaderMap, body: Bytes) -> Response {
+    let modern = headers
+        .get("mcp-protocol-version")
+        .is_some_and(|version| version.as_bytes() >= b"2026-07-28".as_slice());
     let Ok(message) = serde_json::from_slice::<Envelope<'_>>(&body) else {
         return error(400, "null", -32700, "Parse error");
     };
+    answer(&shared, modern, &message).await
+}
+
+async fn answer(shared: &Shared, modern: bool, message: &Envelope<'_>) -> Response {
     let (Some(id), Some(method)) = (message.id, message.method.as_deref()) else {
         return StatusCode::ACCEPTED.into_response();
     };
     let id = id.get();
-    let modern = headers
-        .get("mcp-protocol-version")
-        .is_some_and(|version| version.as_bytes() >= b"2026-07-28".as_slice());
     match (shared.era, modern) {
         (Era::Legacy, true) => {
             return error(
@@ -107,13 +120,13 @@ async fn endpoint(State(shared): Server, headers: HeaderMap, body: Bytes) -> Res
         _ => {}
     }
     match method {
-        "initialize" if !modern => initialize(&shared, id, &message),
+        "initialize" if !modern => initialize(shared, id, message),
         "server/discover" if modern => result(id, modern, definitions::DISCOVER),
         "tools/list" => {
             let version = shared.definitions.load(Ordering::SeqCst);
             result(id, modern, &definitions::list(version))
         }
-        "tools/call" => call(&shared, modern, id, &message).await,
+        "tools/call" => call(shared, modern, id, message).await,
         _ => match EMPTY_LISTS.iter().find(|(name, _)| *name == method) {
             Some((_, empty)) => result(id, modern, empty),
             None => error(

@@ -1,8 +1,13 @@
 //! The fixture in both eras and pinned to one.
 
+use std::process::Stdio;
+
 use sekimori_testkit::client::{LEGACY, MODERN, RawClient};
 use sekimori_testkit::fixture::{self, Era, Options};
-use serde_json::json;
+use sekimori_testkit::process::program;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
 
 async fn fixture(era: Era) -> fixture::Local {
     fixture::start(Options {
@@ -222,4 +227,52 @@ async fn a_legacy_subscriber_hears_of_a_change() {
     let heard = stream.next().await.unwrap();
     assert_eq!(heard["method"], "notifications/resources/updated");
     assert_eq!(heard["params"]["uri"], uri);
+}
+
+#[tokio::test]
+async fn over_a_pipe_a_legacy_fixture_does_not_know_discovery() {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {}
+    });
+    let discover = json!({ "jsonrpc": "2.0", "id": 1, "method": "server/discover",
+        "params": { "_meta": meta } });
+    let open = json!({ "jsonrpc": "2.0", "id": 2, "method": "initialize", "params": {
+        "protocolVersion": "2024-11-05", "capabilities": {},
+        "clientInfo": { "name": "pipe", "version": "1" } } });
+    for (era, discovered, opened) in [
+        (Era::Legacy, json!(-32601), json!(null)),
+        (Era::Modern, json!(null), json!(-32022)),
+        (Era::Dual, json!(null), json!(null)),
+    ] {
+        let answers = over_a_pipe(era, &[&discover, &open]).await;
+        assert_eq!(answers[0]["error"]["code"], discovered, "{era:?}");
+        assert_eq!(answers[1]["error"]["code"], opened, "{era:?}");
+        if opened.is_null() {
+            assert_eq!(answers[1]["result"]["protocolVersion"], "2024-11-05");
+        }
+    }
+}
+
+/// What a fixture says to these messages, one after the other.
+async fn over_a_pipe(era: Era, messages: &[&Value]) -> Vec<Value> {
+    let mut child = Command::new(program("sekimori-fixture"))
+        .args(["--stdio", "--era", era.name()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut answers = Vec::new();
+    for message in messages {
+        let line = format!("{message}\n");
+        input.write_all(line.as_bytes()).await.unwrap();
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(20), lines.next_line());
+        let answer = answer.await.expect("an answer in time").unwrap().unwrap();
+        answers.push(serde_json::from_str(&answer).unwrap());
+    }
+    answers
 }

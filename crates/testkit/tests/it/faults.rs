@@ -3,8 +3,9 @@
 use sekimori_testkit::client::{LEGACY, RawClient};
 use sekimori_testkit::faults::{self, ODD_ERROR, ODD_RESULT, ODD_TOOL};
 use sekimori_testkit::fixture::Era;
-use sekimori_testkit::process::Home;
+use sekimori_testkit::process::{Home, program};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 
 fn call(name: &str) -> Value {
     json!({ "name": name, "arguments": {} })
@@ -133,4 +134,96 @@ async fn side_effects_are_on_the_disk_before_the_answer() {
     let counter = RawClient::new(&server.url.replace("/mcp", "/counter"));
     let counts = counter.listen().await.finish().await.value();
     assert_eq!(counts["side_effect"], 2);
+}
+
+/// A fault server over standard input and output.
+struct Pipe {
+    child: tokio::process::Child,
+    input: Option<tokio::process::ChildStdin>,
+    lines: tokio::io::Lines<tokio::io::BufReader<tokio::process::ChildStdout>>,
+}
+
+impl Pipe {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = tokio::process::Command::new(program("sekimori-fixture"))
+            .args(["--faults", "--stdio"])
+            .args(arguments)
+            .env("MARKER", "seen")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        let lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        Self {
+            child,
+            input,
+            lines,
+        }
+    }
+
+    async fn call(&mut self, id: u64, name: &str) {
+        let params = json!({ "name": name, "arguments": {} });
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        let input = self.input.as_mut().unwrap();
+        input
+            .write_all(format!("{call}\n").as_bytes())
+            .await
+            .unwrap();
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        let patience = std::time::Duration::from_secs(20);
+        let line = tokio::time::timeout(patience, self.lines.next_line()).await;
+        line.expect("a line in time").unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_child_process_has_faults_of_its_own() {
+    let mut pipe = Pipe::start(&[]);
+    pipe.call(1, "answers_twice").await;
+    let first: Value = serde_json::from_str(&pipe.line().await.unwrap()).unwrap();
+    let second: Value = serde_json::from_str(&pipe.line().await.unwrap()).unwrap();
+    assert_eq!((&first["id"], &second["id"]), (&json!(1), &json!(1)));
+    assert_ne!(first["result"], second["result"]);
+
+    pipe.call(2, "noise").await;
+    assert_eq!(pipe.line().await.unwrap(), "Server listening...");
+    for _ in 0..3 {
+        pipe.line().await.unwrap();
+    }
+    assert!(pipe.line().await.unwrap().contains("after the noise"));
+
+    pipe.call(3, "environment").await;
+    let environment: Value = serde_json::from_str(&pipe.line().await.unwrap()).unwrap();
+    assert_eq!(environment["result"]["structuredContent"]["MARKER"], "seen");
+
+    pipe.call(4, "odd_result").await;
+    assert!(pipe.line().await.unwrap().contains(ODD_RESULT));
+
+    pipe.call(5, "crash").await;
+    assert_eq!(pipe.line().await, None);
+    assert_eq!(pipe.child.wait().await.unwrap().code(), Some(3));
+}
+
+#[tokio::test]
+async fn only_a_stubborn_child_stays() {
+    let mut obedient = Pipe::start(&[]);
+    drop(obedient.input.take());
+    assert!(obedient.child.wait().await.unwrap().success());
+
+    let mut stubborn = Pipe::start(&["--stubborn"]);
+    stubborn.call(1, "shifting").await;
+    stubborn.line().await.unwrap();
+    drop(stubborn.input.take());
+    let id = stubborn.child.id().unwrap().to_string();
+    let sent = tokio::process::Command::new("kill")
+        .args(["-TERM", &id])
+        .status();
+    assert!(sent.await.unwrap().success());
+    let patience = std::time::Duration::from_millis(300);
+    let ended = tokio::time::timeout(patience, stubborn.child.wait()).await;
+    assert!(ended.is_err(), "it gave in: {ended:?}");
 }

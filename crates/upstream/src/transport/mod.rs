@@ -8,6 +8,7 @@ pub(crate) mod sse;
 pub(crate) mod stdio;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use sekimori_mcp::envelope::{self, EnvelopeError, Id, Incoming, Message, Reply};
 use serde_json::value::RawValue;
@@ -53,7 +54,13 @@ pub(crate) struct Conversation {
     inbox: Option<Inbox>,
     /// Messages that came in one piece with others.
     ready: VecDeque<Message>,
+    /// Whether something came besides the answer stream.
+    besides: bool,
 }
+
+/// Some legacy servers tell the log of a call on the stream of the session. That is another connection
+/// than the answer's, so its last messages may come a little after the answer.
+const LATE: Duration = Duration::from_millis(25);
 
 impl Link {
     /// Sends a request. `router`: where messages for it may come in besides its own HTTP answer.
@@ -78,6 +85,7 @@ impl Link {
             stream,
             inbox,
             ready: VecDeque::new(),
+            besides: false,
         })
     }
 
@@ -128,7 +136,10 @@ impl Conversation {
         let bytes = match (&mut self.stream, &mut self.inbox) {
             (Some(stream), Some(inbox)) => tokio::select! {
                 bytes = stream.next() => bytes?,
-                message = inbox.next() => return message,
+                message = inbox.next() => {
+                    self.besides = true;
+                    return message;
+                }
             },
             (Some(stream), None) => stream.next().await?,
             (None, Some(inbox)) => return inbox.next().await,
@@ -145,6 +156,16 @@ impl Conversation {
                     .pop_front()
                     .ok_or_else(|| Fault::invalid("an empty batch"))
             }
+        }
+    }
+
+    /// A notification that comes right after the reply, where the upstream told something before on
+    /// another connection.
+    pub(crate) async fn late(&mut self) -> Option<(String, Option<Box<RawValue>>)> {
+        let inbox = self.inbox.as_mut().filter(|_| self.besides)?;
+        match tokio::time::timeout(LATE, inbox.next()).await {
+            Ok(Ok(Message::Notification { method, params })) => Some((method, params)),
+            _ => None,
         }
     }
 

@@ -21,7 +21,8 @@ use crate::fault::Fault;
 /// Places in an inbox that only answers and questions may take.
 const RESERVED: usize = 8;
 
-/// Something that an upstream tells outside of a request, such as `notifications/tools/list_changed`.
+/// Something that an upstream tells outside of a request: changed lists, updated resources, and states of
+/// tasks. The latter belong to whoever holds the task, and `_meta` may name the gate's own subscription.
 #[derive(Debug, Clone)]
 pub struct Notice {
     /// Method of the notification.
@@ -110,34 +111,27 @@ impl Router {
     }
 
     fn notification(&self, method: String, params: Option<Box<RawValue>>) {
-        let content = RawObject::from_raw_or_empty(params.as_deref());
-        let belongs_to = match method.as_str() {
-            "notifications/progress" => content.get_i64(meta::PROGRESS_TOKEN),
-            "notifications/message" => self.sole().and_then(|id| i64::try_from(id).ok()),
-            "notifications/cancelled" => return,
-            _ => None,
-        };
-        let to_request = matches!(
-            method.as_str(),
-            "notifications/progress" | "notifications/message"
-        );
-        if !to_request {
+        if method == "notifications/cancelled" {
+            return;
+        }
+        if is_for_all(&method) {
             // Nobody listening is fine.
             drop(self.notices.send(Notice { method, params }));
             return;
         }
+        let belongs_to = if method == "notifications/progress" {
+            RawObject::from_raw_or_empty(params.as_deref())
+                .get_i64(meta::PROGRESS_TOKEN)
+                .and_then(|token| u64::try_from(token).ok())
+        } else {
+            self.sole()
+        };
         let table = self.table();
-        let entry = belongs_to
-            .and_then(|id| u64::try_from(id).ok())
-            .and_then(|id| table.get(&id));
-        if let Some(entry) = entry
+        if let Some(entry) = belongs_to.and_then(|id| table.get(&id))
             && entry.messages.capacity() > RESERVED
         {
-            drop(
-                entry
-                    .messages
-                    .try_send(Ok(Message::Notification { method, params })),
-            );
+            let message = Message::Notification { method, params };
+            drop(entry.messages.try_send(Ok(message)));
         }
     }
 
@@ -175,6 +169,17 @@ impl Router {
             _ => None,
         }
     }
+}
+
+/// Whether a notification is no caller's own.
+fn is_for_all(method: &str) -> bool {
+    method.ends_with("/list_changed")
+        || matches!(
+            method,
+            "notifications/resources/updated"
+                | "notifications/tasks/status"
+                | "notifications/subscriptions/acknowledged"
+        )
 }
 
 /// Messages for one request. Dropping it forgets the request.

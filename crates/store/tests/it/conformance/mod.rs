@@ -58,6 +58,6 @@ mod suite {
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
         service_accounts: reads_back_what_was_created, suspending_keeps_the_first_date,
-            keys_come_with_their_account, use_is_noted_to_the_minute;
+            keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;
     }
 }

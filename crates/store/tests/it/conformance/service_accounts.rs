@@ -107,3 +107,13 @@ pub(crate) async fn use_is_noted_to_the_minute(database: &TestDatabase) {
     assert!(last_used().await > noted);
     assert_eq!(changes.revisions().await.unwrap(), revisions);
 }
+
+/// A name from outside must not look like an outage.
+pub(crate) async fn null_characters_are_refused(database: &TestDatabase) {
+    let store = database.open().await;
+    let accounts = store.service_accounts();
+    let error = accounts.key("k\0").await.unwrap_err();
+    assert!(matches!(error, StoreError::Invalid { .. }), "{error:?}");
+    let error = accounts.create(&account("batch\0")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Invalid { .. }), "{error:?}");
+}

@@ -1,0 +1,271 @@
+//! The audit of one node: journal, key and index together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::ids::CorrelationId;
+use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_store::{AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::error::JournalError;
+use crate::indexer::{IndexError, Indexer, IndexerHandle, Request};
+use crate::journal::{Journal, JournalOptions, Recovery};
+use crate::key::{ArgumentsKey, KeyError};
+use crate::note;
+use crate::open_record::{Desk, OpenRecord};
+use crate::writer::{Position, unavailable};
+
+/// How long a search waits for the index to have what was written before it.
+const SEARCH_WAIT: Duration = Duration::from_secs(1);
+/// How long closing waits for the index; what it lacks then is indexed at the next start.
+const CLOSE_WAIT: Duration = Duration::from_secs(5);
+
+/// How the audit of a node is kept.
+#[derive(Debug, Clone)]
+pub struct AuditOptions {
+    /// The folder of the journal. The key of digests lies beside it, as `audit.key`.
+    pub folder: PathBuf,
+    /// The name of this node.
+    pub node: String,
+    /// A new segment begins before one would grow beyond this.
+    pub segment_bytes: u64,
+}
+
+/// The audit could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The journal cannot be opened.
+    #[error("the audit journal cannot be opened")]
+    Journal(#[from] JournalError),
+    /// The key of digests cannot be used.
+    #[error("the audit key cannot be used")]
+    Key(#[from] KeyError),
+}
+
+/// How the audit is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct AuditStatus {
+    /// Whether the journal takes records. If not, no call is executed.
+    pub healthy: bool,
+    /// Durable records.
+    pub records: u64,
+    /// Durable records that the index does not have yet.
+    pub index_lag: u64,
+    /// Calls between intent and outcome.
+    pub open_intents: u64,
+    /// Records given up because too many had to be kept while the disk failed. Anything but 0 is an incident.
+    pub lost: u64,
+}
+
+/// The audit of this node.
+pub struct Audit {
+    desk: Arc<Desk>,
+    journal: Mutex<Option<Journal>>,
+    index: Arc<dyn AuditIndex>,
+    indexer: IndexerHandle,
+    recovery: Recovery,
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audit")
+            .field("desk", &self.desk)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Audit {
+    /// Opens the journal, recovers it if it was not closed, and starts feeding the index.
+    pub async fn start(
+        options: AuditOptions,
+        index: Arc<dyn AuditIndex>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, AuditError> {
+        let journal_options = JournalOptions {
+            segment_bytes_max: options.segment_bytes,
+            ..JournalOptions::new(options.node)
+        };
+        Self::start_with(options.folder, journal_options, index, clock, ids).await
+    }
+
+    /// As [`Audit::start`], with every setting of the journal.
+    pub async fn start_with(
+        folder: PathBuf,
+        options: JournalOptions,
+        index: Arc<dyn AuditIndex>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, AuditError> {
+        let node = options.node.clone();
+        let (clock_there, ids_there, folder_there) =
+            (Arc::clone(&clock), Arc::clone(&ids), folder.clone());
+        let open = move || -> Result<_, AuditError> {
+            let opened = Journal::open(&folder_there, options, &clock_there, ids_there.as_ref())?;
+            let key = ArgumentsKey::load_or_create(&folder_there.with_file_name("audit.key"))?;
+            Ok((opened, key))
+        };
+        let ((journal, recovery), key) = tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|_| unavailable("opening the journal was cut short"))??;
+        let desk = Desk {
+            writer: journal.writer(),
+            clock,
+            ids,
+            key,
+            node: node.clone(),
+        };
+        let indexer = Indexer::start(Arc::clone(&index), folder, node, journal.head_changes());
+        Ok(Self {
+            desk: Arc::new(desk),
+            journal: Mutex::new(Some(journal)),
+            index,
+            indexer,
+            recovery,
+        })
+    }
+
+    /// What was found when the journal was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Begins the record of a call. Refused while the journal is not healthy: no record, no call.
+    pub fn open(
+        &self,
+        event: EventKind,
+        correlation: CorrelationId,
+        trace: Option<String>,
+    ) -> Result<OpenRecord, JournalError> {
+        self.desk.writer.check_healthy()?;
+        Ok(OpenRecord::new(
+            Arc::clone(&self.desk),
+            event,
+            correlation,
+            trace,
+        ))
+    }
+
+    /// Records something that the node itself did, and returns when it is durable.
+    pub async fn note(
+        &self,
+        event: EventKind,
+        correlation: CorrelationId,
+        detail: BTreeMap<String, Value>,
+    ) -> Result<Position, JournalError> {
+        let mut record = self.desk.blank(event, correlation);
+        record.detail = detail;
+        record.outcome = Some(note::ended(OutcomeStatus::Success));
+        self.append(&record).await
+    }
+
+    /// Appends a finished record, and returns when it is durable.
+    pub async fn append(&self, record: &Record) -> Result<Position, JournalError> {
+        self.desk.writer.append(record).await
+    }
+
+    /// The keyed digest of contents.
+    pub fn digest(&self, bytes: &[u8]) -> String {
+        self.desk.key.digest(bytes)
+    }
+
+    /// Whether the journal takes records: part of readiness.
+    pub fn is_healthy(&self) -> bool {
+        self.desk.writer.is_healthy()
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> AuditStatus {
+        let shared = &self.desk.writer.shared;
+        let records = shared.head.borrow().size;
+        let count = |number: &std::sync::atomic::AtomicUsize| {
+            crate::frames::len(number.load(Ordering::SeqCst))
+        };
+        AuditStatus {
+            healthy: self.is_healthy(),
+            records,
+            index_lag: records.saturating_sub(*self.indexer.indexed.borrow()),
+            open_intents: count(&shared.open_intents),
+            lost: count(&shared.lost),
+        }
+    }
+
+    /// Searches the index, after waiting a moment for it to have what was written before.
+    pub async fn search(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
+        self.indexed_up_to_now(SEARCH_WAIT).await;
+        self.index.search(query).await
+    }
+
+    /// The record of that id, from the index.
+    pub async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>, StoreError> {
+        self.indexed_up_to_now(SEARCH_WAIT).await;
+        self.index.get(id).await
+    }
+
+    /// Waits until the index has the record at that position; `false` if it has not in time.
+    pub async fn indexed(&self, position: Position, wait: Duration) -> bool {
+        let mut indexed = self.indexer.indexed.clone();
+        self.indexer.wanted.notify_one();
+        let there = indexed.wait_for(|indexed| *indexed > position.sequence);
+        timeout(wait, there).await.is_ok_and(|found| found.is_ok())
+    }
+
+    /// Clears the index of this node and fills it from the journal.
+    pub async fn rebuild_index(&self) -> Result<(), IndexError> {
+        let (done, answer) = oneshot::channel();
+        let request = self.indexer.requests.send(Request::Rebuild(done));
+        request.await.map_err(|_| IndexError::Ended)?;
+        answer.await.map_err(|_| IndexError::Ended)?
+    }
+
+    /// Writes what is queued and ends. Records opened before can't be closed any more.
+    pub async fn close(&self) {
+        let journal = self
+            .journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(journal) = journal else {
+            return;
+        };
+        if tokio::task::spawn_blocking(move || journal.close())
+            .await
+            .is_err()
+        {
+            tracing::error!("closing the audit journal was cut short");
+        }
+        let finished = async {
+            if self.indexer.requests.send(Request::Finish).await.is_ok() {
+                self.indexer.requests.closed().await;
+            }
+        };
+        if timeout(CLOSE_WAIT, finished).await.is_err() {
+            tracing::warn!("the audit index catches up at the next start");
+            self.indexer.task.abort();
+        }
+    }
+
+    async fn indexed_up_to_now(&self, wait: Duration) {
+        let size = self.desk.writer.shared.head.borrow().size;
+        if let Some(sequence) = size.checked_sub(1) {
+            // A search with an index that lags is better than none; the status tells the lag.
+            self.indexed(Position { sequence }, wait).await;
+        }
+    }
+}
+
+impl Drop for Audit {
+    fn drop(&mut self) {
+        self.indexer.task.abort();
+    }
+}

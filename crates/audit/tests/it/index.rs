@@ -1,0 +1,71 @@
+//! An index that can be switched off.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use sekimori_store::{AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError};
+use uuid::Uuid;
+
+pub(crate) struct FlakyIndex {
+    inner: Arc<dyn AuditIndex>,
+    down: AtomicBool,
+}
+
+impl FlakyIndex {
+    pub(crate) fn new(inner: Arc<dyn AuditIndex>) -> Self {
+        Self {
+            inner,
+            down: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("switched off".into()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AuditIndex for FlakyIndex {
+    async fn append(&self, rows: &[IndexedRecord]) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.append(rows).await
+    }
+
+    async fn position(&self, node: &str) -> Result<Option<u64>, StoreError> {
+        self.check()?;
+        self.inner.position(node).await
+    }
+
+    async fn clear(&self, node: &str) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.clear(node).await
+    }
+
+    async fn search(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
+        self.check()?;
+        self.inner.search(query).await
+    }
+
+    async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>, StoreError> {
+        self.check()?;
+        self.inner.get(id).await
+    }
+
+    async fn open_intents(
+        &self,
+        node: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<IndexedRecord>, StoreError> {
+        self.check()?;
+        self.inner.open_intents(node, after, limit).await
+    }
+}

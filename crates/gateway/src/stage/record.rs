@@ -1,0 +1,155 @@
+//! The record of what happens on the road: opened before anything else, closed last.
+
+use sekimori_audit::{OpenRecord, note};
+use sekimori_domain::arguments::Arguments;
+use sekimori_domain::caller::Caller;
+use sekimori_domain::catalog::Tool;
+use sekimori_domain::ids::CallId;
+use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus};
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_domain::road::Decision;
+use serde_json::Value;
+
+use crate::Gateway;
+use crate::request::Head;
+
+/// Longest name of something unknown that is kept in a record.
+const ASKED_CHARS_MAX: usize = 200;
+
+/// An open record and how it will end.
+#[derive(Debug)]
+pub(crate) struct CallRecord {
+    open: OpenRecord,
+    outcome: OutcomeNote,
+    asked_for: Option<String>,
+}
+
+/// Opens a record. Without one there is no call (AUDIT-3).
+pub(crate) fn open(
+    gateway: &Gateway,
+    event: EventKind,
+    head: &Head,
+) -> Result<CallRecord, Refusal> {
+    let open = gateway
+        .audit
+        .open(event, head.correlation.clone(), head.trace.clone())
+        .map_err(|_| unavailable())?;
+    open.detail("endpoint", endpoint(head));
+    Ok(CallRecord {
+        open,
+        outcome: note::ended(OutcomeStatus::Unknown),
+        asked_for: None,
+    })
+}
+
+impl CallRecord {
+    /// The call it is about.
+    pub(crate) fn call(&self) -> CallId {
+        self.open.call()
+    }
+
+    /// Notes who calls, and what the client calls itself.
+    pub(crate) fn caller(&mut self, caller: &Caller, claimed_client: Option<&str>) {
+        let mut noted = note::caller(caller);
+        noted.client_claimed = claimed_client.map(str::to_owned).or(noted.client_claimed);
+        self.open.caller_note(noted);
+    }
+
+    /// Remembers the public name that was asked for, in case nothing is found behind it.
+    pub(crate) fn asked_for(&mut self, name: &str) {
+        self.asked_for = Some(name.chars().take(ASKED_CHARS_MAX).collect());
+    }
+
+    /// Notes what is called.
+    pub(crate) fn target(&mut self, tool: &Tool) {
+        self.asked_for = None;
+        self.open.target(tool);
+    }
+
+    /// Notes the arguments, as keyed digest.
+    pub(crate) fn arguments(&mut self, arguments: &Arguments) {
+        self.open.arguments(arguments);
+    }
+
+    /// Notes that policy allowed it.
+    pub(crate) fn allowed(&mut self, decision: &Decision) {
+        self.open.decision(note::allowed(decision));
+    }
+
+    /// Notes that policy did not allow it.
+    pub(crate) fn denied(&mut self, refusal: &Refusal, policy_version: u64) {
+        self.open
+            .decision(note::denied(refusal.policies.clone(), policy_version));
+    }
+
+    /// Notes anything else. Never content, never secrets.
+    pub(crate) fn detail(&mut self, name: &'static str, value: Value) {
+        self.open.detail(name, value);
+    }
+
+    /// Makes the intent durable, before the upstream sees anything.
+    pub(crate) async fn intent(&mut self) -> Result<(), Refusal> {
+        self.open
+            .intent()
+            .await
+            .map(|_| ())
+            .map_err(|_| unavailable())
+    }
+
+    /// It ended with an answer of the upstream.
+    pub(crate) fn answered(&mut self, status: OutcomeStatus, code: Option<String>, text: &str) {
+        self.outcome = OutcomeNote {
+            bytes: u64::try_from(text.len()).ok(),
+            code,
+            digest: Some(self.open.digest(text.as_bytes())),
+            ..note::ended(status)
+        };
+    }
+
+    /// It was turned back, or the upstream failed.
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        let status = match refusal.code {
+            RefusalCode::Cancelled => OutcomeStatus::Cancelled,
+            RefusalCode::UpstreamUnavailable
+            | RefusalCode::UpstreamTimeout
+            | RefusalCode::UpstreamInvalid => OutcomeStatus::Error,
+            _ => OutcomeStatus::Refused,
+        };
+        self.outcome = OutcomeNote {
+            status,
+            ..note::refused(refusal)
+        };
+    }
+
+    /// It ended in that way, and nothing more is to be told.
+    pub(crate) fn ended(&mut self, status: OutcomeStatus) {
+        self.outcome = note::ended(status);
+    }
+
+    /// Makes the record durable. What is not recorded is not answered.
+    pub(crate) async fn close(self) -> Result<(), Refusal> {
+        if let Some(name) = self.asked_for {
+            self.open.detail("asked_for", name);
+        }
+        self.open
+            .close(self.outcome)
+            .await
+            .map(|_| ())
+            .map_err(|_| unavailable())
+    }
+}
+
+fn endpoint(head: &Head) -> String {
+    match &head.endpoint {
+        crate::request::Endpoint::All => "/mcp".to_owned(),
+        crate::request::Endpoint::Connector(name) => format!("/c/{name}/mcp"),
+    }
+}
+
+fn unavailable() -> Refusal {
+    Refusal::new(
+        RefusalCode::AuditUnavailable,
+        Stage::Record,
+        "the audit record could not be written, so nothing is executed or answered; try again later",
+    )
+}

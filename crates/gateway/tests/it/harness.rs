@@ -1,0 +1,270 @@
+//! A gateway over an upstream, on a free loopback port.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use axum::Extension;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::Uri;
+use sekimori_approval::Approvals;
+use sekimori_audit::{Audit, AuditOptions};
+use sekimori_domain::Timestamp;
+use sekimori_domain::catalog::Environment;
+use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::connector::{Connector, ProtocolChoice, SecretRef, Transport};
+use sekimori_domain::ids::ConnectorName;
+use sekimori_domain::policy_set::PolicySet;
+use sekimori_gateway::catalog::{Catalog, refresh};
+use sekimori_gateway::face;
+use sekimori_gateway::seal::Sealer;
+use sekimori_gateway::{Gateway, Parts, Settings};
+use sekimori_identity::{
+    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
+};
+use sekimori_inspect::Inspector;
+use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
+use sekimori_store::Expected;
+use sekimori_testkit::client::{Live, RawClient};
+use sekimori_testkit::fixture::{self, Era, Local, Options};
+use sekimori_upstream::egress::{Egress, SystemResolver};
+use sekimori_upstream::{Deps, SecretError, Secrets, Upstream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const ALLOW_ALL: &str = "@id(\"everything\")\npermit (principal, action, resource);\n";
+
+/// A running gateway. Whoever calls from this machine is let in; policy allows everything.
+pub(crate) struct Gate {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) served: Local,
+    pub(crate) stop: CancellationToken,
+    pub(crate) settings: face::Settings,
+    _folder: tempfile::TempDir,
+}
+
+impl Gate {
+    /// A gateway in front of the MCP server at `url`, as connector `fixture`.
+    pub(crate) async fn over(url: &str) -> Self {
+        Self::with(url, |_| ()).await
+    }
+
+    /// The same, with other settings of the face.
+    pub(crate) async fn with(url: &str, change: impl FnOnce(&mut face::Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock(Instant::now()));
+        let ids: Arc<dyn Ids> = Arc::new(SystemIds);
+        let database = format!("sqlite://{}", folder.path().join("gate.db").display());
+        let store = sekimori_store::open(&database).await.unwrap();
+        let connector = connector("fixture", url, clock.now());
+        store
+            .connectors()
+            .put(&connector, Expected::Absent)
+            .await
+            .unwrap();
+        let options = AuditOptions {
+            folder: folder.path().join("journal"),
+            node: "test".to_owned(),
+            segment_bytes: 1024 * 1024,
+        };
+        let audit = Audit::start(
+            options,
+            store.audit_index(),
+            Arc::clone(&clock),
+            Arc::clone(&ids),
+        )
+        .await
+        .unwrap();
+        let public_url = PublicUrl::new("http://127.0.0.1:8080").unwrap();
+        let fetch: Arc<dyn Fetch> = Arc::new(NoFetch);
+        let identity = Authenticator::new(
+            AuthenticatorConfig {
+                public_url: public_url.clone(),
+                issuers: Vec::new(),
+                anonymous_on_loopback: true,
+            },
+            &fetch,
+            CredentialStores::of(&*store),
+            Arc::clone(&clock),
+        )
+        .unwrap();
+        let set = PolicySet {
+            version: 1,
+            text: ALLOW_ALL.to_owned(),
+            tests: String::new(),
+            author: "test".to_owned(),
+            created_at: clock.now(),
+        };
+        let policy = CompiledPolicies::compile(&set, &PolicySettings::default()).unwrap();
+        let deps = Deps {
+            clock: Arc::clone(&clock),
+            egress: Egress::new(Vec::new(), None, Arc::new(SystemResolver)).unwrap(),
+            secrets: Arc::new(NoSecrets),
+            inherited_env: Vec::new(),
+        };
+        let (drifted, _) = mpsc::unbounded_channel();
+        let catalog = Arc::new(Catalog::new(refresh::Source {
+            store,
+            make_upstream: Arc::new(move |connector: Arc<Connector>| {
+                Arc::new(Upstream::new((*connector).clone(), deps.clone()))
+            }),
+            clock: Arc::clone(&clock),
+            drifted,
+        }));
+        let gateway = Arc::new(Gateway::new(Parts {
+            identity: Arc::new(identity),
+            catalog: Arc::clone(&catalog),
+            policy: Arc::new(PolicyEngine::new(policy)),
+            inspector: Inspector::new(16 * 1024 * 1024),
+            approvals: Approvals::new(Duration::from_secs(30)),
+            audit: Arc::new(audit),
+            sealer: Sealer::new(&[7; 32]).unwrap(),
+            clock,
+            ids,
+            settings: Settings {
+                public_url,
+                title: "Test gate".to_owned(),
+                version: "0.0.0",
+            },
+            calls_in_flight_max: 64,
+        }));
+        refresh::reload_and_list(&catalog).await;
+        let stop = CancellationToken::new();
+        tokio::spawn(refresh::follow(catalog, stop.clone()));
+        let mut settings = face::Settings::default();
+        change(&mut settings);
+        let here: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let router = face::router(Arc::clone(&gateway), settings.clone())
+            .layer(Extension(ConnectInfo(here)));
+        let served = Local::serve(router, stop.clone()).await;
+        Self {
+            gateway,
+            served,
+            stop,
+            settings,
+            _folder: folder,
+        }
+    }
+
+    /// The endpoint of the connector alone.
+    pub(crate) fn own_url(&self) -> String {
+        format!("http://{}/c/fixture/mcp", self.served.address)
+    }
+
+    /// A client of the connector's own endpoint.
+    pub(crate) fn client(&self) -> RawClient {
+        RawClient::new(&self.own_url())
+    }
+
+    /// A GET at the connector's endpoint.
+    pub(crate) async fn get(&self, headers: &[(&str, &str)]) -> Live {
+        self.get_path("/c/fixture/mcp", headers).await
+    }
+
+    /// A GET anywhere.
+    pub(crate) async fn get_path(&self, path: &str, headers: &[(&str, &str)]) -> Live {
+        let mut client = RawClient::new(&format!("http://{}{path}", self.served.address));
+        for (name, value) in headers {
+            client = client.with_header(name, value);
+        }
+        client.listen().await
+    }
+
+    /// A client of the endpoint of all connectors.
+    pub(crate) fn client_of_all(&self) -> RawClient {
+        RawClient::new(&self.served.url)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A gateway in front of our fixture, which speaks the revisions of `era`.
+pub(crate) async fn over_fixture(era: Era) -> (Local, Gate) {
+    let options = Options {
+        era,
+        page_size: None,
+    };
+    let fixture = fixture::start(options).await;
+    let gate = Gate::over(&fixture.url).await;
+    (fixture, gate)
+}
+
+/// Waits until something is so; fails when it takes too long.
+pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.expect("it becomes so in time");
+}
+
+fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
+    Connector {
+        name: ConnectorName::new(name).unwrap(),
+        title: "The fixture".to_owned(),
+        transport: Transport::Http {
+            url: url.to_owned(),
+            headers: BTreeMap::new(),
+            allow_private_network: true,
+        },
+        protocol: ProtocolChoice::default(),
+        environment: Environment::default(),
+        data_classes: Vec::new(),
+        enabled: true,
+        allow_sampling: true,
+        allow_roots: true,
+        timeout_seconds: 30,
+        created_at,
+    }
+}
+
+#[derive(Debug)]
+struct SystemClock(Instant);
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the clock of these tests")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[derive(Debug)]
+struct SystemIds;
+
+impl Ids for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "the ids of these tests")]
+    fn next(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// No issuer is configured, so nothing is fetched.
+struct NoFetch;
+
+#[async_trait]
+impl Fetch for NoFetch {
+    async fn get_json(&self, _url: &Uri) -> Result<Bytes, FetchError> {
+        panic!("nothing is to be fetched")
+    }
+}
+
+#[derive(Debug)]
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn resolve(&self, _secret: &SecretRef) -> Result<String, SecretError> {
+        Err(SecretError)
+    }
+}

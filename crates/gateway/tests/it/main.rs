@@ -1,0 +1,12 @@
+//! The gateway with real clients and upstreams, all in one process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "test code"
+)]
+
+mod face;
+mod harness;

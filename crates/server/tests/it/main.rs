@@ -1,0 +1,11 @@
+//! The program `sekimori` as its users meet it: started, configured and called from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod gate;
+mod road;
