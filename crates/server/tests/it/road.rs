@@ -247,7 +247,11 @@ async fn access_tokens_open_what_their_scope_and_groups_allow() {
     };
     let reader = gate.all(&token("mcp:read"));
     let read = call(&reader, "faults__echo_structured", json!({"a": 1})).await;
-    assert_eq!(read.result()["structuredContent"], json!({"a": 1}), "{read:?}");
+    assert_eq!(
+        read.result()["structuredContent"],
+        json!({"a": 1}),
+        "{read:?}"
+    );
     let records = site.records(&correlation(&read), 1).await;
     assert_eq!(records[0]["caller"]["id"], "user:hanako");
     assert_eq!(records[0]["caller"]["client"], "desk");
