@@ -58,14 +58,20 @@ pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<List
     let mut record = record::open(gateway, EventKind::CatalogList, head)?;
     record.detail("list", kind.method().into());
     let listed = match authenticate::authenticate(gateway, &mut record, head).await {
-        Ok(caller) => Ok(Listing {
-            items: visible(gateway, &caller, &head.endpoint, kind),
-            caller,
-        }),
+        Ok(caller) => {
+            gateway.catalog.first_listings(&head.endpoint).await;
+            Ok(Listing {
+                items: visible(gateway, &caller, &head.endpoint, kind),
+                caller,
+            })
+        }
         Err(refusal) => Err(refusal),
     };
     match &listed {
-        Ok(listing) => record.detail("items", listing.items.len().into()),
+        Ok(listing) => {
+            record.detail("items", listing.items.len().into());
+            record.ended(OutcomeStatus::Success);
+        }
         Err(refusal) => record.refused(refusal),
     }
     record.close().await?;
@@ -76,7 +82,10 @@ pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<List
 /// streams. A refusal is recorded; a success is recorded by what follows.
 pub async fn open(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal> {
     match authenticate::identify(gateway, head).await {
-        Ok(caller) => Ok(caller),
+        Ok(caller) => {
+            gateway.catalog.first_listings(&head.endpoint).await;
+            Ok(caller)
+        }
         Err(refusal) => {
             let mut record = record::open(gateway, EventKind::AuthenticationFailure, head)?;
             record.refused(&refusal);

@@ -176,7 +176,7 @@ fn associated(purpose: Purpose, owner: &PrincipalId) -> Aad<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const LIFE: Duration = Duration::from_secs(60);
+    const LIFE: Duration = Duration::from_mins(1);
 
     fn owner(name: &str) -> PrincipalId {
         PrincipalId::new(name).unwrap()

@@ -43,6 +43,7 @@ impl Inspector {
     ///
     /// Refuses arguments other than those that the permit was made for: whoever changes them in between
     /// needs a new decision.
+    #[expect(clippy::unused_self, reason = "its rules decide, once it has some")]
     pub fn inspect_input(
         &self,
         permit: Permit,

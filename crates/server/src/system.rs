@@ -16,10 +16,6 @@ pub(crate) struct SystemClock {
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the clock that everything else takes"
-    )]
     pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),

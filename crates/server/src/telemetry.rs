@@ -1,5 +1,7 @@
 //! Logs, traces and metrics (OPS-3).
 
+use std::io::IsTerminal as _;
+
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::trace::TracerProvider as _;
@@ -44,7 +46,10 @@ pub(crate) fn start(settings: &Telemetry) -> anyhow::Result<TelemetryGuard> {
             .flatten_event(true)
             .with_current_span(true)
             .boxed(),
-        LogFormat::Text => logs.with_target(false).boxed(),
+        LogFormat::Text => logs
+            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .boxed(),
     };
     let traces = settings
         .otlp_endpoint

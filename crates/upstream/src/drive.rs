@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sekimori_domain::limits;
 use sekimori_domain::road::Warrant;
-use sekimori_mcp::envelope::Reply;
+use sekimori_mcp::envelope::{Id, Reply};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{Era, code, error_code, extension, meta};
 use sekimori_mcp::translate::{InputRequired, ResultType, is_question, result_type};
@@ -22,11 +22,19 @@ use crate::outgoing::{
 };
 use crate::session::{SharedSession, level_params, not_supported};
 use crate::transport::http::mirrored;
-use crate::transport::{Link, Purpose, Request, Turn};
+use crate::transport::{Conversation, Link, Purpose, Request, Turn};
 use crate::upstream::{Inner, ListMethod};
 
 /// How often a modern upstream may ask again before it has to answer.
 const ROUNDS_MAX: usize = 16;
+/// A question of a legacy upstream: its id, method and parameters.
+type AskedQuestion = (Id, String, Option<Box<RawValue>>);
+
+/// How long further questions of a legacy upstream are waited for.
+const MORE_QUESTIONS_WITHIN: Duration = Duration::from_millis(50);
+/// Most questions of one round.
+const QUESTIONS_MAX: usize = 16;
+
 /// How far progress may move the end of a call, as a multiple of its time limit.
 const PROGRESS_STRETCH: u32 = 10;
 /// How long telling the upstream about a cancellation may take.
@@ -220,9 +228,16 @@ impl Call<'_> {
                 Turn::Question(..) if session.era() == Era::Modern => {
                     return Err(Fault::invalid("it sent a request"));
                 }
-                Turn::Question(question, method, params) => {
-                    let reply = self.question(&question.to_string(), method, params).await?;
-                    self.guard(conversation.answer(&question, &reply)).await?;
+                Turn::Question(asked, method, params) => {
+                    let mut questions = vec![(asked, method, params)];
+                    if self.outgoing.questions == Questions::Passthrough
+                        && let Some(reply) = self
+                            .more_questions(id, &mut conversation, &mut questions)
+                            .await?
+                    {
+                        return Ok(reply);
+                    }
+                    self.questions(&conversation, questions).await?;
                 }
             }
         }
@@ -288,28 +303,62 @@ impl Call<'_> {
         }
     }
 
-    /// A question of a legacy upstream.
-    async fn question(
+    /// A legacy upstream that asks several things at once sends several requests; a modern client gets them
+    /// in one round, so a moment is waited for the others. A reply means that they are moot.
+    async fn more_questions(
         &mut self,
-        key: &str,
-        method: String,
-        params: Option<Box<RawValue>>,
-    ) -> Result<Reply, Fault> {
-        if method == "ping" {
-            return Ok(Reply::Result(RawObject::new().to_raw()));
+        id: u64,
+        conversation: &mut Conversation,
+        questions: &mut Vec<AskedQuestion>,
+    ) -> Result<Option<Reply>, Fault> {
+        let end = Instant::now() + MORE_QUESTIONS_WITHIN;
+        while questions.len() < QUESTIONS_MAX {
+            let next = self.guard(conversation.next());
+            let Ok(turn) = tokio::time::timeout_at(end, next).await else {
+                break;
+            };
+            match turn? {
+                Turn::Reply(reply) => return Ok(Some(reply)),
+                Turn::Notification(method, params) => self.notification(id, method, params).await?,
+                Turn::Question(asked, method, params) => questions.push((asked, method, params)),
+            }
         }
-        if !is_question(&method) || !self.askable.allows(&method, params.as_deref()) {
-            return Ok(Reply::Error(not_supported()));
+        Ok(None)
+    }
+
+    /// Puts the questions of a legacy upstream to the client, and its answers to the upstream.
+    async fn questions(
+        &mut self,
+        conversation: &Conversation,
+        asked: Vec<AskedQuestion>,
+    ) -> Result<(), Fault> {
+        let mut ids = Vec::new();
+        let mut questions = Vec::new();
+        for (id, method, params) in asked {
+            let refused = if method == "ping" {
+                Reply::Result(RawObject::new().to_raw())
+            } else if is_question(&method) && self.askable.allows(&method, params.as_deref()) {
+                let key = id.to_string();
+                questions.push(Question {
+                    key,
+                    method,
+                    params,
+                });
+                ids.push(id);
+                continue;
+            } else {
+                Reply::Error(not_supported())
+            };
+            self.guard(conversation.answer(&id, &refused)).await?;
         }
-        let question = Question {
-            key: key.to_owned(),
-            method,
-            params,
-        };
-        let mut answers = self.ask(vec![question]).await?;
-        answers
-            .pop()
-            .ok_or_else(|| Fault::unavailable("its question was not answered"))
+        if questions.is_empty() {
+            return Ok(());
+        }
+        let answers = self.ask(questions).await?;
+        for (id, answer) in ids.iter().zip(&answers) {
+            self.guard(conversation.answer(id, answer)).await?;
+        }
+        Ok(())
     }
 
     /// Asks the client. The time it takes is not the upstream's.

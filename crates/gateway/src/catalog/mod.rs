@@ -260,8 +260,8 @@ impl Catalog {
                 merge_capability(&mut capabilities, &name, value);
             }
         }
-        match (endpoint, entries.first()) {
-            (Endpoint::Connector(_), Some(entry)) => ServerInfo {
+        if let (Endpoint::Connector(_), Some(entry)) = (endpoint, entries.first()) {
+            ServerInfo {
                 capabilities,
                 instructions: entry
                     .state()
@@ -269,17 +269,16 @@ impl Catalog {
                     .as_ref()
                     .and_then(|d| d.instructions.clone()),
                 title: entry.connector.title.clone(),
-            },
-            _ => {
-                // Every endpoint of the gate has tools, even before the first upstream was reached.
-                if !capabilities.contains("tools") {
-                    capabilities.set("tools", raw_json(&json!({"listChanged": true})));
-                }
-                ServerInfo {
-                    capabilities,
-                    instructions: None,
-                    title: String::new(),
-                }
+            }
+        } else {
+            // Every endpoint of the gate has tools, even before the first upstream was reached.
+            if !capabilities.contains("tools") {
+                capabilities.set("tools", raw_json(&json!({"listChanged": true})));
+            }
+            ServerInfo {
+                capabilities,
+                instructions: None,
+                title: String::new(),
             }
         }
     }

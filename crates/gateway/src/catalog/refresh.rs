@@ -23,11 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::listing::{self, Listing};
 use super::{Catalog, CatalogChange, Entry, EntryState};
+use crate::request::Endpoint;
 
 /// How old a listing may grow before it is made again, for upstreams that announce no changes.
 const LISTING_AGE_MAX: Duration = Duration::from_mins(5);
 /// How long to wait before an upstream that could not be listed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// How long a client waits for the first listing of what it asks for.
+const FIRST_LISTING_WAIT: Duration = Duration::from_secs(10);
 /// How often ages are looked at.
 const TICK: Duration = Duration::from_secs(5);
 
@@ -118,6 +121,24 @@ impl Catalog {
             Err(RelistError::Store(error)) => {
                 tracing::error!(connector = %entry.connector.name, %error, "reviews could not be read");
             }
+        }
+    }
+
+    /// Waits, within bounds, for upstreams behind an endpoint that were never listed: right after the start
+    /// a client must not take "not known yet" for "nothing there".
+    pub async fn first_listings(&self, endpoint: &Endpoint) {
+        let entries = self.behind(endpoint);
+        let mut pending: FuturesUnordered<_> = entries
+            .iter()
+            .filter(|entry| entry.connector.enabled && entry.state().listed_at.is_none())
+            .map(|entry| self.relist(entry))
+            .collect();
+        if pending.is_empty() {
+            return;
+        }
+        let all = async { while pending.next().await.is_some() {} };
+        if tokio::time::timeout(FIRST_LISTING_WAIT, all).await.is_err() {
+            tracing::warn!("an upstream was not listed in time; clients get what is known");
         }
     }
 
@@ -301,7 +322,7 @@ async fn reload_apart(catalog: &Arc<Catalog>) {
     match catalog.reload().await {
         Ok(fresh) => fresh.iter().for_each(|entry| relist_apart(catalog, entry)),
         Err(error) => {
-            tracing::error!(%error, "the catalogue could not be read; the last one stays")
+            tracing::error!(%error, "the catalogue could not be read; the last one stays");
         }
     }
 }
@@ -315,7 +336,7 @@ pub async fn reload_and_list(catalog: &Catalog) {
             while listings.next().await.is_some() {}
         }
         Err(error) => {
-            tracing::error!(%error, "the catalogue could not be read; the last one stays")
+            tracing::error!(%error, "the catalogue could not be read; the last one stays");
         }
     }
 }

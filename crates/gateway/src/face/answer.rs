@@ -31,7 +31,8 @@ pub(super) async fn answer(
         rest: asked.rest,
         client: features,
     };
-    let replied = call(&face.gateway, request, port).await;
+    // On the heap: it is large, and the futures around it would copy it.
+    let replied = Box::pin(call(&face.gateway, request, port)).await;
     let method = operation.method();
     match replied.answer {
         Answer::Result(result) => {

@@ -141,15 +141,11 @@ impl Envelope<'_> {
             if let Err(refusal) = list::open(&face.gateway, self.template).await {
                 return Err(self.refused(&refusal, None));
             }
-            let (status, why) = if named.is_some() {
-                (404, "unknown or ended session: initialize again")
-            } else {
-                (
-                    400,
-                    "the Mcp-Session-Id header is missing: initialize first",
-                )
-            };
-            let done = Done::rejected(code::INVALID_REQUEST, why).with_status(status);
+            if named.is_some() {
+                return Err(self.unknown_session());
+            }
+            let why = "the Mcp-Session-Id header is missing: initialize first";
+            let done = Done::rejected(code::INVALID_REQUEST, why).with_status(400);
             return Err(self.end(done, None));
         };
         if let Some(version) = self.headers.get(&PROTOCOL_VERSION) {
@@ -170,8 +166,24 @@ impl Envelope<'_> {
     /// Authenticates a request of `session` that does not take the road.
     async fn authenticate(&self, session: &Session) -> Result<Arc<Caller>, Response> {
         let head = legacy::head_in(self.face, self.template, session, &RawObject::new());
-        let opened = list::open(&self.face.gateway, &head).await;
-        opened.map_err(|refusal| self.refused(&refusal, None))
+        match list::open(&self.face.gateway, &head).await {
+            Ok(caller) => Ok(caller),
+            Err(refusal) if self.is_anothers(&refusal).await => Err(self.unknown_session()),
+            Err(refusal) => Err(self.refused(&refusal, None)),
+        }
+    }
+
+    /// Whether a request of a session was refused only because the session is somebody else's. Whoever
+    /// has a good credential needs no other one, but a session of their own.
+    async fn is_anothers(&self, refusal: &Refusal) -> bool {
+        refusal.code == RefusalCode::Unauthenticated
+            && list::open(&self.face.gateway, self.template).await.is_ok()
+    }
+
+    fn unknown_session(&self) -> Response {
+        let why = "unknown or ended session: initialize again";
+        let done = Done::rejected(code::INVALID_REQUEST, why).with_status(404);
+        self.end(done, None)
     }
 
     fn line(&self, session: Arc<Session>) -> (u64, Line) {
@@ -250,6 +262,11 @@ impl Envelope<'_> {
         match opening {
             Opening::Alone(last) if self.accepts.json || last.status != 200 => {
                 line.session.forget_stream(number);
+                if let Some(refusal) = &last.refused
+                    && self.is_anothers(refusal).await
+                {
+                    return self.unknown_session();
+                }
                 wire::alone(self.face, &self.template.endpoint, last, correlation)
             }
             Opening::Alone(_) | Opening::Stream => {

@@ -39,13 +39,12 @@ pub(super) async fn list(
     params: &RawObject,
     era: Era,
 ) -> Done {
-    if !offers(face, &head.endpoint, kind) {
-        return Done::rejected(
+    // Listing first: right after the start it waits until it is known what is offered.
+    match list::list(&face.gateway, head, kind).await {
+        Ok(_) if !offers(face, &head.endpoint, kind) => Done::rejected(
             code::METHOD_NOT_FOUND,
             "nothing of this kind is offered here",
-        );
-    }
-    match list::list(&face.gateway, head, kind).await {
+        ),
         Ok(listing) => match page(face, head, kind, params, &listing) {
             Ok(page) => Done::result(write(face, kind, page, era)),
             Err(refusal) => Done::refused(&refusal, &head.correlation),

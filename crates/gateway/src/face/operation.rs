@@ -189,6 +189,10 @@ mod tests {
         };
         let uri = "db://{t}".to_owned();
         assert_eq!(asked.operation, Operation::CompleteResource { uri });
+        assert_eq!(
+            asked.arguments.unwrap().get(),
+            r#"{"name":"t","value":"a"}"#
+        );
         assert_eq!(asked.rest.to_text(), r#"{"context":{"arguments":{}}}"#);
         for bad in [
             r#"{"argument":{}}"#,

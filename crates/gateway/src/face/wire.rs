@@ -76,7 +76,7 @@ pub(super) fn alone(
 /// Tells a client without a usable credential how to get one.
 fn add_challenge(face: &Face, endpoint: &Endpoint, refusal: &Refusal, response: &mut Response) {
     let resource = face.gateway.settings.resource(endpoint);
-    if let Some(value) = challenge(refusal, &resource, Scope::Read) {
+    if let Some(value) = challenge(refusal, &resource, needed_scope(refusal)) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
 }
@@ -86,6 +86,15 @@ pub(super) fn away(away: &Away, correlation: &CorrelationId) -> Response {
     let done = Done::rejected(code::INVALID_REQUEST, away.1);
     let text = done.message(None).unwrap_or_default();
     json(away.0.as_u16(), text, correlation)
+}
+
+/// The scope to ask for: the one that a refusal for lack of scope names, else the least.
+fn needed_scope(refusal: &Refusal) -> Scope {
+    Scope::ALL
+        .into_iter()
+        .rev()
+        .find(|scope| refusal.message.contains(scope.as_str()))
+        .unwrap_or(Scope::Read)
 }
 
 fn stream_head(body: Body, correlation: &CorrelationId) -> Response {

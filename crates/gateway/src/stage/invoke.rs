@@ -9,7 +9,7 @@ use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::raw_object::{self, RawObject};
-use sekimori_mcp::revision::Era;
+use sekimori_mcp::revision::meta;
 use sekimori_upstream::exchange::{Ask, Event, Exchange, Reply};
 use sekimori_upstream::{Outgoing, Questions};
 use serde::{Deserialize, Serialize};
@@ -154,9 +154,13 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
     if !entry.connector.allow_roots {
         capabilities.remove("roots");
     }
+    let mut rest = request.rest.clone();
+    if let Some(token) = &request.client.progress_token {
+        rest.edit_meta(|members| members.set(meta::PROGRESS_TOKEN, token.clone()));
+    }
     let outgoing = Outgoing {
         method: request.operation.method().to_owned(),
-        rest: request.rest.clone(),
+        rest,
         client_capabilities: Some(capabilities.to_raw()),
         log_level: request.client.log_level.clone(),
         progress: request.client.progress_token.is_some(),
@@ -245,7 +249,7 @@ fn finish(
         kind = OutputKind::InputRequired;
         let state = members
             .get_str("requestState")
-            .map(|state| state.into_owned());
+            .map(std::borrow::Cow::into_owned);
         let sealed = seal_state(gateway, call, Waits::Upstream(state))?;
         members.set_str("requestState", &sealed);
         changed = true;
@@ -275,12 +279,12 @@ fn seal_tasks(
         seal_task(gateway, &call.owner, &call.target, id)
     };
     let mut changed = false;
-    if let Some(id) = members.get_str("taskId").map(|id| id.into_owned()) {
+    if let Some(id) = members.get_str("taskId").map(std::borrow::Cow::into_owned) {
         members.set_str("taskId", &seal(&id)?);
         changed = true;
     }
     if let Some(mut task) = members.get_object("task")
-        && let Some(id) = task.get_str("taskId").map(|id| id.into_owned())
+        && let Some(id) = task.get_str("taskId").map(std::borrow::Cow::into_owned)
     {
         task.set_str("taskId", &seal(&id)?);
         members.set("task", task.to_raw());
@@ -332,7 +336,10 @@ fn reopen(
     warrant: &Warrant,
     rest: &mut RawObject,
 ) -> Result<Option<Waits>, Refusal> {
-    let Some(sealed) = rest.get_str("requestState").map(|state| state.into_owned()) else {
+    let Some(sealed) = rest
+        .get_str("requestState")
+        .map(std::borrow::Cow::into_owned)
+    else {
         return Ok(None);
     };
     rest.remove("requestState");
@@ -435,15 +442,6 @@ fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
     result.set("inputRequests", questions.to_raw());
     result.set("requestState", raw_object::raw_str(state));
     result.to_raw()
-}
-
-/// The era that the upstream behind `invocation` speaks, as far as known.
-pub(crate) fn upstream_era(resolved: &Resolved) -> Era {
-    let state = resolved.entry.state();
-    state
-        .discovery
-        .as_ref()
-        .map_or(Era::Legacy, |discovery| discovery.revision.era())
 }
 
 fn bad_state() -> Refusal {

@@ -6,12 +6,13 @@ use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::{TargetKind, Tool};
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_mcp::revision::{Era, extension};
 use serde::{Deserialize, Serialize};
 
 use crate::Gateway;
 use crate::catalog::Entry;
 use crate::catalog::listing::{CatalogTool, read_only_target};
-use crate::request::{CallRequest, Endpoint, Operation};
+use crate::request::{CallRequest, ClientFeatures, Endpoint, Operation};
 use crate::seal::Purpose;
 use crate::stage::record::CallRecord;
 
@@ -74,7 +75,17 @@ pub(crate) async fn resolve(
             let (entry, own) = gateway.catalog.prompt(endpoint, name)?;
             read_only(entry, TargetKind::Prompt, &own)
         }
-        Operation::Task { id, .. } => task(gateway, caller, endpoint, id).await?,
+        Operation::Task { id, .. } if may_hold_tasks(&request.client) => {
+            task(gateway, caller, endpoint, id).await?
+        }
+        Operation::Task { .. } => {
+            let why = "declare the extension io.modelcontextprotocol/tasks to use tasks";
+            return Err(Refusal::new(
+                RefusalCode::MissingCapability,
+                Stage::Resolve,
+                why,
+            ));
+        }
     };
     record.target(&resolved.tool);
     Ok(resolved)
@@ -88,6 +99,15 @@ fn read_only(entry: Arc<Entry>, kind: TargetKind, name: &str) -> Resolved {
         definition: None,
         task: None,
     }
+}
+
+/// Since 2026-07-28 tasks are an extension that the client declares with each request.
+fn may_hold_tasks(client: &ClientFeatures) -> bool {
+    let declared = client
+        .capabilities
+        .get_object("extensions")
+        .unwrap_or_default();
+    client.era == Era::Legacy || declared.contains(extension::TASKS)
 }
 
 /// A task is under the same policy as the tool that made it: who lost the tool lost its tasks.

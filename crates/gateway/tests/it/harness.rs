@@ -1,18 +1,20 @@
 //! A gateway over an upstream, on a free loopback port.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use axum::extract::ConnectInfo;
 use axum::Extension;
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::Uri;
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
+use sekimori_domain::catalog::Environment;
 use sekimori_domain::clock::{Clock, Ids};
-use sekimori_domain::connector::{Connector, SecretRef, Transport};
+use sekimori_domain::connector::{Connector, ProtocolChoice, SecretRef, Transport};
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_gateway::catalog::{Catalog, refresh};
@@ -25,8 +27,8 @@ use sekimori_identity::{
 use sekimori_inspect::Inspector;
 use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
 use sekimori_store::Expected;
-use sekimori_testkit::client::RawClient;
-use sekimori_testkit::fixture::Local;
+use sekimori_testkit::client::{Live, RawClient};
+use sekimori_testkit::fixture::{self, Era, Local, Options};
 use sekimori_upstream::egress::{Egress, SystemResolver};
 use sekimori_upstream::{Deps, SecretError, Secrets, Upstream};
 use tokio::sync::mpsc;
@@ -157,6 +159,20 @@ impl Gate {
         RawClient::new(&self.own_url())
     }
 
+    /// A GET at the connector's endpoint.
+    pub(crate) async fn get(&self, headers: &[(&str, &str)]) -> Live {
+        self.get_path("/c/fixture/mcp", headers).await
+    }
+
+    /// A GET anywhere.
+    pub(crate) async fn get_path(&self, path: &str, headers: &[(&str, &str)]) -> Live {
+        let mut client = RawClient::new(&format!("http://{}{path}", self.served.address));
+        for (name, value) in headers {
+            client = client.with_header(name, value);
+        }
+        client.listen().await
+    }
+
     /// A client of the endpoint of all connectors.
     pub(crate) fn client_of_all(&self) -> RawClient {
         RawClient::new(&self.served.url)
@@ -169,17 +185,38 @@ impl Drop for Gate {
     }
 }
 
+/// A gateway in front of our fixture, which speaks the revisions of `era`.
+pub(crate) async fn over_fixture(era: Era) -> (Local, Gate) {
+    let options = Options {
+        era,
+        page_size: None,
+    };
+    let fixture = fixture::start(options).await;
+    let gate = Gate::over(&fixture.url).await;
+    (fixture, gate)
+}
+
+/// Waits until something is so; fails when it takes too long.
+pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.expect("it becomes so in time");
+}
+
 fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
     Connector {
         name: ConnectorName::new(name).unwrap(),
         title: "The fixture".to_owned(),
         transport: Transport::Http {
             url: url.to_owned(),
-            headers: Default::default(),
+            headers: BTreeMap::new(),
             allow_private_network: true,
         },
-        protocol: Default::default(),
-        environment: Default::default(),
+        protocol: ProtocolChoice::default(),
+        environment: Environment::default(),
         data_classes: Vec::new(),
         enabled: true,
         allow_sampling: true,

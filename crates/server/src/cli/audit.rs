@@ -265,7 +265,7 @@ fn verify(common: &Common, output: Output) -> anyhow::Result<bool> {
     let config = crate::config::load(&common.config)?;
     let report = sekimori_audit::verify(&config.server.data_dir.join("journal"))?;
     let sound = report.is_sound();
-    output.show(&report, |report| report.to_string())?;
+    output.show(&report, ToString::to_string)?;
     Ok(sound)
 }
 

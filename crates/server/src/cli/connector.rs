@@ -22,7 +22,7 @@ pub(crate) enum Connector {
     #[command(
         after_help = "Examples:\n  sekimori connector add crm --http https://crm.example.co.jp/mcp --header Authorization=env:CRM_TOKEN\n  sekimori connector add files --stdio mcp-server-filesystem --arg /srv/shared --data-class internal\n  sekimori connector add old --sse http://10.0.0.5:3000/sse --allow-private-network"
     )]
-    Add(Add),
+    Add(Box<Add>),
     /// List the connectors
     #[command(after_help = "Example:\n  sekimori connector list --json")]
     List,
@@ -124,7 +124,7 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
     let installation = Installation::open(common).await?;
     let output = Output::new(common.json);
     match command {
-        Connector::Add(add) => put(&installation, output, add).await,
+        Connector::Add(add) => put(&installation, output, *add).await,
         Connector::List => list(&installation, output).await,
         Connector::Show { name } => {
             let stored = find(&installation, &name).await?;

@@ -1,4 +1,5 @@
 //! An installation of the gate in a folder of its own, and the gate that runs on it.
+#![allow(dead_code, reason = "what one test file does not use, another does")]
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};

@@ -1,0 +1,7 @@
+//! The MCP face, from outside.
+
+mod aggregate;
+mod http;
+mod legacy;
+mod modern;
+mod stdio;
