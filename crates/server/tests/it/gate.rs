@@ -200,7 +200,8 @@ impl Gate {
         (reply.0, serde_json::from_str(&reply.1).unwrap())
     }
 
-    async fn until_listed(&self) {
+    /// Waits until it has asked every upstream for its tools.
+    pub(crate) async fn until_listed(&self) {
         until("all connectors are listed", async || {
             let (_, ready) = self.readiness().await;
             let connectors = ready["connectors"].as_array().unwrap();
@@ -210,6 +211,15 @@ impl Gate {
                 .then_some(())
         })
         .await;
+    }
+
+    /// The most memory that the gate has had at any time, in MiB.
+    pub(crate) fn memory_peak_mib(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.running.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<u64>().unwrap() / 1024
     }
 
     /// Fails if the gate has panicked.

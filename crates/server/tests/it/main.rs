@@ -7,5 +7,8 @@
     reason = "test code"
 )]
 
+mod crash;
+mod fidelity;
 mod gate;
+mod hostile;
 mod road;
