@@ -4,6 +4,7 @@ use sekimori_domain::arguments::{Arguments, ArgumentsError};
 use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_mcp::headers;
+use sekimori_mcp::raw_object::RawObject;
 
 use crate::request::{CallRequest, Operation};
 use crate::stage::record::CallRecord;
@@ -36,10 +37,20 @@ pub(crate) fn validate(
         Operation::Task { .. } => {
             Arguments::from_value(&serde_json::json!({"taskId": resolved.task}))
         }
-        Operation::CallTool { .. }
-        | Operation::GetPrompt { .. }
-        | Operation::CompletePrompt { .. }
-        | Operation::CompleteResource { .. } => Arguments::parse(given),
+        // What is typed so far stands beside its context.
+        Operation::CompletePrompt { .. } | Operation::CompleteResource { .. } => {
+            let mut members = RawObject::new();
+            for (name, value) in [
+                ("argument", request.arguments.as_deref()),
+                ("context", request.rest.get("context")),
+            ] {
+                if let Some(value) = value {
+                    members.set(name, value.to_owned());
+                }
+            }
+            Arguments::parse(Some(members.to_text().as_bytes()))
+        }
+        Operation::CallTool { .. } | Operation::GetPrompt { .. } => Arguments::parse(given),
     }
     .map_err(|error| refuse(RefusalCode::InvalidArguments, explain(&error)))?;
     record.arguments(&arguments);

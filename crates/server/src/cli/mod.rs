@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod connector;
 pub(crate) mod doctor;
+pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod serve;
@@ -68,6 +69,9 @@ pub(crate) enum Command {
     /// What happened: search and verify the audit journal
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// What content inspection finds in a text
+    #[command(subcommand)]
+    Inspect(inspect::Inspect),
     /// Service accounts and their keys
     #[command(subcommand)]
     Key(key::Key),
