@@ -6,13 +6,16 @@ use sekimori_testkit::client::{Live, RawClient};
 use sekimori_testkit::fixture::{self, Local, Options};
 use serde_json::{Value, json};
 
-use crate::gate::{Gate, Site, get, until};
+use crate::gate::{Gate, OPEN_POLICY, Site, get, until};
 
+/// The fixture behind a gate that permits everything. `test_wait` counts as a write.
 async fn stage(more: &str) -> (Local, Site, Gate, RawClient) {
     let upstream = fixture::start(Options::default()).await;
     let site = Site::with(more);
     site.connector("fixture", &upstream.url, &[]).await;
+    site.classify("fixture", "test_wait", "create").await;
     site.accept_suggestions("fixture").await;
+    site.policy(OPEN_POLICY).await;
     let key = site.key("desk", "employee").await.text;
     let gate = site.serve().await;
     let client = gate.all(&key);
@@ -65,8 +68,8 @@ async fn a_call_under_way_gets_its_answer_when_the_gate_stops() {
     assert_eq!(answer["result"]["content"][0]["text"], "waited", "{answer}");
     assert!(live.next().await.is_none());
     assert!(ending.await.unwrap().success());
-    let records = site.records(&correlation, 1).await;
-    assert_eq!(records[0]["outcome"]["status"], "success");
+    let records = site.records(&correlation, 2).await;
+    assert_eq!(records[1]["outcome"]["status"], "success");
     let stopped = site
         .json(&["audit", "search", "--event", "gateway.stop"])
         .await;
@@ -91,8 +94,8 @@ async fn a_call_that_takes_too_long_is_cut_off() {
     assert!(verified.status.success(), "{verified:?}");
     // What it did is recorded at the latest when the gate is back.
     let _gate = site.serve().await;
-    let records = site.records(&correlation, 1).await;
-    assert_ne!(records[0]["outcome"]["status"], "success", "{records:?}");
+    let records = site.records(&correlation, 2).await;
+    assert_ne!(records[1]["outcome"]["status"], "success", "{records:?}");
 }
 
 /// A gate whose upstream is away is ready all the same, says so, and calls it once it is there.
