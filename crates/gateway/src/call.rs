@@ -4,6 +4,7 @@
 //! [`sekimori_domain::road`].
 
 use sekimori_domain::refusal::Refusal;
+use tracing::Instrument as _;
 
 use crate::Gateway;
 use crate::request::{CallReply, CallRequest, ClientPort};
@@ -17,9 +18,28 @@ use crate::stage::record::{self, CallRecord};
 use crate::stage::reply;
 use crate::stage::resolve::resolve;
 use crate::stage::validate::validate;
+use crate::telemetry;
 
 /// Runs one call and leaves exactly one closed audit record, whatever happens.
 pub async fn call(gateway: &Gateway, request: CallRequest, port: &mut dyn ClientPort) -> CallReply {
+    let method = request.operation.method();
+    let span = tracing::info_span!(
+        "mcp.call",
+        otel.kind = "server",
+        mcp.method.name = method,
+        correlation = %request.head.correlation,
+    );
+    let started = gateway.clock.monotonic();
+    let reply = recorded(gateway, request, port).instrument(span).await;
+    telemetry::measure(
+        method,
+        &reply,
+        gateway.clock.monotonic().saturating_sub(started),
+    );
+    reply
+}
+
+async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn ClientPort) -> CallReply {
     let mut record = match record::open(gateway, request.operation.event(), &request.head) {
         Ok(record) => record,
         Err(refusal) => return CallReply::refused(refusal), // no record, no call

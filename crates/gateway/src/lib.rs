@@ -11,6 +11,7 @@ mod parked;
 pub mod request;
 pub mod seal;
 mod stage;
+mod telemetry;
 
 use std::sync::Arc;
 
@@ -107,6 +108,7 @@ pub struct Parts {
 struct State {
     parked: Parked,
     in_flight: Arc<Semaphore>,
+    calls_max: usize,
 }
 
 impl Gateway {
@@ -126,8 +128,16 @@ impl Gateway {
             state: State {
                 parked: Parked::default(),
                 in_flight: Arc::new(Semaphore::new(parts.calls_in_flight_max)),
+                calls_max: parts.calls_in_flight_max,
             },
         }
+    }
+
+    /// How many calls are on the road now.
+    pub fn calls_in_flight(&self) -> usize {
+        self.state
+            .calls_max
+            .saturating_sub(self.state.in_flight.available_permits())
     }
 
     /// A place on the road, until it is dropped; refused when the gate is full.

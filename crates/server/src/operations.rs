@@ -67,6 +67,23 @@ async fn ready(State(operations): State<Operations>) -> impl IntoResponse {
 }
 
 async fn metrics(State(operations): State<Operations>) -> impl IntoResponse {
+    let audit = operations.gateway.audit.status();
+    let gauge = |name: &'static str, value: u64| {
+        metrics::gauge!(name).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
+    };
+    gauge("sekimori_audit_healthy", u64::from(audit.healthy));
+    gauge("sekimori_audit_index_lag_records", audit.index_lag);
+    gauge("sekimori_audit_open_intents", audit.open_intents);
+    gauge("sekimori_audit_lost_records", audit.lost);
+    metrics::counter!("sekimori_audit_records_total").absolute(audit.records);
+    let in_flight = u64::try_from(operations.gateway.calls_in_flight()).unwrap_or(u64::MAX);
+    gauge("sekimori_calls_in_flight", in_flight);
+    for entry in operations.gateway.catalog.entries().values() {
+        let state = entry.state();
+        let up = state.discovery.is_some() && state.problem.is_none();
+        let name = entry.connector.name.to_string();
+        metrics::gauge!("sekimori_connector_up", "connector" => name).set(f64::from(u8::from(up)));
+    }
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
         operations.metrics.render(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sekimori_domain::caller::Caller;
+use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 
 use crate::Gateway;
@@ -15,7 +16,14 @@ pub(crate) async fn authenticate(
     record: &mut CallRecord,
     head: &Head,
 ) -> Result<Arc<Caller>, Refusal> {
-    let caller = identify(gateway, head).await?;
+    let caller = match identify(gateway, head).await {
+        Ok(caller) => caller,
+        Err(refusal) => {
+            // Whoever it was, it was no call: auditors look for failed sign-ins under their own name.
+            record.event(EventKind::AuthenticationFailure);
+            return Err(refusal);
+        }
+    };
     record.caller(&caller, head.claimed_client.as_deref());
     Ok(caller)
 }

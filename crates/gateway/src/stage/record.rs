@@ -48,6 +48,11 @@ impl CallRecord {
         self.open.call()
     }
 
+    /// It turned out to be another kind of event.
+    pub(crate) fn event(&mut self, event: EventKind) {
+        self.open.event(event);
+    }
+
     /// Notes who calls, and what the client calls itself.
     pub(crate) fn caller(&mut self, caller: &Caller, claimed_client: Option<&str>) {
         let mut noted = note::caller(caller);

@@ -127,7 +127,7 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
         Connector::Add(add) => put(&installation, output, *add).await,
         Connector::List => list(&installation, output).await,
         Connector::Show { name } => {
-            let stored = find(&installation, &name).await?;
+            let stored = redacted(find(&installation, &name).await?);
             output.show(&stored, |stored| {
                 serde_json::to_string_pretty(stored).unwrap_or_default()
             })
@@ -151,6 +151,20 @@ async fn find(installation: &Installation, name: &ConnectorName) -> anyhow::Resu
     stored
         .map(|stored| stored.connector)
         .with_context(|| format!("there is no connector {name}; see: sekimori connector list"))
+}
+
+/// Values of headers and variables may be secrets that somebody typed: only where they come from is shown.
+fn redacted(mut connector: Upstream) -> Upstream {
+    let values = match &mut connector.transport {
+        Transport::Http { headers, .. } | Transport::Sse { headers, .. } => headers,
+        Transport::Stdio { env, .. } => env,
+    };
+    for value in values.values_mut() {
+        if let SecretRef::Value(text) = value {
+            "(not shown)".clone_into(text);
+        }
+    }
+    connector
 }
 
 async fn put(installation: &Installation, output: Output, add: Add) -> anyhow::Result<()> {
@@ -181,7 +195,7 @@ async fn put(installation: &Installation, output: Output, add: Add) -> anyhow::R
         .connectors()
         .put(&connector, expected)
         .await?;
-    output.show(&connector, |_| {
+    output.show(&redacted(connector), |_| {
         format!(
             "Added {name}. Its tools count as admin until somebody classifies them:\n  sekimori tool list {name}\n  sekimori tool classify {name} TOOL --class read"
         )
@@ -245,7 +259,10 @@ fn pairs(given: &[String], option: &str) -> anyhow::Result<BTreeMap<String, Secr
 
 async fn list(installation: &Installation, output: Output) -> anyhow::Result<()> {
     let stored = installation.store.connectors().list().await?;
-    let connectors: Vec<Upstream> = stored.into_iter().map(|stored| stored.connector).collect();
+    let connectors: Vec<Upstream> = stored
+        .into_iter()
+        .map(|stored| redacted(stored.connector))
+        .collect();
     output.show(&connectors, |connectors| {
         if connectors.is_empty() {
             return "No connectors yet. Add one: sekimori connector add --help".to_owned();
