@@ -42,6 +42,28 @@ async fn health_and_readiness_are_told_apart_from_clients() {
     assert_eq!(status, 200);
 }
 
+/// Calls and refusals are counted, by method and by code.
+#[tokio::test]
+async fn metrics_count_calls_and_refusals() {
+    let (_upstream, _site, gate, client) = stage("").await;
+    let params = json!({ "name": "fixture__test_simple_text", "arguments": {} });
+    client.modern("tools/call", params).await.result();
+    let params = json!({ "name": "fixture__test_echo", "arguments": { "message": 7 } });
+    client.modern("tools/call", params).await.result();
+    let (_, metrics) = get(&format!("{}/metrics", gate.operations)).await;
+    let counts = |name: &str, label: &str| {
+        let mut lines = metrics.lines();
+        lines.any(|line| line.starts_with(name) && line.contains(label) && line.ends_with(" 1"))
+    };
+    let calls = "mcp_method_name=\"tools/call\"";
+    assert!(
+        counts("mcp_server_operation_duration_seconds_count", calls),
+        "{metrics}"
+    );
+    let refusals = "code=\"invalid_arguments\"";
+    assert!(counts("sekimori_refusals_total", refusals), "{metrics}");
+}
+
 /// A call that takes `seconds`, once it is under way: it has told its first progress.
 async fn slow_call(client: &RawClient, seconds: f64) -> Live {
     let params = json!({
