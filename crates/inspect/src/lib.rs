@@ -1,7 +1,27 @@
 //! Content inspection: what may go in and what may come out. Pure CPU.
 //!
-//! The types and places on the road are final; the detectors come with data loss prevention. Until then
-//! [`Inspector::inspect_input`] and [`Inspector::inspect_output`] hold the bounds that need no detector.
+//! [`Scanner`] finds sensitive data: a text is folded (one spelling for many), labels, tables and runs of
+//! digits are found once, every [detector](detector) looks at that, and overlaps are resolved. [`Inspector`]
+//! holds the gate on the road.
+
+mod check_digit;
+mod column;
+pub mod detector;
+mod document;
+mod finding;
+mod jsonl;
+mod label;
+mod lexicon;
+mod mask;
+mod names;
+mod number;
+mod scan;
+mod text;
+
+pub use finding::{Class, Finding, Kind};
+pub use jsonl::{Entry, LINE_BYTES_MAX, ScanLinesError, scan_jsonl};
+pub use mask::{JsonFinding, Masked};
+pub use scan::Scanner;
 
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::limits;

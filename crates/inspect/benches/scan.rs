@@ -1,0 +1,53 @@
+//! Throughput of scanning mixed traffic: prose, mail with personal data, logs, JSON and code.
+//! `cargo bench -p sekimori-inspect` prints bytes per second of one core.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sekimori_inspect::Scanner;
+
+const PROSE: &str = "本日の会議では、来期の販売計画と新製品の発売時期について話し合いました。各部門は今週中に見積を提出し、来週の火曜日までに修正案をまとめることになりました。物流費の上昇を踏まえ、価格の見直しも検討します。品質の確認は工場で行い、結果を共有してください。";
+const MAIL: &str = "佐々木様\nお世話になっております。営業部の高橋です。ご請求書は〒100-0005 東京都千代田区丸の内1-2-3へ、ご連絡は03-1234-5678またはsales@example.co.jpまでお願いいたします。\n";
+const LOG: &str = "2026-05-12T10:22:31.123Z INFO gateway request_id=7e39045c-809d-41f0-ae03-25b1d1ffa1c7 method=tools/call status=200 elapsed_ms=12 bytes=20481 upstream=crm-primary\n";
+const JSON: &str = r#"{"items":[{"sku":"AB-1029","quantity":12,"price":1980,"updated_at":"2026-04-01T00:00:00Z"},{"sku":"CD-3310","quantity":3,"price":24800,"status":"shipped"}],"next":null}"#;
+const CODE: &str = "fn total(items: &[Item]) -> u64 {\n    items.iter().map(|item| item.price * item.quantity).sum()\n}\n";
+
+/// Messages of about 2 KB: 55 % prose, the rest evenly split.
+fn traffic() -> Vec<String> {
+    (0..64)
+        .map(|at| {
+            let other = [MAIL, LOG, JSON, CODE];
+            let mut text = String::new();
+            while text.len() < 2048 {
+                text.push_str(PROSE);
+                text.push_str(PROSE);
+                for part in other.iter().cycle().skip(at % 4).take(3) {
+                    text.push_str(part);
+                }
+            }
+            text
+        })
+        .collect()
+}
+
+fn scan(criterion: &mut Criterion) {
+    let messages = traffic();
+    let bytes: usize = messages.iter().map(String::len).sum();
+    let mut group = criterion.benchmark_group("scan");
+    group.throughput(Throughput::Bytes(bytes as u64));
+    for (name, scanner) in [
+        ("without_names", Scanner::without_names()),
+        ("with_names", Scanner::new()),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                messages
+                    .iter()
+                    .map(|text| scanner.scan(text).len())
+                    .sum::<usize>()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, scan);
+criterion_main!(benches);

@@ -1,0 +1,303 @@
+//! 生年月日: a date in any spelling, behind 「生年月日」 and the like, or before 「生まれ」. Other dates are not personal.
+
+use super::Detector;
+use crate::document::Document;
+use crate::finding::{Kind, Match};
+use crate::label::Tag;
+use crate::text::{Folded, digit_value};
+
+pub(super) const DETECTOR: Detector = Detector {
+    kind: Kind::Dob,
+    version: 1,
+    approach: "dates of both calendars in any spelling, only with a label or 生まれ",
+    find,
+};
+
+/// Eras: spellings, first and last year of our calendar.
+const ERAS: &[(&str, u32, u32)] = &[
+    ("明治", 1868, 1912),
+    ("大正", 1912, 1926),
+    ("昭和", 1926, 1989),
+    ("平成", 1989, 2019),
+    ("令和", 2019, 2100),
+    ("明", 1868, 1912),
+    ("大", 1912, 1926),
+    ("昭", 1926, 1989),
+    ("平", 1989, 2019),
+    ("令", 2019, 2100),
+    ("m", 1868, 1912),
+    ("t", 1912, 1926),
+    ("s", 1926, 1989),
+    ("h", 1989, 2019),
+    ("r", 2019, 2100),
+];
+
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+
+fn find(document: &Document, found: &mut Vec<Match>) {
+    for label in document
+        .labels
+        .iter()
+        .filter(|label| label.tag == Tag::Birth)
+    {
+        behind(document, label.end, found);
+        before(document, label.start, found);
+    }
+    for cell in document
+        .cells
+        .iter()
+        .filter(|cell| cell.tag == Some(Tag::Birth))
+    {
+        if let Some(end) = date(&document.folded, cell.start) {
+            Document::push(found, Kind::Dob, cell.start, end, 96);
+        }
+    }
+    let folded = &document.folded;
+    for (at, c) in folded.chars().iter().enumerate() {
+        if *c == '生'
+            && matches!(
+                folded.at(at + 1),
+                ')' | ','
+                    | '、'
+                    | '。'
+                    | '\n'
+                    | '\0'
+                    | ' '
+                    | '」'
+                    | '・'
+                    | '/'
+                    | '|'
+                    | '"'
+                    | '\''
+                    | 'の'
+                    | 'で'
+                    | ';'
+                    | '，'
+            )
+        {
+            before(document, at, found);
+        }
+    }
+}
+
+/// A date within reach behind a label.
+fn behind(document: &Document, end: usize, found: &mut Vec<Match>) {
+    let folded = &document.folded;
+    let mut text = false;
+    for at in end..end + 24 {
+        let c = folded.at(at);
+        if matches!(c, '。' | '\0' | ';' | '}') || (c == '\n' && text) {
+            return;
+        }
+        if let Some(end) = date(folded, at) {
+            let context = document.context(at, end);
+            if context.is(Tag::Birth) || context.tag.is_none() {
+                Document::push(found, Kind::Dob, at, end, 95);
+            }
+            return;
+        }
+        if c.is_ascii_digit() {
+            return;
+        }
+        text |= !matches!(c, ' ' | ':' | '\t' | '\n' | '=' | '"' | '\'' | '(' | ')');
+    }
+}
+
+/// A date right before 「生まれ」.
+fn before(document: &Document, start: usize, found: &mut Vec<Match>) {
+    let folded = &document.folded;
+    let floor = start.saturating_sub(22);
+    for at in floor..start {
+        if let Some(end) = date(folded, at)
+            && end <= start
+            && folded
+                .part(end, start)
+                .iter()
+                .all(|c| matches!(c, ' ' | '(' | ')' | 'に' | 'の'))
+        {
+            Document::push(found, Kind::Dob, at, end, 94);
+            return;
+        }
+    }
+}
+
+/// The end of the date that starts at `start`.
+fn date(folded: &Folded, start: usize) -> Option<usize> {
+    if folded.before(start).is_ascii_alphanumeric() && folded.at(start).is_ascii_alphanumeric() {
+        return None;
+    }
+    compact(folded, start)
+        .or_else(|| western(folded, start))
+        .or_else(|| era(folded, start))
+        .or_else(|| english(folded, start))
+        .filter(|end| !folded.at(*end).is_ascii_alphanumeric())
+}
+
+fn real(year: u32, month: u32, day: u32) -> bool {
+    let last = match month {
+        2 if year.is_multiple_of(4) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1870..=2060).contains(&year) && (1..=last).contains(&day)
+}
+
+/// `19940227`
+fn compact(folded: &Folded, start: usize) -> Option<usize> {
+    let part = folded.part(start, start + 8);
+    let value = part
+        .iter()
+        .try_fold(0_u32, |sum, c| Some(sum * 10 + c.to_digit(10)?))?;
+    let whole = part.len() == 8 && !folded.at(start + 8).is_ascii_digit();
+    (whole && real(value / 10000, value / 100 % 100, value % 100)).then_some(start + 8)
+}
+
+/// `1967/1/28`, 「一九六七年一月二十八日」
+fn western(folded: &Folded, start: usize) -> Option<usize> {
+    let (year, at) = number(folded, start)?;
+    if !(1870..=2060).contains(&year) {
+        return two_digits(folded, year, start, at);
+    }
+    rest(folded, year, at)
+}
+
+/// `28/01/1967` and `01/28/1967`
+fn two_digits(folded: &Folded, first: u32, start: usize, at: usize) -> Option<usize> {
+    if at - start > 2
+        || !folded.at(start).is_ascii_digit()
+        || !matches!(folded.at(at), '/' | '-' | '.')
+    {
+        return None;
+    }
+    let (second, next) = number(folded, at + 1)?;
+    if folded.at(next) != folded.at(at) {
+        return None;
+    }
+    let (year, end) = number(folded, next + 1)?;
+    let fits = real(year, first, second) || real(year, second, first);
+    (fits && end - next == 5).then_some(end)
+}
+
+/// Month and day behind the year.
+fn rest(folded: &Folded, year: u32, at: usize) -> Option<usize> {
+    let at = mark(folded, at, '年')?;
+    let (month, at) = number(folded, at)?;
+    let at = mark(folded, at, '月')?;
+    let (day, at) = number(folded, at)?;
+    let day_mark = blanks(folded, at);
+    let end = if folded.at(day_mark) == '日' {
+        day_mark + 1
+    } else {
+        at
+    };
+    real(year, month, day).then_some(end)
+}
+
+fn blanks(folded: &Folded, mut at: usize) -> usize {
+    while folded.at(at) == ' ' {
+        at += 1;
+    }
+    at
+}
+
+/// Behind the sign between the parts of a date.
+fn mark(folded: &Folded, at: usize, kanji: char) -> Option<usize> {
+    let at = blanks(folded, at);
+    let c = folded.at(at);
+    (c == kanji || matches!(c, '/' | '-' | '.' | '・' | 'ー')).then(|| blanks(folded, at + 1))
+}
+
+fn era(folded: &Folded, start: usize) -> Option<usize> {
+    let (name, from, to) = ERAS.iter().find(|(name, ..)| {
+        let len = name.chars().count();
+        folded
+            .part(start, start + len)
+            .iter()
+            .map(char::to_ascii_lowercase)
+            .eq(name.chars())
+    })?;
+    let at = start + name.chars().count();
+    let at = blanks(
+        folded,
+        if matches!(folded.at(at), '.' | '-') {
+            at + 1
+        } else {
+            at
+        },
+    );
+    let (year, at) = if folded.at(at) == '元' {
+        (1, at + 1)
+    } else {
+        number(folded, at)?
+    };
+    let year = from + year.checked_sub(1)?;
+    // The last year of an era belongs to both.
+    if year > *to {
+        return None;
+    }
+    rest(folded, year, at)
+}
+
+/// `Jan 28, 1967` and `28 January 1967`
+fn english(folded: &Folded, start: usize) -> Option<usize> {
+    let (day, at) = number(folded, start).unwrap_or((0, start));
+    let at = blanks(folded, at);
+    let name: String = folded
+        .part(at, at + 3)
+        .iter()
+        .map(char::to_ascii_lowercase)
+        .collect();
+    let month = u32::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
+    let letters = folded
+        .part(at, at + 9)
+        .iter()
+        .take_while(|c| c.is_ascii_alphabetic())
+        .count();
+    let at = skip(folded, at + letters);
+    let (second, next) = number(folded, at)?;
+    if day > 0 {
+        return real(second, month, day).then_some(next);
+    }
+    let (year, end) = number(folded, skip(folded, next))?;
+    real(year, month, second).then_some(end)
+}
+
+fn skip(folded: &Folded, mut at: usize) -> usize {
+    while matches!(folded.at(at), ' ' | ',' | '.') {
+        at += 1;
+    }
+    at
+}
+
+/// A number of up to four digits, or in kanji with or without 十.
+fn number(folded: &Folded, start: usize) -> Option<(u32, usize)> {
+    if folded.at(start).is_ascii_digit() {
+        let part = folded.part(start, start + 5);
+        let len = part.iter().take_while(|c| c.is_ascii_digit()).count();
+        let value = part
+            .iter()
+            .take(len)
+            .fold(0, |sum, c| sum * 10 + c.to_digit(10).unwrap_or(0));
+        return (len <= 4).then_some((value, start + len));
+    }
+    let (mut value, mut digit, mut tens, mut at) = (0_u32, None, false, start);
+    while at - start < 5 {
+        let c = folded.at(at);
+        if c == '十' {
+            value += digit.take().unwrap_or(1) * 10;
+            tens = true;
+        } else if let Some(d) = digit_value(c).filter(|_| !c.is_ascii()) {
+            let d = u32::from(d);
+            digit = Some(digit.map_or(d, |high: u32| high * 10 + d));
+        } else {
+            break;
+        }
+        at += 1;
+    }
+    let value = value + digit.unwrap_or(0);
+    (at > start && (value > 0 || tens)).then_some((value, at))
+}

@@ -1,0 +1,82 @@
+//! 社外秘, 機密 and the like where they mark a document: in brackets, at the head of a line, alone. A sentence
+//! that mentions 社外秘情報 marks nothing.
+
+use std::sync::LazyLock;
+
+use super::Detector;
+use crate::document::Document;
+use crate::finding::{Kind, Match};
+use crate::lexicon::Lexicon;
+use crate::text::Folded;
+
+pub(super) const DETECTOR: Detector = Detector {
+    kind: Kind::Classification,
+    version: 1,
+    approach: "a marking in brackets or alone at the head of a line",
+    find,
+};
+
+#[rustfmt::skip]
+static WORDS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
+    Lexicon::new(["社外秘", "部外秘", "極秘", "厳秘", "機密", "秘密", "取扱注意", "取り扱い注意", "取扱い注意", "関係者限り", "関係者外秘", "関係者以外閲覧禁止", "社内限り", "社内限定", "持出禁止", "持ち出し禁止", "複写禁止", "転送禁止", "秘", "親展", "人事秘", "役員限り", "部内限り", "課内限り", "confidential", "strictly confidential", "company confidential", "internal use only", "for internal use only", "internal only", "top secret", "secret", "restricted", "do not distribute", "機密情報", "社外秘情報", "社外持出禁止", "社外持ち出し禁止", "マル秘", "丸秘"].map(|word| (word, ())))
+});
+
+fn find(document: &Document, found: &mut Vec<Match>) {
+    let folded = &document.folded;
+    for (at, c) in folded.chars().iter().enumerate() {
+        // Circled characters stand for themselves.
+        if *c == '㊙' {
+            Document::push(found, Kind::Classification, at, at + 1, 92);
+            continue;
+        }
+        if !WORDS.may_begin(*c, folded.at(at + 1)) {
+            continue;
+        }
+        let Some((len, ())) = WORDS.longest_at(folded.chars(), at) else {
+            continue;
+        };
+        if let Some((start, end, confidence)) = marking(folded, at, at + len) {
+            Document::push(found, Kind::Classification, start, end, confidence);
+        }
+    }
+}
+
+fn marking(folded: &Folded, start: usize, end: usize) -> Option<(usize, usize, u8)> {
+    let (before, after) = (folded.before(start), folded.at(end));
+    if closing(before) == Some(after) {
+        return Some((start - 1, end + 1, 95));
+    }
+    if closing(before).is_some() && matches!(after, '/' | '・' | ' ' | ':') {
+        return Some((start - 1, end, 85));
+    }
+    let head = matches!(
+        before,
+        '\0' | '\n' | '*' | '#' | '■' | '●' | '◆' | '※' | '★'
+    ) || (before == ' '
+        && matches!(
+            folded.before(start - 1),
+            '\0' | '\n' | ':' | '#' | '*' | '■' | '※'
+        ));
+    let alone = matches!(after, '\0' | '\n' | '*' | ' ' | ':' | '/' | '・' | '_');
+    let short = end - start < 2;
+    (head && alone && !short).then_some((start, end, 88))
+}
+
+fn closing(open: char) -> Option<char> {
+    Some(match open {
+        '【' => '】',
+        '[' => ']',
+        '(' => ')',
+        '<' => '>',
+        '《' => '》',
+        '〈' => '〉',
+        '≪' => '≫',
+        '『' => '』',
+        '〔' => '〕',
+        '「' => '」',
+        '★' => '★',
+        '*' => '*',
+        '"' => '"',
+        _ => return None,
+    })
+}

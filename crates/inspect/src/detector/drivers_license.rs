@@ -1,0 +1,33 @@
+//! 運転免許証番号: 12 digits behind a label. The check digit is not official: it raises the confidence and
+//! its absence does not rule the number out.
+
+use super::Detector;
+use crate::check_digit;
+use crate::document::Document;
+use crate::finding::{Kind, Match};
+use crate::label::Tag;
+
+pub(super) const DETECTOR: Detector = Detector {
+    kind: Kind::DriversLicense,
+    version: 1,
+    approach: "12 digits behind a label; the check digit (modulus 11) raises the confidence",
+    find,
+};
+
+fn find(document: &Document, found: &mut Vec<Match>) {
+    for number in document.numbers.iter().filter(|n| n.digits().len() == 12) {
+        if number.joined || number.monotone() {
+            continue;
+        }
+        let context = document.context(number.start, number.end);
+        if !context.is(Tag::License) {
+            continue;
+        }
+        if check_digit::drivers_license(number.digits()) {
+            Document::push(found, Kind::DriversLicense, number.start, number.end, 96);
+        } else if context.distance <= 6 && !context.used && !check_digit::my_number(number.digits())
+        {
+            Document::push(found, Kind::DriversLicense, number.start, number.end, 55);
+        }
+    }
+}

@@ -1,0 +1,555 @@
+//! 氏名 in kanji, kana and Latin letters. A name alone is a word like others; what makes it a name is its
+//! surroundings: an honorific or title behind it, a label or column before it, or surname and given name
+//! together.
+
+mod script;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use self::script::{kana, latin};
+use super::Detector;
+use crate::document::Document;
+use crate::finding::{Kind, Match};
+use crate::label::Tag;
+use crate::lexicon::Lexicon;
+use crate::names::{NAMES, Names};
+use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
+
+pub(super) const DETECTOR: Detector = Detector {
+    kind: Kind::Person,
+    version: 1,
+    approach: "surnames and given-name characters, with honorifics, titles, labels, columns; kana, Latin",
+    find,
+};
+
+/// What stands behind a person. The longest word decides, so that 「様子」 is not 「様」.
+#[rustfmt::skip]
+static HONORIFICS: LazyLock<Lexicon<bool>> = LazyLock::new(|| {
+    let yes = ["様", "さま", "さん", "氏", "殿", "君", "くん", "ちゃん", "先生", "教授", "准教授", "講師", "博士", "医師", "弁護士", "税理士", "社労士", "会計士", "司法書士", "行政書士", "看護師", "部長", "課長", "係長", "主任", "社長", "副社長", "専務", "常務", "取締役", "会長", "副会長", "代表", "室長", "次長", "所長", "支店長", "店長", "工場長", "本部長", "事業部長", "執行役員", "監査役", "顧問", "理事", "理事長", "委員", "委員長", "議員", "知事", "市長", "町長", "大臣", "首相", "監督", "選手", "主査", "主幹", "主事", "参事", "リーダー", "マネージャー", "マネジャー", "ディレクター", "グループ長", "チーム長", "班長", "局長", "院長", "校長", "園長", "教諭", "記者", "夫妻", "ご夫妻", "容疑者", "被告", "被告人", "さまの", "女史", "審議官", "参与", "課長補佐", "部長代理", "課長代理", "副部長", "副課長", "統括部長", "担当部長", "サブリーダー", "エンジニア", "コーチ", "棋士", "九段", "宛", "両名", "総理", "各位", "容疑", "氏名", "本人", "ドクター", "師長", "室長代理", "シニアマネージャー", "部門長", "センター長", "館長", "騎手", "投手", "捕手", "力士", "大統領", "判事", "都知事", "府知事", "県知事", "副大臣", "大使", "元首相", "前首相", "首席", "主席", "書記長", "幹事長", "党首", "少年", "少女", "受験生", "関", "頭取", "副頭取", "オーナー", "役員"];
+    let no = ["様子", "様式", "様々", "様相", "様態", "様方", "殿下", "殿堂", "氏族", "君主", "代表取締役会", "代表者", "代表例", "代表的", "監督署", "監督官", "選手権", "主任者試験", "店長会", "委員会", "理事会", "役員会", "議員連盟", "社長室", "先生方", "博士課程", "教授会", "会長職", "記者会見", "顧問契約", "取締役会", "部長会", "課長会", "君が代", "宛名", "宛先", "役員報酬", "本人確認", "大臣官房"];
+    Lexicon::new(yes.map(|word| (word, true)).into_iter().chain(no.map(|word| (word, false))))
+});
+
+/// What stands before a name without being part of it.
+#[rustfmt::skip]
+const LEADS: &[&str] = &["株式会社", "有限会社", "合同会社", "(株)", "(有)", "部", "課", "室", "係", "局", "班", "支店", "営業所", "本部", "グループ", "チーム", "センター", "支社", "本社", "工場", "担当", "担当者", "担当の", "社長", "部長", "課長", "係長", "主任", "取締役", "会長", "代表", "代表者", "代表理事", "店長", "所長", "医師", "弁護士", "税理士", "社労士", "氏名", "名前", "名義", "乙", "甲", "氏", "様", "殿", "社員", "職員", "講師", "監督", "選手", "教授", "患者", "顧客", "故", "亡", "同", "現", "元", "前", "新任の", "リーダー", "マネージャー", "事務局", "委員", "理事", "事業部", "営業部の", "人事部の", "総務部の", "経理部の", "部の", "課の", "室の", "社の", "係の", "店の", "院の", "所の", "校の", "会社の", "長の", "者の", "先の", "客様の", "本日", "昨日", "先日", "今回", "今朝", "明日", "前回", "次回", "弊社", "当社", "御社", "貴社", "同社", "同席", "妻", "夫", "長男", "長女", "次男", "次女", "母", "父", "後任の", "前任の", "上司の", "部下の", "同僚の", "友人の"];
+
+/// What stands behind the surname in the names of companies, places and things.
+#[rustfmt::skip]
+const ORGANISATIONS: &[&str] = &["商事", "商店", "商会", "工務店", "運輸", "運送", "建設", "産業", "電機", "電気", "電器", "製作所", "製薬", "製菓", "製造", "工業", "興業", "物産", "物流", "不動産", "銀行", "病院", "医院", "大学", "高校", "学園", "学校", "駅", "市", "町", "村", "区", "県", "営業所", "支店", "支社", "工場", "事務所", "法律", "会計", "組", "建築", "設計", "印刷", "食品", "酒造", "醸造", "水産", "農園", "牧場", "旅館", "書店", "薬局", "クリニック", "歯科", "内科", "外科", "株式会社", "有限会社", "ホールディングス", "グループ", "システム", "電鉄", "鉄道", "自動車", "モーター", "証券", "保険", "化学", "金属", "鉄工", "木材", "石油", "化成", "空港", "港", "川", "山", "橋", "通り", "台", "丘", "郡", "島", "城", "寺", "神社", "神宮", "公園", "球場", "道路", "街道", "温泉", "圃", "家", "屋", "店", "堂", "園", "館", "荘", "邸", "湖", "岳", "峠", "坂", "門", "池", "沢", "谷", "原発", "米", "牛", "茶", "酒", "焼", "織", "技研", "精機", "精工", "紡績", "繊維", "製紙", "製鉄", "製鋼", "塗装", "設備", "総業", "総研", "財団", "本線", "線", "方面", "地区", "地方", "周辺", "市内", "県内", "駅前", "新聞", "放送", "出版", "信金", "信用", "労基", "税務署", "警察", "消防", "裁判", "法務局", "年金", "免許", "本店", "部", "課"];
+
+fn find(document: &Document, found: &mut Vec<Match>) {
+    let names = &*NAMES;
+    let folded = &document.folded;
+    let mut at = 0;
+    let mut previous = '\0';
+    while let Some(c) = folded.chars().get(at).copied() {
+        let end = if is_kanji(c) {
+            kanji(document, names, at)
+        } else if (is_katakana(c) && !is_katakana(previous))
+            || (is_hiragana(c) && c != 'ー' && !is_hiragana(previous))
+        {
+            kana(document, names, at)
+        } else if c.is_ascii_uppercase()
+            && !previous.is_ascii_alphanumeric()
+            && !matches!(previous, '_' | '-' | '.' | '/')
+        {
+            latin(document, names, at)
+        } else {
+            None
+        };
+        let next = if let Some((end, confidence)) = end {
+            Document::push(found, Kind::Person, at, end, confidence);
+            end
+        } else {
+            at + 1
+        };
+        previous = folded.before(next);
+        at = next;
+    }
+    columns(document, names, found);
+}
+
+/// What speaks for a name at a place.
+#[derive(Debug, Clone, Copy)]
+struct Evidence {
+    /// A label or the heading of a column right before it.
+    label: bool,
+    /// No letter of the same script before it, or a word that leads to a name.
+    boundary: bool,
+}
+
+fn evidence(document: &Document, start: usize) -> Evidence {
+    let folded = &document.folded;
+    let before = folded.before(start);
+    let behind = document.labels.partition_point(|label| label.end <= start);
+    let near = behind.checked_sub(1).and_then(|at| document.labels.get(at));
+    let label = near.is_some_and(|label| {
+        label.tag == Tag::Name && start - label.end <= 4 && {
+            folded.part(label.end, start).iter().all(|c| {
+                matches!(
+                    c,
+                    ' ' | ':'
+                        | '='
+                        | '"'
+                        | '\''
+                        | '('
+                        | ')'
+                        | '「'
+                        | '\t'
+                        | 'は'
+                        | 'の'
+                        | '・'
+                        | '['
+                        | ']'
+                        | '】'
+                        | '\n'
+                        | '>'
+                        | '-'
+                        | '|'
+                        | '/'
+                )
+            })
+        }
+    }) || document
+        .cell(start)
+        .is_some_and(|cell| cell.start == start && cell.tag == Some(Tag::Name));
+    let lead = || {
+        LEAD.get(&before).is_some_and(|leads| {
+            leads
+                .iter()
+                .any(|lead| folded.part(start.saturating_sub(lead.len()), start) == lead.as_slice())
+        })
+    };
+    Evidence {
+        label,
+        boundary: !is_kanji(before) || label || lead(),
+    }
+}
+
+/// The title or honorific at `at`, past one blank.
+fn honorific(folded: &Folded, at: usize) -> bool {
+    let at = at + usize::from(folded.at(at) == ' ');
+    HONORIFICS.may_begin(folded.at(at), folded.at(at + 1))
+        && HONORIFICS
+            .longest_at(folded.chars(), at)
+            .is_some_and(|(_, yes)| yes)
+}
+
+fn organisation(folded: &Folded, at: usize) -> bool {
+    ORGANISATION.longest_at(folded.chars(), at).is_some()
+}
+
+static ORGANISATION: LazyLock<Lexicon<()>> =
+    LazyLock::new(|| Lexicon::new(ORGANISATIONS.iter().map(|word| (*word, ()))));
+
+/// [`LEADS`] by their last character.
+static LEAD: LazyLock<HashMap<char, Vec<Vec<char>>>> = LazyLock::new(|| {
+    let mut leads: HashMap<char, Vec<_>> = HashMap::new();
+    for lead in LEADS {
+        if let Some(last) = lead.chars().next_back() {
+            leads.entry(last).or_default().push(lead.chars().collect());
+        }
+    }
+    leads
+});
+
+fn kanji(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
+    let folded = &document.folded;
+    // Within a run of kanji only a listed surname can begin; most places end here.
+    if is_kanji(folded.before(start))
+        && !names
+            .surnames
+            .may_begin(folded.at(start), folded.at(start + 1))
+    {
+        return None;
+    }
+    let evidence = evidence(document, start);
+    if !evidence.boundary {
+        return None;
+    }
+    let listed = names
+        .surnames
+        .at(folded.chars(), start)
+        .filter(|(len, ())| *len < 6);
+    for (len, ()) in listed {
+        if let Some(result) = known_surname(folded, names, start, len, evidence) {
+            return Some(result);
+        }
+    }
+    unknown_surname(folded, names, start, evidence)
+}
+
+/// How many kanji follow from `at`, up to `max`.
+fn run(folded: &Folded, at: usize, max: usize) -> usize {
+    folded
+        .part(at, at + max)
+        .iter()
+        .take_while(|c| is_kanji(**c))
+        .count()
+}
+
+fn known_surname(
+    folded: &Folded,
+    names: &Names,
+    start: usize,
+    len: usize,
+    evidence: Evidence,
+) -> Option<(usize, u8)> {
+    let end = start + len;
+    if folded.at(end) == ' ' || folded.at(end) == '・' && evidence.label {
+        let given = given(folded, names, end + 1, true)
+            .or_else(|| free_given(folded, end + 1, evidence.label))
+            .or_else(|| said_given(folded, end + 1));
+        if let Some(given) = given {
+            return Some((given, if len > 1 || evidence.label { 92 } else { 82 }));
+        }
+    }
+    if honorific(folded, end) && !(len == 1 && !evidence.label && is_common(folded.at(start))) {
+        return Some((end, 90));
+    }
+    if !organisation(folded, end)
+        && let Some(given) = given(folded, names, end, evidence.label)
+    {
+        let size = given - start;
+        let strong = evidence.label || honorific(folded, given);
+        let whole = names.is_clearly_given(folded.part(end, given));
+        if strong
+            || (len >= 2 && size >= 4 && whole)
+            || (len >= 2 && size == 3 && whole && ends_name(folded, given))
+        {
+            return Some((given, if strong { 90 } else { 72 }));
+        }
+    }
+    if len >= 2
+        && !organisation(folded, end)
+        && let Some(given) = free_given(folded, end, evidence.label)
+    {
+        return Some((given, 78));
+    }
+    let alone = !is_kanji(folded.at(end)) && !is_katakana(folded.at(end)) && folded.at(end) != 'の';
+    if evidence.label && alone && !organisation(folded, end) {
+        return Some((end, 80));
+    }
+    introduced(folded, start, end).then_some((end, 80))
+}
+
+/// 「お世話になっております。山田です」, 「鈴木と申します」
+fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
+    let head = matches!(
+        folded.before(start),
+        '。' | '\n' | '\0' | '、' | 'の' | '!' | ' ' | '」' | '：'
+    );
+    let says = [
+        "です",
+        "でございます",
+        "と申します",
+        "と申し",
+        "より",
+        "から",
+        "に確認",
+        "宛",
+        "へ連絡",
+        "に連絡",
+    ];
+    let follows = |word: &&str| {
+        folded
+            .part(end, end + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
+    };
+    let strong = says.iter().take(4).any(&follows);
+    let weak = says.iter().skip(4).any(follows)
+        && end - start >= 2
+        && matches!(folded.before(start), '。' | '\n' | '\0' | '、' | '」');
+    head && (strong && end - start >= 2 && !is_place(folded.part(start, end))
+        || weak && !is_place(folded.part(start, end)))
+}
+
+/// Surnames that are names of prefectures and big cities.
+fn is_place(word: &[char]) -> bool {
+    [
+        "宮崎",
+        "福島",
+        "石川",
+        "山口",
+        "千葉",
+        "長崎",
+        "大分",
+        "岡山",
+        "秋田",
+        "山形",
+        "富山",
+        "福井",
+        "長野",
+        "香川",
+        "徳島",
+        "広島",
+        "大阪",
+        "東京",
+        "京都",
+        "奈良",
+        "神戸",
+        "横浜",
+        "川崎",
+        "福岡",
+        "札幌",
+        "仙台",
+        "高松",
+        "松山",
+        "熊本",
+        "佐賀",
+        "大宮",
+        "前橋",
+        "水戸",
+        "青森",
+        "岩手",
+        "宮城",
+        "栃木",
+        "静岡",
+        "三重",
+        "滋賀",
+        "和歌山",
+        "鳥取",
+        "島根",
+        "高知",
+        "成田",
+        "渋谷",
+        "新宿",
+        "品川",
+        "上野",
+        "目黒",
+        "豊田",
+        "小山",
+        "浦和",
+        "本社",
+        "平和島",
+    ]
+    .iter()
+    .any(|place| place.chars().eq(word.iter().copied()))
+}
+
+/// Surnames of one character that are words as well.
+fn is_common(c: char) -> bool {
+    "一二三四五六七八九十本社長部課店会各同御皆者員上下中前後新旧他別主大小東西南北山川田林森原谷"
+        .contains(c)
+}
+
+/// The end of a given name at `start`: kanji up to an honorific or a boundary, or a few kana.
+fn given(folded: &Folded, names: &Names, start: usize, spaced: bool) -> Option<usize> {
+    let run = run(folded, start, 6);
+    for len in (1..=run.min(3)).rev() {
+        let end = start + len;
+        let closed = len == run || honorific(folded, end);
+        if closed && !is_katakana(folded.at(end)) && names.is_given(folded.part(start, end)) {
+            let followed = folded.part(end, end + 3);
+            // 「美里」 and 「ゆかり」 go on in hiragana, words with okurigana do too.
+            let verb = !spaced
+                && matches!(
+                    followed,
+                    [
+                        'し' | 'す'
+                            | 'さ'
+                            | 'る'
+                            | 'い'
+                            | 'く'
+                            | 'け'
+                            | 'め'
+                            | 'き'
+                            | 'れ'
+                            | 'せ'
+                            | 'り',
+                        ..
+                    ]
+                );
+            if !verb {
+                return Some(end);
+            }
+        }
+    }
+    if run > 0 {
+        return None;
+    }
+    let kana = folded.part(start, start + 6);
+    let hiragana = kana.iter().take_while(|c| is_hiragana(**c)).count();
+    let katakana = kana.iter().take_while(|c| is_katakana(**c)).count();
+    let longest = hiragana.max(katakana);
+    (2..=longest.min(5)).rev().find_map(|len| {
+        let end = start + len;
+        let whole = len == katakana
+            || len == hiragana
+            || honorific(folded, end)
+            || (hiragana > 0 && ends_name(folded, end));
+        (whole && names.is_given_reading(folded.part(start, end))).then_some(end)
+    })
+}
+
+/// A given name of rare characters, where a label or an honorific speaks for it.
+fn free_given(folded: &Folded, start: usize, label: bool) -> Option<usize> {
+    let run = run(folded, start, 6);
+    (1..=run.min(3)).rev().map(|len| start + len).find(|end| {
+        let closed = *end == start + run && label && ends_name(folded, *end);
+        (closed || honorific(folded, *end))
+            && !organisation(folded, start)
+            && !honorific(folded, start)
+    })
+}
+
+/// A given name of rare characters before 「です」 or 「と申します」.
+fn said_given(folded: &Folded, start: usize) -> Option<usize> {
+    let end = start + run(folded, start, 4);
+    let said = ["です", "でございます", "と申"].iter().any(|word| {
+        folded
+            .part(end, end + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
+    });
+    (said && (1..=3).contains(&(end - start)) && !organisation(folded, start)).then_some(end)
+}
+
+/// Whether what follows at `at` can follow a name.
+fn ends_name(folded: &Folded, at: usize) -> bool {
+    matches!(
+        folded.at(at),
+        '\0' | '\n'
+            | '、'
+            | '。'
+            | ','
+            | ' '
+            | '('
+            | ')'
+            | '」'
+            | '"'
+            | '\''
+            | '|'
+            | '\t'
+            | '<'
+            | '/'
+            | '・'
+            | ';'
+            | 'は'
+            | 'が'
+            | 'と'
+            | 'も'
+            | 'へ'
+            | 'に'
+            | 'よ'
+    )
+}
+
+/// A name that is in no list, where its surroundings say that it is one.
+fn unknown_surname(
+    folded: &Folded,
+    names: &Names,
+    start: usize,
+    evidence: Evidence,
+) -> Option<(usize, u8)> {
+    let run = run(folded, start, 8);
+    let end = start + run;
+    let word = folded.part(start, end);
+    if evidence.label
+        && folded.at(end) == ' '
+        && (1..=3).contains(&run)
+        && names.is_like_surname(word)
+        && let Some(given) = given(folded, names, end + 1, true)
+    {
+        return Some((given, 85));
+    }
+    if evidence.label && (3..=5).contains(&run) && !organisation_like(word) {
+        let split = (1..=3).any(|len| {
+            names.is_like_surname(word.get(..len).unwrap_or_default())
+                && names.is_clearly_given(word.get(len..).unwrap_or_default())
+        });
+        if split {
+            return Some((end, 75));
+        }
+    }
+    if folded.at(end) == ' '
+        && (1..=3).contains(&run)
+        && names.is_like_surname(word)
+        && let Some(given) =
+            given(folded, names, end + 1, true).filter(|given| honorific(folded, *given))
+    {
+        return Some((given, 82));
+    }
+    // 「早乙女様」: a kanji run that is cut by an honorific.
+    let cut = (2..=run.min(5)).find(|len| honorific(folded, start + len))?;
+    let word = folded.part(start, start + cut);
+    let polite = matches!(
+        folded.at(start + cut),
+        '様' | '氏' | 'さ' | '殿' | 'く' | ' '
+    );
+    let free = polite && names.is_like_surname(word) && !organisation_like(word) && !is_role(word);
+    (free
+        && !word
+            .iter()
+            .any(|c| "者社店員客長部課方皆各御弊貴当何誰某両同".contains(*c)))
+    .then_some((start + cut, 68))
+}
+
+fn organisation_like(word: &[char]) -> bool {
+    ORGANISATIONS.iter().any(|end| {
+        let len = end.chars().count();
+        word.len() >= len && word.iter().skip(word.len() - len).copied().eq(end.chars())
+    })
+}
+
+/// Words before 様 and さん that are nobody's name.
+fn is_role(word: &[char]) -> bool {
+    [
+        "皆々", "神", "仏", "王", "奥", "娘", "息子", "旦那", "大家", "仲間", "田舎", "子供", "天",
+        "上", "下", "外", "内", "国", "市", "町", "村", "県",
+    ]
+    .iter()
+    .any(|role| role.chars().eq(word.iter().copied()))
+}
+
+/// Cells below a heading that announces names, whatever the lists say.
+fn columns(document: &Document, names: &Names, found: &mut Vec<Match>) {
+    let folded = &document.folded;
+    for cell in document
+        .cells
+        .iter()
+        .filter(|cell| cell.tag == Some(Tag::Name))
+    {
+        let mut end = cell.end;
+        for suffix in ["様", "さん", "殿", "氏"] {
+            let len = suffix.chars().count();
+            if end >= cell.start + len + 2
+                && folded
+                    .part(end - len, end)
+                    .iter()
+                    .copied()
+                    .eq(suffix.chars())
+            {
+                end -= len;
+            }
+        }
+        let value = folded.part(cell.start, end);
+        let blanks = value.iter().filter(|c| **c == ' ').count();
+        let kanji = value
+            .iter()
+            .all(|c| is_kanji(*c) || is_hiragana(*c) || *c == ' ')
+            && value.iter().any(|c| is_kanji(*c));
+        let kana = value
+            .iter()
+            .all(|c| is_katakana(*c) || matches!(c, ' ' | '・'));
+        let letters: Vec<char> = value.iter().copied().filter(|c| *c != ' ').collect();
+        let like = (1..letters.len()).any(|at| {
+            names.is_like_surname(letters.get(..at).unwrap_or_default())
+                && names.is_given(letters.get(at..).unwrap_or_default())
+        });
+        if (kanji
+            && (2..=7).contains(&value.len())
+            && blanks <= 1
+            && (like || blanks == 1)
+            && !organisation_like(value))
+            || (kana && (4..=14).contains(&value.len()) && blanks == 1)
+        {
+            Document::push(found, Kind::Person, cell.start, end, 76);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Names in kana and in Latin letters.
+
+use super::{evidence, honorific};
+use crate::document::Document;
+use crate::names::{Names, is_romaji};
+use crate::text::{Folded, is_hiragana, is_katakana};
+
+pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
+    let folded = &document.folded;
+    let same: fn(char) -> bool = if is_katakana(folded.at(start)) {
+        is_katakana
+    } else {
+        is_hiragana
+    };
+    let len = |at: usize| {
+        folded
+            .part(at, at + 12)
+            .iter()
+            .take_while(|c| same(**c))
+            .count()
+    };
+    let first = len(start);
+    let end = start + first;
+    let katakana = is_katakana(folded.at(start));
+    let evidence = evidence(document, start);
+    if matches!(folded.at(end), ' ' | '・') && (1..=7).contains(&first) {
+        let second = len(end + 1).min(8);
+        let surname = names.is_surname_reading(folded.part(start, end));
+        let cut = (2..=second).rev().find(|cut| {
+            let stop = end + 1 + cut;
+            (*cut == second || honorific(folded, stop) || (surname && particle(folded, stop)))
+                && names.is_given_reading(folded.part(end + 1, stop))
+        });
+        if let Some(cut) = cut.filter(|_| surname || evidence.label) {
+            return Some((end + 1 + cut, 90));
+        }
+        if evidence.label && (2..=8).contains(&second) && (first >= 2 || surname) {
+            return Some((end + 1 + second, 82));
+        }
+        if surname && katakana && first >= 2 && (2..=6).contains(&second) {
+            return Some((end + 1 + second, 74));
+        }
+    }
+    if katakana
+        && honorific(folded, end)
+        && first >= 2
+        && names.is_surname_reading(folded.part(start, end))
+    {
+        return Some((end, 82));
+    }
+    if katakana && let Some(end) = foreign(folded, start) {
+        return Some((end, 72));
+    }
+    if !katakana {
+        let cut = (3..=first.min(6)).find(|cut| {
+            honorific(folded, start + cut)
+                && names.is_surname_reading(folded.part(start, start + cut))
+        })?;
+        return (evidence.boundary).then_some((start + cut, 75));
+    }
+    if first >= 4 && (evidence.label || first >= 6 || honorific(folded, end)) {
+        let split = (2..first).any(|at| {
+            names.is_surname_reading(folded.part(start, start + at))
+                && names.is_given_reading(folded.part(start + at, end))
+        });
+        if split {
+            return Some((end, if evidence.label { 88 } else { 65 }));
+        }
+    }
+    (evidence.label
+        && first >= 2
+        && (names.is_surname_reading(folded.part(start, end))
+            || names.is_given_reading(folded.part(start, end))))
+    .then_some((end, 72))
+}
+
+/// 「ジョン・スミス様」: katakana in parts with an honorific behind, that is no word for a role.
+fn foreign(folded: &Folded, start: usize) -> Option<usize> {
+    const NAME_MAX: usize = 24;
+    let part = folded.part(start, start + NAME_MAX);
+    let len = part
+        .iter()
+        .take_while(|c| is_katakana(**c) || matches!(c, '・' | '='))
+        .count();
+    let end = start + len;
+    let word: String = folded.part(start, end).iter().collect();
+    let role = ROLES.iter().any(|role| word.ends_with(role));
+    // Behind katakana a title is as often a part of a compound; only some are beyond doubt.
+    let polite = [
+        "様",
+        "さん",
+        "氏",
+        "殿",
+        "先生",
+        "教授",
+        "博士",
+        "大統領",
+        "首相",
+        "監督",
+        "判事",
+        "投手",
+        "選手",
+        "議員",
+        "大使",
+        "校長",
+    ]
+    .iter()
+    .any(|word| {
+        folded
+            .part(end, end + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
+    });
+    (len >= 3
+        && !role
+        && polite
+        && !matches!(folded.before(end), '・' | '=')
+        && honorific(folded, end))
+    .then_some(end)
+}
+
+/// Words in katakana before 様 and さん that are nobody's name.
+#[rustfmt::skip]
+const ROLES: &[&str] = &["ユーザー", "ユーザ", "メーカー", "スタッフ", "オーナー", "クライアント", "パートナー", "ベンダー", "メンバー", "ゲスト", "ドライバー", "ヘルパー", "サポーター", "リーダー", "マネージャー", "マネジャー", "エンジニア", "デザイナー", "カスタマー", "バイヤー", "サプライヤー", "ディーラー", "オペレーター", "アルバイト", "パート", "テナント", "モニター", "ファン", "グループ", "チーム", "ホテル", "クラブ", "スーパー", "コンビニ", "センター", "サービス", "システム", "コーチ", "ドクター", "ナース", "タクシー", "バス", "トラック", "ワールドカップ", "オリンピック", "プロ", "アマチュア", "サッカー", "テニス", "ゴルフ", "ラグビー", "バスケットボール", "ゴールキーパー", "トップ", "ライター", "カメラマン", "モデル", "アシスタント", "インストラクター", "トレーナー", "カウンセラー", "コンサルタント", "アドバイザー", "プログラマー", "アナリスト", "ジャパン", "アメリカ", "フランス", "ドイツ", "イタリア", "ロシア", "ブラジル", "スペイン", "オーストラリア", "オペレータ", "キャスト", "クルー", "ビジター", "リピーター", "フォロワー", "ボランティア", "ペット", "ワンちゃん", "ネコ", "イヌ", "サンタ", "オバ", "オジ", "アポロ", "ゼネコン", "ハウスメーカー"];
+
+pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
+    let folded = &document.folded;
+    let word = |at: usize| {
+        let part = folded.part(at, at + 16);
+        part.iter()
+            .take_while(|c| c.is_ascii_alphabetic() || matches!(c, '\'' | '’'))
+            .count()
+    };
+    let first = word(start);
+    let end = start + first;
+    let gap = match (folded.at(end), folded.at(end + 1)) {
+        (',', ' ') => 2,
+        (' ' | ',', _) => 1,
+        _ => 0,
+    };
+    if first < 2 || gap == 0 || !folded.at(end + gap).is_ascii_uppercase() {
+        return single_latin(document, names, start, end);
+    }
+    let second = word(end + gap);
+    let stop = end + gap + second;
+    if second < 2 || folded.at(stop).is_ascii_alphanumeric() || matches!(folded.at(stop), '@' | '_')
+    {
+        return None;
+    }
+    let (a, b) = (folded.part(start, end), folded.part(end + gap, stop));
+    let (western, eastern) = (
+        names.is_given_romaji(a) && names.is_surname_romaji(b),
+        names.is_surname_romaji(a) && names.is_given_romaji(b),
+    );
+    let label = evidence(document, start).label;
+    if western || eastern {
+        return Some((stop, 88));
+    }
+    let japanese =
+        names.is_surname_romaji(a) && is_romaji(b) || names.is_surname_romaji(b) && is_romaji(a);
+    if japanese && first >= 3 && second >= 3 {
+        return Some((stop, 72));
+    }
+    let half = names.is_surname_romaji(a)
+        || names.is_surname_romaji(b)
+        || names.is_given_romaji(a)
+        || names.is_given_romaji(b);
+    ((label || honorific(folded, stop)) && (half || title(folded, start))).then_some((stop, 78))
+}
+
+/// Words that follow a name in hiragana.
+fn particle(folded: &Folded, at: usize) -> bool {
+    [
+        "です", "と", "が", "は", "に", "の", "を", "より", "から", "へ", "も", "で",
+    ]
+    .iter()
+    .any(|word| {
+        folded
+            .part(at, at + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
+    })
+}
+
+/// `Mr. `, `Ms. `, `Dear ` before a name.
+fn title(folded: &Folded, start: usize) -> bool {
+    [
+        "Mr. ", "Ms. ", "Mrs. ", "Dr. ", "Mr ", "Ms ", "Dear ", "Mr.", "Ms.", "Dr.",
+    ]
+    .iter()
+    .any(|word| {
+        let len = word.chars().count();
+        start >= len
+            && folded
+                .part(start - len, start)
+                .iter()
+                .copied()
+                .eq(word.chars())
+    })
+}
+
+fn single_latin(
+    document: &Document,
+    names: &Names,
+    start: usize,
+    end: usize,
+) -> Option<(usize, u8)> {
+    let folded = &document.folded;
+    let word = folded.part(start, end);
+    let polite = ["-san", "-sama", "さん", "様", "-san "].iter().any(|word| {
+        folded
+            .part(end, end + word.chars().count())
+            .iter()
+            .copied()
+            .eq(word.chars())
+    });
+    ((title(folded, start) || polite) && end - start >= 3 && names.is_surname_romaji(word))
+        .then_some((end, 80))
+}

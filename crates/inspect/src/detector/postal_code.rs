@@ -1,0 +1,55 @@
+//! 郵便番号: three and four digits behind 〒 or a label, or in front of an address.
+
+use super::{Detector, address};
+use crate::document::Document;
+use crate::finding::{Kind, Match};
+use crate::label::Tag;
+
+pub(super) const DETECTOR: Detector = Detector {
+    kind: Kind::PostalCode,
+    version: 1,
+    approach: "3-4 digits behind 〒 or a label, or before a prefecture or municipality",
+    find,
+};
+
+fn find(document: &Document, found: &mut Vec<Match>) {
+    for number in document
+        .numbers
+        .iter()
+        .filter(|n| n.digits().len() == 7 && !n.joined)
+    {
+        let context = document.context(number.start, number.end);
+        let tight = matches!(number.shape(), [3, 4]);
+        let confidence = if context.is(Tag::Postal) && !context.used {
+            97
+        } else if !tight {
+            continue;
+        } else if before_address(document, number.end) {
+            94
+        } else if context.is(Tag::Address) && context.distance <= 4 {
+            90
+        } else {
+            continue;
+        };
+        Document::push(
+            found,
+            Kind::PostalCode,
+            number.start,
+            number.end,
+            confidence,
+        );
+    }
+}
+
+fn before_address(document: &Document, end: usize) -> bool {
+    let mut at = end;
+    while at - end < 4
+        && matches!(
+            document.folded.at(at),
+            ' ' | '\n' | ',' | '、' | ')' | '\t' | '"' | '\''
+        )
+    {
+        at += 1;
+    }
+    address::begins(document, at)
+}

@@ -1,0 +1,287 @@
+//! What is known of Japanese names: surnames with readings, readings of given names, and the characters
+//! that given names are written with. Sources: `data/README.md`.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use crate::lexicon::Lexicon;
+
+/// The lists, ready to be searched.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// Surnames in kanji.
+    pub(crate) surnames: Lexicon<()>,
+    /// Surnames in katakana.
+    pub(crate) surname_readings: HashSet<Vec<char>>,
+    /// Given names in katakana.
+    pub(crate) given_readings: HashSet<Vec<char>>,
+    surname_romaji: HashSet<String>,
+    given_romaji: HashSet<String>,
+    first: HashSet<char>,
+    last: HashSet<char>,
+    single: HashSet<char>,
+    of_surnames: HashSet<char>,
+}
+
+/// The names that ship with the program.
+pub(crate) static NAMES: LazyLock<Names> = LazyLock::new(Names::shipped);
+
+/// Characters that begin or end given names so rarely that they are words instead.
+const UNLIKELY: &str = "所社会部課室係店様的性化中等間内外前後上下者員業費料品金物事件案数率型式用法例表図系各全同本当該及其第再最新旧無不非未約済受送付現在時期日月週毎昨明今来先次回点項目";
+
+impl Names {
+    fn shipped() -> Self {
+        let rows = || {
+            include_str!("../data/surnames.txt")
+                .lines()
+                .map(|line| line.split_once(' ').unwrap_or((line, "")))
+        };
+        let readings = || include_str!("../data/given_readings.txt").lines();
+        let mut characters = include_str!("../data/given_characters.txt").lines();
+        let mut set = |max: usize| -> HashSet<char> {
+            characters
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .take(max)
+                .collect()
+        };
+        let katakana = |text: &str| -> Vec<char> { text.chars().map(to_katakana).collect() };
+        let (first, last) = (set(800), set(620));
+        Self {
+            surnames: Lexicon::new(rows().map(|(kanji, _)| (kanji, ()))),
+            surname_readings: rows().map(|(_, reading)| katakana(reading)).collect(),
+            given_readings: readings().map(katakana).collect(),
+            surname_romaji: rows()
+                .map(|(_, reading)| romaji(&katakana(reading)))
+                .collect(),
+            given_romaji: readings()
+                .map(|reading| romaji(&katakana(reading)))
+                .collect(),
+            first,
+            last,
+            single: set(usize::MAX),
+            of_surnames: rows().flat_map(|(kanji, _)| kanji.chars()).collect(),
+        }
+    }
+
+    /// Whether `word` may be a given name in kanji.
+    pub(crate) fn is_given(&self, word: &[char]) -> bool {
+        match word {
+            [one] => self.single.contains(one),
+            [first, .., last] => {
+                word.len() <= 3
+                    && self.first.contains(first)
+                    && (self.last.contains(last) || *last == '々')
+                    && word
+                        .iter()
+                        .all(|c| self.first.contains(c) || self.last.contains(c) || *c == '々')
+            }
+            [] => false,
+        }
+    }
+
+    /// Whether `word` may be a given name even where nothing but its form speaks for a name.
+    pub(crate) fn is_clearly_given(&self, word: &[char]) -> bool {
+        self.is_given(word) && !word.iter().any(|c| UNLIKELY.contains(*c))
+    }
+
+    /// Whether `word` could be a surname that is not listed.
+    pub(crate) fn is_like_surname(&self, word: &[char]) -> bool {
+        (1..=4).contains(&word.len()) && word.iter().all(|c| self.of_surnames.contains(c))
+    }
+
+    /// Whether `word` is the reading of a listed surname, in either kana.
+    pub(crate) fn is_surname_reading(&self, word: &[char]) -> bool {
+        contains_kana(&self.surname_readings, word)
+    }
+
+    /// Whether `word` is the reading of a given name, in either kana.
+    pub(crate) fn is_given_reading(&self, word: &[char]) -> bool {
+        contains_kana(&self.given_readings, word)
+    }
+
+    /// Whether `word` in Latin letters is a surname.
+    pub(crate) fn is_surname_romaji(&self, word: &[char]) -> bool {
+        self.surname_romaji.contains(&canonical(word))
+    }
+
+    /// Whether `word` in Latin letters is a given name.
+    pub(crate) fn is_given_romaji(&self, word: &[char]) -> bool {
+        self.given_romaji.contains(&canonical(word))
+    }
+}
+
+fn contains_kana(readings: &HashSet<Vec<char>>, word: &[char]) -> bool {
+    if word.first().is_some_and(|c| *c >= '\u{30A1}') {
+        return readings.contains(word);
+    }
+    readings.contains(&word.iter().copied().map(to_katakana).collect::<Vec<_>>())
+}
+
+/// The katakana of a hiragana letter.
+pub(crate) fn to_katakana(c: char) -> char {
+    match c {
+        '\u{3041}'..='\u{3096}' => char::from_u32(u32::from(c) + 0x60).unwrap_or(c),
+        _ => c,
+    }
+}
+
+/// One spelling for the many of Latin letters: Hepburn, Kunrei, long vowels.
+fn canonical(word: &[char]) -> String {
+    let mut text: String = word
+        .iter()
+        .map(char::to_ascii_lowercase)
+        .filter(char::is_ascii_alphabetic)
+        .collect();
+    for (from, to) in [
+        ("shi", "si"),
+        ("chi", "ti"),
+        ("tsu", "tu"),
+        ("fu", "hu"),
+        ("ji", "zi"),
+        ("sha", "sya"),
+        ("shu", "syu"),
+        ("sho", "syo"),
+        ("cha", "tya"),
+        ("chu", "tyu"),
+        ("cho", "tyo"),
+        ("ja", "zya"),
+        ("ju", "zyu"),
+        ("jo", "zyo"),
+        ("mb", "nb"),
+        ("mp", "np"),
+        ("mm", "nm"),
+        ("dzu", "zu"),
+        ("du", "zu"),
+        ("di", "zi"),
+        ("oh", "o*"),
+        ("ou", "o"),
+        ("oo", "o"),
+        ("uu", "u"),
+        ("ii", "i"),
+        ("aa", "a"),
+    ] {
+        text = text.replace(from, to);
+    }
+    // `oh` is a long o only before a consonant or at the end: 「Ohno」, not 「Ohara」.
+    let chars: Vec<char> = text.chars().collect();
+    let vowel = |c: char| matches!(c, 'a' | 'i' | 'u' | 'e' | 'o');
+    let mut out = String::with_capacity(chars.len());
+    for (at, c) in chars.iter().enumerate() {
+        match c {
+            '*' if chars.get(at + 1).is_some_and(|next| vowel(*next)) => out.push('h'),
+            '*' => {}
+            c => out.push(*c),
+        }
+    }
+    out
+}
+
+/// Whether `word` reads as Japanese: consonants each with a vowel, or n.
+pub(crate) fn is_romaji(word: &[char]) -> bool {
+    let text: Vec<char> = canonical(word).chars().collect();
+    let vowel = |c: Option<&char>| c.is_some_and(|c| matches!(c, 'a' | 'i' | 'u' | 'e' | 'o'));
+    let mut at = 0;
+    while let Some(c) = text.get(at) {
+        let next = text.get(at + 1);
+        at += match c {
+            'a' | 'i' | 'u' | 'e' | 'o' => 1,
+            _ if vowel(next) && !matches!(c, 'l' | 'v' | 'x' | 'q' | 'c' | 'f' | 'j') => 2,
+            _ if next == Some(&'y') && vowel(text.get(at + 2)) => 3,
+            'n' => 1,
+            _ if next == Some(c) => 1,
+            _ => return false,
+        };
+    }
+    !text.is_empty()
+}
+
+/// Canonical Latin letters of katakana.
+fn romaji(kana: &[char]) -> String {
+    let mut text = String::new();
+    let mut double = false;
+    for c in kana {
+        if *c == 'ッ' {
+            double = true;
+            continue;
+        }
+        if let Some(small) = small(*c) {
+            text.pop();
+            if !text.ends_with('y') && !text.is_empty() {
+                text.push('y');
+            }
+            text.push(small);
+            continue;
+        }
+        let syllable = syllable(*c);
+        if double && let Some(first) = syllable.chars().next() {
+            text.push(first);
+        }
+        double = false;
+        text.push_str(syllable);
+    }
+    canonical(&text.chars().collect::<Vec<_>>())
+}
+
+fn small(c: char) -> Option<char> {
+    match c {
+        'ャ' => Some('a'),
+        'ュ' => Some('u'),
+        'ョ' => Some('o'),
+        _ => None,
+    }
+}
+
+fn syllable(c: char) -> &'static str {
+    const KANA: &str = "アイウエオカキクケコガギグゲゴサシスセソザジズゼゾタチツテトダヂヅデドナニヌネノハヒフヘホバビブベボパピプペポマミムメモヤユヨラリルレロワヲンヴ";
+    const LATIN: [&str; 73] = [
+        "a", "i", "u", "e", "o", "ka", "ki", "ku", "ke", "ko", "ga", "gi", "gu", "ge", "go", "sa",
+        "si", "su", "se", "so", "za", "zi", "zu", "ze", "zo", "ta", "ti", "tu", "te", "to", "da",
+        "zi", "zu", "de", "do", "na", "ni", "nu", "ne", "no", "ha", "hi", "hu", "he", "ho", "ba",
+        "bi", "bu", "be", "bo", "pa", "pi", "pu", "pe", "po", "ma", "mi", "mu", "me", "mo", "ya",
+        "yu", "yo", "ra", "ri", "ru", "re", "ro", "wa", "o", "n", "vu", "",
+    ];
+    KANA.chars()
+        .position(|kana| kana == c)
+        .and_then(|at| LATIN.get(at))
+        .copied()
+        .unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chars(text: &str) -> Vec<char> {
+        text.chars().collect()
+    }
+
+    #[test]
+    fn spellings_of_latin_letters_are_one() {
+        for (kana, spellings) in [
+            ("オオハラ", ["Ohara", "OHARA", "Oohara"]),
+            ("ショウジ", ["Shoji", "Syouzi", "Shouji"]),
+            ("オオノ", ["Ohno", "Ono", "Oono"]),
+            ("ハットリ", ["Hattori", "HATTORI", "hattori"]),
+        ] {
+            for spelling in spellings {
+                assert_eq!(
+                    canonical(&chars(spelling)),
+                    romaji(&chars(kana)),
+                    "{spelling}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn given_names_are_judged_by_their_characters() {
+        for name in ["太郎", "花子", "健", "美穂子"] {
+            assert!(NAMES.is_given(&chars(name)), "{name}");
+        }
+        for word in ["営業所", "会社", "部品", "運輸"] {
+            assert!(!NAMES.is_clearly_given(&chars(word)), "{word}");
+        }
+    }
+}

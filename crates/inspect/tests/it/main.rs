@@ -1,0 +1,11 @@
+//! Tests of the crate from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod fixtures;
+mod properties;

@@ -1,0 +1,71 @@
+//! Properties that hold for every text.
+
+use proptest::prelude::*;
+use sekimori_inspect::Scanner;
+
+/// Pieces that detectors react to, in orders that nobody would write.
+fn text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("マイナンバー".to_owned()),
+        Just("１２３４-5678 9018".to_owned()),
+        Just("山田太郎様".to_owned()),
+        Just("氏名,住所\n".to_owned()),
+        Just("東京都千代田区丸の内1-2-3 ビル5F".to_owned()),
+        Just("生年月日：昭和六十年四月十二日".to_owned()),
+        Just("ﾔﾏﾀﾞ ﾀﾛｳ".to_owned()),
+        Just("password=Zk93kd0d#x".to_owned()),
+        Just("http://a:bcde@f.jp/".to_owned()),
+        Just("taro@example.com".to_owned()),
+        Just("〒100‐0005".to_owned()),
+        Just("\u{200B}\u{3099}㍻".to_owned()),
+        Just("(a,b) VALUES ('c','d')".to_owned()),
+        Just("-----BEGIN PRIVATE KEY-----".to_owned()),
+        "[0-9０-９一二三〇 .・ー-]{1,24}",
+        "[a-zA-Z0-9_./=+:-]{1,40}",
+        "\\PC{0,12}",
+        any::<String>(),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn findings_lie_within_the_text_in_order_without_overlap(text in text()) {
+        let len = u32::try_from(text.chars().count()).unwrap();
+        let mut last = 0;
+        for finding in Scanner::new().scan(&text) {
+            prop_assert!(last <= finding.start && finding.start < finding.end && finding.end <= len);
+            last = finding.end;
+        }
+    }
+
+    #[test]
+    fn masking_is_idempotent_and_keeps_the_length(text in text()) {
+        let scanner = Scanner::new();
+        let once = scanner.mask(&text);
+        prop_assert_eq!(once.text.chars().count(), text.chars().count());
+        let twice = scanner.mask(&once.text);
+        prop_assert_eq!(&twice.text, &once.text);
+    }
+
+    #[test]
+    fn what_is_outside_of_findings_is_not_touched(text in text()) {
+        let masked = Scanner::new().mask(&text);
+        for (at, (before, after)) in text.chars().zip(masked.text.chars()).enumerate() {
+            let at = u32::try_from(at).unwrap();
+            let inside = masked.findings.iter().any(|f| f.start <= at && at < f.end);
+            prop_assert!(inside || before == after);
+            prop_assert!(!inside || !before.is_ascii_alphanumeric() || after == '*');
+        }
+    }
+
+    #[test]
+    fn masked_json_holds_no_masked_text(digits in "[1-9][0-9]{3}") {
+        let mut value = serde_json::json!({"a": [{"tel": format!("090-{digits}-5678")}], "b": digits.len()});
+        let found = Scanner::new().mask_json(&mut value);
+        prop_assert_eq!(found.len(), 1);
+        prop_assert!(!value.to_string().contains(&digits));
+    }
+}
