@@ -151,8 +151,12 @@ impl Node {
             json!({"version": env!("CARGO_PKG_VERSION")}),
         )
         .await?;
-        let first = Arc::clone(&catalog);
-        tasks.spawn(async move { refresh::reload_and_list(&first).await });
+        // Known before the first client comes; asking them takes as long as the upstreams take.
+        let fresh = catalog.reload().await;
+        for entry in fresh.context("the connectors cannot be read")? {
+            let catalog = Arc::clone(&catalog);
+            tasks.spawn(async move { catalog.relist(&entry).await });
+        }
         tasks.spawn(refresh::follow(catalog, stop.clone()));
         tasks.spawn(follow_policies(
             Arc::clone(&installation.store),

@@ -194,7 +194,7 @@ async fn a_killed_gate_lost_nothing_and_did_nothing_unrecorded() {
         }
         let verified = site.run(&["audit", "verify"]).await;
         assert!(verified.status.success(), "{verified:?}");
-        gate.until_listed().await;
+        gate.until_listed(1).await;
     }
     let recorded = Recorded::read(&journal);
     let unknown = recorded.count(OutcomeStatus::Unknown);

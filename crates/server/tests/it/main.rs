@@ -7,8 +7,12 @@
     reason = "test code"
 )]
 
+mod cli;
+mod clients;
 mod crash;
 mod fidelity;
 mod gate;
 mod hostile;
+mod operations;
 mod road;
+mod stdio;

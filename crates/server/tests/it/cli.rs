@@ -1,0 +1,261 @@
+//! The command line: every command explains itself with an example, prints JSON, and says clearly what is
+//! wrong.
+
+use sekimori_testkit::faults;
+use sekimori_testkit::fixture::Era;
+use sekimori_testkit::process::program;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::gate::{OPEN_POLICY, Site};
+
+async fn help(path: &[String]) -> String {
+    let done = Command::new(program("sekimori"))
+        .args(path)
+        .arg("--help")
+        .output()
+        .await
+        .unwrap();
+    assert!(done.status.success(), "{path:?}: {done:?}");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// The commands that a help text lists.
+fn listed(help: &str) -> Vec<String> {
+    let Some((_, commands)) = help.split_once("Commands:\n") else {
+        return Vec::new();
+    };
+    commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_command_explains_itself_with_an_example() {
+    let mut waiting = vec![Vec::new()];
+    let mut leaves = 0;
+    while let Some(path) = waiting.pop() {
+        let text = help(&path).await;
+        let below = listed(&text);
+        if below.is_empty() {
+            leaves += 1;
+            assert!(
+                text.contains("Example"),
+                "{path:?} shows no example:\n{text}"
+            );
+            assert!(
+                text.contains("--json"),
+                "{path:?} does not tell of --json:\n{text}"
+            );
+        }
+        waiting.extend(
+            below
+                .into_iter()
+                .map(|name| [path.clone(), vec![name]].concat()),
+        );
+    }
+    assert!(leaves >= 30, "only {leaves} commands were found");
+}
+
+/// Each command of an installation, with what its JSON must hold.
+#[tokio::test]
+async fn every_command_prints_json() {
+    let upstream = faults::start(None, Era::Dual).await;
+    let site = Site::new();
+    let policy = site.home().write("company.cedar", OPEN_POLICY);
+    let policy = policy.to_str().unwrap();
+    let add = [
+        "connector",
+        "add",
+        "faults",
+        "--http",
+        &upstream.url,
+        "--allow-private-network",
+    ];
+    assert_eq!(site.json(&add).await["name"], "faults");
+    let key = [
+        "key",
+        "create",
+        "desk",
+        "--owner",
+        "hanako",
+        "--purpose",
+        "tests",
+    ];
+    let key = site.json(&key).await;
+    let id = key["id"].as_str().unwrap();
+    assert!(key["key"].as_str().unwrap().starts_with("smk_"));
+    let explain = [
+        "policy",
+        "explain",
+        "--user",
+        "user:hanako",
+        "--tool",
+        "faults/echo_raw",
+    ];
+    let commands: &[(&[&str], &str)] = &[
+        (&["config", "check"], "/valid"),
+        (&["connector", "list"], "/0/name"),
+        (&["connector", "show", "faults"], "/transport"),
+        (&["connector", "disable", "faults"], "/enabled"),
+        (&["connector", "enable", "faults"], "/enabled"),
+        (&["tool", "list", "faults", "--refresh"], "/0/tool"),
+        (&["tool", "show", "faults", "echo_raw"], "/class"),
+        (
+            &["tool", "classify", "faults", "echo_raw", "--class", "read"],
+            "/0/class",
+        ),
+        (&["policy", "check", policy], "/valid"),
+        (&["policy", "test"], "/results"),
+        (&["policy", "save", policy], "/version"),
+        (&["policy", "activate", "1"], "/active"),
+        (&["policy", "show", "1"], "/text"),
+        (&["policy", "list"], "/0/version"),
+        (&explain, "/decision"),
+        (&["key", "list"], "/0/keys/0/id"),
+        (&["key", "suspend", "desk"], "/suspended"),
+        (&["key", "resume", "desk"], "/resumed"),
+        (&["key", "revoke", id], "/revoked"),
+        (&["admin", "create"], "/token"),
+        (&["admin", "revoke"], "/revoked"),
+        (&["audit", "search"], "/records"),
+        (&["connector", "remove", "faults"], "/removed"),
+    ];
+    let mut wrong = Vec::new();
+    for (args, pointer) in commands {
+        let printed = site.json(args).await;
+        if printed.pointer(pointer).is_none() {
+            wrong.push(format!("{args:?} has no {pointer}: {printed}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let schema = site.run(&["config", "schema"]).await;
+    let schema: Value = serde_json::from_str(&schema.out).unwrap();
+    assert!(schema["properties"]["server"].is_object());
+}
+
+/// What goes wrong is said with its cause and the way out, and the exit code tells it too.
+#[tokio::test]
+async fn errors_say_what_to_do() {
+    let site = Site::new();
+    let broken = site.home().write(
+        "broken.cedar",
+        "permit (principal, action, resource) when { 7 };",
+    );
+    let broken = broken.to_str().unwrap();
+    let cases: &[(&[&str], &[&str])] = &[
+        (
+            &["connector", "show", "nope"],
+            &["no connector nope", "connector list"],
+        ),
+        (
+            &["connector", "remove", "nope"],
+            &["no connector nope", "connector list"],
+        ),
+        (&["connector", "add", "x"], &["--http", "--stdio"]),
+        (
+            &["connector", "add", "Bad Name", "--http", "http://x/mcp"],
+            &["Bad Name"],
+        ),
+        (&["tool", "list", "nope"], &["no connector nope"]),
+        (
+            &["tool", "classify", "nope", "t", "--class", "read"],
+            &["nope"],
+        ),
+        (
+            &["tool", "classify", "x", "t", "--class", "harmless"],
+            &["harmless", "read"],
+        ),
+        (&["key", "revoke", "nope"], &["no key nope", "key list"]),
+        (&["key", "create", "new"], &["--owner"]),
+        (
+            &["policy", "activate", "99"],
+            &["no version 99", "policy list"],
+        ),
+        (
+            &["policy", "check", "missing.cedar"],
+            &["missing.cedar", "cannot be read"],
+        ),
+        (&["policy", "check", broken], &["error"]),
+        (
+            &["audit", "search", "--since", "yesterday"],
+            &["--since", "yesterday"],
+        ),
+        (&["audit", "search", "--status", "fine"], &["success"]),
+        (&["config", "init"], &["is there already"]),
+        (&["frobnicate"], &["frobnicate"]),
+    ];
+    for (args, parts) in cases {
+        let printed = site.run(args).await;
+        assert!(!printed.status.success(), "{args:?} succeeded: {printed:?}");
+        let told = format!("{}{}", printed.out, printed.err);
+        for part in *parts {
+            assert!(
+                told.contains(part),
+                "{args:?} does not tell {part:?}: {told}"
+            );
+        }
+        assert!(!told.contains("panic"), "{told}");
+    }
+}
+
+/// A wrong setting is named with its key, whichever command reads it.
+#[tokio::test]
+async fn a_wrong_configuration_is_named() {
+    let cases = [
+        ("[limits]\ncalls_in_flight = \"many\"\n", "calls_in_flight"),
+        ("[limits]\nclals = 1\n", "clals"),
+        ("[policy]\ntime_zone = \"Mars/Base\"\n", "policy.time_zone"),
+        (
+            "public_url = \"http://gate.example.co.jp\"\n",
+            "server.public_url",
+        ),
+        ("[audit]\nsegment_mib = 0\n", "audit.segment_mib"),
+        (
+            "[[identity.issuers]]\nissuer = \"https://a.example\"\nalgorithms = [\"HS256\"]\n",
+            "HS256",
+        ),
+    ];
+    for (more, key) in cases {
+        let site = Site::with(more);
+        for args in [["config", "check"], ["connector", "list"]] {
+            let printed = site.run(&args).await;
+            assert!(!printed.status.success(), "{more}: {printed:?}");
+            assert!(printed.err.contains(key), "{more}: {}", printed.err);
+        }
+    }
+    let nowhere = Command::new(program("sekimori"))
+        .args([
+            "config",
+            "check",
+            "--config",
+            "no-such-folder/sekimori.toml",
+        ])
+        .output()
+        .await
+        .unwrap();
+    assert!(!nowhere.status.success());
+    let told = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(told.contains("sekimori config init"), "{told}");
+}
+
+#[tokio::test]
+async fn the_configuration_that_init_writes_is_valid() {
+    let site = Site::new();
+    let file = site.home().path().join("new/sekimori.toml");
+    let file = file.to_str().unwrap();
+    for args in [["config", "init"], ["config", "check"]] {
+        let done = Command::new(program("sekimori"))
+            .args(args)
+            .args(["--config", file])
+            .output()
+            .await
+            .unwrap();
+        assert!(done.status.success(), "{args:?}: {done:?}");
+    }
+}
