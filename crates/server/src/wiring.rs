@@ -283,7 +283,7 @@ impl Node {
             .await
             .is_err()
         {
-            tracing::warn!("calls were still under way; they are recorded as cancelled");
+            tracing::warn!("calls were still under way and are cut off");
         }
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}

@@ -180,7 +180,8 @@ impl<'a> Tour<'a> {
                 "--correlation",
                 &self.trace,
             ])?;
-            let complete = CALLED.iter().all(|tool| printed.contains(tool));
+            let complete = CALLED.iter().all(|tool| printed.contains(tool))
+                && printed.contains("invalid_arguments");
             Ok(complete.then_some(printed))
         })
     }
