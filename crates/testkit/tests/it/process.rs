@@ -39,7 +39,7 @@ fn running(id: u32) -> bool {
 async fn a_program_is_ready_when_it_says_so() {
     let (_home, script) = Home::with_file(
         "program.sh",
-        "echo starting >&2; echo ready; trap 'exit 7' TERM; while true; do sleep 0.1; done\n",
+        "trap 'exit 7' TERM; echo starting >&2; echo ready; while true; do sleep 0.1; done\n",
     );
     let mut command = Command::new("sh");
     command.arg(script);
