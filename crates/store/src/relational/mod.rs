@@ -2,11 +2,15 @@
 
 mod administrators;
 mod audit_index;
+mod authenticators;
 mod changes;
 mod connectors;
+mod identity_providers;
 mod policies;
 mod reviews;
 mod service_accounts;
+mod sessions;
+mod sign_ins;
 
 use std::sync::Arc;
 
@@ -15,7 +19,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Changes, Connectors, Policies, Reviews, ServiceAccounts, Store,
+    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, Policies,
+    Reviews, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -55,6 +60,26 @@ impl Store for RelationalStore {
 
     fn administrators(&self) -> Arc<dyn Administrators> {
         Arc::new(administrators::AdministratorTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
+    fn sessions(&self) -> Arc<dyn Sessions> {
+        Arc::new(sessions::SessionTable(Arc::clone(&self.database)))
+    }
+
+    fn sign_ins(&self) -> Arc<dyn SignIns> {
+        Arc::new(sign_ins::SignInTable(Arc::clone(&self.database)))
+    }
+
+    fn authenticators(&self) -> Arc<dyn Authenticators> {
+        Arc::new(authenticators::AuthenticatorTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
+    fn identity_providers(&self) -> Arc<dyn IdentityProviders> {
+        Arc::new(identity_providers::IdentityProviderTable(Arc::clone(
             &self.database,
         )))
     }

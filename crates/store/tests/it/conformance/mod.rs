@@ -3,12 +3,16 @@
 mod administrators;
 mod audit_index;
 mod audit_search;
+mod authenticators;
 mod changes;
 mod connectors;
+mod identity_providers;
 mod opening;
 mod policies;
 mod reviews;
 mod service_accounts;
+mod sessions;
+mod sign_ins;
 
 /// Makes a test per database out of each function.
 macro_rules! suite {
@@ -45,11 +49,14 @@ mod suite {
         audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked;
+        authenticators: reads_back_what_was_created, a_person_has_so_many_at_most, a_counter_only_grows,
+            attempts_are_counted_in_a_window;
         changes: every_mutation_bumps_its_group, other_processes_are_noticed_within_a_second,
             failed_mutations_bump_nothing;
         connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
             concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
             revisions_are_never_used_twice;
+        identity_providers: reads_back_what_was_put;
         opening: opening_again_changes_nothing, opening_at_the_same_time_migrates_once,
             a_newer_schema_is_refused, an_edited_migration_is_refused, a_closed_store_is_unavailable,
             corrupt_rows_are_named_without_their_content;
@@ -59,5 +66,9 @@ mod suite {
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
         service_accounts: reads_back_what_was_created, suspending_keeps_the_first_date,
             keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;
+        sessions: reads_back_what_was_created, ended_sessions_are_not_listed_and_then_forgotten,
+            renewing_changes_the_cookie_once, every_selector_revokes_its_own, use_is_noted_to_the_minute;
+        sign_ins: a_step_is_taken_once_and_in_time, of_several_takers_one_gets_it,
+            something_is_new_once_in_its_space;
     }
 }
