@@ -16,18 +16,32 @@ pub(crate) struct Migration {
 }
 
 /// For SQLite.
-pub(crate) const SQLITE: &[Migration] = &[Migration {
-    number: 1,
-    name: "gate",
-    sql: include_str!("../migrations/sqlite/0001_gate.sql"),
-}];
+pub(crate) const SQLITE: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "gate",
+        sql: include_str!("../migrations/sqlite/0001_gate.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "people",
+        sql: include_str!("../migrations/sqlite/0002_people.sql"),
+    },
+];
 
 /// For PostgreSQL.
-pub(crate) const POSTGRES: &[Migration] = &[Migration {
-    number: 1,
-    name: "gate",
-    sql: include_str!("../migrations/postgres/0001_gate.sql"),
-}];
+pub(crate) const POSTGRES: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "gate",
+        sql: include_str!("../migrations/postgres/0001_gate.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "people",
+        sql: include_str!("../migrations/postgres/0002_people.sql"),
+    },
+];
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
 /// that a crash half-way leaves the schema as it was.
