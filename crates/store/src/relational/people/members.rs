@@ -263,6 +263,5 @@ fn check_page(count: usize) -> Result<()> {
 }
 
 fn bind_all<'a>(statement: Statement, ids: impl IntoIterator<Item = &'a str>) -> Statement {
-    ids.into_iter()
-        .fold(statement, |statement, id| statement.bind(id))
+    ids.into_iter().fold(statement, Statement::bind)
 }

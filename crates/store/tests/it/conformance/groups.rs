@@ -6,7 +6,7 @@ use sekimori_store::{
     GROUP_DISPLAY_NAME, GroupQuery, MEMBER, MemberChange, Paging, Store, UserQuery, VERSION,
 };
 
-use crate::conformance::{conflict, is_missing};
+use crate::conformance::{conflict, missing};
 use crate::database::TestDatabase;
 use crate::fixtures::{at, group, person};
 
@@ -143,8 +143,8 @@ pub(crate) async fn changes_tell_who_really_joined_and_left(database: &TestDatab
     let store = with_people(database).await;
     let people = store.people();
     let sales = group(1, "営業");
-    let missing = people.replace_group(&sales, 1, &MemberChange::Keep).await;
-    assert!(is_missing(missing, "group"));
+    let absent = people.replace_group(&sales, 1, &MemberChange::Keep).await;
+    assert_eq!(missing(absent), "group");
     people.create_group(&sales, &[user_id(1)]).await.unwrap();
     let change = MemberChange::Change {
         add: vec![user_id(1), user_id(2), user_id(3)],
@@ -181,7 +181,7 @@ pub(crate) async fn members_are_there_and_of_the_same_provider(database: &TestDa
         let refused = people
             .create_group(&sales, &[user_id(1), bad.clone()])
             .await;
-        assert!(is_missing(refused, MEMBER), "{bad}");
+        assert_eq!(missing(refused), MEMBER, "{bad}");
         assert_eq!(people.group(&sales.id).await.unwrap(), None);
     }
 }

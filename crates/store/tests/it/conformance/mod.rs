@@ -23,9 +23,12 @@ pub(crate) fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> &'s
     }
 }
 
-/// Whether that very thing was missing.
-pub(crate) fn is_missing<T>(result: Result<T, StoreError>, wanted: &str) -> bool {
-    matches!(result, Err(StoreError::NotFound { what }) if what == wanted)
+/// What was missing, where something must have been.
+pub(crate) fn missing<T: std::fmt::Debug>(result: Result<T, StoreError>) -> &'static str {
+    match result {
+        Err(StoreError::NotFound { what }) => what,
+        other => panic!("nothing is missing: {other:?}"),
+    }
 }
 
 /// Makes a test per database out of each function.

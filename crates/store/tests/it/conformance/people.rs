@@ -6,7 +6,7 @@ use sekimori_store::{
     CLAIMED_GROUPS_MAX, PEOPLE_PAGE_MAX, Paging, StoreError, USER_NAME, UserQuery, VERSION,
 };
 
-use crate::conformance::{conflict, is_missing};
+use crate::conformance::{conflict, missing};
 use crate::database::TestDatabase;
 use crate::fixtures::{at, person};
 
@@ -57,7 +57,7 @@ pub(crate) async fn versions_guard_against_lost_changes(database: &TestDatabase)
     let store = database.open().await;
     let people = store.people();
     let tanaka = person(1, "tanaka");
-    assert!(is_missing(people.replace_user(&tanaka, 1).await, "user"));
+    assert_eq!(missing(people.replace_user(&tanaka, 1).await), "user");
     people.create_user(&tanaka).await.unwrap();
     let left = User {
         active: false,
@@ -121,8 +121,8 @@ pub(crate) async fn links_belong_to_one_person(database: &TestDatabase) {
     let store = database.open().await;
     let people = store.people();
     let (tanaka, suzuki) = (person(1, "tanaka"), person(2, "suzuki"));
-    let missing = people.link(&link("entra", "s1", &tanaka)).await;
-    assert!(is_missing(missing, "user"));
+    let absent = people.link(&link("entra", "s1", &tanaka)).await;
+    assert_eq!(missing(absent), "user");
     people.create_user(&tanaka).await.unwrap();
     people.create_user(&suzuki).await.unwrap();
     for (provider, subject) in [("okta", "s2"), ("entra", "s1"), ("entra", "s1")] {
@@ -300,10 +300,10 @@ pub(crate) async fn claimed_groups_are_those_of_the_last_sign_in(database: &Test
         let names = texts.iter().map(|text| GroupName::new(text).unwrap());
         names.collect()
     };
-    let missing = people
+    let absent = people
         .claim_groups(&tanaka.id, "okta", &names(&["x"]))
         .await;
-    assert!(is_missing(missing, "user"));
+    assert_eq!(missing(absent), "user");
     people.create_user(&tanaka).await.unwrap();
     for (provider, groups, changed, expected) in [
         ("okta", vec!["営業", "全員"], true, vec!["全員", "営業"]),
