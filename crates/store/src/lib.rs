@@ -27,10 +27,12 @@ mod database;
 mod error;
 mod identity_providers;
 mod migration;
+mod people;
 mod policies;
 mod postgres;
 mod relational;
 mod reviews;
+mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
@@ -53,8 +55,14 @@ pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
+pub use people::{
+    CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,
+    GroupQuery, MEMBER, Member, MemberChange, PEOPLE_PAGE_MAX, Paging, People, USER_NAME,
+    UserQuery, VERSION,
+};
 pub use policies::{Activation, NewPolicySet, Policies};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
+pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
 pub use sign_ins::{PendingSignIn, SIGN_INS_MAX, SignIns};
@@ -80,6 +88,10 @@ pub trait Store: Send + Sync + Debug {
     fn authenticators(&self) -> Arc<dyn Authenticators>;
     /// Identity providers.
     fn identity_providers(&self) -> Arc<dyn IdentityProviders>;
+    /// People and groups.
+    fn people(&self) -> Arc<dyn People>;
+    /// Credentials of identity providers that provision people.
+    fn scim_tokens(&self) -> Arc<dyn ScimTokens>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
     /// Revisions.

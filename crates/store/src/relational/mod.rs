@@ -6,8 +6,10 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod identity_providers;
+mod people;
 mod policies;
 mod reviews;
+mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
@@ -19,8 +21,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, Policies,
-    Reviews, ServiceAccounts, Sessions, SignIns, Store,
+    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, People,
+    Policies, Reviews, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -82,6 +84,14 @@ impl Store for RelationalStore {
         Arc::new(identity_providers::IdentityProviderTable(Arc::clone(
             &self.database,
         )))
+    }
+
+    fn people(&self) -> Arc<dyn People> {
+        Arc::new(people::PeopleTables(Arc::clone(&self.database)))
+    }
+
+    fn scim_tokens(&self) -> Arc<dyn ScimTokens> {
+        Arc::new(scim_tokens::ScimTokenTable(Arc::clone(&self.database)))
     }
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
