@@ -25,6 +25,7 @@ mod connectors;
 mod database;
 mod error;
 mod migration;
+mod oauth;
 mod policies;
 mod postgres;
 mod relational;
@@ -45,6 +46,7 @@ pub use audit_index::{
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
+pub use oauth::{CodeUse, GrantsOf, OAUTH_PAGE_MAX, OAuth, PendingAuthorization, Rotation};
 pub use policies::{Activation, NewPolicySet, Policies};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use service_accounts::ServiceAccounts;
@@ -62,6 +64,8 @@ pub trait Store: Send + Sync + Debug {
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
     /// Local administrators.
     fn administrators(&self) -> Arc<dyn Administrators>;
+    /// Clients, grants and keys of the authorization server.
+    fn oauth(&self) -> Arc<dyn OAuth>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
     /// Revisions.

@@ -4,6 +4,7 @@ mod administrators;
 mod audit_index;
 mod changes;
 mod connectors;
+mod oauth;
 mod policies;
 mod reviews;
 mod service_accounts;
@@ -15,7 +16,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Changes, Connectors, Policies, Reviews, ServiceAccounts, Store,
+    Administrators, AuditIndex, Changes, Connectors, OAuth, Policies, Reviews, ServiceAccounts,
+    Store,
 };
 
 /// All aggregates over one database.
@@ -59,6 +61,10 @@ impl Store for RelationalStore {
         )))
     }
 
+    fn oauth(&self) -> Arc<dyn OAuth> {
+        Arc::new(oauth::OAuthTables(Arc::clone(&self.database)))
+    }
+
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
         Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
     }
@@ -87,6 +93,7 @@ enum Group {
     Reviews,
     Policies,
     Identity,
+    OAuth,
 }
 
 impl Group {
@@ -96,6 +103,7 @@ impl Group {
             Self::Reviews => "reviews",
             Self::Policies => "policies",
             Self::Identity => "identity",
+            Self::OAuth => "oauth",
         }
     }
 }

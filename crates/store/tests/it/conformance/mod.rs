@@ -5,6 +5,7 @@ mod audit_index;
 mod audit_search;
 mod changes;
 mod connectors;
+mod oauth;
 mod opening;
 mod policies;
 mod reviews;
@@ -50,6 +51,12 @@ mod suite {
         connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
             concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
             revisions_are_never_used_twice;
+        oauth: clients_read_back_and_are_bounded, clients_and_keys_bump_and_nothing_else,
+            authorizations_end_once_and_are_bounded, a_code_is_used_once_and_reuse_revokes,
+            refresh_tokens_rotate_with_a_short_grace, late_and_ended_refresh_tokens_are_told_apart,
+            parallel_refreshes_get_one_successor, grants_are_revoked_by_subject_client_and_session,
+            consents_are_remembered_for_exactly_what_was_shown, what_is_single_use_is_seen_once,
+            signing_keys_are_added_by_one_node, sweeping_takes_what_has_ended;
         opening: opening_again_changes_nothing, opening_at_the_same_time_migrates_once,
             a_newer_schema_is_refused, an_edited_migration_is_refused, a_closed_store_is_unavailable,
             corrupt_rows_are_named_without_their_content;
