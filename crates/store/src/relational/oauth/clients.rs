@@ -1,5 +1,6 @@
 //! Clients.
 
+use jiff::Timestamp;
 use sekimori_domain::oauth::{ClientKind, OAuthClient};
 
 use super::super::{Group, begin, first};
@@ -48,7 +49,7 @@ fn row(client: &OAuthClient, sql: &'static str) -> Result<Statement> {
         .bind(client.kind.as_str())
         .bind(client.status.as_str())
         .bind(document(WHAT, client)?)
-        .bind(client.expires_at.map(|at| at.as_microsecond())))
+        .bind(client.expires_at.map(Timestamp::as_microsecond)))
 }
 
 pub(super) async fn get(database: &dyn Database, id: &str) -> Result<Option<OAuthClient>> {

@@ -25,8 +25,8 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, grant: &Grant) -> 
         .bind(document(WHAT, grant)?)
         .bind(grant.created_at.as_microsecond())
         .bind(grant.expires_at.as_microsecond())
-        .bind(grant.last_used_at.map(|at| at.as_microsecond()))
-        .bind(grant.revoked_at.map(|at| at.as_microsecond()));
+        .bind(grant.last_used_at.map(Timestamp::as_microsecond))
+        .bind(grant.revoked_at.map(Timestamp::as_microsecond));
     if transaction.execute(statement).await? == 0 {
         return Err(StoreError::Conflict { what: WHAT });
     }
