@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod clock;
 pub mod connector;
 pub mod digest;
+pub mod identity_provider;
 pub mod ids;
 pub mod json;
 pub mod limits;

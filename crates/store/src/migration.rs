@@ -32,6 +32,11 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "oauth",
         sql: include_str!("../migrations/sqlite/0003_oauth.sql"),
     },
+    Migration {
+        number: 4,
+        name: "sign_in",
+        sql: include_str!("../migrations/sqlite/0004_sign_in.sql"),
+    },
 ];
 
 /// For PostgreSQL.
@@ -50,6 +55,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         number: 3,
         name: "oauth",
         sql: include_str!("../migrations/postgres/0003_oauth.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "sign_in",
+        sql: include_str!("../migrations/postgres/0004_sign_in.sql"),
     },
 ];
 
