@@ -247,7 +247,7 @@ impl Visit {
             .filter(|language| *language != self.language)
             .map(|language| {
                 let address = format!("{}lang={}", self.address, language.code());
-                Value::from_iter([
+                Value::from_pairs([
                     ("code", language.code().to_owned()),
                     ("name", language.own_name().to_owned()),
                     ("address", address),
@@ -267,7 +267,7 @@ impl Visit {
             .pages
             .environment(self.language)
             .get_template(page.template)?
-            .render(values.collect::<Value>())
+            .render(Value::from_pairs(values))
     }
 
     fn response(&self, control: &Control, page: &Page, html: String) -> Response {
@@ -332,6 +332,10 @@ mod tests {
         for (name, text) in TEMPLATES {
             for part in text.split("t('").skip(1) {
                 let key = part.split('\'').next().unwrap_or_default();
+                // Put together from a prefix and a value: the page's own tests look at those.
+                if key.ends_with('.') {
+                    continue;
+                }
                 assert!(messages::find(key).is_some(), "{name} uses {key}");
                 used.insert(key);
             }

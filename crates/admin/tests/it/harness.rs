@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 /// The control plane of a test.
 pub(crate) struct Plane {
+    #[allow(dead_code, reason = "tests of areas look into it")]
     pub(crate) control: Arc<Control>,
     router: Router,
     _folder: tempfile::TempDir,
@@ -40,6 +41,21 @@ impl Answer {
     /// The body as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    /// The page with its escapes resolved, as far as the template engine makes any.
+    pub(crate) fn shown(&self) -> String {
+        let escapes = [
+            ("&#x2f;", "/"),
+            ("&#x27;", "'"),
+            ("&quot;", "\""),
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+        ];
+        let shown = escapes
+            .iter()
+            .fold(self.text.clone(), |text, (from, to)| text.replace(from, to));
+        shown.replace("&amp;", "&")
     }
 
     /// A header.
