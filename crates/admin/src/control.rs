@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_identity::{Authenticator, PublicUrl, Random};
+use sekimori_policy::Administration;
 use sekimori_store::Store;
 
 use crate::pages::Pages;
@@ -16,6 +17,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// Who is calling.
     pub identity: Arc<Authenticator>,
+    /// Who may look after the gate.
+    pub administration: Administration,
     /// What happened.
     pub audit: Arc<Audit>,
     /// The time.

@@ -29,7 +29,7 @@ use sekimori_identity::{
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
-    CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
+    Administration, CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
 };
 use sekimori_store::{DefinitionChange, NewPolicySet, Store};
 use sekimori_upstream::egress::{self, Egress, HostPattern, HttpClient, Networks, SystemResolver};
@@ -326,6 +326,7 @@ fn open_control(installation: &Installation, gateway: &Gateway) -> anyhow::Resul
     Ok(Control {
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
+        administration: Administration::new(installation.config.policy_settings()?.groups)?,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
         ids: Arc::clone(&gateway.ids),

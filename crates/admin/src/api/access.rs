@@ -1,17 +1,16 @@
 //! Who asks, whether they may, and the record of what they did.
 //!
 //! A handler takes [`Allowed<R>`] as its first argument: it does not run for anybody who lacks the right `R`.
-//! What changes something goes through [`Someone::begin`] and [`Deed::end`], which leave the two halves of an
+//! What changes something goes through [`Allowed::begin`] and [`Deed::end`], which leave the two halves of an
 //! audit record around it (AUDIT-3).
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
-use http::header::{HeaderName, ORIGIN, USER_AGENT};
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::header::USER_AGENT;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
 use sekimori_audit::{OpenRecord, note};
 use sekimori_domain::caller::{Caller, PrincipalKind, Source};
 use sekimori_domain::ids::CorrelationId;
@@ -25,11 +24,10 @@ use serde_json::Value;
 use crate::control::Control;
 use crate::problem::Problem;
 
-/// Carries the token of the session, which another site cannot know.
-pub(crate) const CSRF_HEADER: HeaderName = HeaderName::from_static("x-sekimori-csrf");
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Longest `User-Agent` that is kept.
 const USER_AGENT_CHARS_MAX: usize = 256;
+/// Longest path that is kept in the record of a request that was turned back.
+const PATH_CHARS_MAX: usize = 200;
 
 /// Something that one may be allowed to do to a part of the gate.
 pub(crate) trait Right: Send + Sync + 'static {
@@ -45,6 +43,7 @@ macro_rules! rights {
         $(
             #[doc = concat!("To look at ", stringify!($area), ".")]
             #[derive(Debug, Clone, Copy)]
+            #[allow(dead_code, reason = "the table is whole, also where nothing asks yet")]
             pub(crate) struct $view;
             impl Right for $view {
                 const ACTION: AdminAction = AdminAction::View;
@@ -52,6 +51,7 @@ macro_rules! rights {
             }
             #[doc = concat!("To change ", stringify!($area), ".")]
             #[derive(Debug, Clone, Copy)]
+            #[allow(dead_code, reason = "the table is whole, also where nothing asks yet")]
             pub(crate) struct $manage;
             impl Right for $manage {
                 const ACTION: AdminAction = AdminAction::Manage;
@@ -76,7 +76,7 @@ rights! {
 pub(crate) struct Someone {
     /// Who.
     pub(crate) caller: Arc<Caller>,
-    /// What to send in [`CSRF_HEADER`], for browsers.
+    /// What to send back with changes, for browsers.
     pub(crate) csrf_token: Option<String>,
     correlation: CorrelationId,
 }
@@ -112,10 +112,6 @@ impl FromRequestParts<Arc<Control>> for Someone {
             Err(Unknown::NotAccepted(refusal)) => {
                 let failure = EventKind::AuthenticationFailure;
                 turn_back(parts, control, failure, correlation, None, &refusal).await
-            }
-            Err(Unknown::OtherSite(caller, refusal)) => {
-                let refused = EventKind::RequestRefused;
-                turn_back(parts, control, refused, correlation, Some(&caller), &refusal).await
             }
         }
     }
@@ -154,8 +150,6 @@ enum Unknown {
     NothingOffered(Refusal),
     /// What it offers is not accepted.
     NotAccepted(Refusal),
-    /// A page of another site made the browser send it.
-    OtherSite(Arc<Caller>, Refusal),
 }
 
 /// Who sends the request: by a bearer credential, or by the session of a browser.
@@ -213,8 +207,7 @@ async fn turn_back<T>(
     refusal: &Refusal,
 ) -> Result<T, Problem> {
     let record = control.audit.open(event, correlation, None)?;
-    let path = parts.extensions.get::<MatchedPath>();
-    let path = path.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
+    let path: String = parts.uri.path().chars().take(PATH_CHARS_MAX).collect();
     record.detail("endpoint", format!("{} {path}", parts.method));
     if let Some(caller) = caller {
         record.caller(caller);
@@ -227,54 +220,23 @@ async fn turn_back<T>(
     Err(refusal.clone().into())
 }
 
-impl Someone {
-    /// Begins to change something. Nothing may be changed before this returns, or after an error.
-    pub(crate) async fn begin<'d>(
-        &self,
-        control: &Control,
-        event: EventKind,
-        details: impl IntoIterator<Item = (&'static str, Value)>,
-    ) -> Result<Deed, Problem> {
-        self.begin_as(control, event, None, details).await
-    }
-
-    async fn begin_as(
-        &self,
-        control: &Control,
-        event: EventKind,
-        decision: Option<&Decision>,
-        details: impl IntoIterator<Item = (&'static str, Value)>,
-    ) -> Result<Deed, Problem> {
-        let record = control.audit.open(event, self.correlation.clone(), None)?;
-        record.caller(&self.caller);
-        if let Some(decision) = decision {
-            record.decision(note::allowed(decision));
-        }
-        for (name, value) in details {
-            record.detail(name, value);
-        }
-        record.intent().await?;
-        Ok(Deed(record))
-    }
-}
-
 impl<R: Right> Allowed<R> {
-    /// Who, as records name them.
-    pub(crate) fn id(&self) -> &str {
-        self.someone.caller.principal.id.as_str()
-    }
-
-    /// Begins to change something; see [`Someone::begin`].
+    /// Begins to change something. Nothing may be changed before this returns, or after an error.
     pub(crate) async fn begin(
         &self,
         control: &Control,
         event: EventKind,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Deed, Problem> {
-        let decision = Some(&self.decision);
-        self.someone
-            .begin_as(control, event, decision, details)
-            .await
+        let correlation = self.someone.correlation.clone();
+        let record = control.audit.open(event, correlation, None)?;
+        record.caller(&self.someone.caller);
+        record.decision(note::allowed(&self.decision));
+        for (name, value) in details {
+            record.detail(name, value);
+        }
+        record.intent().await?;
+        Ok(Deed(record))
     }
 }
 

@@ -12,6 +12,11 @@
 //! The tests walk the document: every operation must turn away strangers and other roles, and every change
 //! must leave an audit record.
 
+#![allow(
+    unused_qualifications,
+    reason = "what utoipa generates of the parameters names their types twice"
+)]
+
 pub(crate) mod access;
 mod grants;
 mod list;
@@ -140,9 +145,7 @@ pub fn document() -> OpenApi {
                 .build(),
         ))
         .build();
-    OpenApiBuilder::from(described)
-        .info(info)
-        .build()
+    OpenApiBuilder::from(described).info(info).build()
 }
 
 /// The document as it is served and committed.

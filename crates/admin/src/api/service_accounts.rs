@@ -140,7 +140,11 @@ fn view(account: ServiceAccount, now: Timestamp) -> ServiceAccountView {
         owner: account.owner,
         purpose: account.purpose,
         groups: account.groups.iter().map(ToString::to_string).collect(),
-        environments: account.environments.iter().map(|one| one.as_str()).collect(),
+        environments: account
+            .environments
+            .iter()
+            .map(|one| one.as_str())
+            .collect(),
         networks: account.networks.iter().map(ToString::to_string).collect(),
         state,
         created_at: account.created_at,

@@ -45,7 +45,10 @@ impl Seen {
             return Ok(());
         };
         let tag = tag_of(now)?;
-        let same = seen.split(',').map(str::trim).any(|one| one == "*" || one == tag);
+        let same = seen
+            .split(',')
+            .map(str::trim)
+            .any(|one| one == "*" || one == tag);
         if same {
             return Ok(());
         }

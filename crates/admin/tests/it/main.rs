@@ -8,5 +8,7 @@
     reason = "test code"
 )]
 
+mod api;
 mod harness;
+mod openapi;
 mod pages;

@@ -39,7 +39,10 @@ fn with_second_factor(mut caller: Caller) -> Caller {
 fn nobody_may_anything_without_a_role() {
     assert_eq!(rights(&user(&[])), (false, false));
     assert_eq!(rights(&user(&["employee"])), (false, false));
-    assert_eq!(rights(&with_second_factor(user(&["employee"]))), (false, false));
+    assert_eq!(
+        rights(&with_second_factor(user(&["employee"]))),
+        (false, false)
+    );
     let account = caller("service:a", PrincipalKind::ServiceAccount, &["employee"]);
     assert_eq!(rights(&account), (false, false));
 }
@@ -59,7 +62,11 @@ fn people_change_things_with_a_second_factor_only() {
         .unwrap_err();
     assert_eq!(refusal.code, RefusalCode::PolicyDenied);
     assert_eq!(refusal.policies, ["people-change-with-second-factor"]);
-    assert!(refusal.message.contains("second factor"), "{}", refusal.message);
+    assert!(
+        refusal.message.contains("second factor"),
+        "{}",
+        refusal.message
+    );
 }
 
 #[test]
@@ -83,7 +90,11 @@ fn service_accounts_and_the_local_administrator_have_no_second_factor() {
 
 #[test]
 fn anonymous_may_nothing_whatever_its_groups() {
-    let anonymous = caller("anonymous", PrincipalKind::Anonymous, &[ADMINISTRATORS_ROLE]);
+    let anonymous = caller(
+        "anonymous",
+        PrincipalKind::Anonymous,
+        &[ADMINISTRATORS_ROLE],
+    );
     assert_eq!(rights(&with_second_factor(anonymous)), (false, false));
 }
 
