@@ -11,6 +11,7 @@ mod parked;
 pub mod request;
 pub mod seal;
 mod stage;
+mod tasks;
 mod telemetry;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use catalog::Catalog;
 use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
+use tasks::Tasks;
 
 /// Everything that the road needs.
 #[derive(Debug)]
@@ -107,6 +109,7 @@ pub struct Parts {
 #[derive(Debug)]
 struct State {
     parked: Parked,
+    tasks: Tasks,
     in_flight: Arc<Semaphore>,
     calls_max: usize,
 }
@@ -127,6 +130,7 @@ impl Gateway {
             settings: parts.settings,
             state: State {
                 parked: Parked::default(),
+                tasks: Tasks::default(),
                 in_flight: Arc::new(Semaphore::new(parts.calls_in_flight_max)),
                 calls_max: parts.calls_in_flight_max,
             },
@@ -150,8 +154,11 @@ impl Gateway {
             })
     }
 
-    /// Forgets calls whose answers nobody brought in time. To be called every few seconds.
+    /// Forgets calls whose answers nobody brought in time, and results that nobody fetched. To be called every
+    /// few seconds.
     pub fn sweep(&self) {
-        self.state.parked.sweep(self.clock.monotonic());
+        let now = self.clock.monotonic();
+        self.state.parked.sweep(now);
+        self.state.tasks.sweep(now);
     }
 }

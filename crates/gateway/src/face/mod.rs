@@ -22,6 +22,7 @@ mod session;
 mod settings;
 pub mod stdio;
 mod subscription;
+mod tasks;
 mod under_way;
 mod wire;
 

@@ -72,6 +72,7 @@ where
     process.ended.cancel();
     if let Some(session) = process.session() {
         session.end();
+        legacy::leave(&process.face, &session).await;
     }
     process.tasks.wait().await;
     outlet.close();
@@ -231,13 +232,8 @@ impl Process {
             Ok(opened) => {
                 let now = face.gateway.clock.monotonic();
                 let session = Session::new(String::new(), opened.agreed, now);
-                let telling = legacy::tell_changes(
-                    Arc::clone(face),
-                    Arc::clone(&session),
-                    opened.caller,
-                    Arc::clone(&self.outlet),
-                );
-                self.tasks.spawn(telling);
+                let line = self.on(Arc::clone(&session));
+                self.tasks.spawn(legacy::tell_changes(line, opened.caller));
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
                 Done::result(opened.result)
             }

@@ -5,3 +5,4 @@ mod http;
 mod legacy;
 mod modern;
 mod stdio;
+mod tasks;
