@@ -275,7 +275,7 @@ async fn the_last_session_that_ends_unsubscribes() {
 async fn an_evicted_session_unsubscribes() {
     let fake = Fake::legacy_with_resource().await;
     let gate = Gate::with(&fake.url, |settings| {
-        settings.sessions_per_principal_max = 1
+        settings.sessions_per_principal_max = 1;
     })
     .await;
     let client = session(&gate).await;
