@@ -107,7 +107,7 @@ async fn a_modern_client_answers_a_tasks_questions_later() {
         let (key, question) = requests.iter().next().unwrap();
         assert_eq!(question["method"], "elicitation/create", "{era:?}");
         assert_eq!(question["params"]["message"], "Delete a.txt?");
-        assert!(question["params"].get("_meta").is_none());
+        assert!(question["params"]["_meta"].get(RELATED).is_none());
         // Looking does not answer, and asks nothing new.
         let again = get(&client, &id).await;
         assert_eq!(again["inputRequests"], asks["inputRequests"], "{era:?}");
