@@ -17,6 +17,7 @@ use crate::Gateway;
 use crate::catalog::listing::read_only_target;
 use crate::catalog::{Entry, ServerInfo};
 use crate::request::{Endpoint, Head};
+use crate::stage::record::CallRecord;
 use crate::stage::{authenticate, record};
 
 /// What can be listed.
@@ -57,25 +58,35 @@ pub struct Listing {
 pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<Listing, Refusal> {
     let mut record = record::open(gateway, EventKind::CatalogList, head)?;
     record.detail("list", kind.method().into());
-    let listed = match authenticate::authenticate(gateway, &mut record, head).await {
-        Ok(caller) => {
-            gateway.catalog.first_listings(&head.endpoint).await;
-            Ok(Listing {
-                items: visible(gateway, &caller, &head.endpoint, kind),
-                caller,
-            })
-        }
-        Err(refusal) => Err(refusal),
-    };
-    match &listed {
-        Ok(listing) => {
+    let listing = listed(gateway, &mut record, head, kind);
+    let listed = match gateway.until_cut_off(listing).await {
+        Some(Ok(listing)) => {
             record.detail("items", listing.items.len().into());
             record.ended(OutcomeStatus::Success);
+            Ok(listing)
         }
-        Err(refusal) => record.refused(refusal),
-    }
+        Some(Err(refusal)) => {
+            record.refused(&refusal);
+            Err(refusal)
+        }
+        None => Err(record.cut_off()),
+    };
     record.close().await?;
     listed
+}
+
+async fn listed(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    head: &Head,
+    kind: ListKind,
+) -> Result<Listing, Refusal> {
+    let caller = authenticate::authenticate(gateway, record, head).await?;
+    gateway.catalog.first_listings(&head.endpoint).await;
+    Ok(Listing {
+        items: visible(gateway, &caller, &head.endpoint, kind),
+        caller,
+    })
 }
 
 /// Authenticates for requests that neither call nor list: `initialize`, `server/discover`, `ping`,

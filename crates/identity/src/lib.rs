@@ -39,7 +39,7 @@ pub use fetch::{Fetch, FetchError};
 pub use local::CredentialStores;
 pub use random::{Random, RandomError, SystemRandom};
 pub use resource::{PublicUrl, ResourceUri};
-pub use scope::{Scope, check_scope, required_scope};
+pub use scope::check_scope;
 pub use secret::ShownOnce;
 pub use service_accounts::{
     IssuedKey, LIFETIME_MAX, NewAccount, create_account, create_key, revoke_key,

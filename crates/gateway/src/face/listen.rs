@@ -32,6 +32,7 @@ use sekimori_mcp::revision::{Era, code};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::admit::{Speaks, speaks};
+use super::forwarded::client_address;
 use super::guard::{self, Accepts, Away};
 use super::legacy_http::Envelope;
 use super::reply::Done;
@@ -148,11 +149,15 @@ async fn serve(face: &Arc<Face>, endpoint: Endpoint, request: Request) -> Respon
     if parts.method == Method::OPTIONS {
         return preflight(&parts.headers, &correlation);
     }
+    let source = match source(face, &parts) {
+        Ok(source) => source,
+        Err(away) => return wire::away(&away, &correlation),
+    };
     let response = match Credentials::from_request(&parts.headers, parts.uri.query()) {
         Ok(credentials) => {
             let template = Head {
                 credentials,
-                source: source(&parts),
+                source,
                 endpoint,
                 correlation,
                 trace,
@@ -169,17 +174,21 @@ async fn serve(face: &Arc<Face>, endpoint: Endpoint, request: Request) -> Respon
     with_cors(response, &parts.headers)
 }
 
-fn source(parts: &Parts) -> Source {
+fn source(face: &Face, parts: &Parts) -> Result<Source, Away> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let ip = peer.map(|ConnectInfo(address)| {
+        let peer = address.ip().to_canonical();
+        client_address(peer, &parts.headers, &face.settings.trusted_proxies)
+    });
     let user_agent = parts
         .headers
         .get(USER_AGENT)
         .and_then(|value| value.to_str().ok())
         .map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect());
-    Source {
-        ip: peer.map(|ConnectInfo(address)| address.ip().to_canonical()),
+    Ok(Source {
+        ip: ip.transpose()?,
         user_agent,
-    }
+    })
 }
 
 /// A request with well-formed credentials, whose they are not known yet.

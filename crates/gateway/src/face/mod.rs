@@ -5,6 +5,7 @@
 
 mod admit;
 mod answer;
+mod forwarded;
 mod guard;
 mod head;
 mod legacy;

@@ -7,8 +7,7 @@ use http::HeaderMap;
 use sekimori_domain::caller::Caller;
 use sekimori_mcp::envelope::Id;
 use sekimori_mcp::raw_object::{RawObject, raw_array, raw_str};
-use sekimori_mcp::revision::{self, Era, code, extension, meta};
-use serde_json::json;
+use sekimori_mcp::revision::{Era, code, meta};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::answer;
@@ -55,9 +54,6 @@ pub(super) async fn serve(
         headers,
     } = request;
     match operation::read(&method, Era::Modern, params) {
-        Reading::Call(asked) if lacks_tasks(&asked, &features) => {
-            authenticated(&face, &head, tasks_not_declared).await
-        }
         Reading::Call(mut asked) => {
             asked.mirrored = headers;
             run(&face, head, asked, features, outlet, gone).await
@@ -90,20 +86,6 @@ async fn authenticated(face: &Face, head: &Head, then: impl FnOnce() -> Done) ->
         Ok(_) => then(),
         Err(refusal) => Done::refused(&refusal, &head.correlation),
     }
-}
-
-/// Whether it is about a task, and the client did not say that it knows tasks.
-fn lacks_tasks(asked: &Asked, features: &ClientFeatures) -> bool {
-    let declared = features
-        .capabilities
-        .get_object("extensions")
-        .is_some_and(|extensions| extensions.contains(extension::TASKS));
-    matches!(asked.operation, Operation::Task { .. }) && !declared
-}
-
-fn tasks_not_declared() -> Done {
-    let required = json!({ "extensions": { (extension::TASKS): {} } });
-    Done::error(revision::missing_capability(&required))
 }
 
 async fn run(

@@ -1,7 +1,7 @@
 //! How an end of a request looks on the wire.
 
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::refusal::{Refusal, RefusalCode};
+use sekimori_domain::refusal::{Need, Refusal, RefusalCode};
 use sekimori_mcp::envelope::{self, Id, Reply};
 use sekimori_mcp::raw_object::{RawObject, raw_json, raw_str};
 use sekimori_mcp::revision::{self, Era, code, meta};
@@ -174,10 +174,20 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
         "correlationId": correlation.as_str(),
         "retryable": refusal.code.form().retryable,
     });
-    if !refusal.policies.is_empty()
-        && let Value::Object(members) = &mut data
-    {
+    let Value::Object(members) = &mut data else {
+        return data;
+    };
+    if !refusal.policies.is_empty() {
         members.insert("policies".to_owned(), json!(refusal.policies));
+    }
+    match refusal.need.as_deref() {
+        Some(Need::Capabilities(needed)) => {
+            members.insert("requiredCapabilities".to_owned(), needed.clone());
+        }
+        Some(Need::Scope(scope)) => {
+            members.insert("requiredScope".to_owned(), scope.as_str().into());
+        }
+        None => {}
     }
     data
 }
@@ -243,6 +253,7 @@ pub(super) fn antiquate(result: Box<RawValue>, method: &str) -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use sekimori_domain::refusal::Stage;
+    use sekimori_domain::scope::Scope;
 
     use super::*;
 
@@ -305,6 +316,27 @@ mod tests {
             assert_eq!(value["error"]["code"], code);
             assert_eq!(value["error"]["data"]["uri"], "a:b");
         }
+    }
+
+    #[test]
+    fn what_a_request_lacks_is_told_to_programs() {
+        let needed = json!({ "extensions": { "x/tasks": {} } });
+        let refusal = Refusal::new(RefusalCode::MissingCapability, Stage::Resolve, "declare it")
+            .needing(Need::Capabilities(needed.clone()));
+        let task = Operation::Task {
+            method: crate::request::TaskMethod::Get,
+            id: "t".into(),
+        };
+        let done = Done::call_refused(&refusal, &correlation(), &task, Era::Modern);
+        assert_eq!(done.status(Era::Modern), 400);
+        let value: Value = serde_json::from_str(&text(&done)).unwrap();
+        assert_eq!(value["error"]["code"], -32021);
+        assert_eq!(value["error"]["data"]["requiredCapabilities"], needed);
+        let refusal = Refusal::new(RefusalCode::InsufficientScope, Stage::Authorize, "narrow")
+            .needing(Need::Scope(Scope::Write));
+        let done = Done::call_refused(&refusal, &correlation(), &tool(), Era::Modern);
+        let value: Value = serde_json::from_str(&text(&done)).unwrap();
+        assert_eq!(value["error"]["data"]["requiredScope"], "mcp:write");
     }
 
     #[test]

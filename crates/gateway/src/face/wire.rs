@@ -12,7 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::refusal::Refusal;
-use sekimori_identity::{Scope, challenge};
+use sekimori_identity::challenge;
 use sekimori_mcp::revision::code;
 use sekimori_mcp::sse::{self, SseEvent};
 use tokio_util::sync::DropGuard;
@@ -76,7 +76,7 @@ pub(super) fn alone(
 /// Tells a client without a usable credential how to get one.
 fn add_challenge(face: &Face, endpoint: &Endpoint, refusal: &Refusal, response: &mut Response) {
     let resource = face.gateway.settings.resource(endpoint);
-    if let Some(value) = challenge(refusal, &resource, needed_scope(refusal)) {
+    if let Some(value) = challenge(refusal, &resource) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
 }
@@ -86,15 +86,6 @@ pub(super) fn away(away: &Away, correlation: &CorrelationId) -> Response {
     let done = Done::rejected(code::INVALID_REQUEST, away.1);
     let text = done.message(None).unwrap_or_default();
     json(away.0.as_u16(), text, correlation)
-}
-
-/// The scope to ask for: the one that a refusal for lack of scope names, else the least.
-fn needed_scope(refusal: &Refusal) -> Scope {
-    Scope::ALL
-        .into_iter()
-        .rev()
-        .find(|scope| refusal.message.contains(scope.as_str()))
-        .unwrap_or(Scope::Read)
 }
 
 fn stream_head(body: Body, correlation: &CorrelationId) -> Response {

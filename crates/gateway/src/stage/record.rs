@@ -22,6 +22,8 @@ pub(crate) struct CallRecord {
     open: OpenRecord,
     outcome: OutcomeNote,
     asked_for: Option<String>,
+    /// Whether an upstream may have seen something that changes anything.
+    intended: bool,
 }
 
 /// Opens a record. Without one there is no call (AUDIT-3).
@@ -39,6 +41,7 @@ pub(crate) fn open(
         open,
         outcome: note::ended(OutcomeStatus::Unknown),
         asked_for: None,
+        intended: false,
     })
 }
 
@@ -94,6 +97,7 @@ impl CallRecord {
 
     /// Makes the intent durable, before the upstream sees anything.
     pub(crate) async fn intent(&mut self) -> Result<(), Refusal> {
+        self.intended = true;
         self.open
             .intent()
             .await
@@ -124,6 +128,22 @@ impl CallRecord {
             status,
             ..note::refused(refusal)
         };
+    }
+
+    /// The gate stopped first; what an upstream did after an intent is not known.
+    pub(crate) fn cut_off(&mut self) -> Refusal {
+        let why = "the gate is stopping and could not wait for the answer; try again in a moment";
+        let refusal = Refusal::new(RefusalCode::Busy, Stage::Invoke, why);
+        let status = if self.intended {
+            OutcomeStatus::Unknown
+        } else {
+            OutcomeStatus::Cancelled
+        };
+        self.outcome = OutcomeNote {
+            status,
+            ..note::refused(&refusal)
+        };
+        refusal
     }
 
     /// It ended in that way, and nothing more is to be told.

@@ -20,7 +20,7 @@ use sekimori_domain::policy_set::PolicySet;
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::seal::Sealer;
-use sekimori_gateway::{Gateway, Parts, Settings};
+use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
 };
@@ -114,7 +114,7 @@ impl Gate {
             clock: Arc::clone(&clock),
             drifted,
         }));
-        let gateway = Arc::new(Gateway::new(Parts {
+        let gateway = Arc::new(Gateway {
             identity: Arc::new(identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::new(PolicyEngine::new(policy)),
@@ -129,8 +129,8 @@ impl Gate {
                 title: "Test gate".to_owned(),
                 version: "0.0.0",
             },
-            calls_in_flight_max: 64,
-        }));
+            state: State::new(64),
+        });
         refresh::reload_and_list(&catalog).await;
         let stop = CancellationToken::new();
         tokio::spawn(refresh::follow(catalog, stop.clone()));
