@@ -12,6 +12,7 @@ pub mod request;
 pub mod seal;
 mod stage;
 mod telemetry;
+mod turned_away;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use catalog::Catalog;
 use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
+use turned_away::TurnedAway;
 
 /// Everything that the road needs.
 #[derive(Debug)]
@@ -82,6 +84,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct State {
     parked: Parked,
+    turned_away: TurnedAway,
     in_flight: Arc<Semaphore>,
     calls_max: usize,
     /// Cancelled when calls may go on no longer.
@@ -93,6 +96,7 @@ impl State {
     pub fn new(calls_max: usize) -> Self {
         Self {
             parked: Parked::default(),
+            turned_away: TurnedAway::default(),
             in_flight: Arc::new(Semaphore::new(calls_max)),
             calls_max,
             cut_off: CancellationToken::new(),
@@ -126,6 +130,12 @@ impl Gateway {
     /// Runs one request; `None` if the gate stops before it ends.
     pub(crate) async fn until_cut_off<T>(&self, request: impl Future<Output = T>) -> Option<T> {
         self.state.cut_off.run_until_cancelled(request).await
+    }
+
+    /// Records how many requests were turned away without records of their own in the minutes that are over;
+    /// with `all` in the present one too. To be called every few seconds.
+    pub async fn tell_turned_away(&self, all: bool) -> Result<(), Refusal> {
+        turned_away::tell(self, all).await
     }
 
     /// Forgets calls whose answers nobody brought in time. To be called every few seconds.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::TargetKind;
 use sekimori_domain::ids::ConnectorName;
-use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::record::{CallerNote, EventKind, OutcomeStatus};
 use sekimori_domain::refusal::Refusal;
 use sekimori_mcp::names;
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::uris::UriRewriter;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::Gateway;
 use crate::catalog::listing::read_only_target;
@@ -19,6 +20,7 @@ use crate::catalog::{Entry, ServerInfo};
 use crate::request::{Endpoint, Head};
 use crate::stage::record::CallRecord;
 use crate::stage::{authenticate, record};
+use crate::turned_away;
 
 /// What can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,23 +100,28 @@ pub async fn open(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal
             Ok(caller)
         }
         Err(refusal) => {
-            let mut record = record::open(gateway, EventKind::AuthenticationFailure, head)?;
-            record.refused(&refusal);
-            record.close().await?;
+            let event = EventKind::AuthenticationFailure;
+            turned_away::note(gateway, event, head, None, &refusal).await?;
             Err(refusal)
         }
     }
 }
 
-/// Records that a session of a legacy revision was opened or closed.
-pub async fn note_session(
+/// Records that `session` of a legacy revision was opened or closed, and why it was closed.
+pub(crate) async fn note_session(
     gateway: &Gateway,
     head: &Head,
-    caller: &Caller,
+    session: Uuid,
+    caller: CallerNote,
     event: EventKind,
+    why: Option<&'static str>,
 ) -> Result<(), Refusal> {
     let mut record = record::open(gateway, event, head)?;
-    record.caller(caller, head.claimed_client.as_deref());
+    record.caller_note(caller);
+    record.detail("session", session.to_string().into());
+    if let Some(why) = why {
+        record.detail("why", why.into());
+    }
     record.ended(OutcomeStatus::Success);
     record.close().await
 }

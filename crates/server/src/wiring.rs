@@ -311,6 +311,9 @@ impl Node {
         for entry in self.gateway.catalog.entries().values() {
             entry.upstream.close();
         }
+        if let Err(refusal) = self.gateway.tell_turned_away(true).await {
+            tracing::error!(%refusal, "requests that were turned away could not be recorded");
+        }
         if let Err(error) = note(&self.gateway, EventKind::GatewayStop, json!({})).await {
             tracing::error!(%error, "the stop could not be recorded");
         }
@@ -484,6 +487,9 @@ async fn keep_house(gateway: Arc<Gateway>, spool: Spool, stop: CancellationToken
             _ = tick.tick() => {}
         }
         gateway.sweep();
+        if let Err(refusal) = gateway.tell_turned_away(false).await {
+            tracing::error!(%refusal, "requests that were turned away could not be recorded");
+        }
         if let Err(error) = take_over(&gateway, &spool).await {
             tracing::error!(%error, "records of commands could not be taken into the journal yet");
         }

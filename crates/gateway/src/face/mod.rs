@@ -23,6 +23,7 @@ mod session;
 mod settings;
 pub mod stdio;
 mod subscription;
+mod turned_away;
 mod under_way;
 mod wire;
 

@@ -17,6 +17,7 @@ use super::port::{ModernPort, Voice};
 use super::reply::Done;
 use super::rewrite::Rewrite;
 use super::subscription::{Wanted, next_notices};
+use super::turned_away::{authenticated, noted};
 use super::{Face, SPOKEN, listing, server_info};
 use crate::list;
 use crate::request::{ClientFeatures, Head, Operation};
@@ -80,14 +81,6 @@ pub(super) async fn serve(
     }
 }
 
-/// What is answered without the road is answered to known callers only.
-async fn authenticated(face: &Face, head: &Head, then: impl FnOnce() -> Done) -> Done {
-    match list::open(&face.gateway, head).await {
-        Ok(_) => then(),
-        Err(refusal) => Done::refused(&refusal, &head.correlation),
-    }
-}
-
 async fn run(
     face: &Face,
     head: Head,
@@ -138,7 +131,10 @@ async fn listen(
     };
     let mut wanted = match Wanted::read(params) {
         Ok(wanted) => wanted,
-        Err(problem) => return Done::rejected(code::INVALID_PARAMS, problem),
+        Err(problem) => {
+            let done = Done::rejected(code::INVALID_PARAMS, problem);
+            return noted(face, head, Some(&caller), done).await;
+        }
     };
     let info = list::server_info(&face.gateway, &head.endpoint);
     wanted.limit_to(&info.capabilities);

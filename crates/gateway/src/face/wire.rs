@@ -11,7 +11,7 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::refusal::Refusal;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_identity::challenge;
 use sekimori_mcp::revision::code;
 use sekimori_mcp::sse::{self, SseEvent};
@@ -22,6 +22,11 @@ use super::guard::Away;
 use super::outlet::{Event, Last, Outlet, Reader};
 use super::reply::Done;
 use crate::request::Endpoint;
+
+/// Stands in a response that turns a request away, until that is recorded under the correlation id that the
+/// client is told.
+#[derive(Debug, Clone)]
+pub(super) struct Unrecorded(pub(super) Refusal, pub(super) CorrelationId);
 
 /// Ties a response to its audit records.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -70,6 +75,11 @@ pub(super) fn alone(
     if let Some(refusal) = last.refused {
         add_challenge(face, endpoint, &refusal, &mut response);
     }
+    if let Some(refusal) = last.unrecorded {
+        response
+            .extensions_mut()
+            .insert(Unrecorded(*refusal, correlation.clone()));
+    }
     response
 }
 
@@ -85,7 +95,16 @@ fn add_challenge(face: &Face, endpoint: &Endpoint, refusal: &Refusal, response: 
 pub(super) fn away(away: &Away, correlation: &CorrelationId) -> Response {
     let done = Done::rejected(code::INVALID_REQUEST, away.1);
     let text = done.message(None).unwrap_or_default();
-    json(away.0.as_u16(), text, correlation)
+    let mut response = json(away.0.as_u16(), text, correlation);
+    let code = match away.0 {
+        StatusCode::PAYLOAD_TOO_LARGE => RefusalCode::TooLarge,
+        StatusCode::NOT_FOUND => RefusalCode::UnknownTarget,
+        _ => RefusalCode::InvalidRequest,
+    };
+    let refusal = Refusal::new(code, Stage::Listen, away.1);
+    let unrecorded = Unrecorded(refusal, correlation.clone());
+    response.extensions_mut().insert(unrecorded);
+    response
 }
 
 fn stream_head(body: Body, correlation: &CorrelationId) -> Response {
@@ -208,6 +227,7 @@ mod tests {
             message: Some("{\"b\":2}".into()),
             status: 200,
             refused: None,
+            unrecorded: None,
         });
         let ids = Ids::Stream {
             number: 3,

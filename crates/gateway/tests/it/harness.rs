@@ -17,6 +17,7 @@ use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::{Connector, ProtocolChoice, SecretRef, Transport};
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::record::{EventKind, Record};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::seal::Sealer;
@@ -26,7 +27,7 @@ use sekimori_identity::{
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
-use sekimori_store::Expected;
+use sekimori_store::{AuditQuery, Expected, Order};
 use sekimori_testkit::client::{Live, RawClient};
 use sekimori_testkit::fixture::{self, Era, Local, Options};
 use sekimori_upstream::egress::{Egress, SystemResolver};
@@ -147,6 +148,18 @@ impl Gate {
             settings,
             _folder: folder,
         }
+    }
+
+    /// The records of that kind, oldest first.
+    pub(crate) async fn records(&self, event: EventKind) -> Vec<Record> {
+        let query = AuditQuery {
+            event: Some(event),
+            order: Order::OldestFirst,
+            limit: 1_000,
+            ..AuditQuery::default()
+        };
+        let page = self.gateway.audit.search(&query).await.unwrap();
+        page.records.into_iter().map(|found| found.record).collect()
     }
 
     /// The endpoint of the connector alone.
