@@ -48,6 +48,7 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
     let outcome = match admitted.await {
         Some(outcome) => {
             reply::note(&mut record, &outcome);
+            reply::doubt(gateway, &outcome);
             outcome
         }
         None => Err(record.cut_off()),

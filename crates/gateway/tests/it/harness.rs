@@ -235,6 +235,7 @@ fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
         allow_sampling: true,
         allow_roots: true,
         timeout_seconds: 30,
+        refresh_seconds: 60,
         created_at,
     }
 }

@@ -22,7 +22,8 @@ async fn refusal(gate: &Gate, reply: &Reply) -> (String, Record) {
     assert!(found.next().is_none(), "one record each");
     let outcome = record.outcome.clone().unwrap();
     assert_eq!(outcome.status, OutcomeStatus::Refused);
-    assert_eq!(outcome.stage.as_deref(), Some("listen"));
+    let stage = outcome.stage.unwrap();
+    assert!(["listen", "authenticate"].contains(&stage.as_str()));
     (outcome.code.unwrap(), record)
 }
 
@@ -177,13 +178,18 @@ async fn audit_1_sessions_that_say_no_good_bye_are_closed_in_the_records() {
         for _ in 0..2 {
             gate.client().initialize(LEGACY).await.result();
         }
-        gate.settings.shutdown.cancel();
+        if most == 1 {
+            // The end of the gate brings what is left of records.
+            gate.settings.shutdown.cancel();
+        }
         until(async || !gate.records(EventKind::SessionClose).await.is_empty()).await;
         let opened = gate.records(EventKind::SessionOpen).await;
         let closed = gate.records(EventKind::SessionClose).await;
         assert_eq!(closed[0].detail["why"], why);
-        assert_eq!(closed[0].detail["session"], opened[0].detail["session"]);
-        assert_eq!(closed[0].caller, opened[0].caller);
+        let session = &closed[0].detail["session"];
+        let mut opened = opened.iter();
+        let opened = opened.find(|record| record.detail["session"] == *session);
+        assert_eq!(closed[0].caller, opened.unwrap().caller);
     }
 }
 
