@@ -21,7 +21,7 @@ impl Scope {
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
 
     /// The name in tokens and challenges.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "mcp:read",
             Self::Write => "mcp:write",

@@ -3,7 +3,11 @@
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::refusal::{Need, Refusal, RefusalCode, Stage};
-use sekimori_domain::scope::{Scope, required_scope};
+
+pub use sekimori_domain::scope::{Scope, required_scope};
+
+/// The scope with which a client asks that its user proves a second factor (AUTHZ-6). It is no permission.
+pub const ASSURANCE_MFA: &str = "assurance:mfa";
 
 /// Whether the caller's credential reaches far enough for an operation of this class. Credentials that
 /// know no scopes are not limited here; an access token without a scope reaches nothing.
