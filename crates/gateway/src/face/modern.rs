@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use sekimori_domain::caller::Caller;
+use sekimori_domain::refusal::Stage;
 use sekimori_mcp::envelope::Id;
 use sekimori_mcp::raw_object::{RawObject, raw_array, raw_str};
-use sekimori_mcp::revision::{self, Era, Revision, code, extension, meta};
+use sekimori_mcp::revision::{Era, Revision, code, meta};
 use sekimori_mcp::tasks::declared;
-use serde_json::json;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +21,11 @@ use super::reply::Done;
 use super::rewrite::Rewrite;
 use super::subscription::{Notice, Wanted, next_notices};
 use super::tasks::{self, Heard};
+use super::turned_away::{authenticated, noted};
 use super::{Face, SPOKEN, listing, server_info};
 use crate::list;
 use crate::request::{ClientFeatures, Endpoint, Head, Operation};
+use crate::stage::resolve::needs_tasks;
 
 /// A request that was admitted.
 #[derive(Debug)]
@@ -58,9 +60,6 @@ pub(super) async fn serve(
         headers,
     } = request;
     match operation::read(&method, Era::Modern, params) {
-        Reading::Call(asked) if lacks_tasks(&asked, &features) => {
-            authenticated(&face, &head, tasks_not_declared).await
-        }
         Reading::Call(mut asked) => {
             asked.mirrored = headers;
             run(&face, head, asked, features, outlet, gone).await
@@ -85,24 +84,6 @@ pub(super) async fn serve(
             }
         },
     }
-}
-
-/// What is answered without the road is answered to known callers only.
-async fn authenticated(face: &Face, head: &Head, then: impl FnOnce() -> Done) -> Done {
-    match list::open(&face.gateway, head).await {
-        Ok(_) => then(),
-        Err(refusal) => Done::refused(&refusal, &head.correlation),
-    }
-}
-
-/// Whether it is about a task, and the client did not say that it knows tasks.
-fn lacks_tasks(asked: &Asked, features: &ClientFeatures) -> bool {
-    matches!(asked.operation, Operation::Task { .. }) && !declared(&features.capabilities)
-}
-
-fn tasks_not_declared() -> Done {
-    let required = json!({ "extensions": { (extension::TASKS): {} } });
-    Done::error(revision::missing_capability(&required))
 }
 
 async fn run(
@@ -155,10 +136,15 @@ async fn listen(
     };
     let mut wanted = match Wanted::read(params) {
         Ok(wanted) => wanted,
-        Err(problem) => return Done::rejected(code::INVALID_PARAMS, problem),
+        Err(problem) => {
+            let done = Done::rejected(code::INVALID_PARAMS, problem);
+            return noted(face, head, Some(&caller), done).await;
+        }
     };
     if !wanted.task_ids.is_empty() && !declared(&features.capabilities) {
-        return tasks_not_declared();
+        let refusal = needs_tasks(Stage::Listen);
+        let done = Done::turned_away(&refusal, &head.correlation);
+        return noted(face, head, Some(&caller), done).await;
     }
     let info = list::server_info(&face.gateway, &head.endpoint, Revision::NEWEST);
     wanted.limit_to(&info.capabilities);

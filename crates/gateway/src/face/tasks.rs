@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 use super::Face;
 use super::operation::Asked;
 use super::reply::Done;
+use super::turned_away::noted;
 use crate::list;
 use crate::request::{Endpoint, Head, Operation, TaskMethod};
 use crate::seal::Purpose;
@@ -184,7 +185,8 @@ where
             .filter(|cursor: &Cursor| cursor.connector == connector);
         let Some(cursor) = cursor else {
             let why = "the cursor is not of this list, or no longer valid: list from the start";
-            return Done::rejected(code::INVALID_PARAMS, why);
+            let done = Done::rejected(code::INVALID_PARAMS, why);
+            return noted(face, head, Some(&own.caller), done).await;
         };
         // If that task is gone meanwhile, so are all before it: the oldest make room.
         if let Some(last) = ids.iter().position(|id| *id == cursor.after) {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::{TargetKind, Tool};
-use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
-use sekimori_mcp::revision::Era;
+use sekimori_domain::refusal::{Need, Refusal, RefusalCode, Stage};
+use sekimori_mcp::revision::{Era, extension};
 use sekimori_mcp::tasks::declared;
+use serde_json::json;
 
 use crate::Gateway;
 use crate::catalog::Entry;
@@ -63,14 +64,7 @@ pub(crate) async fn resolve(
         Operation::Task { id, .. } if may_hold_tasks(&request.client) => {
             task(gateway, caller, endpoint, id).await?
         }
-        Operation::Task { .. } => {
-            let why = "declare the extension io.modelcontextprotocol/tasks to use tasks";
-            return Err(Refusal::new(
-                RefusalCode::MissingCapability,
-                Stage::Resolve,
-                why,
-            ));
-        }
+        Operation::Task { .. } => return Err(needs_tasks(Stage::Resolve)),
     };
     record.target(&resolved.tool);
     Ok(resolved)
@@ -84,6 +78,13 @@ fn read_only(entry: Arc<Entry>, kind: TargetKind, name: &str) -> Resolved {
         definition: None,
         task: None,
     }
+}
+
+/// The refusal for a modern client that uses tasks and does not say that it knows them.
+pub(crate) fn needs_tasks(stage: Stage) -> Refusal {
+    let why = "declare the extension io.modelcontextprotocol/tasks to use tasks";
+    let needed = json!({ "extensions": { (extension::TASKS): {} } });
+    Refusal::new(RefusalCode::MissingCapability, stage, why).needing(Need::Capabilities(needed))
 }
 
 /// Since 2026-07-28 tasks are an extension that the client declares with each request.

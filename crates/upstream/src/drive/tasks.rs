@@ -37,7 +37,11 @@ impl Call<'_> {
         let done = match (eras, self.outgoing.method.as_str()) {
             ((Era::Modern, Era::Legacy), "tools/call") if self.needs_task(session) => {
                 let required = json!({ "extensions": { (extension::TASKS): {} } });
-                Ok(Reply::Error(revision::missing_capability(&required)))
+                Ok(Reply::Error(revision::error_with_data(
+                    code::MISSING_CLIENT_CAPABILITY,
+                    "the tool runs as a task only",
+                    &json!({ "requiredCapabilities": required }),
+                )))
             }
             ((Era::Modern, Era::Legacy), "tasks/get") => self.state_with_result(session).await,
             ((Era::Modern, Era::Legacy), "tasks/update") => self.update().await,
