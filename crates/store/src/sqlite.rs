@@ -21,8 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::database::{
-    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, check, placeholders,
-    sql_text,
+    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, check, sql_text,
 };
 use crate::error::{Result, StoreError};
 use crate::migration;
@@ -228,8 +227,14 @@ impl Dialect for SqliteDialect {
         format!("instr({column}, {placeholder}) > 0")
     }
 
+    // Without numbers: SQLite looks up the name of every numbered parameter in a list of all of them.
+    fn placeholders(&self, rows: usize, columns: usize) -> String {
+        let row = format!("({})", vec!["?"; columns].join(", "));
+        vec![row.as_str(); rows].join(", ")
+    }
+
     fn insert_grams(&self, rows: usize) -> String {
-        let list = placeholders(rows, 2);
+        let list = self.placeholders(rows, 2);
         format!("INSERT INTO audit_grams (rowid, grams) VALUES {list}")
     }
 
