@@ -124,6 +124,16 @@ checked_text!(
 );
 
 checked_text!(
+    /// A provisioned group: `grp_` and a UUID in simple form.
+    GroupId,
+    "group id",
+    "use grp_ and 32 of 0-9 and a-f",
+    |text| text.strip_prefix("grp_").is_some_and(|rest| {
+        rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+);
+
+checked_text!(
     /// A data class (DATA-1): `public`, `internal`, `confidential`, `personal`, or the company's own.
     DataClass,
     "data class",
@@ -145,7 +155,7 @@ checked_text!(
 );
 
 checked_text!(
-    /// Who a principal is: `user:<issuer-local id>`, `service:<name>` or `admin:<name>`.
+    /// Who a principal is: `usr_<uuid>`, `user:<issuer-local id>`, `service:<name>` or `admin:<name>`.
     PrincipalId,
     "principal id",
     "use 1 to 320 characters without control characters",
@@ -159,6 +169,32 @@ checked_text!(
     "use 1 to 512 characters without control characters",
     |text| !text.is_empty() && text.len() <= 512 && !text.chars().any(char::is_control)
 );
+
+checked_text!(
+    /// The name of an identity provider; part of addresses.
+    ProviderName,
+    "identity provider name",
+    "use 1 to 32 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
+    |text| is_slug(text, limits::CONNECTOR_NAME_CHARS_MAX)
+);
+
+checked_text!(
+    /// A person's session in a browser: `ses_` and a UUID without hyphens. Not secret: who holds the cookie
+    /// holds the session, not who knows its id.
+    SessionId,
+    "session id",
+    "use ses_ and 32 hexadecimal digits",
+    |text| text.strip_prefix("ses_").is_some_and(|rest| {
+        rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+);
+
+impl SessionId {
+    /// The id made of a UUID.
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        Self(Arc::from(format!("ses_{}", uuid.simple())))
+    }
+}
 
 impl CorrelationId {
     /// A fresh correlation id from a UUID.

@@ -19,8 +19,10 @@ pub struct Revisions {
     pub reviews: u64,
     /// Of the policy versions and the one in force.
     pub policies: u64,
-    /// Of service accounts, keys and administrators.
+    /// Of people, groups, service accounts, keys and administrators.
     pub identity: u64,
+    /// Of OAuth clients and signing keys.
+    pub oauth: u64,
 }
 
 /// Changes made by this process and by others.

@@ -9,10 +9,12 @@
 
 mod access_tokens;
 mod accounts;
+mod authorization_server;
 mod clock;
 mod gate;
 mod issuer;
 mod key_rotation;
 mod local;
 mod scopes;
+mod sessions;
 mod stores;
