@@ -28,6 +28,7 @@ mod resource;
 mod scope;
 mod secret;
 mod service_accounts;
+pub mod sign_in;
 mod token;
 
 pub use administrator::{FIRST_ADMINISTRATOR_LIFETIME, IssuedAdministrator, create_administrator};

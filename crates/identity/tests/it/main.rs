@@ -15,4 +15,5 @@ mod issuer;
 mod key_rotation;
 mod local;
 mod scopes;
+mod sessions;
 mod stores;

@@ -2,13 +2,18 @@
 
 mod administrators;
 mod audit_index;
+mod authenticators;
 mod changes;
 mod connectors;
+mod identity_providers;
+mod oauth;
 mod people;
 mod policies;
 mod reviews;
 mod scim_tokens;
 mod service_accounts;
+mod sessions;
+mod sign_ins;
 
 use std::sync::Arc;
 
@@ -17,8 +22,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Changes, Connectors, People, Policies, Reviews, ScimTokens,
-    ServiceAccounts, Store,
+    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
+    People, Policies, Reviews, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -62,6 +67,30 @@ impl Store for RelationalStore {
         )))
     }
 
+    fn oauth(&self) -> Arc<dyn OAuth> {
+        Arc::new(oauth::OAuthTables(Arc::clone(&self.database)))
+    }
+
+    fn sessions(&self) -> Arc<dyn Sessions> {
+        Arc::new(sessions::SessionTable(Arc::clone(&self.database)))
+    }
+
+    fn sign_ins(&self) -> Arc<dyn SignIns> {
+        Arc::new(sign_ins::SignInTable(Arc::clone(&self.database)))
+    }
+
+    fn authenticators(&self) -> Arc<dyn Authenticators> {
+        Arc::new(authenticators::AuthenticatorTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
+    fn identity_providers(&self) -> Arc<dyn IdentityProviders> {
+        Arc::new(identity_providers::IdentityProviderTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
     fn people(&self) -> Arc<dyn People> {
         Arc::new(people::PeopleTables(Arc::clone(&self.database)))
     }
@@ -98,6 +127,7 @@ enum Group {
     Reviews,
     Policies,
     Identity,
+    OAuth,
 }
 
 impl Group {
@@ -107,6 +137,7 @@ impl Group {
             Self::Reviews => "reviews",
             Self::Policies => "policies",
             Self::Identity => "identity",
+            Self::OAuth => "oauth",
         }
     }
 }
