@@ -81,7 +81,8 @@ impl ScimError {
 
     /// The credential is missing or not accepted. All causes look alike.
     pub(crate) fn unauthorized() -> Self {
-        let detail = "a valid SCIM token of this gate is needed, as \"Authorization: Bearer <token>\"";
+        let detail =
+            "a valid SCIM token of this gate is needed, as \"Authorization: Bearer <token>\"";
         Self::new(401, None, detail)
     }
 
@@ -115,8 +116,12 @@ impl From<StoreError> for ScimError {
                 what: GROUP_DISPLAY_NAME,
             } => Self::uniqueness("the displayName is taken by another group"),
             StoreError::Conflict { what: VERSION } => Self::precondition(),
-            StoreError::Conflict { what } => Self::uniqueness(format!("the {what} is there already")),
-            StoreError::NotFound { what: MEMBER } => Self::value("a member is no person or group here"),
+            StoreError::Conflict { what } => {
+                Self::uniqueness(format!("the {what} is there already"))
+            }
+            StoreError::NotFound { what: MEMBER } => {
+                Self::value("a member is no person or group here")
+            }
             StoreError::NotFound { what } => Self::not_found(what),
             StoreError::Invalid { what, rule } => Self::value(format!("{what}: {rule}")),
             error => {

@@ -345,7 +345,12 @@ impl<'t> Parser<'t> {
             Some((urn, name)) => (Some(urn), name),
             None => (None, token),
         };
-        let is_urn = |urn: &str| urn.len() > 4 && urn.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"));
+        let is_urn = |urn: &str| {
+            urn.len() > 4
+                && urn
+                    .get(..4)
+                    .is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
+        };
         let (name, part) = match name.split_once('.') {
             Some((name, part)) => (name, Some(part)),
             None => (name, None),
@@ -461,9 +466,8 @@ impl fmt::Display for Literal {
 /// Parses any text as filter and as path; whether what was understood reads back the same. For the fuzzer.
 #[doc(hidden)]
 pub fn fuzz_filter(text: &str) -> bool {
-    let filter = Filter::parse(text).is_ok_and(|filter| {
-        Filter::parse(&filter.to_string()).as_ref() != Ok(&filter)
-    });
+    let filter = Filter::parse(text)
+        .is_ok_and(|filter| Filter::parse(&filter.to_string()).as_ref() != Ok(&filter));
     let path = PatchPath::parse(text).is_ok_and(|path| {
         let mut again = path.attribute.to_string();
         if let Some(filter) = &path.filter {

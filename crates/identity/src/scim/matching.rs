@@ -92,7 +92,13 @@ pub(crate) fn matches(
             let values = elements(place.value(resource));
             let part = place.part.unwrap_or(attribute);
             let is_part = !place.attribute.parts.is_empty();
-            let value = move |element| if is_part { member(element, part) } else { Some(element) };
+            let value = move |element| {
+                if is_part {
+                    member(element, part)
+                } else {
+                    Some(element)
+                }
+            };
             let mut values = values.filter_map(value).peekable();
             if values.peek().is_none() {
                 return compare(None, *operator, literal, attribute);
@@ -206,7 +212,8 @@ fn compare(
 
 fn compare_text(value: &str, operator: Operator, wanted: &str, attribute: &Attribute) -> bool {
     if attribute.kind == Kind::DateTime {
-        let (Ok(value), Ok(wanted)) = (value.parse::<Timestamp>(), wanted.parse::<Timestamp>()) else {
+        let (Ok(value), Ok(wanted)) = (value.parse::<Timestamp>(), wanted.parse::<Timestamp>())
+        else {
             return false;
         };
         return ordered(value.cmp(&wanted), operator);

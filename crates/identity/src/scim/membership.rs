@@ -40,9 +40,7 @@ impl Membership {
             }
             (None, Action::Remove) if step.value.is_null() => self.empty(),
             (None, Action::Remove) => self.leave(ids(&given_list(step)?)),
-            (Some(filter), Action::Remove) => match named(filter) {
-                Some(ids) => self.leave(ids),
-                None => {
+            (Some(filter), Action::Remove) => { if let Some(ids) = named(filter) { self.leave(ids); } else {
                     let now = self.now(before.unwrap_or_default());
                     let matching = now.into_iter().filter(|id| {
                         matches_value(filter, step.place.attribute, &member_value(id, ""))
@@ -59,7 +57,9 @@ impl Membership {
 
     /// Whether a step can only be understood with the members at hand.
     pub(crate) fn needs_members(step: &Step) -> bool {
-        step.filter.as_ref().is_some_and(|filter| named(filter).is_none())
+        step.filter
+            .as_ref()
+            .is_some_and(|filter| named(filter).is_none())
     }
 
     fn join(&mut self, ids: impl IntoIterator<Item = MemberId>) {

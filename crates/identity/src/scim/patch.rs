@@ -80,7 +80,9 @@ fn read_operation(
     operation: &Map<String, Value>,
     steps: &mut Vec<Step>,
 ) -> Result<(), ScimError> {
-    let op = member(operation, "op").and_then(Value::as_str).unwrap_or_default();
+    let op = member(operation, "op")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let action = [
         ("add", Action::Add),
         ("replace", Action::Replace),
@@ -137,7 +139,9 @@ fn at_path(
                 attribute,
                 part: None,
             };
-            let given = value.as_object().and_then(|value| member(value, attribute.name));
+            let given = value
+                .as_object()
+                .and_then(|value| member(value, attribute.name));
             match given {
                 _ if whole => steps.push(step(Action::Remove, place, None, &Value::Null)?),
                 Some(given) => steps.push(step(action, place, None, given)?),
@@ -152,7 +156,9 @@ fn at_path(
     let path = PatchPath::parse(path)?;
     let place = Place::of_path(kind, &path.attribute)?;
     if !is_writable(&place) {
-        return Err(ScimError::mutability(place.part.unwrap_or(place.attribute).name));
+        return Err(ScimError::mutability(
+            place.part.unwrap_or(place.attribute).name,
+        ));
     }
     steps.push(step(action, place, path.filter, value)?);
     Ok(())
@@ -172,7 +178,11 @@ fn step(
         check_values(filter, place.attribute)?;
     }
     // A value of null asks for nothing to remain.
-    let action = if value.is_null() { Action::Remove } else { action };
+    let action = if value.is_null() {
+        Action::Remove
+    } else {
+        action
+    };
     Ok(Step {
         action,
         place,
@@ -202,7 +212,10 @@ pub(crate) fn apply(resource: &mut Map<String, Value>, step: &Step) -> Result<()
         holder.insert(attribute.name.to_owned(), after);
     }
     if let Some(id) = step.place.extension
-        && resource.get(id).and_then(Value::as_object).is_some_and(Map::is_empty)
+        && resource
+            .get(id)
+            .and_then(Value::as_object)
+            .is_some_and(Map::is_empty)
     {
         resource.remove(id);
     }
@@ -214,7 +227,10 @@ fn change_single(step: &Step, before: Option<Value>) -> Result<Option<Value>, Sc
     if let Some(part) = step.place.part {
         let mut value = before.unwrap_or(Value::Null);
         set_part(&mut value, part, step)?;
-        return Ok(value.as_object().is_some_and(|parts| !parts.is_empty()).then_some(value));
+        return Ok(value
+            .as_object()
+            .is_some_and(|parts| !parts.is_empty())
+            .then_some(value));
     }
     if step.action == Action::Remove {
         return Ok(None);
@@ -279,7 +295,10 @@ fn change_matching(
             return Ok(values);
         }
         let Some(made) = made_to_match(filter, attribute) else {
-            return Err(ScimError::no_target(format!("no value of {} matches", attribute.name)));
+            return Err(ScimError::no_target(format!(
+                "no value of {} matches",
+                attribute.name
+            )));
         };
         values.push(made);
     }
@@ -356,11 +375,19 @@ fn is_same(value: &Value, gone: &Value) -> bool {
 
 /// A new primary value takes the place of the old one.
 fn keep_one_primary(before: &[Value], values: &mut [Value]) {
-    if values.iter().filter(|value| value::is_primary(value)).count() < 2 {
+    if values
+        .iter()
+        .filter(|value| value::is_primary(value))
+        .count()
+        < 2
+    {
         return;
     }
     let is_old = |value: &Value| before.contains(value);
-    if values.iter().any(|value| value::is_primary(value) && !is_old(value)) {
+    if values
+        .iter()
+        .any(|value| value::is_primary(value) && !is_old(value))
+    {
         for value in values.iter_mut().filter(|value| value::is_primary(value)) {
             if is_old(value) {
                 object(value).insert("primary".to_owned(), false.into());

@@ -82,7 +82,10 @@ impl Place {
     }
 
     /// What holds the attribute in a resource; made if it is not there.
-    pub(crate) fn holder<'r>(&self, resource: &'r mut Map<String, Value>) -> &'r mut Map<String, Value> {
+    pub(crate) fn holder<'r>(
+        &self,
+        resource: &'r mut Map<String, Value>,
+    ) -> &'r mut Map<String, Value> {
         match self.extension {
             None => resource,
             Some(id) => object(resource.entry(id).or_insert(Value::Null)),

@@ -26,7 +26,10 @@ pub(crate) fn normalise(
             }
             continue;
         }
-        let Some(attribute) = kind.core_attribute(name).filter(|found| !found.is_read_only()) else {
+        let Some(attribute) = kind
+            .core_attribute(name)
+            .filter(|found| !found.is_read_only())
+        else {
             continue;
         };
         if let Some(value) = read(attribute, value)? {
@@ -43,7 +46,10 @@ fn extension(schema: &'static Schema, value: &Value) -> Result<Option<Value>, Sc
         if value.is_null() {
             return Ok(None);
         }
-        return Err(ScimError::value(format!("{} must be an object", schema.name)));
+        return Err(ScimError::value(format!(
+            "{} must be an object",
+            schema.name
+        )));
     };
     let mut inner = Map::new();
     for (name, value) in members {
@@ -63,10 +69,14 @@ pub(crate) fn check_whole(
 ) -> Result<(), ScimError> {
     for attribute in kind.schema.attributes {
         let value = resource.get(attribute.name);
-        if attribute.required && value.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty())) {
+        if attribute.required
+            && value.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()))
+        {
             return Err(ScimError::value(format!("{} is required", attribute.name)));
         }
-        let list = value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let list = value
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
         if list.iter().filter(|element| is_primary(element)).count() > 1 {
             return Err(ScimError::value(format!(
                 "{} may have one primary value",
@@ -94,7 +104,10 @@ pub(crate) fn read(attribute: &Attribute, value: &Value) -> Result<Option<Value>
         single => std::slice::from_ref(single),
     };
     if values.len() > VALUES_MAX {
-        return Err(ScimError::value(format!("{} has too many values", attribute.name)));
+        return Err(ScimError::value(format!(
+            "{} has too many values",
+            attribute.name
+        )));
     }
     let mut list = Vec::with_capacity(values.len());
     for value in values {
@@ -133,7 +146,10 @@ pub(crate) fn read_one(attribute: &Attribute, value: &Value) -> Result<Option<Va
     Ok(Some(read))
 }
 
-fn parts(attribute: &Attribute, members: &Map<String, Value>) -> Result<Map<String, Value>, ScimError> {
+fn parts(
+    attribute: &Attribute,
+    members: &Map<String, Value>,
+) -> Result<Map<String, Value>, ScimError> {
     let mut parts = Map::new();
     for (name, value) in members {
         let Some(part) = attribute.part(name).filter(|part| !part.is_read_only()) else {

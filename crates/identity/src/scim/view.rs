@@ -21,7 +21,10 @@ impl View {
     /// From the two parameters, each a list with commas. They exclude each other.
     pub fn new(attributes: Option<&str>, excluded: Option<&str>) -> Result<Self, ScimError> {
         let names = |text: &str| -> Vec<String> {
-            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            let names = text
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty());
             names.map(str::to_owned).collect()
         };
         Self::of(attributes.map(names), excluded.map(names))
@@ -199,7 +202,10 @@ mod tests {
     #[test]
     fn only_what_is_named_and_what_is_always_returned() {
         for (attributes, expected) in [
-            ("USERNAME", json!({"schemas": ["s"], "id": "1", "userName": "tanaka"})),
+            (
+                "USERNAME",
+                json!({"schemas": ["s"], "id": "1", "userName": "tanaka"}),
+            ),
             (
                 "name.givenName, emails.value",
                 json!({
@@ -228,7 +234,9 @@ mod tests {
     #[test]
     fn what_is_not_seen_is_not_fetched() {
         let shows = |attributes, excluded| {
-            View::new(attributes, excluded).unwrap().shows(&USERS, "groups")
+            View::new(attributes, excluded)
+                .unwrap()
+                .shows(&USERS, "groups")
         };
         assert!(shows(None, None));
         assert!(shows(Some("groups.value"), None));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Attribute, GROUPS, Kind, Mutability, Returned, ResourceKind, Schema, USERS, service};
+use super::{Attribute, GROUPS, Kind, Mutability, ResourceKind, Returned, Schema, USERS, service};
 use crate::scim::RESULTS_MAX;
 
 /// What the service can do.
@@ -118,6 +118,9 @@ fn attribute(attribute: &Attribute) -> Value {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.into()).collect();
     list("canonicalValues", texts(attribute.canonical));
     list("referenceTypes", texts(attribute.references));
-    list("subAttributes", attribute.parts.iter().map(self::attribute).collect());
+    list(
+        "subAttributes",
+        attribute.parts.iter().map(self::attribute).collect(),
+    );
     value
 }

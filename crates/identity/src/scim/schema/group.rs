@@ -10,7 +10,9 @@ pub(super) static GROUP: Schema = Schema {
 };
 
 const MEMBER: [Attribute; 3] = [
-    Attribute::text("value", "Id of the member").case_exact().immutable(),
+    Attribute::text("value", "Id of the member")
+        .case_exact()
+        .immutable(),
     Attribute::reference("$ref", &["User", "Group"], "Address of the member").immutable(),
     Attribute::text("type", "Kind of member")
         .canonical(&["User", "Group"])

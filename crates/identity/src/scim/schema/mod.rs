@@ -270,14 +270,23 @@ mod tests {
         fn check(attributes: &'static [Attribute]) {
             for (index, attribute) in attributes.iter().enumerate() {
                 let found = named(attributes, &attribute.name.to_uppercase()).unwrap();
-                assert!(std::ptr::eq(found, &raw const attributes[index]), "{}", attribute.name);
+                assert!(
+                    std::ptr::eq(found, &raw const attributes[index]),
+                    "{}",
+                    attribute.name
+                );
                 assert_eq!(attribute.parts.is_empty(), attribute.kind != Kind::Complex);
                 check(attribute.parts);
             }
         }
         for kind in [&USERS, &GROUPS] {
             check(kind.schema.attributes);
-            assert!(kind.schema.attributes.iter().all(|a| named(&COMMON, a.name).is_none()));
+            assert!(
+                kind.schema
+                    .attributes
+                    .iter()
+                    .all(|a| named(&COMMON, a.name).is_none())
+            );
         }
         check(user::ENTERPRISE.attributes);
         check(&COMMON);

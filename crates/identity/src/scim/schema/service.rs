@@ -31,9 +31,13 @@ const JUST_SUPPORTED: [Attribute; 1] = [SUPPORTED];
 
 const BULK: [Attribute; 3] = [
     SUPPORTED,
-    Attribute::new("maxOperations", Kind::Integer, "Most operations of one request")
-        .required()
-        .read_only(),
+    Attribute::new(
+        "maxOperations",
+        Kind::Integer,
+        "Most operations of one request",
+    )
+    .required()
+    .read_only(),
     Attribute::new("maxPayloadSize", Kind::Integer, "Largest request in bytes")
         .required()
         .read_only(),
@@ -47,9 +51,13 @@ const FILTER: [Attribute; 2] = [
 ];
 
 const AUTHENTICATION: [Attribute; 6] = [
-    Attribute::text("type", "Kind of authentication").required().read_only(),
+    Attribute::text("type", "Kind of authentication")
+        .required()
+        .read_only(),
     Attribute::text("name", "Name of it").required().read_only(),
-    Attribute::text("description", "What it is").required().read_only(),
+    Attribute::text("description", "What it is")
+        .required()
+        .read_only(),
     Attribute::reference("specUri", &["external"], "Where it is specified").read_only(),
     Attribute::reference("documentationUri", &["external"], "How to use it").read_only(),
     Attribute::boolean("primary", "Whether it is the preferred one").read_only(),
@@ -63,16 +71,26 @@ const CONFIG: [Attribute; 8] = [
     Attribute::complex("bulk", &BULK, "Many operations in one request")
         .required()
         .read_only(),
-    Attribute::complex("filter", &FILTER, "Filters").required().read_only(),
+    Attribute::complex("filter", &FILTER, "Filters")
+        .required()
+        .read_only(),
     Attribute::complex("changePassword", &JUST_SUPPORTED, "Changing passwords")
         .required()
         .read_only(),
-    Attribute::complex("sort", &JUST_SUPPORTED, "Sorting").required().read_only(),
-    Attribute::complex("etag", &JUST_SUPPORTED, "Versions").required().read_only(),
-    Attribute::complex("authenticationSchemes", &AUTHENTICATION, "How to authenticate")
-        .multi()
+    Attribute::complex("sort", &JUST_SUPPORTED, "Sorting")
         .required()
         .read_only(),
+    Attribute::complex("etag", &JUST_SUPPORTED, "Versions")
+        .required()
+        .read_only(),
+    Attribute::complex(
+        "authenticationSchemes",
+        &AUTHENTICATION,
+        "How to authenticate",
+    )
+    .multi()
+    .required()
+    .read_only(),
 ];
 
 const EXTENSION: [Attribute; 2] = [
@@ -86,7 +104,9 @@ const EXTENSION: [Attribute; 2] = [
 
 const RESOURCE_TYPE: [Attribute; 6] = [
     Attribute::text("id", "Name of the kind").read_only(),
-    Attribute::text("name", "Name of the kind").required().read_only(),
+    Attribute::text("name", "Name of the kind")
+        .required()
+        .read_only(),
     Attribute::text("description", "What it is").read_only(),
     Attribute::reference("endpoint", &["uri"], "Where the resources are")
         .required()
@@ -102,17 +122,31 @@ const RESOURCE_TYPE: [Attribute; 6] = [
 /// What describes an attribute, without the attribute's own parts.
 const fn description() -> [Attribute; 10] {
     [
-        Attribute::text("name", "Name").required().case_exact().read_only(),
+        Attribute::text("name", "Name")
+            .required()
+            .case_exact()
+            .read_only(),
         Attribute::text("type", "Type")
             .required()
             .canonical(&[
-                "string", "complex", "boolean", "decimal", "integer", "dateTime", "reference", "binary",
+                "string",
+                "complex",
+                "boolean",
+                "decimal",
+                "integer",
+                "dateTime",
+                "reference",
+                "binary",
             ])
             .read_only(),
-        Attribute::boolean("multiValued", "Whether there may be several").required().read_only(),
+        Attribute::boolean("multiValued", "Whether there may be several")
+            .required()
+            .read_only(),
         Attribute::text("description", "What it is").read_only(),
         Attribute::boolean("required", "Whether it must be there").read_only(),
-        Attribute::text("canonicalValues", "Usual values").multi().read_only(),
+        Attribute::text("canonicalValues", "Usual values")
+            .multi()
+            .read_only(),
         Attribute::boolean("caseExact", "Whether case matters").read_only(),
         Attribute::text("mutability", "Who may write it")
             .canonical(&["readOnly", "readWrite", "immutable", "writeOnly"])
@@ -129,7 +163,9 @@ const fn description() -> [Attribute; 10] {
 const DESCRIPTION: [Attribute; 10] = description();
 
 const SCHEMA: [Attribute; 4] = [
-    Attribute::text("id", "URN of the schema").required().read_only(),
+    Attribute::text("id", "URN of the schema")
+        .required()
+        .read_only(),
     Attribute::text("name", "Name of the schema").read_only(),
     Attribute::text("description", "What it is").read_only(),
     Attribute::complex("attributes", &DESCRIPTION, "The attributes")

@@ -41,8 +41,7 @@ const EMAIL: [Attribute; 4] = [
 const PHONE_NUMBER: [Attribute; 4] = [
     Attribute::text("value", "Phone number"),
     DISPLAY,
-    Attribute::text("type", TYPE)
-        .canonical(&["work", "home", "mobile", "fax", "pager", "other"]),
+    Attribute::text("type", TYPE).canonical(&["work", "home", "mobile", "fax", "pager", "other"]),
     PRIMARY,
 ];
 
@@ -73,7 +72,9 @@ const ADDRESS: [Attribute; 8] = [
 ];
 
 const MEMBERSHIP: [Attribute; 4] = [
-    Attribute::text("value", "Id of the group").case_exact().read_only(),
+    Attribute::text("value", "Id of the group")
+        .case_exact()
+        .read_only(),
     Attribute::reference("$ref", &["Group"], "Address of the group").read_only(),
     Attribute::text("display", "Name of the group").read_only(),
     Attribute::text("type", "How the person came into it")
