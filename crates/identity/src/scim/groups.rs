@@ -221,15 +221,14 @@ impl Scim {
             }
             None => None,
         };
-        let (total, groups) = if let Some(filter) = scan { self.scan_groups(&narrow, filter, query).await? } else {
-                let paging = Paging {
-                    after: None,
-                    offset: query.offset,
-                    limit: query.limit,
-               };
-                let total = self.people.count_groups(&narrow).await?;
-                (total, self.people.list_groups(&narrow, &paging).await?)
-            }
+        let (total, groups) = if let Some(filter) = scan {
+            self.scan_groups(&narrow, filter, query).await?
+        } else {
+            let total = self.people.count_groups(&narrow).await?;
+            (
+                total,
+                self.people.list_groups(&narrow, &query.paging()).await?,
+            )
         };
         let members = self
             .members_of_groups(&groups, query.view.shows(&GROUPS, MEMBERS))

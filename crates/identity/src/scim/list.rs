@@ -1,7 +1,7 @@
 //! Lists: what the client asks for, and how much of it the database can answer.
 
 use sekimori_domain::person::MemberId;
-use sekimori_store::{GroupQuery, UserQuery};
+use sekimori_store::{GroupQuery, Paging, UserQuery};
 use serde_json::{Map, Value, json};
 
 use super::body;
@@ -99,6 +99,15 @@ impl ListQuery {
             limit,
             view,
         })
+    }
+
+    /// The page, for the database.
+    pub(crate) fn paging(&self) -> Paging {
+        Paging {
+            after: None,
+            offset: self.offset,
+            limit: self.limit,
+        }
     }
 
     /// The answer.

@@ -40,14 +40,17 @@ impl Membership {
             }
             (None, Action::Remove) if step.value.is_null() => self.empty(),
             (None, Action::Remove) => self.leave(ids(&given_list(step)?)),
-            (Some(filter), Action::Remove) => { if let Some(ids) = named(filter) { self.leave(ids); } else {
+            (Some(filter), Action::Remove) => {
+                if let Some(ids) = named(filter) {
+                    self.leave(ids);
+                } else {
                     let now = self.now(before.unwrap_or_default());
                     let matching = now.into_iter().filter(|id| {
                         matches_value(filter, step.place.attribute, &member_value(id, ""))
                     });
                     self.leave(matching.collect::<Vec<_>>());
                 }
-            },
+            }
             (Some(_), Action::Add | Action::Replace) => {
                 return Err(ScimError::mutability("a member"));
             }

@@ -160,15 +160,14 @@ impl Scim {
             }
             None => None,
         };
-        let (total, users) = if let Some(filter) = scan { self.scan_users(&narrow, filter, query).await? } else {
-                let paging = Paging {
-                    after: None,
-                    offset: query.offset,
-                    limit: query.limit,
-               };
-                let total = self.people.count_users(&narrow).await?;
-                (total, self.people.list_users(&narrow, &paging).await?)
-            }
+        let (total, users) = if let Some(filter) = scan {
+            self.scan_users(&narrow, filter, query).await?
+        } else {
+            let total = self.people.count_users(&narrow).await?;
+            (
+                total,
+                self.people.list_users(&narrow, &query.paging()).await?,
+            )
         };
         let mut groups = self
             .groups_of_users(&users, query.view.shows(&USERS, "groups"))
