@@ -92,6 +92,45 @@ impl ScimError {
         Self::new(412, None, detail)
     }
 
+    /// The request is no request that SCIM knows.
+    pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::syntax(detail)
+    }
+
+    /// Nothing is served under that address.
+    pub fn nothing_here() -> Self {
+        Self::new(404, None, "there is nothing here")
+    }
+
+    /// Something is served there, but not by that method.
+    pub fn wrong_method() -> Self {
+        Self::new(405, None, "this address does not know that method")
+    }
+
+    /// A part of SCIM that this service leaves out.
+    pub fn not_implemented() -> Self {
+        Self::new(
+            501,
+            None,
+            "this is not supported: see ServiceProviderConfig",
+        )
+    }
+
+    /// The body is not of a media type that SCIM knows.
+    pub fn wrong_media_type() -> Self {
+        Self::new(415, None, "send application/scim+json")
+    }
+
+    /// The body is too large.
+    pub fn too_large() -> Self {
+        Self::new(413, None, "the body is too large")
+    }
+
+    /// We failed, half-way perhaps: the request is to be sent again.
+    pub fn unavailable() -> Self {
+        Self::new(503, None, "it could not be completed; try again later")
+    }
+
     /// The message on the wire.
     pub fn body(&self) -> Value {
         let mut body = json!({

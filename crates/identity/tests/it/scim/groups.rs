@@ -111,7 +111,7 @@ async fn the_record_names_who_joined_and_left() {
     assert_eq!(change.revoke, []);
     let expected = json!({
         "policy_name": "営業", "added": 1, "added_members": [b], "removed": 1, "removed_members": [a],
-        "unknown_members": 1, "renamed_from": "営業",
+        "unknown_members": 2, "renamed_from": "営業",
     });
     let detail: serde_json::Map<_, _> = change
         .detail
