@@ -95,7 +95,7 @@ impl World {
     /// Sends operations for a person.
     pub(crate) async fn patch(&self, id: &str, operations: Value) -> Result<Answer, ScimError> {
         let (view, none) = (View::default(), Preconditions::default());
-        let body = bytes(&patch(operations));
+        let body = bytes(&patch(&operations));
         self.scim
             .patch_user(&self.entra, id, &body, &view, &none)
             .await
@@ -123,7 +123,7 @@ impl World {
         operations: Value,
     ) -> Result<Answer, ScimError> {
         let (view, none) = (View::default(), Preconditions::default());
-        let body = bytes(&patch(operations));
+        let body = bytes(&patch(&operations));
         self.scim
             .patch_group(&self.entra, id, &body, &view, &none)
             .await
@@ -153,7 +153,7 @@ pub(crate) fn bytes(body: &Value) -> Vec<u8> {
     serde_json::to_vec(body).unwrap()
 }
 
-pub(crate) fn patch(operations: Value) -> Value {
+pub(crate) fn patch(operations: &Value) -> Value {
     json!({"schemas": [PATCH_SCHEMA], "Operations": operations})
 }
 

@@ -1,5 +1,6 @@
 //! PATCH: every operation on every kind of path, and what Entra and Okta make of it.
 
+use sekimori_identity::scim::{Preconditions, View};
 use serde_json::{Value, json};
 
 use super::{ENTERPRISE, World, error, id_of};
@@ -262,10 +263,10 @@ async fn what_is_wrong_changes_nothing() {
     for body in [
         json!({}),
         json!({"Operations": [good]}),
-        super::patch(json!([])),
-        super::patch(json!({})),
+        super::patch(&json!([])),
+        super::patch(&json!({})),
     ] {
-        let (view, none) = (Default::default(), Default::default());
+        let (view, none) = (View::default(), Preconditions::default());
         let result = world
             .scim
             .patch_user(&world.entra, id, &super::bytes(&body), &view, &none)

@@ -120,7 +120,7 @@ async fn identity_providers_see_their_own_people_only() {
         (404, "")
     );
     let operations = json!([{"op": "replace", "path": "active", "value": false}]);
-    let body = bytes(&super::patch(operations));
+    let body = bytes(&super::patch(&operations));
     assert_eq!(
         error(world.scim.patch_user(&okta, id, &body, &view, &none).await),
         (404, "")
@@ -166,7 +166,7 @@ async fn versions_guard_against_lost_changes() {
     };
     let rename = |name: &str| {
         bytes(&super::patch(
-            json!([{"op": "replace", "path": "title", "value": name}]),
+            &json!([{"op": "replace", "path": "title", "value": name}]),
         ))
     };
     for (etag, name) in [
