@@ -126,6 +126,15 @@ pub enum EventKind {
     /// A service account or key was created or revoked.
     #[serde(rename = "service_account.change")]
     ServiceAccountChange,
+    /// A person was provisioned, changed, deactivated or deleted.
+    #[serde(rename = "user.change")]
+    UserChange,
+    /// A group was provisioned, changed or deleted, or its members changed.
+    #[serde(rename = "group.change")]
+    GroupChange,
+    /// A SCIM token was created or revoked.
+    #[serde(rename = "scim_token.change")]
+    ScimTokenChange,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -142,7 +151,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -159,6 +168,9 @@ impl EventKind {
         Self::ToolDefinitionChange,
         Self::PolicyChange,
         Self::ServiceAccountChange,
+        Self::UserChange,
+        Self::GroupChange,
+        Self::ScimTokenChange,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -184,6 +196,9 @@ impl EventKind {
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",
+            Self::UserChange => "user.change",
+            Self::GroupChange => "group.change",
+            Self::ScimTokenChange => "scim_token.change",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

@@ -136,9 +136,9 @@ pub(crate) async fn invoke(
             if let Some(state) = state {
                 invocation.request.rest.set_str("requestState", &state);
             }
-            start(warrant, &invocation)
+            start(warrant, &mut invocation)
         }
-        None => start(warrant, &invocation),
+        None => start(warrant, &mut invocation),
     };
     run(gateway, &call, exchange, &mut invocation).await
 }
@@ -170,7 +170,9 @@ struct Call {
     arguments: Digest,
 }
 
-fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
+fn start(warrant: Warrant, invocation: &mut Invocation<'_>) -> Exchange {
+    // Nobody needs them here any more.
+    let mut rest = std::mem::take(&mut invocation.request.rest);
     let request = &invocation.request;
     let entry = &invocation.resolved.entry;
     let questions = if invocation.port.can_ask() {
@@ -178,14 +180,6 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
     } else {
         Questions::Passthrough
     };
-    let mut capabilities = request.client.capabilities.clone();
-    if !entry.connector.allow_sampling {
-        capabilities.remove("sampling");
-    }
-    if !entry.connector.allow_roots {
-        capabilities.remove("roots");
-    }
-    let mut rest = request.rest.clone();
     if let Some(token) = &request.client.progress_token {
         rest.edit_meta(|members| members.set(meta::PROGRESS_TOKEN, token.clone()));
     }
@@ -200,7 +194,7 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
         era: request.client.era,
         task_support,
         rest,
-        client_capabilities: Some(capabilities.to_raw()),
+        client_capabilities: Some(request.client.capabilities.to_raw()),
         log_level: request.client.log_level.clone(),
         progress: request.client.progress_token.is_some(),
         questions,
