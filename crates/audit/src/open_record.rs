@@ -2,7 +2,8 @@
 //!
 //! [`OpenRecord`] collects what becomes known, writes the intent before anything leaves the building, and
 //! is closed before anybody gets an answer (AUDIT-3). However a call ends, exactly one closing record is
-//! left: dropping an open record, as a panic or a cancelled task does, closes it as well.
+//! left: dropping an open record, as a panic or a cancelled task does, closes it as well. The one exception
+//! is what was turned away at the door too often to be told one by one ([`OpenRecord::forgo`]).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -216,6 +217,15 @@ impl OpenRecord {
         Ok(self.desk.writer.settled(appending).await?)
     }
 
+    /// Leaves no record of its own, because another one tells of it: for what anybody can cause in any number.
+    /// Something that may have reached an upstream keeps its record all the same.
+    pub fn forgo(self) {
+        let mut state = self.state();
+        if state.intent == Intent::Absent {
+            state.closed = true;
+        }
+    }
+
     /// The closing record. One that is too large or not canonical is written without its free parts: that
     /// a call happened must not depend on what was noted about it.
     fn closing(&self) -> Result<Outgoing, JournalError> {
@@ -233,14 +243,14 @@ impl OpenRecord {
     }
 
     fn written(&self, phase: Phase) -> Record {
-        let draft = self.state().draft.clone();
-        Record {
-            id: self.desk.ids.next(),
-            outcome: draft.outcome.clone().filter(|_| phase != Phase::Intent),
-            phase,
-            time: self.desk.clock.now(),
-            ..draft
+        let mut record = self.state().draft.clone();
+        record.id = self.desk.ids.next();
+        record.phase = phase;
+        record.time = self.desk.clock.now();
+        if phase == Phase::Intent {
+            record.outcome = None;
         }
+        record
     }
 
     fn elapsed(&self) -> Duration {

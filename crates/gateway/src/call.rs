@@ -30,7 +30,9 @@ pub async fn call(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
         correlation = %request.head.correlation,
     );
     let started = gateway.clock.monotonic();
-    let reply = recorded(gateway, request, port).instrument(span).await;
+    // On the heap: it is large, and what is around it would copy it.
+    let road = Box::pin(recorded(gateway, request, port));
+    let reply = road.instrument(span).await;
     telemetry::measure(
         method,
         &reply,
@@ -44,8 +46,15 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
         Ok(record) => record,
         Err(refusal) => return CallReply::refused(refusal), // no record, no call
     };
-    let outcome = admit(gateway, &mut record, request, port).await;
-    reply::note(&mut record, &outcome);
+    let admitted = gateway.until_cut_off(admit(gateway, &mut record, request, port));
+    let outcome = match admitted.await {
+        Some(outcome) => {
+            reply::note(&mut record, &outcome);
+            reply::doubt(gateway, &outcome);
+            outcome
+        }
+        None => Err(record.cut_off()),
+    };
     match record.close().await {
         Ok(()) => reply::from(outcome),
         Err(refusal) => CallReply::refused(refusal), // not recorded, not answered

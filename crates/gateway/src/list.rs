@@ -6,18 +6,23 @@ use std::sync::Arc;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::TargetKind;
 use sekimori_domain::ids::ConnectorName;
-use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::record::{CallerNote, EventKind, OutcomeStatus};
 use sekimori_domain::refusal::Refusal;
 use sekimori_mcp::names;
 use sekimori_mcp::raw_object::RawObject;
+use sekimori_mcp::revision::{Era, Revision};
+use sekimori_mcp::tasks::with_optional_support;
 use sekimori_mcp::uris::UriRewriter;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::Gateway;
 use crate::catalog::listing::read_only_target;
 use crate::catalog::{Entry, ServerInfo};
 use crate::request::{Endpoint, Head};
+use crate::stage::record::CallRecord;
 use crate::stage::{authenticate, record};
+use crate::turned_away;
 
 /// What can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,28 +59,44 @@ pub struct Listing {
 }
 
 /// Lists what `head`'s caller may use at its endpoint (AUTHZ-1).
-pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<Listing, Refusal> {
+pub async fn list(
+    gateway: &Gateway,
+    head: &Head,
+    kind: ListKind,
+    era: Era,
+) -> Result<Listing, Refusal> {
     let mut record = record::open(gateway, EventKind::CatalogList, head)?;
     record.detail("list", kind.method().into());
-    let listed = match authenticate::authenticate(gateway, &mut record, head).await {
-        Ok(caller) => {
-            gateway.catalog.first_listings(&head.endpoint).await;
-            Ok(Listing {
-                items: visible(gateway, &caller, &head.endpoint, kind),
-                caller,
-            })
-        }
-        Err(refusal) => Err(refusal),
-    };
-    match &listed {
-        Ok(listing) => {
+    let listing = listed(gateway, &mut record, head, kind, era);
+    let listed = match gateway.until_cut_off(listing).await {
+        Some(Ok(listing)) => {
             record.detail("items", listing.items.len().into());
             record.ended(OutcomeStatus::Success);
+            Ok(listing)
         }
-        Err(refusal) => record.refused(refusal),
-    }
+        Some(Err(refusal)) => {
+            record.refused(&refusal);
+            Err(refusal)
+        }
+        None => Err(record.cut_off()),
+    };
     record.close().await?;
     listed
+}
+
+async fn listed(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    head: &Head,
+    kind: ListKind,
+    era: Era,
+) -> Result<Listing, Refusal> {
+    let caller = authenticate::authenticate(gateway, record, head).await?;
+    gateway.catalog.first_listings(&head.endpoint).await;
+    Ok(Listing {
+        items: visible(gateway, &caller, &head.endpoint, kind, era),
+        caller,
+    })
 }
 
 /// Authenticates for requests that neither call nor list: `initialize`, `server/discover`, `ping`,
@@ -87,30 +108,69 @@ pub async fn open(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal
             Ok(caller)
         }
         Err(refusal) => {
-            let mut record = record::open(gateway, EventKind::AuthenticationFailure, head)?;
-            record.refused(&refusal);
-            record.close().await?;
+            let event = EventKind::AuthenticationFailure;
+            turned_away::note(gateway, event, head, None, &refusal).await?;
             Err(refusal)
         }
     }
 }
 
-/// Records that a session of a legacy revision was opened or closed.
-pub async fn note_session(
+/// Records that `session` of a legacy revision was opened or closed, and why it was closed.
+pub(crate) async fn note_session(
     gateway: &Gateway,
     head: &Head,
-    caller: &Caller,
+    session: Uuid,
+    caller: CallerNote,
     event: EventKind,
+    why: Option<&'static str>,
 ) -> Result<(), Refusal> {
     let mut record = record::open(gateway, event, head)?;
-    record.caller(caller, head.claimed_client.as_deref());
+    record.caller_note(caller);
+    record.detail("session", session.to_string().into());
+    if let Some(why) = why {
+        record.detail("why", why.into());
+    }
     record.ended(OutcomeStatus::Success);
     record.close().await
 }
 
-/// What the gate says of itself at an endpoint.
-pub fn server_info(gateway: &Gateway, endpoint: &Endpoint) -> ServerInfo {
-    gateway.catalog.server_info(endpoint)
+/// The tasks of `head`'s caller that were made at its endpoint through this node, oldest first. Their states
+/// are asked for one by one, by the road.
+pub(crate) async fn own_tasks(gateway: &Gateway, head: &Head) -> Result<OwnTasks, Refusal> {
+    let mut record = record::open(gateway, EventKind::CatalogList, head)?;
+    record.detail("list", "tasks/list".into());
+    let listed = authenticate::authenticate(gateway, &mut record, head).await;
+    let listed = listed.map(|caller| {
+        let mut known = gateway.state.tasks.of(&caller.principal.id);
+        if let Endpoint::Connector(name) = &head.endpoint {
+            known.retain(|known| known.connector == *name);
+        }
+        let ids = known.into_iter().map(|known| known.sealed).collect();
+        OwnTasks { ids, caller }
+    });
+    match &listed {
+        Ok(own) => {
+            record.detail("items", own.ids.len().into());
+            record.ended(OutcomeStatus::Success);
+        }
+        Err(refusal) => record.refused(refusal),
+    }
+    record.close().await?;
+    listed
+}
+
+/// Somebody's tasks.
+#[derive(Debug)]
+pub(crate) struct OwnTasks {
+    /// Their sealed ids.
+    pub(crate) ids: Vec<String>,
+    /// Whose they are.
+    pub(crate) caller: Arc<Caller>,
+}
+
+/// What the gate says of itself at an endpoint, in a revision.
+pub fn server_info(gateway: &Gateway, endpoint: &Endpoint, revision: Revision) -> ServerInfo {
+    gateway.catalog.server_info(endpoint, revision)
 }
 
 fn visible(
@@ -118,11 +178,12 @@ fn visible(
     caller: &Arc<Caller>,
     endpoint: &Endpoint,
     kind: ListKind,
+    era: Era,
 ) -> Vec<Box<RawValue>> {
     let aggregate = *endpoint == Endpoint::All;
     let entries = gateway.catalog.behind(endpoint);
     match kind {
-        ListKind::Tools => visible_tools(gateway, caller, &entries, aggregate),
+        ListKind::Tools => visible_tools(gateway, caller, &entries, aggregate, era),
         ListKind::Resources | ListKind::ResourceTemplates | ListKind::Prompts => {
             visible_others(gateway, caller, &entries, kind, aggregate)
         }
@@ -134,23 +195,41 @@ fn visible_tools(
     caller: &Arc<Caller>,
     entries: &[Arc<Entry>],
     aggregate: bool,
+    era: Era,
 ) -> Vec<Box<RawValue>> {
-    let listings: Vec<_> = entries.iter().map(|entry| entry.listing()).collect();
+    let listings: Vec<_> = entries
+        .iter()
+        // Until 2025-11-25 the client asks for tasks, and must know where it may.
+        .map(|entry| {
+            (
+                entry.listing(),
+                era == Era::Legacy && entry.decides_on_tasks(),
+            )
+        })
+        .collect();
     let known: Vec<_> = listings
         .iter()
-        .flat_map(|listing| listing.tools.values())
+        .flat_map(|(listing, tasks)| listing.tools.values().map(move |known| (known, *tasks)))
         .collect();
-    let tools: Vec<_> = known.iter().map(|known| Arc::clone(&known.tool)).collect();
+    let tools: Vec<_> = known
+        .iter()
+        .map(|(known, _)| Arc::clone(&known.tool))
+        .collect();
     let allowed = gateway.policy.visible(caller, &tools, gateway.clock.now());
     known
         .iter()
         .zip(allowed)
         .filter(|(_, allowed)| *allowed)
-        .map(|(known, _)| {
-            if aggregate {
+        .map(|((known, tasks), _)| {
+            let definition = if aggregate {
                 known.public_definition()
             } else {
                 known.definition.raw.clone()
+            };
+            if *tasks {
+                with_optional_support(&definition)
+            } else {
+                definition
             }
         })
         .collect()

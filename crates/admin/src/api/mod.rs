@@ -22,6 +22,7 @@ mod grants;
 mod list;
 mod me;
 mod people;
+mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod version;
@@ -50,19 +51,19 @@ const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
 pub(crate) enum Problems {
     /// The request is malformed.
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] problem::Body<'static>),
+    Malformed(problem::Body<'static>),
     /// No credential, or one that is not accepted.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(#[to_schema] problem::Body<'static>),
+    Unauthenticated(problem::Body<'static>),
     /// The caller may not do this.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] problem::Body<'static>),
+    Forbidden(problem::Body<'static>),
     /// What the request says breaks a rule.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] problem::Body<'static>),
+    Invalid(problem::Body<'static>),
     /// The gate, its database or its journal cannot do it now.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] problem::Body<'static>),
+    Unavailable(problem::Body<'static>),
 }
 
 /// What the document says beside the operations.
@@ -73,8 +74,10 @@ pub(crate) enum Problems {
         (name = "people", description = "People and groups, as the identity provider tells of them"),
         (name = "sessions", description = "Sessions of people in browsers"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
+        (name = "scim tokens", description = "Credentials with which identity providers provision people"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
     ),
+    components(schemas(problem::Body, problem::Flaw)),
     modifiers(&Credentials),
 )]
 struct Frame;
@@ -113,6 +116,8 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(sessions::get_session, sessions::revoke_session))
         .routes(routes!(grants::list_grants))
         .routes(routes!(grants::get_grant, grants::revoke_grant))
+        .routes(routes!(scim_tokens::list_tokens, scim_tokens::create_token))
+        .routes(routes!(scim_tokens::revoke_token))
         .routes(routes!(
             service_accounts::list_accounts,
             service_accounts::create_account

@@ -7,6 +7,7 @@ use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{PrincipalId, SessionId};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
+use sekimori_identity::scim::{NewScimToken, create_scim_token};
 use sekimori_store::{BrowserSession, SessionProof};
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ pub(crate) struct World {
     session: SessionId,
     grant: String,
     key: String,
+    scim_token: String,
     end: String,
 }
 
@@ -76,6 +78,16 @@ impl World {
         };
         let oauth = control.store.oauth();
         oauth.create_grant(&grant, None, None).await.unwrap();
+        let scim = NewScimToken {
+            provider: "entra".to_owned(),
+            networks: Vec::new(),
+            created_by: "admin:test".to_owned(),
+            expires_at: later,
+        };
+        let tokens = control.store.scim_tokens();
+        let scim = create_scim_token(&*tokens, &*control.clock, &*control.random, scim)
+            .await
+            .unwrap();
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
         Self {
@@ -83,6 +95,7 @@ impl World {
             session,
             grant: grant.id,
             key,
+            scim_token: scim.token.id,
             end: later.to_string(),
         }
     }
@@ -96,6 +109,7 @@ impl World {
             "expires_at": self.end,
         });
         let key = json!({"expires_at": self.end});
+        let scim = json!({"provider": "entra", "expires_at": self.end});
         BTreeMap::from([
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
             (
@@ -113,6 +127,14 @@ impl World {
             (
                 "revokeServiceKey",
                 (format!("{accounts}/batch/keys/{}", self.key), None),
+            ),
+            (
+                "createScimToken",
+                ("/api/v1/scim-tokens".to_owned(), Some(scim)),
+            ),
+            (
+                "revokeScimToken",
+                (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
             ),
             (
                 "revokeSession",

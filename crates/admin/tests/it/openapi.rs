@@ -100,6 +100,30 @@ fn every_operation_says_what_it_is_and_how_it_is_guarded() {
     }
 }
 
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(to)) = members.get("$ref") {
+                    found.insert(to.clone());
+                }
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document = serde_json::to_value(sekimori_admin::document()).unwrap();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.contains("#/components/schemas/Problem"));
+    for to in found {
+        let pointer = to.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{to}");
+    }
+}
+
 #[tokio::test]
 async fn strangers_are_told_to_authenticate() {
     let plane = Plane::start().await;

@@ -9,15 +9,18 @@ pub mod refresh;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use sekimori_domain::Timestamp;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_mcp::names::PublicName;
 use sekimori_mcp::raw_object::{RawObject, raw_json};
-use sekimori_mcp::{names, uris};
+use sekimori_mcp::revision::{Era, Revision};
+use sekimori_mcp::{names, tasks, uris};
 use sekimori_upstream::exchange::UpstreamError;
 use sekimori_upstream::{Discovery, Upstream};
 use serde_json::json;
@@ -47,11 +50,15 @@ impl fmt::Debug for Catalog {
 pub struct Entry {
     /// As configured.
     pub connector: Arc<Connector>,
+    /// Grows with every change of the connector, also one that was taken back.
+    pub revision: u64,
     /// The client that calls it.
     pub upstream: Arc<Upstream>,
     listing: ArcSwap<Listing>,
     state: ArcSwap<EntryState>,
     refreshing: Mutex<()>,
+    /// Whether something says that the listing is no longer true.
+    stale: AtomicBool,
 }
 
 impl fmt::Debug for Entry {
@@ -69,6 +76,8 @@ pub struct EntryState {
     pub discovery: Option<Discovery>,
     /// When it was last listed (monotonic); `None` if never.
     pub listed_at: Option<Duration>,
+    /// The same as time of day; `None` if it could not be listed.
+    pub seen_at: Option<Timestamp>,
     /// Why it could not be listed last time.
     pub problem: Option<UpstreamError>,
 }
@@ -79,9 +88,23 @@ impl Entry {
         self.listing.load_full()
     }
 
+    /// Says that the listing may no longer be true: it is soon made again.
+    pub(crate) fn doubt(&self) {
+        self.stale.store(true, Ordering::Relaxed);
+    }
+
     /// How the last listing went.
     pub fn state(&self) -> Arc<EntryState> {
         self.state.load_full()
+    }
+
+    /// Whether calls may become tasks as the upstream decides: since 2026-07-28, where it has the extension.
+    pub fn decides_on_tasks(&self) -> bool {
+        let state = self.state.load();
+        state.discovery.as_ref().is_some_and(|discovery| {
+            discovery.revision.era() == Era::Modern
+                && tasks::declared(&RawObject::from_raw_or_empty(Some(&discovery.capabilities)))
+        })
     }
 }
 
@@ -102,6 +125,13 @@ pub enum CatalogChange {
     Prompts {
         /// Which.
         connector: ConnectorName,
+    },
+    /// The state of a task.
+    Task {
+        /// Which connector.
+        connector: ConnectorName,
+        /// Id as the upstream has it.
+        id: String,
     },
     /// The content of a resource.
     ResourceUpdated {
@@ -245,20 +275,32 @@ impl Catalog {
 }
 
 impl Catalog {
-    /// What the gate says of itself at an endpoint: what any connector behind it offers, as far as the
-    /// gate honours it.
-    pub fn server_info(&self, endpoint: &Endpoint) -> ServerInfo {
+    /// What the gate says of itself at an endpoint, in a revision: what any connector behind it offers, as
+    /// far as the gate honours it.
+    pub fn server_info(&self, endpoint: &Endpoint, revision: Revision) -> ServerInfo {
         let entries = self.behind(endpoint);
         let mut capabilities = RawObject::new();
+        let mut has_tasks = false;
         for entry in &entries {
             let state = entry.state();
             let Some(discovery) = &state.discovery else {
                 continue;
             };
-            let offered = RawObject::from_raw_or_empty(Some(&discovery.capabilities));
+            let mut offered = RawObject::from_raw_or_empty(Some(&discovery.capabilities));
+            has_tasks |= match discovery.revision.era() {
+                Era::Modern => tasks::declared(&offered),
+                Era::Legacy => tasks::offered_by_legacy(&offered),
+            };
+            tasks::undeclare(&mut offered);
             for (name, value) in offered.iter() {
                 merge_capability(&mut capabilities, &name, value);
             }
+        }
+        // The gate translates, so each client is told in its own words.
+        if has_tasks && revision.era() == Era::Modern {
+            tasks::declare(&mut capabilities);
+        } else if has_tasks && revision >= Revision::V20251125 {
+            tasks::declare_legacy(&mut capabilities);
         }
         if let (Endpoint::Connector(_), Some(entry)) = (endpoint, entries.first()) {
             ServerInfo {

@@ -2,7 +2,7 @@
 
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_mcp::raw_object::{RawObject, raw_array, raw_json};
-use sekimori_mcp::revision::{Era, code, meta};
+use sekimori_mcp::revision::{Era, Revision, code, meta};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Face;
 use super::reply::Done;
+use super::turned_away::noted;
 use crate::list::{self, ListKind, Listing};
 use crate::request::{Endpoint, Head};
 use crate::seal::Purpose;
@@ -40,22 +41,26 @@ pub(super) async fn list(
     era: Era,
 ) -> Done {
     // Listing first: right after the start it waits until it is known what is offered.
-    match list::list(&face.gateway, head, kind).await {
-        Ok(_) if !offers(face, &head.endpoint, kind) => Done::rejected(
-            code::METHOD_NOT_FOUND,
-            "nothing of this kind is offered here",
-        ),
-        Ok(listing) => match page(face, head, kind, params, &listing) {
-            Ok(page) => Done::result(write(face, kind, page, era)),
-            Err(refusal) => Done::refused(&refusal, &head.correlation),
-        },
+    match list::list(&face.gateway, head, kind, era).await {
+        Ok(listing) => {
+            let done = if offers(face, &head.endpoint, kind) {
+                match page(face, head, kind, params, &listing) {
+                    Ok(page) => Done::result(write(face, kind, page, era)),
+                    Err(refusal) => Done::turned_away(&refusal, &head.correlation),
+                }
+            } else {
+                let why = "nothing of this kind is offered here";
+                Done::rejected(code::METHOD_NOT_FOUND, why)
+            };
+            noted(face, head, Some(&listing.caller), done).await
+        }
         Err(refusal) => Done::refused(&refusal, &head.correlation),
     }
 }
 
 /// Whether the endpoint declares this kind at all; what it does not declare is an unknown method.
 fn offers(face: &Face, endpoint: &Endpoint, kind: ListKind) -> bool {
-    let capabilities = list::server_info(&face.gateway, endpoint).capabilities;
+    let capabilities = list::server_info(&face.gateway, endpoint, Revision::NEWEST).capabilities;
     capabilities.contains(match kind {
         ListKind::Tools => "tools",
         ListKind::Resources | ListKind::ResourceTemplates => "resources",

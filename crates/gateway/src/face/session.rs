@@ -8,15 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sekimori_domain::caller::Source;
 use sekimori_domain::ids::PrincipalId;
+use sekimori_domain::record::CallerNote;
 use sekimori_mcp::envelope::{Id, Reply};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{self, Revision, code};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::outlet::Outlet;
 use super::port::severity;
+use super::tasks::{Heard, TaskKey};
 use super::under_way::UnderWay;
 use crate::request::Endpoint;
 
@@ -32,6 +36,10 @@ const SUBSCRIPTIONS_MAX: usize = 1_000;
 pub(super) struct Agreement {
     /// Who opened it; nobody else may use it.
     pub(super) owner: PrincipalId,
+    /// The same, as records tell it.
+    pub(super) opened_by: CallerNote,
+    /// From where.
+    pub(super) source: Source,
     /// Where.
     pub(super) endpoint: Endpoint,
     /// The revision agreed.
@@ -47,6 +55,8 @@ pub(super) struct Agreement {
 pub(super) struct Session {
     /// Unguessable; empty for a local process, which is its own session.
     pub(super) id: String,
+    /// Its name in records, which is no secret.
+    pub(super) number: Uuid,
     /// What was agreed at its start.
     pub(super) agreed: Agreement,
     /// Cancelled when it ends.
@@ -67,13 +77,16 @@ struct State {
     /// The stream for what belongs to no request, once the client asked for it.
     standalone: Option<u64>,
     subscribed: BTreeSet<String>,
+    /// Tasks that were made in it.
+    tasks: Heard,
 }
 
 impl Session {
     /// A session that is used at `now` (monotonic).
-    pub(super) fn new(id: String, agreed: Agreement, now: Duration) -> Arc<Self> {
+    pub(super) fn new(id: String, number: Uuid, agreed: Agreement, now: Duration) -> Arc<Self> {
         Arc::new(Self {
             id,
+            number,
             agreed,
             ended: CancellationToken::new(),
             under_way: Arc::default(),
@@ -217,19 +230,41 @@ impl Session {
         (number, outlet, true)
     }
 
-    /// Notes a subscription; `false` if there are too many.
+    /// Whether one more subscription would be too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().subscribed.len() >= SUBSCRIPTIONS_MAX
+    }
+
+    /// Notes a subscription; `false` if it is known.
     pub(super) fn subscribe(&self, uri: &str) -> bool {
-        let mut state = self.lock();
-        if state.subscribed.len() >= SUBSCRIPTIONS_MAX && !state.subscribed.contains(uri) {
-            return false;
-        }
-        state.subscribed.insert(uri.to_owned());
-        true
+        self.lock().subscribed.insert(uri.to_owned())
     }
 
     /// Forgets a subscription; `false` if there was none.
     pub(super) fn unsubscribe(&self, uri: &str) -> bool {
         self.lock().subscribed.remove(uri)
+    }
+
+    /// Notes a task that was made in it; `false` if it is known, or there are too many.
+    pub(super) fn hear(&self, key: TaskKey, id: &str) -> bool {
+        self.lock().tasks.add(key, id)
+    }
+
+    /// The client's id of a task that was made in it.
+    pub(super) fn task(&self, key: &TaskKey) -> Option<String> {
+        self.lock().tasks.id(key).map(str::to_owned)
+    }
+
+    /// Forgets a task; `false` if there was none.
+    pub(super) fn forget_task(&self, key: &TaskKey) -> bool {
+        self.lock().tasks.remove(key)
+    }
+
+    /// Everything that it wanted to hear of, which it forgets.
+    pub(super) fn take_heard(&self) -> (BTreeSet<String>, Heard) {
+        let mut state = self.lock();
+        let subscribed = std::mem::take(&mut state.subscribed);
+        (subscribed, std::mem::take(&mut state.tasks))
     }
 
     /// Whether the client is subscribed to a resource.
@@ -271,10 +306,16 @@ impl Drop for Pending {
     }
 }
 
+/// Why sessions end that nobody told to.
+const IDLE: &str = "it was not used for too long";
+const EVICTED: &str = "its owner opened too many others";
+
 /// All sessions of this node.
 #[derive(Debug)]
 pub(super) struct Sessions {
     table: Mutex<BTreeMap<String, Arc<Session>>>,
+    /// Sessions that ended without being told to, and why; waiting for their records.
+    ended: Mutex<Vec<(Arc<Session>, &'static str)>>,
     all_max: usize,
     per_principal_max: usize,
     idle: Duration,
@@ -294,6 +335,7 @@ impl Sessions {
     pub(super) fn new(all_max: usize, per_principal_max: usize, idle: Duration) -> Self {
         Self {
             table: Mutex::default(),
+            ended: Mutex::default(),
             all_max,
             per_principal_max,
             idle,
@@ -330,16 +372,31 @@ impl Sessions {
         table.insert(session.id.clone(), session);
         drop(table);
         if let Some(evicted) = evicted {
-            evicted.end();
+            self.over(evicted, EVICTED);
         }
         Ok(())
+    }
+
+    /// Ends a session that nobody told to end.
+    fn over(&self, session: Arc<Session>, why: &'static str) {
+        session.end();
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push((session, why));
+    }
+
+    /// The sessions that ended without being told to, and why; each once.
+    pub(super) fn take_ended(&self) -> Vec<(Arc<Session>, &'static str)> {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut ended)
     }
 
     /// The session `id`, used now; `None` if it is unknown or has ended.
     pub(super) fn find(&self, id: &str, now: Duration) -> Option<Arc<Session>> {
         let session = self.lock().get(id).cloned()?;
         if session.is_idle(now, self.idle) {
-            self.remove(id);
+            if self.lock().remove(id).is_some() {
+                self.over(session, IDLE);
+            }
             return None;
         }
         session.touch(now);
@@ -366,7 +423,7 @@ impl Sessions {
             !idle
         });
         for session in ended {
-            session.end();
+            self.over(session, IDLE);
         }
     }
 
@@ -383,22 +440,38 @@ mod tests {
 
     use super::*;
 
-    const IDLE: Duration = Duration::from_mins(30);
+    const UNUSED_MAX: Duration = Duration::from_mins(30);
 
     fn session(id: &str, owner: &str, now: Duration) -> Arc<Session> {
         let agreed = Agreement {
             owner: PrincipalId::new(owner).unwrap(),
+            opened_by: CallerNote {
+                client: "c".into(),
+                client_claimed: None,
+                groups: Vec::new(),
+                id: owner.into(),
+                ip: None,
+                kind: "user".into(),
+                method: "test".into(),
+                mfa: false,
+                name: owner.into(),
+                user_agent: None,
+            },
+            source: Source {
+                ip: None,
+                user_agent: None,
+            },
             endpoint: Endpoint::All,
             revision: Revision::V20251125,
             capabilities: RawObject::new(),
             claimed_client: None,
         };
-        Session::new(id.to_owned(), agreed, now)
+        Session::new(id.to_owned(), Uuid::nil(), agreed, now)
     }
 
     #[test]
     fn an_unused_session_ends() {
-        let sessions = Sessions::new(10, 10, IDLE);
+        let sessions = Sessions::new(10, 10, UNUSED_MAX);
         let one = session("one", "user:a", Duration::ZERO);
         sessions.add(Arc::clone(&one), Duration::ZERO).unwrap();
         let later = Duration::from_mins(29);
@@ -412,24 +485,27 @@ mod tests {
         assert!(sessions.find("one", much_later).is_none());
         assert!(one.ended.is_cancelled());
         assert_eq!(sessions.count(), 0);
+        let ended = sessions.take_ended();
+        assert_eq!(ended.len(), 1, "told once: {ended:?}");
+        assert!(sessions.take_ended().is_empty());
     }
 
     #[test]
     fn a_session_with_a_long_call_is_in_use() {
-        let sessions = Sessions::new(10, 10, IDLE);
+        let sessions = Sessions::new(10, 10, UNUSED_MAX);
         let one = session("one", "user:a", Duration::ZERO);
         sessions.add(Arc::clone(&one), Duration::ZERO).unwrap();
         let call = one.under_way.begin(&Id::number(1), &one.ended).unwrap();
-        sessions.sweep(IDLE * 2);
+        sessions.sweep(UNUSED_MAX * 2);
         assert_eq!(sessions.count(), 1);
         drop(call);
-        sessions.sweep(IDLE * 2);
+        sessions.sweep(UNUSED_MAX * 2);
         assert_eq!(sessions.count(), 0);
     }
 
     #[test]
     fn the_number_of_sessions_is_bounded() {
-        let sessions = Sessions::new(3, 2, IDLE);
+        let sessions = Sessions::new(3, 2, UNUSED_MAX);
         let at = Duration::from_secs;
         sessions.add(session("a1", "user:a", at(1)), at(1)).unwrap();
         sessions.add(session("a2", "user:a", at(2)), at(2)).unwrap();

@@ -4,4 +4,6 @@ mod aggregate;
 mod http;
 mod legacy;
 mod modern;
+mod records;
 mod stdio;
+mod tasks;
