@@ -77,7 +77,7 @@ pub(crate) enum Problems {
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
     ),
-    components(schemas(problem::Body, problem::Flaw)),
+    components(schemas(problem::Body<'static>, problem::Flaw)),
     modifiers(&Credentials),
 )]
 struct Frame;
