@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_identity::{Authenticator, PublicUrl, Random};
@@ -46,6 +47,8 @@ pub struct Settings {
     pub allowed_hosts: Arc<[String]>,
     /// Web origins whose pages may call, besides the gate's own.
     pub allowed_origins: Arc<[String]>,
+    /// Reverse proxies whose word on the client's address is taken.
+    pub trusted_proxies: Arc<[IpNet]>,
 }
 
 impl Settings {

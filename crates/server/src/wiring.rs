@@ -361,6 +361,7 @@ fn open_control(installation: &Installation, gateway: &Gateway) -> anyhow::Resul
             version: settings.version,
             allowed_hosts: allowed_hosts(&settings.public_url)?,
             allowed_origins: installation.config.server.allowed_origins.clone().into(),
+            trusted_proxies: installation.config.server.trusted_proxies.clone().into(),
         },
     })
 }

@@ -183,6 +183,25 @@ async fn who_am_i_says_what_one_may_do() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_records_name_the_client() {
+    let plane = Plane::start().await;
+    let key = plane.service_key("clerk", &["employee"]).await;
+    let request = |header: &str| {
+        http::Request::get("/api/v1/users")
+            .header("host", "gate.example")
+            .header("authorization", format!("Bearer {key}"))
+            .header("x-forwarded-for", header)
+            .body(axum::body::Body::empty())
+            .unwrap()
+    };
+    let answer = plane.send(request("198.51.100.1, 203.0.113.9")).await;
+    let records = plane.records(answer.header("x-correlation-id")).await;
+    let ip = records[0].caller.as_ref().unwrap().ip.unwrap();
+    assert_eq!(ip.to_string(), "203.0.113.9");
+    assert_eq!(plane.send(request("nonsense")).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_token_in_the_url_is_refused() {
     let plane = Plane::start().await;
     let token = plane.administrator().await;

@@ -118,9 +118,10 @@ impl Plane {
                 version: "0.0.0",
                 allowed_hosts: ["gate.example".to_owned(), "127.0.0.1".to_owned()].into(),
                 allowed_origins: ["https://inspector.example".to_owned()].into(),
+                trusted_proxies: ["10.0.0.5/32".parse().unwrap()].into(),
             },
         });
-        let here: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let here: std::net::SocketAddr = "10.0.0.5:1".parse().unwrap();
         let router =
             sekimori_admin::router(Arc::clone(&control)).layer(axum::Extension(ConnectInfo(here)));
         Self {
