@@ -21,7 +21,7 @@ const SCHEMA: &str = include_str!("administration.cedarschema");
 const POLICIES: &str = include_str!("administration.cedar");
 const NAMESPACE: &str = "SekimoriAdministration";
 /// The version of the rules in records; it grows when a release changes them.
-const RULES_VERSION: u64 = 1;
+pub const ADMINISTRATION_VERSION: u64 = 1;
 
 /// The role whose members look after the gate.
 pub const ADMINISTRATORS_ROLE: &str = "sekimori-admin";
@@ -156,7 +156,7 @@ impl Administration {
         if response.decision() == CedarDecision::Allow && !broken {
             return Ok(Decision {
                 policies,
-                policy_version: RULES_VERSION,
+                policy_version: ADMINISTRATION_VERSION,
                 approval: None,
             });
         }
@@ -174,11 +174,6 @@ impl Administration {
             .flat_map(|area| [(area, AdminAction::View), (area, AdminAction::Manage)])
             .filter(|(area, action)| self.authorize(caller, *action, *area).is_ok())
             .collect()
-    }
-
-    /// The version of the rules, for records of refusals.
-    pub fn version(&self) -> u64 {
-        RULES_VERSION
     }
 
     fn why_not(&self, policies: &[String], action: AdminAction, area: Area) -> String {
@@ -212,7 +207,7 @@ impl Administration {
         )?;
         let mut roles = Vec::new();
         self.groups.memberships(&caller.principal.groups, |name| {
-            roles.push(uid("Role", name))
+            roles.push(uid("Role", name));
         });
         let roles: HashSet<EntityUid> = roles.into_iter().collect::<Result<_, _>>()?;
         let entity = Entity::new_no_attrs(principal.clone(), roles);
