@@ -46,7 +46,9 @@ mod situation;
 mod visible;
 mod vocabulary;
 
-pub use administration::{ADMINISTRATORS_ROLE, AUDITORS_ROLE, AdminAction, Administration, Area};
+pub use administration::{
+    ADMINISTRATION_VERSION, ADMINISTRATORS_ROLE, AUDITORS_ROLE, AdminAction, Administration, Area,
+};
 pub use assertions::{Expectation, TESTS_BYTES_MAX, TESTS_MAX, TestReport, TestResult, test_bench};
 pub use compiled::{CompiledPolicies, POLICIES_MAX, POLICY_TEXT_BYTES_MAX, PolicySettings, check};
 pub use diagnostic::{Diagnostic, Severity};

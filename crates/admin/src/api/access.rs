@@ -18,7 +18,7 @@ use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Decision;
 use sekimori_identity::Credentials;
-use sekimori_policy::{AdminAction, Area};
+use sekimori_policy::{ADMINISTRATION_VERSION, AdminAction, Area};
 use serde_json::Value;
 
 use crate::control::Control;
@@ -211,7 +211,7 @@ async fn turn_back<T>(
     record.detail("endpoint", format!("{} {path}", parts.method));
     if let Some(caller) = caller {
         record.caller(caller);
-        let version = control.administration.version();
+        let version = ADMINISTRATION_VERSION;
         record.decision(note::denied(refusal.policies.clone(), version));
     } else if let Some(ip) = source(parts).ip {
         record.detail("ip", ip.to_string());

@@ -28,7 +28,7 @@ impl World {
     pub(crate) async fn make(plane: &Plane) -> Self {
         let control = &plane.control;
         let now = control.clock.now();
-        let later = now + Duration::from_secs(3_600);
+        let later = now + Duration::from_hours(1);
         let user = PrincipalId::of_user(control.ids.next()).unwrap();
         control
             .store

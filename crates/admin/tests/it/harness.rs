@@ -151,7 +151,7 @@ impl Plane {
             &*control.clock,
             &*control.random,
             "test",
-            Duration::from_secs(600),
+            Duration::from_mins(10),
         )
         .await
         .unwrap();
@@ -163,7 +163,7 @@ impl Plane {
     pub(crate) async fn service_key(&self, name: &str, groups: &[&str]) -> String {
         let control = &self.control;
         let accounts = control.store.service_accounts();
-        let expires_at = control.clock.now() + Duration::from_secs(3_600);
+        let expires_at = control.clock.now() + Duration::from_hours(1);
         let new = NewAccount {
             name: name.to_owned(),
             owner: "hanako@example.co.jp".to_owned(),
