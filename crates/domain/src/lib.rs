@@ -14,6 +14,7 @@ pub mod identity_provider;
 pub mod ids;
 pub mod json;
 pub mod limits;
+pub mod oauth;
 pub mod person;
 pub mod policy_set;
 pub mod record;

@@ -18,6 +18,7 @@
 
 mod administrator;
 mod authenticator;
+pub mod authorization_server;
 mod challenge;
 mod credentials;
 mod error;
@@ -30,6 +31,7 @@ mod secret;
 mod service_accounts;
 pub mod sign_in;
 mod token;
+mod wrap;
 
 pub use administrator::{FIRST_ADMINISTRATOR_LIFETIME, IssuedAdministrator, create_administrator};
 pub use authenticator::{Authenticator, AuthenticatorConfig};
@@ -40,9 +42,10 @@ pub use fetch::{Fetch, FetchError};
 pub use local::CredentialStores;
 pub use random::{Random, RandomError, SystemRandom};
 pub use resource::{PublicUrl, ResourceUri};
-pub use scope::{Scope, check_scope, required_scope};
+pub use scope::{ASSURANCE_MFA, Scope, check_scope, required_scope};
 pub use secret::ShownOnce;
 pub use service_accounts::{
     IssuedKey, LIFETIME_MAX, NewAccount, create_account, create_key, revoke_key,
 };
 pub use token::{Algorithm, ClaimNames, IssuerConfig, KeySource};
+pub use wrap::{KeyWrap, NotWrapped};

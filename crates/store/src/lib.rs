@@ -27,6 +27,7 @@ mod database;
 mod error;
 mod identity_providers;
 mod migration;
+mod oauth;
 mod people;
 mod policies;
 mod postgres;
@@ -55,6 +56,7 @@ pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
+pub use oauth::{CodeUse, GrantsOf, OAUTH_PAGE_MAX, OAuth, PendingAuthorization, Rotation};
 pub use people::{
     CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,
     GroupQuery, MEMBER, Member, MemberChange, PEOPLE_PAGE_MAX, Paging, People, USER_NAME,
@@ -80,6 +82,8 @@ pub trait Store: Send + Sync + Debug {
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
     /// Local administrators.
     fn administrators(&self) -> Arc<dyn Administrators>;
+    /// Clients, grants and keys of the authorization server.
+    fn oauth(&self) -> Arc<dyn OAuth>;
     /// Sessions of people in browsers.
     fn sessions(&self) -> Arc<dyn Sessions>;
     /// Sign-ins under way.

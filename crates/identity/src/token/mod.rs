@@ -10,6 +10,9 @@ mod verifier;
 pub use config::{ClaimNames, IssuerConfig, KeySource};
 pub use jwk::Algorithm;
 
+pub(crate) use jwk::KeySet;
+pub(crate) use jws::Jws;
+
 pub(crate) use verifier::TokenVerifier;
 
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};

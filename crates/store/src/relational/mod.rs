@@ -6,6 +6,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod identity_providers;
+mod oauth;
 mod people;
 mod policies;
 mod reviews;
@@ -21,8 +22,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, People,
-    Policies, Reviews, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
+    People, Policies, Reviews, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -64,6 +65,10 @@ impl Store for RelationalStore {
         Arc::new(administrators::AdministratorTable(Arc::clone(
             &self.database,
         )))
+    }
+
+    fn oauth(&self) -> Arc<dyn OAuth> {
+        Arc::new(oauth::OAuthTables(Arc::clone(&self.database)))
     }
 
     fn sessions(&self) -> Arc<dyn Sessions> {
@@ -122,6 +127,7 @@ enum Group {
     Reviews,
     Policies,
     Identity,
+    OAuth,
 }
 
 impl Group {
@@ -131,6 +137,7 @@ impl Group {
             Self::Reviews => "reviews",
             Self::Policies => "policies",
             Self::Identity => "identity",
+            Self::OAuth => "oauth",
         }
     }
 }

@@ -10,6 +10,7 @@ mod changes;
 mod connectors;
 mod groups;
 mod identity_providers;
+mod oauth;
 mod opening;
 mod people;
 mod policies;
@@ -77,6 +78,12 @@ mod suite {
         connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
             concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
             revisions_are_never_used_twice;
+        oauth: clients_read_back_and_are_bounded, clients_and_keys_bump_and_nothing_else,
+            authorizations_end_once_and_are_bounded, a_code_is_used_once_and_reuse_revokes,
+            refresh_tokens_rotate_with_a_short_grace, late_and_ended_refresh_tokens_are_told_apart,
+            parallel_refreshes_get_one_successor, grants_are_revoked_by_subject_client_and_session,
+            consents_are_remembered_for_exactly_what_was_shown, what_is_single_use_is_seen_once,
+            signing_keys_are_added_by_one_node, sweeping_takes_what_has_ended;
         identity_providers: reads_back_what_was_put;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
