@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    fn provider(groups: Value) -> IdentityProvider {
+    fn provider(groups: &Value) -> IdentityProvider {
         serde_json::from_value(json!({
             "name": "corp", "kind": "oidc", "issuer": "https://idp.example", "client_id": "gate",
             "attributes": {"external_id": "oid", "department": "/org/unit"},
@@ -145,7 +145,7 @@ mod tests {
         .unwrap()
     }
 
-    fn about(claims: Value, groups: Value) -> Result<About, Reason> {
+    fn about(claims: Value, groups: &Value) -> Result<About, Reason> {
         let Value::Object(claims) = claims else {
             panic!("not an object");
         };
@@ -162,7 +162,7 @@ mod tests {
         let about = about(
             json!({"oid": "42", "preferred_username": "hanako", "name": "花子\u{7}",
                    "org": {"unit": "営業"}, "groups": ["G-1"]}),
-            json!({}),
+            &json!({}),
         )
         .unwrap();
         assert_eq!(about.external_id.as_deref(), Some("42"));
@@ -177,14 +177,14 @@ mod tests {
         let mapping = |others| json!({"attribute": "groups", "names": {"G-1": "sales", "G-2": "sales"}, "others": others});
         let told = json!({"groups": ["G-1", "G-2", "admins"]});
         assert_eq!(
-            names(&about(told.clone(), mapping(false)).unwrap()),
+            names(&about(told.clone(), &mapping(false)).unwrap()),
             ["sales"]
         );
         assert_eq!(
-            names(&about(told, mapping(true)).unwrap()),
+            names(&about(told, &mapping(true)).unwrap()),
             ["admins", "sales"]
         );
-        assert!(names(&about(json!({}), mapping(true)).unwrap()).is_empty());
+        assert!(names(&about(json!({}), &mapping(true)).unwrap()).is_empty());
         for (bad, reason) in [
             (json!({"groups": [7]}), Reason::NotAccepted("groups")),
             (json!({"groups": {}}), Reason::NotAccepted("groups")),
@@ -193,18 +193,18 @@ mod tests {
                 Reason::TooManyGroups,
             ),
         ] {
-            assert_eq!(about(bad, mapping(true)), Err(reason));
+            assert_eq!(about(bad, &mapping(true)), Err(reason));
         }
         let many: Vec<_> = (0..=CLAIMED_GROUPS_MAX).map(|n| n.to_string()).collect();
         assert_eq!(
-            about(json!({"groups": many}), mapping(true)),
+            about(json!({"groups": many}), &mapping(true)),
             Err(Reason::TooManyGroups)
         );
     }
 
     #[test]
     fn an_attribute_with_two_values_is_no_single_fact() {
-        let mut provider = provider(json!({}));
+        let mut provider = provider(&json!({}));
         provider.attributes.user_name = Some("uid".into());
         let attributes = BTreeMap::from([
             ("uid".to_owned(), vec!["a".to_owned(), "b".to_owned()]),

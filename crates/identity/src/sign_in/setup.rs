@@ -17,8 +17,8 @@ use crate::secret::ShownOnce;
 
 /// How long a set-up code works.
 pub const SETUP_CODE_LIFETIME: Duration = Duration::from_hours(24);
-/// The group of local administrators.
-pub const ADMINISTRATORS: &str = "sekimori-administrators";
+/// The group, and so the role, of local administrators.
+pub const ADMINISTRATORS: &str = "sekimori-admin";
 /// Random bytes of a code or key: 24 characters for people to type.
 const CODE_BYTES: usize = 15;
 const USER_NAME_CHARS_MAX: usize = 64;

@@ -62,16 +62,12 @@ impl Request<'_> {
         if self.contexts.is_empty() {
             return String::new();
         }
-        let classes: String = self
-            .contexts
-            .iter()
-            .map(|class| {
-                format!(
-                    "<saml:AuthnContextClassRef>{}</saml:AuthnContextClassRef>",
-                    escaped(class)
-                )
-            })
-            .collect();
+        let mut classes = String::new();
+        for class in self.contexts {
+            classes.push_str("<saml:AuthnContextClassRef>");
+            classes.push_str(&escaped(class));
+            classes.push_str("</saml:AuthnContextClassRef>");
+        }
         format!(
             "<samlp:RequestedAuthnContext Comparison=\"exact\">{classes}</samlp:RequestedAuthnContext>"
         )

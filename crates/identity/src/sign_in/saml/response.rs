@@ -228,15 +228,14 @@ fn attributes(session: &SsoSession) -> Result<BTreeMap<String, Vec<String>>, Rea
 
 /// What is configured, in the form that the library reads.
 fn metadata(settings: &SamlSettings, certificates: &[String]) -> String {
-    let keys: String = certificates
-        .iter()
-        .map(|certificate| {
-            format!(
-                "<md:KeyDescriptor use=\"signing\"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>\
-                 {certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
-            )
-        })
-        .collect();
+    let mut keys = String::new();
+    for certificate in certificates {
+        keys.push_str(
+            "<md:KeyDescriptor use=\"signing\"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>",
+        );
+        keys.push_str(certificate);
+        keys.push_str("</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>");
+    }
     format!(
         "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" \
          xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\" entityID=\"{entity}\">\
