@@ -8,5 +8,9 @@
     reason = "test code"
 )]
 
+mod counterpart;
 mod harness;
+mod oidc;
 mod pages;
+mod saml;
+mod walker;
