@@ -132,7 +132,13 @@ fn install_simplesamlphp() -> Result<()> {
         return already(Part::Simplesamlphp);
     }
     explain(Part::Simplesamlphp);
-    for package in ["php-cli", "php-xml", "php-mbstring", "php-curl", "simplesamlphp"] {
+    for package in [
+        "php-cli",
+        "php-xml",
+        "php-mbstring",
+        "php-curl",
+        "simplesamlphp",
+    ] {
         install_debian_package(package)?;
     }
     Ok(())

@@ -48,7 +48,7 @@ impl SoftPasskey {
         let spki = [SPKI_PREFIX.as_slice(), point].concat();
         json!({
             "handle": asked["handle"], "name": "ノート", "credentialId": text(&self.id),
-            "clientData": self.client_data("webauthn.create", asked, &self.origin),
+            "clientData": Self::client_data("webauthn.create", asked, &self.origin),
             "authenticatorData": text(&data), "publicKey": text(&spki), "algorithm": -7,
         })
     }
@@ -95,7 +95,7 @@ impl SoftPasskey {
     }
 
     fn signed(&self, asked: &Value, origin: &str, flags: u8) -> Value {
-        let client_data = self.client_data("webauthn.get", asked, origin);
+        let client_data = Self::client_data("webauthn.get", asked, origin);
         let data = self.authenticator_data(flags);
         let hash = digest::digest(
             &digest::SHA256,
@@ -109,7 +109,7 @@ impl SoftPasskey {
         })
     }
 
-    fn client_data(&self, kind: &str, asked: &Value, origin: &str) -> String {
+    fn client_data(kind: &str, asked: &Value, origin: &str) -> String {
         let data = json!({
             "type": kind, "challenge": asked["options"]["challenge"], "origin": origin,
             "crossOrigin": false,
