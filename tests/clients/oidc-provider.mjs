@@ -35,6 +35,8 @@ server.listen(0, "127.0.0.1", () => {
       rpInitiatedLogout: { enabled: true },
     },
     pkce: { required: () => true },
+    // It guards itself against private addresses, where the gate is here.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     acrValues: ["urn:example:2fa"],
     claims: {
       openid: ["sub", "acr", "amr", "auth_time"],
