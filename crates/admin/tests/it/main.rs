@@ -9,6 +9,13 @@
 )]
 
 mod api;
+mod authenticator;
+mod counterpart;
 mod harness;
+mod local_sign_in;
+mod oidc;
 mod openapi;
 mod pages;
+mod saml;
+mod simplesamlphp;
+mod walker;
