@@ -16,6 +16,7 @@ pub mod limits;
 pub mod policy_set;
 pub mod record;
 pub mod refusal;
+pub mod revocation;
 pub mod road;
 pub mod service_account;
 

@@ -21,6 +21,8 @@ pub struct Revisions {
     pub policies: u64,
     /// Of service accounts, keys and administrators.
     pub identity: u64,
+    /// Of what was revoked.
+    pub revocations: u64,
 }
 
 /// Changes made by this process and by others.

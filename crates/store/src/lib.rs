@@ -29,6 +29,7 @@ mod policies;
 mod postgres;
 mod relational;
 mod reviews;
+mod revocations;
 mod service_accounts;
 mod sqlite;
 
@@ -47,6 +48,7 @@ pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
 pub use policies::{Activation, NewPolicySet, Policies};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
+pub use revocations::{Revocations, SUBJECTS_MAX};
 pub use service_accounts::ServiceAccounts;
 
 /// All aggregates of one database.
@@ -62,6 +64,8 @@ pub trait Store: Send + Sync + Debug {
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
     /// Local administrators.
     fn administrators(&self) -> Arc<dyn Administrators>;
+    /// What was revoked.
+    fn revocations(&self) -> Arc<dyn Revocations>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
     /// Revisions.

@@ -6,6 +6,7 @@ mod changes;
 mod connectors;
 mod policies;
 mod reviews;
+mod revocations;
 mod service_accounts;
 
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Changes, Connectors, Policies, Reviews, ServiceAccounts, Store,
+    Administrators, AuditIndex, Changes, Connectors, Policies, Reviews, Revocations,
+    ServiceAccounts, Store,
 };
 
 /// All aggregates over one database.
@@ -59,6 +61,10 @@ impl Store for RelationalStore {
         )))
     }
 
+    fn revocations(&self) -> Arc<dyn Revocations> {
+        Arc::new(revocations::RevocationTable(Arc::clone(&self.database)))
+    }
+
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
         Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
     }
@@ -87,6 +93,7 @@ enum Group {
     Reviews,
     Policies,
     Identity,
+    Revocations,
 }
 
 impl Group {
@@ -96,6 +103,7 @@ impl Group {
             Self::Reviews => "reviews",
             Self::Policies => "policies",
             Self::Identity => "identity",
+            Self::Revocations => "revocations",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_store::{Expected, Revisions, Store};
 use tokio::time::timeout;
 
@@ -80,6 +81,12 @@ pub(crate) async fn every_mutation_bumps_its_group(database: &TestDatabase) {
         store,
         identity,
         store.administrators().revoke("root", at(1))
+    );
+    let subject = Subject::new(SubjectKind::User, "user:hanako");
+    bumps!(
+        store,
+        revocations,
+        store.revocations().revoke(&[subject], at(1))
     );
     let before = store.changes().revisions().await.unwrap();
     store.connectors().remove(&name("crm")).await.unwrap();

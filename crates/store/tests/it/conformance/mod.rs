@@ -8,6 +8,7 @@ mod connectors;
 mod opening;
 mod policies;
 mod reviews;
+mod revocations;
 mod service_accounts;
 
 /// Makes a test per database out of each function.
@@ -55,6 +56,9 @@ mod suite {
             corrupt_rows_are_named_without_their_content;
         policies: versions_are_numbered_from_one, concurrent_writers_get_distinct_versions,
             activation_needs_a_version, the_last_activation_counts;
+        revocations: revocations_read_back_from_a_revision_on, a_revocation_is_never_moved_back,
+            pruning_forgets_the_old_ones_only, too_much_or_unreadable_is_refused_as_a_whole,
+            concurrent_revocations_are_all_seen;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
         service_accounts: reads_back_what_was_created, suspending_keeps_the_first_date,
