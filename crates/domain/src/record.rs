@@ -126,6 +126,9 @@ pub enum EventKind {
     /// A service account or key was created or revoked.
     #[serde(rename = "service_account.change")]
     ServiceAccountChange,
+    /// Access was revoked: of a person, client, grant, session or service account.
+    #[serde(rename = "access.revoke")]
+    AccessRevoke,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -142,7 +145,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -159,6 +162,7 @@ impl EventKind {
         Self::ToolDefinitionChange,
         Self::PolicyChange,
         Self::ServiceAccountChange,
+        Self::AccessRevoke,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -184,6 +188,7 @@ impl EventKind {
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",
+            Self::AccessRevoke => "access.revoke",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

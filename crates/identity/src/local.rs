@@ -355,6 +355,9 @@ fn authentication(
         amr: Vec::new(),
         issuer: gate.as_str().to_owned(),
         at: None,
+        issued_at: None,
+        grant: None,
+        session: None,
         scopes: None,
         expires_at: Some(expires_at),
     }

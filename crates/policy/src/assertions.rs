@@ -169,6 +169,9 @@ struct TestContext {
     amr: Vec<String>,
     issuer: Option<String>,
     age_seconds: Option<u32>,
+    issued_at: None,
+    grant: None,
+    session: None,
     scopes: Option<Vec<String>>,
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
@@ -146,6 +146,9 @@ fn caller() -> impl Strategy<Value = Caller> {
                 amr: vec!["otp".to_owned()],
                 issuer: "https://issuer.example".to_owned(),
                 at: None,
+                issued_at: None,
+                grant: None,
+                session: None,
                 scopes,
                 expires_at: None,
             },
@@ -153,6 +156,7 @@ fn caller() -> impl Strategy<Value = Caller> {
                 ip: ip.map(|ip| ip.parse().unwrap()),
                 user_agent: None,
             },
+            circumstances: Circumstances::default(),
         },
     )
 }

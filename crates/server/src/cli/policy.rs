@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
@@ -433,6 +433,9 @@ fn caller(asked: Explain) -> anyhow::Result<Caller> {
             amr: Vec::new(),
             issuer: "hypothetical".to_owned(),
             at: None,
+            issued_at: None,
+            grant: None,
+            session: None,
             scopes: None,
             expires_at: None,
         },
@@ -440,6 +443,7 @@ fn caller(asked: Explain) -> anyhow::Result<Caller> {
             ip: asked.ip,
             user_agent: None,
         },
+        circumstances: Circumstances::default(),
     })
 }
 

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, StatusCode};
 use sekimori_domain::Timestamp;
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::clock::Clock;
@@ -128,6 +128,9 @@ fn caller() -> Caller {
             amr: Vec::new(),
             issuer: "test".into(),
             at: None,
+            issued_at: None,
+            grant: None,
+            session: None,
             scopes: None,
             expires_at: None,
         },
@@ -135,6 +138,7 @@ fn caller() -> Caller {
             ip: None,
             user_agent: None,
         },
+        circumstances: Circumstances::default(),
     }
 }
 
