@@ -13,6 +13,7 @@ use sekimori_store::ServiceAccounts;
 
 use crate::error::IdentityError;
 use crate::random::Random;
+use crate::scope::Scope;
 use crate::secret::{self, ShownOnce};
 
 /// Longest life of an account or key: a year, after which somebody must say again what it is for.
@@ -35,6 +36,8 @@ pub struct NewAccount {
     pub purpose: String,
     /// Groups and roles it belongs to.
     pub groups: Vec<GroupName>,
+    /// OAuth scopes that bound it; empty means that policy alone does.
+    pub scopes: Vec<Scope>,
     /// Environments whose connectors it may reach; empty means none.
     pub environments: Vec<Environment>,
     /// Networks it may call from; empty means any.
@@ -76,6 +79,7 @@ pub async fn create_account(
         owner: new.owner.trim().to_owned(),
         purpose: new.purpose.trim().to_owned(),
         groups: new.groups,
+        scopes: new.scopes.iter().map(ToString::to_string).collect(),
         environments: new.environments,
         networks: new.networks,
         created_at: now,

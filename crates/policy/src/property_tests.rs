@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
+    Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, DataClass, GroupName, PrincipalId};

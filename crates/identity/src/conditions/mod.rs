@@ -54,7 +54,9 @@ impl Conditions {
             }
         }
         let mut names = zones.windows(2);
-        if let Some([zone, _]) = names.find(|pair| matches!(pair, [one, next] if one.name == next.name)) {
+        if let Some([zone, _]) =
+            names.find(|pair| matches!(pair, [one, next] if one.name == next.name))
+        {
             return Err(wrong(&zone.name, "it is configured twice"));
         }
         if zones.len() > ZONES_MAX {

@@ -23,6 +23,7 @@ use sekimori_store::{Changes, Revocations as Stored, Store, StoreError};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
+pub(crate) use table::SERVICE_PREFIX;
 use table::Table;
 
 /// How long the snapshot is believed without being confirmed.
@@ -66,11 +67,7 @@ impl Revocations {
     }
 
     /// The same, over the two parts of a store that it needs.
-    pub fn over(
-        stored: Arc<dyn Stored>,
-        changes: Arc<dyn Changes>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn over(stored: Arc<dyn Stored>, changes: Arc<dyn Changes>, clock: Arc<dyn Clock>) -> Self {
         Self {
             stored,
             changes,
@@ -90,6 +87,12 @@ impl Revocations {
             Some(kind) => Err(revoked(kind)),
             None => Ok(()),
         }
+    }
+
+    /// Whether the caller's access was revoked, as far as the snapshot knows, however old it is: for ending
+    /// what is under way, never for letting somebody in.
+    pub(crate) fn covers(&self, caller: &Caller) -> bool {
+        self.table.load().find(caller).is_some()
     }
 
     /// Whether what was issued for `subject` at `issued_at` is void. An error, to be taken as "yes", when that

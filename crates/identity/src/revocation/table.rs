@@ -27,12 +27,7 @@ type Rows = HashMap<Box<str>, Timestamp>;
 impl Table {
     /// The table with more rows, which is everything up to `revision` at least, and without those from
     /// before `keep_after`.
-    pub(super) fn with(
-        &self,
-        rows: Vec<Revocation>,
-        revision: u64,
-        keep_after: Timestamp,
-    ) -> Self {
+    pub(super) fn with(&self, rows: Vec<Revocation>, revision: u64, keep_after: Timestamp) -> Self {
         let mut table = self.clone();
         table.revision = table.revision.max(revision);
         for row in rows {
@@ -80,12 +75,7 @@ impl Table {
     }
 
     /// Whether what was issued for the subject at that time is void. What tells no time is taken for old.
-    pub(super) fn covers(
-        &self,
-        kind: SubjectKind,
-        id: &str,
-        issued_at: Option<Timestamp>,
-    ) -> bool {
+    pub(super) fn covers(&self, kind: SubjectKind, id: &str, issued_at: Option<Timestamp>) -> bool {
         let not_before = self.rows(kind).get(id);
         not_before.is_some_and(|not_before| issued_at.is_none_or(|at| at <= *not_before))
     }
