@@ -124,6 +124,16 @@ checked_text!(
 );
 
 checked_text!(
+    /// A provisioned group: `grp_` and a UUID in simple form.
+    GroupId,
+    "group id",
+    "use grp_ and 32 of 0-9 and a-f",
+    |text| text.strip_prefix("grp_").is_some_and(|rest| {
+        rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+);
+
+checked_text!(
     /// A data class (DATA-1): `public`, `internal`, `confidential`, `personal`, or the company's own.
     DataClass,
     "data class",
@@ -145,7 +155,7 @@ checked_text!(
 );
 
 checked_text!(
-    /// Who a principal is: `user:<issuer-local id>`, `service:<name>` or `admin:<name>`.
+    /// Who a principal is: `usr_<uuid>`, `user:<issuer-local id>`, `service:<name>` or `admin:<name>`.
     PrincipalId,
     "principal id",
     "use 1 to 320 characters without control characters",

@@ -13,6 +13,7 @@ pub mod digest;
 pub mod ids;
 pub mod json;
 pub mod limits;
+pub mod person;
 pub mod policy_set;
 pub mod record;
 pub mod refusal;

@@ -19,7 +19,7 @@ pub struct Revisions {
     pub reviews: u64,
     /// Of the policy versions and the one in force.
     pub policies: u64,
-    /// Of service accounts, keys and administrators.
+    /// Of people, groups, service accounts, keys and administrators.
     pub identity: u64,
     /// Of what was revoked.
     pub revocations: u64,

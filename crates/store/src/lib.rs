@@ -25,11 +25,13 @@ mod connectors;
 mod database;
 mod error;
 mod migration;
+mod people;
 mod policies;
 mod postgres;
 mod relational;
 mod reviews;
 mod revocations;
+mod scim_tokens;
 mod service_accounts;
 mod sqlite;
 
@@ -46,9 +48,15 @@ pub use audit_index::{
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
+pub use people::{
+    CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,
+    GroupQuery, MEMBER, Member, MemberChange, PEOPLE_PAGE_MAX, Paging, People, USER_NAME,
+    UserQuery, VERSION,
+};
 pub use policies::{Activation, NewPolicySet, Policies};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};
+pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
 
 /// All aggregates of one database.
@@ -66,6 +74,10 @@ pub trait Store: Send + Sync + Debug {
     fn administrators(&self) -> Arc<dyn Administrators>;
     /// What was revoked.
     fn revocations(&self) -> Arc<dyn Revocations>;
+    /// People and groups.
+    fn people(&self) -> Arc<dyn People>;
+    /// Credentials of identity providers that provision people.
+    fn scim_tokens(&self) -> Arc<dyn ScimTokens>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
     /// Revisions.

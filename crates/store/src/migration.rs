@@ -23,6 +23,11 @@ pub(crate) const SQLITE: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0001_gate.sql"),
     },
     Migration {
+        number: 2,
+        name: "people",
+        sql: include_str!("../migrations/sqlite/0002_people.sql"),
+    },
+    Migration {
         number: 5,
         name: "revocation",
         sql: include_str!("../migrations/sqlite/0005_revocation.sql"),
@@ -35,6 +40,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         number: 1,
         name: "gate",
         sql: include_str!("../migrations/postgres/0001_gate.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "people",
+        sql: include_str!("../migrations/postgres/0002_people.sql"),
     },
     Migration {
         number: 5,

@@ -4,9 +4,11 @@ mod administrators;
 mod audit_index;
 mod changes;
 mod connectors;
+mod people;
 mod policies;
 mod reviews;
 mod revocations;
+mod scim_tokens;
 mod service_accounts;
 
 use std::sync::Arc;
@@ -16,8 +18,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Changes, Connectors, Policies, Reviews, Revocations,
-    ServiceAccounts, Store,
+    Administrators, AuditIndex, Changes, Connectors, People, Policies, Reviews, Revocations,
+    ScimTokens, ServiceAccounts, Store,
 };
 
 /// All aggregates over one database.
@@ -63,6 +65,14 @@ impl Store for RelationalStore {
 
     fn revocations(&self) -> Arc<dyn Revocations> {
         Arc::new(revocations::RevocationTable(Arc::clone(&self.database)))
+    }
+
+    fn people(&self) -> Arc<dyn People> {
+        Arc::new(people::PeopleTables(Arc::clone(&self.database)))
+    }
+
+    fn scim_tokens(&self) -> Arc<dyn ScimTokens> {
+        Arc::new(scim_tokens::ScimTokenTable(Arc::clone(&self.database)))
     }
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {

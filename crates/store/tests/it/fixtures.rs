@@ -4,7 +4,10 @@ use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::{Environment, OperationClass, Review, Target, TargetKind};
 use sekimori_domain::connector::{Connector, ProtocolChoice, Transport};
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{CallId, ConnectorName, CorrelationId, DataClass, GroupName};
+use sekimori_domain::ids::{
+    CallId, ConnectorName, CorrelationId, DataClass, GroupId, GroupName, PrincipalId,
+};
+use sekimori_domain::person::{Group, ScimToken, User, UserSource};
 use sekimori_domain::record::{
     CallerNote, EventKind, OutcomeNote, OutcomeStatus, Phase, RECORD_VERSION, Record, TargetNote,
 };
@@ -170,5 +173,59 @@ pub(crate) fn row(sequence: u64, record: Record) -> IndexedRecord {
         sequence,
         text: serde_json::to_string(&record).unwrap(),
         record,
+    }
+}
+
+/// The number-th person, of the identity provider `entra`.
+pub(crate) fn person(number: u128, user_name: &str) -> User {
+    User {
+        id: PrincipalId::of_user(Uuid::from_u128(number)).unwrap(),
+        user_name: user_name.into(),
+        display_name: format!("{user_name} 花子"),
+        active: true,
+        source: UserSource::Scim,
+        provider: Some("entra".into()),
+        external_id: Some(format!("object-{number}")),
+        department: Some("営業部".into()),
+        employment: None,
+        country: Some("JP".into()),
+        locale: Some("ja-JP".into()),
+        emails: vec![format!("{user_name}@example.co.jp")],
+        attributes: serde_json::json!({"title": "課長", "n": 1.5})
+            .as_object()
+            .unwrap()
+            .clone(),
+        version: 1,
+        created_at: at(6),
+        updated_at: at(6),
+    }
+}
+
+/// The number-th group, of the identity provider `entra`.
+pub(crate) fn group(number: u128, name: &str) -> Group {
+    Group {
+        id: GroupId::of_group(Uuid::from_u128(number)).unwrap(),
+        name: GroupName::new(name).unwrap(),
+        display_name: name.into(),
+        provider: Some("entra".into()),
+        external_id: None,
+        attributes: serde_json::Map::new(),
+        version: 1,
+        created_at: at(7),
+        updated_at: at(7),
+    }
+}
+
+pub(crate) fn scim_token(id: &str, provider: &str) -> ScimToken {
+    ScimToken {
+        id: id.into(),
+        provider: provider.into(),
+        secret_digest: Digest::of(id.as_bytes()),
+        networks: vec!["20.0.0.0/8".parse().unwrap()],
+        created_by: "admin:root".into(),
+        created_at: at(8),
+        expires_at: at(1_000),
+        revoked_at: None,
+        last_used_at: None,
     }
 }

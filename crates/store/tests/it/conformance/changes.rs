@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use sekimori_domain::ids::GroupName;
+use sekimori_domain::person::UserLink;
 use sekimori_domain::revocation::{Subject, SubjectKind};
-use sekimori_store::{Expected, Revisions, Store};
+use sekimori_store::{Expected, MemberChange, Revisions, Store};
 use tokio::time::timeout;
 
 use crate::database::TestDatabase;
 use crate::fixtures::{
-    account, at, connector, definition, key, name, policies, review, token, tool,
+    account, at, connector, definition, group, key, name, person, policies, review, scim_token,
+    token, tool,
 };
 
 /// Expects that `$mutation` bumps `$group` and nothing else.
@@ -88,10 +91,42 @@ pub(crate) async fn every_mutation_bumps_its_group(database: &TestDatabase) {
         revocations,
         store.revocations().revoke(&[subject], at(1))
     );
+    people_bump(&*store).await;
     let before = store.changes().revisions().await.unwrap();
     store.connectors().remove(&name("crm")).await.unwrap();
     let after = store.changes().revisions().await.unwrap();
     assert!(after.connectors > before.connectors && after.reviews > before.reviews);
+}
+
+async fn people_bump(store: &dyn Store) {
+    let people = store.people();
+    let (tanaka, sales) = (person(1, "tanaka"), group(1, "sales"));
+    let claims = [GroupName::new("sales").unwrap()];
+    let link = UserLink {
+        provider: "entra".into(),
+        subject: "s1".into(),
+        user: tanaka.id.clone(),
+        linked_at: at(1),
+    };
+    bumps!(store, identity, people.create_user(&tanaka));
+    bumps!(store, identity, people.link(&link));
+    bumps!(store, identity, people.replace_user(&tanaka, 1));
+    bumps!(
+        store,
+        identity,
+        people.claim_groups(&tanaka.id, "entra", &claims)
+    );
+    bumps!(store, identity, people.create_group(&sales, &[]));
+    bumps!(
+        store,
+        identity,
+        people.replace_group(&sales, 1, &MemberChange::Keep)
+    );
+    bumps!(store, identity, people.delete_group(&sales.id));
+    bumps!(store, identity, people.delete_user(&tanaka.id, at(2)));
+    let tokens = store.scim_tokens();
+    bumps!(store, identity, tokens.create(&scim_token("t1", "entra")));
+    bumps!(store, identity, tokens.revoke("t1", at(2)));
 }
 
 pub(crate) async fn failed_mutations_bump_nothing(database: &TestDatabase) {
@@ -112,6 +147,18 @@ pub(crate) async fn failed_mutations_bump_nothing(database: &TestDatabase) {
         .create_key(&key("k1", "nobody"))
         .await
         .unwrap_err();
+    let people = store.people();
+    people
+        .replace_user(&person(1, "tanaka"), 1)
+        .await
+        .unwrap_err();
+    assert!(
+        people
+            .delete_group(&group(1, "x").id)
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert!(!store.reviews().remove(&tool("crm", "find")).await.unwrap());
     assert_eq!(store.changes().revisions().await.unwrap(), before);
 }

@@ -1,15 +1,36 @@
 //! Every promise of the traits, as functions of a database; run on SQLite and on PostgreSQL.
 
+use sekimori_store::StoreError;
+
 mod administrators;
 mod audit_index;
 mod audit_search;
 mod changes;
 mod connectors;
+mod groups;
 mod opening;
+mod people;
 mod policies;
 mod reviews;
 mod revocations;
+mod scim_tokens;
 mod service_accounts;
+
+/// What collided, where something must have.
+pub(crate) fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> &'static str {
+    match result {
+        Err(StoreError::Conflict { what }) => what,
+        other => panic!("no conflict: {other:?}"),
+    }
+}
+
+/// What was missing, where something must have been.
+pub(crate) fn missing<T: std::fmt::Debug>(result: Result<T, StoreError>) -> &'static str {
+    match result {
+        Err(StoreError::NotFound { what }) => what,
+        other => panic!("nothing is missing: {other:?}"),
+    }
+}
 
 /// Makes a test per database out of each function.
 macro_rules! suite {
@@ -51,9 +72,17 @@ mod suite {
         connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
             concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
             revisions_are_never_used_twice;
+        groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
+            renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
+            members_are_there_and_of_the_same_provider, nested_groups_count_even_in_a_circle,
+            deleted_people_leave_their_groups, every_filter_narrows, large_groups_are_stored_whole;
         opening: opening_again_changes_nothing, opening_at_the_same_time_migrates_once,
             a_newer_schema_is_refused, an_edited_migration_is_refused, a_closed_store_is_unavailable,
             corrupt_rows_are_named_without_their_content;
+        people: reads_back_what_was_created, user_names_are_unique_without_regard_to_case,
+            versions_guard_against_lost_changes, deleting_keeps_the_name_for_auditors,
+            links_belong_to_one_person, every_filter_narrows, pages_join_without_gap,
+            claimed_groups_are_those_of_the_last_sign_in;
         policies: versions_are_numbered_from_one, concurrent_writers_get_distinct_versions,
             activation_needs_a_version, the_last_activation_counts;
         revocations: revocations_read_back_from_a_revision_on, a_revocation_is_never_moved_back,
@@ -61,6 +90,8 @@ mod suite {
             concurrent_revocations_are_all_seen;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
+        scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,
+            use_is_noted_to_the_minute;
         service_accounts: reads_back_what_was_created, suspending_keeps_the_first_date,
             keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;
     }
