@@ -34,6 +34,7 @@ use crate::issuer::{Issuer, SigningKey};
 
 fn access_tokens(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
+    let _entered = runtime.enter();
     let mut group = criterion.benchmark_group("access_token");
     for algorithm in [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256] {
         let key = SigningKey::generate(algorithm, "k1");
@@ -56,6 +57,7 @@ fn access_tokens(criterion: &mut Criterion) {
 
 fn service_key(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
+    let _entered = runtime.enter();
     let gate = Gate::new(Vec::new());
     let (store, clock) = (&*gate.stores, &*gate.clock);
     let expires_at = clock.now() + Duration::from_hours(24);
@@ -64,6 +66,7 @@ fn service_key(criterion: &mut Criterion) {
         owner: "bench".to_owned(),
         purpose: "measuring".to_owned(),
         groups: Vec::new(),
+        scopes: Vec::new(),
         environments: Vec::new(),
         networks: vec!["192.0.2.0/24".parse().unwrap()],
         expires_at,

@@ -46,6 +46,7 @@ pub use credentials::{Bearer, CREDENTIAL_BYTES_MAX, Credentials};
 pub use error::{ConfigError, IdentityError};
 pub use fetch::{Fetch, FetchError};
 pub use local::CredentialStores;
+pub use people::{ActivePeople, Person};
 pub use random::{Random, RandomError, SystemRandom};
 pub use resource::{PublicUrl, ResourceUri};
 pub use revocation::{KEPT_FOR, Revocations, STALE_AFTER};

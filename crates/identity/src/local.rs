@@ -21,10 +21,11 @@ use sekimori_domain::person::USER_ID_PREFIX;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
 use sekimori_store::{
-    AdministratorToken, Administrators, Changes, People, ServiceAccounts, Store, StoreError,
+    AdministratorToken, Administrators, Changes, ServiceAccounts, Store, StoreError,
 };
 use tokio::sync::Mutex as AsyncMutex;
 
+use crate::people::{ActivePeople, StoredPeople};
 use crate::resource::PublicUrl;
 use crate::revocation::{SERVICE_PREFIX, STALE_AFTER};
 use crate::secret;
@@ -42,7 +43,7 @@ pub struct CredentialStores {
     /// Local administrators.
     pub administrators: Arc<dyn Administrators>,
     /// People, who own service accounts and use tokens of our own.
-    pub people: Arc<dyn People>,
+    pub people: Arc<dyn ActivePeople>,
     /// Tells of changes to all of them.
     pub changes: Arc<dyn Changes>,
 }
@@ -53,7 +54,7 @@ impl CredentialStores {
         Self {
             accounts: store.service_accounts(),
             administrators: store.administrators(),
-            people: store.people(),
+            people: Arc::new(StoredPeople(store.people())),
             changes: store.changes(),
         }
     }
@@ -93,7 +94,7 @@ pub(crate) struct LocalAccess {
     gate: PublicUrl,
     accounts: Arc<dyn ServiceAccounts>,
     administrators: Arc<dyn Administrators>,
-    people: Arc<dyn People>,
+    people: Arc<dyn ActivePeople>,
     changes: Arc<dyn Changes>,
     revisions: tokio::sync::watch::Receiver<sekimori_store::Revisions>,
     snapshot: ArcSwapOption<Snapshot>,
@@ -336,8 +337,7 @@ impl LocalAccess {
         let Ok(owner) = PrincipalId::new(&account.owner) else {
             return Ok(false);
         };
-        let owner = self.people.user(&owner).await?;
-        Ok(owner.is_some_and(|owner| owner.active))
+        Ok(self.people.active_person(&owner).await?.is_some())
     }
 
     fn entry(&self, key: ServiceKey, account: &Arc<Account>) -> Result<Entry, InvalidName> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::Uri;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
@@ -15,7 +16,7 @@ use sekimori_domain::clock::Clock;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, ClaimNames, CredentialStores, Credentials, Fetch,
-    FetchError, IssuerConfig, PublicUrl, ResourceUri,
+    FetchError, IssuerConfig, OwnIssuer, PublicUrl, ResourceUri, Revocations,
 };
 use serde_json::{Value, json};
 
@@ -48,7 +49,8 @@ impl Fetch for PlainHttp {
 }
 
 pub(crate) struct Gate {
-    pub(crate) authenticator: Authenticator,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) stores: Arc<Stores>,
     pub(crate) resource: ResourceUri,
@@ -70,33 +72,62 @@ impl Gate {
         let credentials = CredentialStores {
             accounts: Arc::<Stores>::clone(&stores),
             administrators: Arc::<Stores>::clone(&stores),
+            people: Arc::<Stores>::clone(&stores),
             changes: Arc::<Stores>::clone(&stores),
         };
-        Self::with(issuers, credentials, stores)
+        Self::with(issuers, None, credentials, stores)
+    }
+
+    /// A gate that accepts the tokens of its own authorization server.
+    pub(crate) fn own(issuer: Arc<dyn OwnIssuer>) -> Self {
+        let stores = Arc::new(Stores::new());
+        let credentials = CredentialStores {
+            accounts: Arc::<Stores>::clone(&stores),
+            administrators: Arc::<Stores>::clone(&stores),
+            people: Arc::<Stores>::clone(&stores),
+            changes: Arc::<Stores>::clone(&stores),
+        };
+        Self::with(Vec::new(), Some(issuer), credentials, stores)
     }
 
     /// A gate with other stores than the ones in memory.
     pub(crate) fn on(credentials: CredentialStores) -> Self {
-        Self::with(Vec::new(), credentials, Arc::new(Stores::new()))
+        Self::with(Vec::new(), None, credentials, Arc::new(Stores::new()))
     }
 
     fn with(
         issuers: Vec<IssuerConfig>,
+        own_issuer: Option<Arc<dyn OwnIssuer>>,
         credentials: CredentialStores,
         stores: Arc<Stores>,
     ) -> Self {
         let clock = Arc::new(TestClock::new());
         let public_url = PublicUrl::new(PUBLIC_URL).unwrap();
         let config = AuthenticatorConfig {
-            public_url: public_url.clone(),
             issuers,
-            anonymous_on_loopback: false,
+            own_issuer,
+            ..AuthenticatorConfig::new(public_url.clone())
         };
         let fetch: Arc<dyn Fetch> = Arc::new(PlainHttp);
-        let authenticator =
-            Authenticator::new(config, &fetch, credentials, Arc::<TestClock>::clone(&clock));
+        let revocations = Arc::new(Revocations::over(
+            Arc::<Stores>::clone(&stores),
+            Arc::<Stores>::clone(&stores),
+            Arc::<TestClock>::clone(&clock),
+        ));
+        // The stores in memory answer at once.
+        revocations.load().now_or_never().unwrap().unwrap();
+        let followed = Arc::clone(&revocations);
+        tokio::spawn(async move { followed.follow().await });
+        let authenticator = Authenticator::new(
+            config,
+            &fetch,
+            credentials,
+            Arc::clone(&revocations),
+            Arc::<TestClock>::clone(&clock),
+        );
         Self {
-            authenticator: authenticator.unwrap(),
+            authenticator: Arc::new(authenticator.unwrap()),
+            revocations,
             clock,
             stores,
             resource: public_url.aggregate(),

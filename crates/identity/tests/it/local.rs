@@ -25,6 +25,7 @@ pub(crate) fn new_account(gate: &Gate) -> NewAccount {
         owner: "hanako@acme.example".to_owned(),
         purpose: "sends the report of the night".to_owned(),
         groups: vec![GroupName::new("reporters").unwrap()],
+        scopes: Vec::new(),
         environments: vec![Environment::Production],
         networks: vec![
             "192.0.2.0/24".parse().unwrap(),

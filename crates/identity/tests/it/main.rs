@@ -14,5 +14,8 @@ mod gate;
 mod issuer;
 mod key_rotation;
 mod local;
+mod own;
+mod own_tokens;
+mod revocations;
 mod scopes;
 mod stores;

@@ -1,5 +1,6 @@
 //! The three stores that credentials live in, in memory, with changes and failures on command.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,9 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sekimori_domain::Timestamp;
 use sekimori_domain::digest::Digest;
+use sekimori_domain::ids::PrincipalId;
+use sekimori_domain::revocation::{Revocation, Subject};
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
+use sekimori_identity::{ActivePeople, Person};
 use sekimori_store::{
-    AdministratorToken, Administrators, Changes, Result, Revisions, ServiceAccounts, StoreError,
+    AdministratorToken, Administrators, Changes, Result, Revisions, Revocations, ServiceAccounts,
+    StoreError,
 };
 use tokio::sync::watch;
 
@@ -17,6 +22,8 @@ pub(crate) struct Stores {
     accounts: Mutex<Vec<ServiceAccount>>,
     keys: Mutex<Vec<ServiceKey>>,
     administrators: Mutex<Vec<AdministratorToken>>,
+    people: Mutex<BTreeMap<PrincipalId, Person>>,
+    revocations: Mutex<Vec<Revocation>>,
     revisions: watch::Sender<Revisions>,
     staleness: Mutex<Duration>,
     broken: AtomicBool,
@@ -30,6 +37,8 @@ impl Stores {
             accounts: Mutex::default(),
             keys: Mutex::default(),
             administrators: Mutex::default(),
+            people: Mutex::default(),
+            revocations: Mutex::default(),
             revisions: watch::Sender::new(Revisions::default()),
             staleness: Mutex::default(),
             broken: AtomicBool::new(false),
@@ -54,6 +63,18 @@ impl Stores {
     /// How often the accounts were read.
     pub(crate) fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
+    }
+
+    /// Somebody is there, and active, or is not any more.
+    pub(crate) fn set_person(&self, id: &str, person: Option<Person>) {
+        let id = PrincipalId::new(id).unwrap();
+        let mut people = self.people.lock().unwrap();
+        match person {
+            Some(person) => drop(people.insert(id, person)),
+            None => drop(people.remove(&id)),
+        }
+        drop(people);
+        self.changed();
     }
 
     pub(crate) fn changed(&self) {
@@ -191,6 +212,48 @@ impl Administrators for Stores {
         }
         self.changed();
         Ok(count)
+    }
+}
+
+#[async_trait]
+impl ActivePeople for Stores {
+    async fn active_person(&self, id: &PrincipalId) -> Result<Option<Person>> {
+        self.check()?;
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        Ok(self.people.lock().unwrap().get(id).cloned())
+    }
+}
+
+#[async_trait]
+impl Revocations for Stores {
+    async fn revoke(&self, subjects: &[Subject], not_before: Timestamp) -> Result<u64> {
+        self.check()?;
+        let revision = self.revisions.borrow().revocations + 1;
+        let mut revocations = self.revocations.lock().unwrap();
+        revocations.extend(subjects.iter().map(|subject| Revocation {
+            subject: subject.clone(),
+            not_before,
+            revision,
+        }));
+        drop(revocations);
+        self.revisions
+            .send_modify(|revisions| revisions.revocations = revision);
+        Ok(revision)
+    }
+
+    async fn since(&self, revision: u64) -> Result<Vec<Revocation>> {
+        self.check()?;
+        let revocations = self.revocations.lock().unwrap();
+        let newer = revocations.iter().filter(|row| row.revision > revision);
+        Ok(newer.cloned().collect())
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64> {
+        self.check()?;
+        let mut revocations = self.revocations.lock().unwrap();
+        let count = revocations.len();
+        revocations.retain(|row| row.not_before >= before);
+        Ok(u64::try_from(count - revocations.len()).unwrap())
     }
 }
 
