@@ -106,7 +106,7 @@ pub struct Parts {
 /// What the road itself remembers between calls.
 #[derive(Debug)]
 struct State {
-    parked: Parked,
+    parked: Arc<Parked>,
     in_flight: Arc<Semaphore>,
     calls_max: usize,
 }
@@ -126,7 +126,7 @@ impl Gateway {
             ids: parts.ids,
             settings: parts.settings,
             state: State {
-                parked: Parked::default(),
+                parked: Arc::default(),
                 in_flight: Arc::new(Semaphore::new(parts.calls_in_flight_max)),
                 calls_max: parts.calls_in_flight_max,
             },

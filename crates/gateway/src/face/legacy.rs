@@ -82,6 +82,28 @@ pub(super) async fn note(
     list::note_session(&face.gateway, head, caller, event).await
 }
 
+/// Ends a session, with a record, as soon as the access is revoked of who opened it.
+pub(super) fn end_with_access(
+    face: &Arc<Face>,
+    head: Head,
+    session: Arc<Session>,
+    caller: Arc<Caller>,
+) {
+    let face = Arc::clone(face);
+    tokio::spawn(async move {
+        let revoked = face.gateway.identity.revoked(&caller);
+        let Some(refusal) = session.ended.run_until_cancelled(revoked).await else {
+            return;
+        };
+        tracing::debug!(%refusal, "a session ends with the access of its owner");
+        if face.sessions.remove(&session.id)
+            && let Err(refusal) = note(&face, &head, &caller, EventKind::SessionClose).await
+        {
+            tracing::error!(%refusal, "the end of a session could not be recorded");
+        }
+    });
+}
+
 /// The head of a request in `session`.
 pub(super) fn head_in(face: &Face, template: &Head, session: &Session, meta: &RawObject) -> Head {
     let mut head = head::for_request(template, meta, &*face.gateway.ids);
@@ -301,6 +323,7 @@ pub(super) async fn tell_changes(
             () = session.ended.cancelled() => break,
             () = face.settings.shutdown.cancelled() => break,
             () = super::modern::ended(&face, &caller) => break,
+            _ = face.gateway.identity.revoked(&caller) => break,
             change = changes.recv() => change,
         };
         let notices = match change {

@@ -176,6 +176,10 @@ async fn listen(
             () = gone.cancelled() => break false,
             () = face.settings.shutdown.cancelled() => break true,
             () = ended(face, &caller) => break true,
+            refusal = face.gateway.identity.revoked(&caller) => {
+                subscribed.remove_all().await;
+                return Done::refused(&refusal, &head.correlation);
+            }
             notices = next_notices(&mut changes, &head.endpoint, &wanted) => match notices {
                 Some(notices) => {
                     for notice in notices {

@@ -1,11 +1,15 @@
 //! The only stage that leaves the building.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::Target;
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{ConnectorName, PrincipalId};
+use sekimori_domain::ids::{ConnectorName, CorrelationId, PrincipalId};
 use sekimori_domain::limits;
+use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::raw_object::{self, RawObject};
@@ -14,6 +18,8 @@ use sekimori_upstream::exchange::{Ask, Event, Exchange, Reply};
 use sekimori_upstream::{Outgoing, Questions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::Gateway;
@@ -113,6 +119,7 @@ pub(crate) async fn invoke(
     }
     let call = Call {
         owner: warrant.caller().principal.id.clone(),
+        caller: Arc::clone(warrant.caller()),
         target: warrant.tool().target.clone(),
         arguments: warrant.arguments().digest(),
     };
@@ -129,12 +136,19 @@ pub(crate) async fn invoke(
         }
         None => start(warrant, &invocation),
     };
-    run(gateway, &call, exchange, &mut invocation).await
+    let revoked = gateway.identity.revoked(&call.caller);
+    tokio::select! {
+        biased;
+        // The exchange is dropped, which cancels it at the upstream.
+        refusal = revoked => Err(Refusal { stage: Stage::Invoke, ..refusal }),
+        output = run(gateway, &call, exchange, &mut invocation) => output,
+    }
 }
 
 /// The facts of a call that bind what waits for it.
 struct Call {
     owner: PrincipalId,
+    caller: Arc<Caller>,
     target: Target,
     arguments: Digest,
 }
@@ -372,6 +386,7 @@ fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<
         arguments: call.arguments,
         exchange,
         ask,
+        ends_with_access: end_with_access(gateway, call, id),
     };
     gateway
         .state
@@ -383,6 +398,38 @@ fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<
         reply: Reply::Result(result),
         kind: OutputKind::InputRequired,
     })
+}
+
+/// Ends a parked exchange, with a record, as soon as its caller's access is revoked. Watches until the value is
+/// dropped.
+fn end_with_access(gateway: &Gateway, call: &Call, id: Uuid) -> DropGuard {
+    let (identity, audit) = (Arc::clone(&gateway.identity), Arc::clone(&gateway.audit));
+    let (parked, ids) = (Arc::clone(&gateway.state.parked), Arc::clone(&gateway.ids));
+    let (caller, target) = (Arc::clone(&call.caller), call.target.clone());
+    let taken = CancellationToken::new();
+    let held = taken.clone().drop_guard();
+    tokio::spawn(async move {
+        let revoked = taken.run_until_cancelled(identity.revoked(&caller)).await;
+        let Some(refusal) = revoked.filter(|_| parked.end(id)) else {
+            return;
+        };
+        let detail = json!({
+            "ended": "parked_call", "principal": caller.principal.id, "client": caller.client.id,
+            "target": target.to_string(), "reason": refusal.message,
+        });
+        let detail = match detail {
+            Value::Object(members) => members.into_iter().collect(),
+            _ => BTreeMap::new(),
+        };
+        let correlation = CorrelationId::from_uuid(ids.next());
+        let noted = audit
+            .note(EventKind::AccessRevoke, correlation, detail)
+            .await;
+        if let Err(error) = noted {
+            tracing::error!(%error, "the end of a waiting call could not be recorded");
+        }
+    });
+    held
 }
 
 enum Unparked {

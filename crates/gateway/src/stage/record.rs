@@ -115,6 +115,8 @@ impl CallRecord {
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         let status = match refusal.code {
             RefusalCode::Cancelled => OutcomeStatus::Cancelled,
+            // It was under way, and was cut off.
+            RefusalCode::Revoked if refusal.stage == Stage::Invoke => OutcomeStatus::Cancelled,
             RefusalCode::UpstreamUnavailable
             | RefusalCode::UpstreamTimeout
             | RefusalCode::UpstreamInvalid => OutcomeStatus::Error,

@@ -27,6 +27,7 @@ pub(crate) struct Stores {
     revisions: watch::Sender<Revisions>,
     staleness: Mutex<Duration>,
     broken: AtomicBool,
+    breaks_next: AtomicBool,
     touches: AtomicUsize,
     loads: AtomicUsize,
 }
@@ -42,6 +43,7 @@ impl Stores {
             revisions: watch::Sender::new(Revisions::default()),
             staleness: Mutex::default(),
             broken: AtomicBool::new(false),
+            breaks_next: AtomicBool::new(false),
             touches: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
         }
@@ -49,6 +51,11 @@ impl Stores {
 
     pub(crate) fn set_broken(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// The next revocation is written, and then nothing can be read any more.
+    pub(crate) fn set_broken_after_next_write(&self) {
+        self.breaks_next.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn set_staleness(&self, staleness: Duration) {
@@ -236,6 +243,9 @@ impl Revocations for Stores {
             revision,
         }));
         drop(revocations);
+        if self.breaks_next.swap(false, Ordering::SeqCst) {
+            self.set_broken(true);
+        }
         self.revisions
             .send_modify(|revisions| revisions.revocations = revision);
         Ok(revision)
