@@ -170,6 +170,32 @@ checked_text!(
     |text| !text.is_empty() && text.len() <= 512 && !text.chars().any(char::is_control)
 );
 
+checked_text!(
+    /// The name of an identity provider; part of addresses.
+    ProviderName,
+    "identity provider name",
+    "use 1 to 32 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
+    |text| is_slug(text, limits::CONNECTOR_NAME_CHARS_MAX)
+);
+
+checked_text!(
+    /// A person's session in a browser: `ses_` and a UUID without hyphens. Not secret: who holds the cookie
+    /// holds the session, not who knows its id.
+    SessionId,
+    "session id",
+    "use ses_ and 32 hexadecimal digits",
+    |text| text.strip_prefix("ses_").is_some_and(|rest| {
+        rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+);
+
+impl SessionId {
+    /// The id made of a UUID.
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        Self(Arc::from(format!("ses_{}", uuid.simple())))
+    }
+}
+
 impl CorrelationId {
     /// A fresh correlation id from a UUID.
     pub fn from_uuid(uuid: Uuid) -> Self {

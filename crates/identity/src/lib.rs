@@ -36,6 +36,7 @@ mod revocation;
 mod scope;
 mod secret;
 mod service_accounts;
+pub mod sign_in;
 mod token;
 
 pub use administrator::{FIRST_ADMINISTRATOR_LIFETIME, IssuedAdministrator, create_administrator};

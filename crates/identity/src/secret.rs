@@ -23,6 +23,10 @@ const SECRET_CHARS: usize = 43;
 pub struct ShownOnce(Zeroizing<String>);
 
 impl ShownOnce {
+    pub(crate) fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
     /// The text, to be shown to the person who asked for it.
     pub fn reveal(self) -> Zeroizing<String> {
         self.0
@@ -55,7 +59,8 @@ pub(crate) fn new_administrator_token(
     Ok((Digest::of(text.as_bytes()), ShownOnce(text)))
 }
 
-fn new_secret(random: &dyn Random) -> Result<Zeroizing<String>, RandomError> {
+/// 256 random bits as text.
+pub(crate) fn new_secret(random: &dyn Random) -> Result<Zeroizing<String>, RandomError> {
     let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
     random.fill(bytes.as_mut_slice())?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))

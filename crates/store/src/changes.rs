@@ -23,6 +23,8 @@ pub struct Revisions {
     pub identity: u64,
     /// Of what was revoked.
     pub revocations: u64,
+    /// Of OAuth clients and signing keys.
+    pub oauth: u64,
 }
 
 /// Changes made by this process and by others.

@@ -20,11 +20,14 @@
 
 mod administrators;
 mod audit_index;
+mod authenticators;
 mod changes;
 mod connectors;
 mod database;
 mod error;
+mod identity_providers;
 mod migration;
+mod oauth;
 mod people;
 mod policies;
 mod postgres;
@@ -33,6 +36,8 @@ mod reviews;
 mod revocations;
 mod scim_tokens;
 mod service_accounts;
+mod sessions;
+mod sign_ins;
 mod sqlite;
 
 use std::fmt::Debug;
@@ -45,9 +50,14 @@ pub use administrators::{AdministratorToken, Administrators};
 pub use audit_index::{
     AuditIndex, AuditPage, AuditQuery, IndexedRecord, Order, PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
 };
+pub use authenticators::{
+    AUTHENTICATORS_PER_USER_MAX, Authenticator, AuthenticatorKind, Authenticators,
+};
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
+pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
+pub use oauth::{CodeUse, GrantsOf, OAUTH_PAGE_MAX, OAuth, PendingAuthorization, Rotation};
 pub use people::{
     CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,
     GroupQuery, MEMBER, Member, MemberChange, PEOPLE_PAGE_MAX, Paging, People, USER_NAME,
@@ -58,6 +68,8 @@ pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, Se
 pub use revocations::{Revocations, SUBJECTS_MAX};
 pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
+pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
+pub use sign_ins::{PendingSignIn, SIGN_INS_MAX, SignIns};
 
 /// All aggregates of one database.
 #[async_trait]
@@ -74,6 +86,16 @@ pub trait Store: Send + Sync + Debug {
     fn administrators(&self) -> Arc<dyn Administrators>;
     /// What was revoked.
     fn revocations(&self) -> Arc<dyn Revocations>;
+    /// Clients, grants and keys of the authorization server.
+    fn oauth(&self) -> Arc<dyn OAuth>;
+    /// Sessions of people in browsers.
+    fn sessions(&self) -> Arc<dyn Sessions>;
+    /// Sign-ins under way.
+    fn sign_ins(&self) -> Arc<dyn SignIns>;
+    /// Passkeys, one-time codes and sign-in keys.
+    fn authenticators(&self) -> Arc<dyn Authenticators>;
+    /// Identity providers.
+    fn identity_providers(&self) -> Arc<dyn IdentityProviders>;
     /// People and groups.
     fn people(&self) -> Arc<dyn People>;
     /// Credentials of identity providers that provision people.

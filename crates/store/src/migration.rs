@@ -28,6 +28,16 @@ pub(crate) const SQLITE: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0002_people.sql"),
     },
     Migration {
+        number: 3,
+        name: "oauth",
+        sql: include_str!("../migrations/sqlite/0003_oauth.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "sign_in",
+        sql: include_str!("../migrations/sqlite/0004_sign_in.sql"),
+    },
+    Migration {
         number: 5,
         name: "revocation",
         sql: include_str!("../migrations/sqlite/0005_revocation.sql"),
@@ -45,6 +55,16 @@ pub(crate) const POSTGRES: &[Migration] = &[
         number: 2,
         name: "people",
         sql: include_str!("../migrations/postgres/0002_people.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "oauth",
+        sql: include_str!("../migrations/postgres/0003_oauth.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "sign_in",
+        sql: include_str!("../migrations/postgres/0004_sign_in.sql"),
     },
     Migration {
         number: 5,

@@ -1,10 +1,12 @@
 //! A clock that stands still until told.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sekimori_domain::Timestamp;
-use sekimori_domain::clock::Clock;
+use sekimori_domain::clock::{Clock, Ids};
+use uuid::Uuid;
 
 #[derive(Debug)]
 pub(crate) struct TestClock {
@@ -32,5 +34,15 @@ impl Clock for TestClock {
 
     fn monotonic(&self) -> Duration {
         *self.passed.lock().unwrap()
+    }
+}
+
+/// Ids that count up.
+#[derive(Debug, Default)]
+pub(crate) struct TestIds(AtomicU64);
+
+impl Ids for TestIds {
+    fn next(&self) -> Uuid {
+        Uuid::from_u64_pair(1, self.0.fetch_add(1, Ordering::SeqCst))
     }
 }

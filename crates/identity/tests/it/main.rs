@@ -18,4 +18,5 @@ mod own;
 mod own_tokens;
 mod revocations;
 mod scopes;
+mod sessions;
 mod stores;

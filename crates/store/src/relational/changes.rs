@@ -122,6 +122,7 @@ async fn read(database: &dyn Database) -> Result<Revisions> {
             "policies" => revisions.policies = value,
             "identity" => revisions.identity = value,
             "revocations" => revisions.revocations = value,
+            "oauth" => revisions.oauth = value,
             // Of a newer program on the same database.
             _ => {}
         }

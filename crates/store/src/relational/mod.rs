@@ -2,14 +2,19 @@
 
 mod administrators;
 mod audit_index;
+mod authenticators;
 mod changes;
 mod connectors;
+mod identity_providers;
+mod oauth;
 mod people;
 mod policies;
 mod reviews;
 mod revocations;
 mod scim_tokens;
 mod service_accounts;
+mod sessions;
+mod sign_ins;
 
 use std::sync::Arc;
 
@@ -18,8 +23,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Changes, Connectors, People, Policies, Reviews, Revocations,
-    ScimTokens, ServiceAccounts, Store,
+    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
+    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -67,6 +72,30 @@ impl Store for RelationalStore {
         Arc::new(revocations::RevocationTable(Arc::clone(&self.database)))
     }
 
+    fn oauth(&self) -> Arc<dyn OAuth> {
+        Arc::new(oauth::OAuthTables(Arc::clone(&self.database)))
+    }
+
+    fn sessions(&self) -> Arc<dyn Sessions> {
+        Arc::new(sessions::SessionTable(Arc::clone(&self.database)))
+    }
+
+    fn sign_ins(&self) -> Arc<dyn SignIns> {
+        Arc::new(sign_ins::SignInTable(Arc::clone(&self.database)))
+    }
+
+    fn authenticators(&self) -> Arc<dyn Authenticators> {
+        Arc::new(authenticators::AuthenticatorTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
+    fn identity_providers(&self) -> Arc<dyn IdentityProviders> {
+        Arc::new(identity_providers::IdentityProviderTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
     fn people(&self) -> Arc<dyn People> {
         Arc::new(people::PeopleTables(Arc::clone(&self.database)))
     }
@@ -104,6 +133,7 @@ enum Group {
     Policies,
     Identity,
     Revocations,
+    OAuth,
 }
 
 impl Group {
@@ -114,6 +144,7 @@ impl Group {
             Self::Policies => "policies",
             Self::Identity => "identity",
             Self::Revocations => "revocations",
+            Self::OAuth => "oauth",
         }
     }
 }

@@ -5,9 +5,12 @@ use sekimori_store::StoreError;
 mod administrators;
 mod audit_index;
 mod audit_search;
+mod authenticators;
 mod changes;
 mod connectors;
 mod groups;
+mod identity_providers;
+mod oauth;
 mod opening;
 mod people;
 mod policies;
@@ -15,6 +18,8 @@ mod reviews;
 mod revocations;
 mod scim_tokens;
 mod service_accounts;
+mod sessions;
+mod sign_ins;
 
 /// What collided, where something must have.
 pub(crate) fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> &'static str {
@@ -67,11 +72,20 @@ mod suite {
         audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked;
+        authenticators: reads_back_what_was_created, a_person_has_so_many_at_most, a_counter_only_grows,
+            attempts_are_counted_in_a_window;
         changes: every_mutation_bumps_its_group, other_processes_are_noticed_within_a_second,
             failed_mutations_bump_nothing;
         connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
             concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
             revisions_are_never_used_twice;
+        oauth: clients_read_back_and_are_bounded, clients_and_keys_bump_and_nothing_else,
+            authorizations_end_once_and_are_bounded, a_code_is_used_once_and_reuse_revokes,
+            refresh_tokens_rotate_with_a_short_grace, late_and_ended_refresh_tokens_are_told_apart,
+            parallel_refreshes_get_one_successor, grants_are_revoked_by_subject_client_and_session,
+            consents_are_remembered_for_exactly_what_was_shown, what_is_single_use_is_seen_once,
+            signing_keys_are_added_by_one_node, sweeping_takes_what_has_ended;
+        identity_providers: reads_back_what_was_put;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
             members_are_there_and_of_the_same_provider, nested_groups_count_even_in_a_circle,
@@ -94,5 +108,9 @@ mod suite {
             use_is_noted_to_the_minute;
         service_accounts: reads_back_what_was_created, suspending_keeps_the_first_date,
             keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;
+        sessions: reads_back_what_was_created, ended_sessions_are_not_listed_and_then_forgotten,
+            renewing_changes_the_cookie_once, every_selector_revokes_its_own, use_is_noted_to_the_minute;
+        sign_ins: a_step_is_taken_once_and_in_time, of_several_takers_one_gets_it,
+            something_is_new_once_in_its_space;
     }
 }
