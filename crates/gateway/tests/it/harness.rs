@@ -22,7 +22,7 @@ use sekimori_gateway::face;
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Parts, Settings};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
+    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl, Revocations,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
@@ -80,14 +80,16 @@ impl Gate {
         .unwrap();
         let public_url = PublicUrl::new("http://127.0.0.1:8080").unwrap();
         let fetch: Arc<dyn Fetch> = Arc::new(NoFetch);
+        let revocations = Arc::new(Revocations::new(&*store, Arc::clone(&clock)));
+        revocations.load().await.unwrap();
         let identity = Authenticator::new(
             AuthenticatorConfig {
-                public_url: public_url.clone(),
-                issuers: Vec::new(),
                 anonymous_on_loopback: true,
+                ..AuthenticatorConfig::new(public_url.clone())
             },
             &fetch,
             CredentialStores::of(&*store),
+            Arc::clone(&revocations),
             Arc::clone(&clock),
         )
         .unwrap();

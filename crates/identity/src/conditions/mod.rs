@@ -35,11 +35,8 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// By these zones, and by this database of countries if there is one.
-    pub fn new(
-        mut zones: Vec<Zone>,
-        countries: Option<CountryDatabase>,
-    ) -> Result<Self, ConfigError> {
+    /// By these zones. Countries are unknown.
+    pub fn new(mut zones: Vec<Zone>) -> Result<Self, ConfigError> {
         let wrong = |zone: &str, rule| ConfigError::Zone {
             zone: zone.to_owned(),
             rule,
@@ -62,7 +59,17 @@ impl Conditions {
         if zones.len() > ZONES_MAX {
             return Err(wrong("all", "configure 200 at most"));
         }
-        Ok(Self { zones, countries })
+        Ok(Self {
+            zones,
+            countries: None,
+        })
+    }
+
+    /// The same, by this database of countries if there is one.
+    #[must_use]
+    pub fn with_countries(mut self, countries: Option<CountryDatabase>) -> Self {
+        self.countries = countries;
+        self
     }
 
     /// What an address says. `None` is a local process, which came over no network.
@@ -114,7 +121,7 @@ mod tests {
             zone("vpn", &["10.8.0.0/16", "fd00::/8"]),
             zone("office", &["10.0.0.0/8", "203.0.113.7/32"]),
         ];
-        let conditions = Conditions::new(zones, None).unwrap();
+        let conditions = Conditions::new(zones).unwrap();
         let names = |text| conditions.of(Some(ip(text))).zones.unwrap();
         assert_eq!(names("10.8.1.1"), ["office", "vpn"]);
         assert_eq!(names("203.0.113.7"), ["office"]);
@@ -126,7 +133,7 @@ mod tests {
 
     #[test]
     fn authz_3_what_is_unknown_is_absent() {
-        let conditions = Conditions::new(vec![zone("office", &["0.0.0.0/0"])], None).unwrap();
+        let conditions = Conditions::new(vec![zone("office", &["0.0.0.0/0"])]).unwrap();
         assert_eq!(conditions.of(None), Circumstances::default());
         assert_eq!(conditions.of(Some(ip("192.0.2.1"))).country, None);
     }
@@ -142,7 +149,7 @@ mod tests {
             twice,
             many.collect(),
         ] {
-            assert!(Conditions::new(bad, None).is_err());
+            assert!(Conditions::new(bad).is_err());
         }
     }
 }

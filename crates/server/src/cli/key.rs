@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::record::EventKind;
-use sekimori_identity::{NewAccount, SystemRandom, create_account, create_key};
+use sekimori_identity::{NewAccount, Scope, SystemRandom, create_account, create_key};
 use serde::Serialize;
 use serde_json::json;
 
@@ -61,6 +61,9 @@ pub(crate) struct Create {
     /// Group or role; repeat for more (new accounts)
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<GroupName>,
+    /// Scope that bounds it: mcp:read, mcp:write or mcp:admin. Default: policy alone does (new accounts)
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
+    scopes: Vec<Scope>,
     /// Environment it may reach; repeat for more. Default: production (new accounts)
     #[arg(long = "environment", value_name = "ENVIRONMENT")]
     environments: Vec<Environment>,
@@ -70,6 +73,13 @@ pub(crate) struct Create {
     /// Days until it ends
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=366))]
     days: u32,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::ALL
+        .into_iter()
+        .find(|scope| scope.as_str() == text)
+        .ok_or_else(|| "use mcp:read, mcp:write or mcp:admin".to_owned())
 }
 
 /// Runs the command.
@@ -148,6 +158,7 @@ async fn make(installation: &Installation, output: Output, create: Create) -> an
                 .purpose
                 .context("a new account needs --purpose: what it is for")?,
             groups: create.groups,
+            scopes: create.scopes,
             environments: if create.environments.is_empty() {
                 vec![Environment::Production]
             } else {

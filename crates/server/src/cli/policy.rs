@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
@@ -364,7 +363,7 @@ async fn explain_call(common: &Common, output: Output, asked: Explain) -> anyhow
     let set = find(&installation, None).await?;
     let compiled = CompiledPolicies::compile(&set, &installation.config.policy_settings()?)?;
     let tool = find_tool(&installation, &asked.tool).await?;
-    let caller = caller(asked)?;
+    let caller = caller(asked, &installation.config.conditions()?)?;
     let explanation = compiled.explain(
         &caller,
         &tool,
@@ -405,7 +404,7 @@ async fn find_tool(installation: &Installation, given: &str) -> anyhow::Result<T
     ))
 }
 
-fn caller(asked: Explain) -> anyhow::Result<Caller> {
+fn caller(asked: Explain, conditions: &Conditions) -> anyhow::Result<Caller> {
     let kind = if asked.service_account {
         PrincipalKind::ServiceAccount
     } else {
@@ -444,7 +443,7 @@ fn caller(asked: Explain) -> anyhow::Result<Caller> {
             ip: asked.ip,
             user_agent: None,
         },
-        circumstances: Circumstances::default(),
+        circumstances: conditions.of(asked.ip),
     })
 }
 
