@@ -30,7 +30,7 @@ pub(crate) struct ParkedExchange {
     /// The questions, and where the answers go.
     pub(crate) ask: Ask,
     /// Watches that its caller's access is not revoked meanwhile.
-    pub(crate) ends_with_access: DropGuard,
+    pub(crate) _watched: DropGuard,
 }
 
 /// All parked exchanges of this node.
@@ -109,7 +109,7 @@ mod tests {
                 questions: Vec::new(),
                 answers,
             },
-            ends_with_access: CancellationToken::new().drop_guard(),
+            _watched: CancellationToken::new().drop_guard(),
         }
     }
 

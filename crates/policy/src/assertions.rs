@@ -172,9 +172,6 @@ struct TestContext {
     amr: Vec<String>,
     issuer: Option<String>,
     age_seconds: Option<u32>,
-    issued_at: None,
-    grant: None,
-    session: None,
     scopes: Option<Vec<String>>,
 }
 
@@ -330,6 +327,9 @@ impl Test {
                 amr: context.amr.clone(),
                 issuer: context.issuer.clone().unwrap_or_default(),
                 at: context.age_seconds.and_then(|seconds| age(seconds).ok()),
+                issued_at: None,
+                grant: None,
+                session: None,
                 scopes: context.scopes.clone(),
                 expires_at: None,
             },

@@ -386,7 +386,7 @@ fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<
         arguments: call.arguments,
         exchange,
         ask,
-        ends_with_access: end_with_access(gateway, call, id),
+        _watched: end_with_access(gateway, call, id),
     };
     gateway
         .state

@@ -10,3 +10,4 @@
 
 mod face;
 mod harness;
+mod postgres;

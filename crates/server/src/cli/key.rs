@@ -175,6 +175,15 @@ async fn make(installation: &Installation, output: Output, create: Create) -> an
                 ("owner", json!(new.owner)),
                 ("purpose", json!(new.purpose)),
                 ("groups", json!(new.groups)),
+                (
+                    "scopes",
+                    json!(
+                        new.scopes
+                            .iter()
+                            .map(|scope| scope.as_str())
+                            .collect::<Vec<_>>()
+                    ),
+                ),
                 ("environments", json!(new.environments)),
             ],
         )?;

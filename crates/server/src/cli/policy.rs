@@ -14,6 +14,7 @@ use sekimori_domain::catalog::{Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
+use sekimori_identity::Conditions;
 use sekimori_policy::{
     CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, Diagnostic, Explanation, PolicyError,
     Projections, Severity, TestReport, check, test_bench,

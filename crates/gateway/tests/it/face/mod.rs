@@ -4,4 +4,5 @@ mod aggregate;
 mod http;
 mod legacy;
 mod modern;
+mod revocation;
 mod stdio;
