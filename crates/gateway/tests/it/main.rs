@@ -10,4 +10,3 @@
 
 mod face;
 mod harness;
-mod postgres;
