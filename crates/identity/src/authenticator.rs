@@ -4,9 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use http::Uri;
 use sekimori_domain::caller::{
     Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
     Source,
@@ -20,7 +17,7 @@ use crate::challenge::protected_resource_metadata;
 use crate::conditions::Conditions;
 use crate::credentials::{Credentials, MISSING};
 use crate::error::ConfigError;
-use crate::fetch::{Fetch, FetchError};
+use crate::fetch::Fetch;
 use crate::local::{CredentialStores, LocalAccess};
 use crate::people::Directory;
 use crate::resource::{PublicUrl, ResourceUri};
@@ -67,18 +64,12 @@ impl AuthenticatorConfig {
 pub struct Authenticator {
     gate: PublicUrl,
     tokens: TokenVerifier,
-    stored: Option<Stored>,
-    conditions: Conditions,
-    anonymous_on_loopback: bool,
-    clock: Arc<dyn Clock>,
-}
-
-/// What is proved or refused by the store.
-#[derive(Debug)]
-struct Stored {
     local: LocalAccess,
     directory: Directory,
     revocations: Arc<Revocations>,
+    conditions: Conditions,
+    anonymous_on_loopback: bool,
+    clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
@@ -100,31 +91,12 @@ impl Authenticator {
                 fetch,
                 Arc::clone(&clock),
             )?,
-            stored: Some(Stored {
-                local,
-                directory,
-                revocations,
-            }),
+            local,
+            directory,
+            revocations,
             gate: config.public_url,
             conditions: config.conditions,
             anonymous_on_loopback: config.anonymous_on_loopback,
-            clock,
-        })
-    }
-
-    /// An authenticator that lets everybody on this machine in as *anonymous*, and nobody else. It knows no
-    /// other credential. For tests only.
-    pub fn insecure_loopback(
-        public_url: PublicUrl,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConfigError> {
-        let nowhere: Arc<dyn Fetch> = Arc::new(Nowhere);
-        Ok(Self {
-            gate: public_url,
-            tokens: TokenVerifier::new(Vec::new(), None, &nowhere, Arc::clone(&clock))?,
-            stored: None,
-            conditions: Conditions::default(),
-            anonymous_on_loopback: true,
             clock,
         })
     }
@@ -143,9 +115,7 @@ impl Authenticator {
             ..self.conditions.of(caller.source.ip)
         };
         // Last, so that what was revoked while we looked counts too.
-        if let Some(stored) = &self.stored {
-            stored.revocations.check(&caller)?;
-        }
+        self.revocations.check(&caller)?;
         Ok(Arc::new(caller))
     }
 
@@ -161,10 +131,10 @@ impl Authenticator {
         let text = bearer.expose();
         let now = self.clock.now();
         if text.starts_with(KEY_PREFIX) {
-            return self.stored()?.local.service_key(text, source, now).await;
+            return self.local.service_key(text, source, now).await;
         }
         if text.starts_with(ADMINISTRATOR_PREFIX) {
-            return self.stored()?.local.administrator(text, source, now).await;
+            return self.local.administrator(text, source, now).await;
         }
         let token = self
             .tokens
@@ -189,12 +159,11 @@ impl Authenticator {
 
     /// Fills in what tokens of our own do not tell.
     async fn complete(&self, token: &VerifiedToken, caller: &mut Caller) -> Result<(), Refusal> {
-        let stored = self.stored()?;
         match token.principal.kind {
-            PrincipalKind::User => stored.directory.complete(&mut caller.principal).await,
+            PrincipalKind::User => self.directory.complete(&mut caller.principal).await,
             PrincipalKind::ServiceAccount => {
                 let now = self.clock.now();
-                stored.local.complete_account(caller, now).await
+                self.local.complete_account(caller, now).await
             }
             PrincipalKind::LocalAdministrator | PrincipalKind::Anonymous => {
                 Err(refuse("the access token is for nobody who may use one"))
@@ -205,19 +174,20 @@ impl Authenticator {
     /// Completes when the caller may go on no longer because access was revoked, with the reason: what is
     /// under way is to end then.
     pub async fn revoked(&self, caller: &Caller) -> Refusal {
-        let Some(stored) = &self.stored else {
-            return std::future::pending().await;
-        };
         tokio::select! {
-            refusal = stored.revocations.revoked(caller) => refusal,
-            refusal = stored.local.account_ended(caller, &*self.clock) => refusal,
+            refusal = self.revocations.revoked(caller) => refusal,
+            refusal = self.local.account_ended(caller, &*self.clock) => refusal,
         }
     }
 
     /// Whether the caller's access was revoked, as far as is known now: for what waits.
     pub fn is_revoked(&self, caller: &Caller) -> bool {
-        let stored = self.stored.as_ref();
-        stored.is_some_and(|stored| stored.revocations.covers(caller))
+        self.revocations.covers(caller)
+    }
+
+    /// What was revoked.
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// The metadata of one of our resources (RFC 9728), with the issuers accepted here.
@@ -239,16 +209,11 @@ impl Authenticator {
     /// Follows what is revoked, keeps issuers' keys fresh and writes when service keys were used. Runs until it
     /// is dropped; call [`flush`](Self::flush) afterwards.
     pub async fn maintain(&self) {
-        match &self.stored {
-            Some(stored) => {
-                tokio::join!(
-                    stored.revocations.follow(),
-                    prune(&stored.revocations),
-                    self.keep_fresh(),
-                );
-            }
-            None => self.keep_fresh().await,
-        }
+        tokio::join!(
+            self.revocations.follow(),
+            prune(&self.revocations),
+            self.keep_fresh(),
+        );
     }
 
     async fn keep_fresh(&self) {
@@ -263,15 +228,7 @@ impl Authenticator {
 
     /// Writes what is not written yet.
     pub async fn flush(&self) {
-        if let Some(stored) = &self.stored {
-            stored.local.write_uses().await;
-        }
-    }
-
-    fn stored(&self) -> Result<&Stored, Refusal> {
-        self.stored.as_ref().ok_or_else(|| {
-            refuse("service-account keys and administrators are not known in this mode")
-        })
+        self.local.write_uses().await;
     }
 
     fn without_credentials(&self, source: Source) -> Result<Caller, Refusal> {
@@ -339,14 +296,4 @@ fn is_this_machine(ip: Option<IpAddr>) -> bool {
 
 fn refuse(message: &str) -> Refusal {
     Refusal::new(RefusalCode::Unauthenticated, Stage::Authenticate, message)
-}
-
-/// For an authenticator without issuers, which has nothing to fetch.
-struct Nowhere;
-
-#[async_trait]
-impl Fetch for Nowhere {
-    async fn get_json(&self, _: &Uri) -> Result<Bytes, FetchError> {
-        Err(FetchError::NotFound)
-    }
 }

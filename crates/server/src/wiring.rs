@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
+use sekimori_admin::{Control, Pages};
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::caller::Source;
@@ -24,7 +25,7 @@ use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Parts, Settings};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
-    Random as _, Revocations, SystemRandom,
+    PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
@@ -61,6 +62,7 @@ pub(crate) enum Access {
 /// A running node.
 pub(crate) struct Node {
     gateway: Arc<Gateway>,
+    control: Arc<Control>,
     installation: Installation,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -145,6 +147,7 @@ impl Node {
             },
             calls_in_flight_max: installation.config.limits.calls_in_flight,
         }));
+        let control = Arc::new(open_control(&installation, &gateway)?);
         note(
             &gateway,
             EventKind::GatewayStart,
@@ -180,6 +183,7 @@ impl Node {
         });
         Ok(Self {
             gateway,
+            control,
             installation,
             tasks,
             stop,
@@ -203,23 +207,16 @@ impl Node {
         self.gateway.settings.public_url.as_str().to_owned()
     }
 
-    /// The MCP face over HTTP.
+    /// The MCP face over HTTP, and the control plane beside it.
     pub(crate) fn router(&self) -> anyhow::Result<axum::Router> {
-        Ok(face::router(
-            Arc::clone(&self.gateway),
-            self.face_settings()?,
-        ))
+        let face = face::router(Arc::clone(&self.gateway), self.face_settings()?);
+        Ok(face.merge(sekimori_admin::router(Arc::clone(&self.control))))
     }
 
     fn face_settings(&self) -> anyhow::Result<face::Settings> {
         let config = &self.installation.config;
-        let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"]
-            .map(str::to_owned)
-            .to_vec();
-        let url: http::Uri = self.gateway.settings.public_url.as_str().parse()?;
-        hosts.extend(url.host().map(str::to_owned));
         Ok(face::Settings {
-            allowed_hosts: hosts.into(),
+            allowed_hosts: allowed_hosts(&self.gateway.settings.public_url)?,
             allowed_origins: config.server.allowed_origins.clone().into(),
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
@@ -312,6 +309,37 @@ async fn note(
     };
     gateway.audit.note(event, correlation, detail).await?;
     Ok(())
+}
+
+/// The host names under which the gate may be addressed.
+fn allowed_hosts(public_url: &PublicUrl) -> anyhow::Result<Arc<[String]>> {
+    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"]
+        .map(str::to_owned)
+        .to_vec();
+    let url: http::Uri = public_url.as_str().parse()?;
+    hosts.extend(url.host().map(str::to_owned));
+    Ok(hosts.into())
+}
+
+fn open_control(installation: &Installation, gateway: &Gateway) -> anyhow::Result<Control> {
+    let settings = &gateway.settings;
+    Ok(Control {
+        store: Arc::clone(&installation.store),
+        identity: Arc::clone(&gateway.identity),
+        revocations: Arc::clone(gateway.identity.revocations()),
+        audit: Arc::clone(&gateway.audit),
+        clock: Arc::clone(&gateway.clock),
+        ids: Arc::clone(&gateway.ids),
+        random: Arc::new(SystemRandom),
+        pages: Pages::new()?,
+        settings: sekimori_admin::Settings {
+            public_url: settings.public_url.clone(),
+            title: settings.title.clone(),
+            version: settings.version,
+            allowed_hosts: allowed_hosts(&settings.public_url)?,
+            allowed_origins: installation.config.server.allowed_origins.clone().into(),
+        },
+    })
 }
 
 async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["store", "policy", "inspect", "upstream"],
     &["identity", "audit", "approval"],
     &["gateway"],
+    &["admin"],
     &["server"],
 ];
 

@@ -7,7 +7,12 @@ use super::settings::Settings;
 
 /// Why a request is turned away: a status and a sentence.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Away(pub(super) StatusCode, pub(super) &'static str);
+pub struct Away(
+    /// The status.
+    pub StatusCode,
+    /// The sentence, for whoever set the gate up.
+    pub &'static str,
+);
 
 /// DNS rebinding protection: the host must be one of ours, and a page that calls must come from an
 /// origin that may.
@@ -16,6 +21,16 @@ pub(super) fn check_host_and_origin(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<(), Away> {
+    let authority = check_host(&settings.allowed_hosts, uri, headers)?;
+    check_origin(&settings.allowed_origins, authority, headers)
+}
+
+/// The host (and port) a request was sent to must be one of `allowed` (names without port). Returns it.
+pub fn check_host<'r>(
+    allowed: &[String],
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+) -> Result<&'r str, Away> {
     let authority = match (uri.authority(), single(headers, &HOST)?) {
         // HTTP/2 sends the authority in the URI; a Host header next to it must say the same.
         (Some(authority), Some(host)) if authority.as_str() != host => {
@@ -26,24 +41,24 @@ pub(super) fn check_host_and_origin(
         (None, None) => return Err(Away(StatusCode::BAD_REQUEST, "no host")),
     };
     let host = host_of(authority);
-    let ours = settings
-        .allowed_hosts
-        .iter()
-        .any(|allowed| allowed.eq_ignore_ascii_case(host));
-    if !ours {
-        return Err(Away(
+    if allowed.iter().any(|one| one.eq_ignore_ascii_case(host)) {
+        Ok(authority)
+    } else {
+        Err(Away(
             StatusCode::FORBIDDEN,
             "this host name is not one of the gate's; add it to the allowed hosts",
-        ));
+        ))
     }
+}
+
+/// A web page that sends the request must come from one of the origins `allowed`, or from `authority`, which
+/// [`check_host`] returned.
+pub fn check_origin(allowed: &[String], authority: &str, headers: &HeaderMap) -> Result<(), Away> {
     let Some(origin) = single(headers, &ORIGIN)? else {
         return Ok(());
     };
-    let listed = settings
-        .allowed_origins
-        .iter()
-        .any(|allowed| allowed.eq_ignore_ascii_case(origin));
-    // A page that the gate served itself. The host was checked above.
+    let listed = allowed.iter().any(|one| one.eq_ignore_ascii_case(origin));
+    // A page that the gate served itself. The host was checked before.
     let own = origin
         .split_once("://")
         .is_some_and(|(_, from)| from.eq_ignore_ascii_case(authority));

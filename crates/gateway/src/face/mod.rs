@@ -39,6 +39,7 @@ use reply::Done;
 use session::Sessions;
 use subscription::Watched;
 
+pub use guard::{Away, check_host, check_origin};
 pub use listen::router;
 pub use settings::Settings;
 

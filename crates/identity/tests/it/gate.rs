@@ -69,45 +69,46 @@ pub(crate) fn issuer_config(url: &str) -> IssuerConfig {
 impl Gate {
     pub(crate) fn new(issuers: Vec<IssuerConfig>) -> Self {
         let stores = Arc::new(Stores::new());
-        let credentials = CredentialStores {
-            accounts: Arc::<Stores>::clone(&stores),
-            administrators: Arc::<Stores>::clone(&stores),
-            people: Arc::<Stores>::clone(&stores),
-            changes: Arc::<Stores>::clone(&stores),
+        let config = AuthenticatorConfig {
+            issuers,
+            ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
         };
-        Self::with(issuers, None, credentials, stores)
+        Self::with(config, credentials(&stores), stores)
+    }
+
+    /// A gate that lets everybody on this machine in.
+    pub(crate) fn for_everybody_here() -> Self {
+        let stores = Arc::new(Stores::new());
+        let config = AuthenticatorConfig {
+            anonymous_on_loopback: true,
+            ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
+        };
+        Self::with(config, credentials(&stores), stores)
     }
 
     /// A gate that accepts the tokens of its own authorization server.
     pub(crate) fn own(issuer: Arc<dyn OwnIssuer>) -> Self {
         let stores = Arc::new(Stores::new());
-        let credentials = CredentialStores {
-            accounts: Arc::<Stores>::clone(&stores),
-            administrators: Arc::<Stores>::clone(&stores),
-            people: Arc::<Stores>::clone(&stores),
-            changes: Arc::<Stores>::clone(&stores),
+        let config = AuthenticatorConfig {
+            own_issuer: Some(issuer),
+            ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
         };
-        Self::with(Vec::new(), Some(issuer), credentials, stores)
+        Self::with(config, credentials(&stores), stores)
     }
 
     /// A gate with other stores than the ones in memory.
     pub(crate) fn on(credentials: CredentialStores) -> Self {
-        Self::with(Vec::new(), None, credentials, Arc::new(Stores::new()))
+        let config = AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap());
+        Self::with(config, credentials, Arc::new(Stores::new()))
     }
 
     fn with(
-        issuers: Vec<IssuerConfig>,
-        own_issuer: Option<Arc<dyn OwnIssuer>>,
+        config: AuthenticatorConfig,
         credentials: CredentialStores,
         stores: Arc<Stores>,
     ) -> Self {
         let clock = Arc::new(TestClock::new());
-        let public_url = PublicUrl::new(PUBLIC_URL).unwrap();
-        let config = AuthenticatorConfig {
-            issuers,
-            own_issuer,
-            ..AuthenticatorConfig::new(public_url.clone())
-        };
+        let resource = config.public_url.aggregate();
         let fetch: Arc<dyn Fetch> = Arc::new(PlainHttp);
         let revocations = Arc::new(Revocations::over(
             Arc::<Stores>::clone(&stores),
@@ -130,7 +131,7 @@ impl Gate {
             revocations,
             clock,
             stores,
-            resource: public_url.aggregate(),
+            resource,
         }
     }
 
@@ -172,6 +173,15 @@ impl Gate {
             }
         }
         claims
+    }
+}
+
+fn credentials(stores: &Arc<Stores>) -> CredentialStores {
+    CredentialStores {
+        accounts: Arc::<Stores>::clone(stores),
+        administrators: Arc::<Stores>::clone(stores),
+        people: Arc::<Stores>::clone(stores),
+        changes: Arc::<Stores>::clone(stores),
     }
 }
 

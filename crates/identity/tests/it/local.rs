@@ -252,10 +252,8 @@ async fn without_credentials_nobody_gets_in() {
 
 #[tokio::test]
 async fn the_insecure_mode_lets_this_machine_in_and_nobody_else() {
-    let public_url = PublicUrl::new(PUBLIC_URL).unwrap();
-    let resource = public_url.aggregate();
-    let clock = Arc::new(TestClock::new());
-    let authenticator = Authenticator::insecure_loopback(public_url, clock).unwrap();
+    let gate = Gate::for_everybody_here();
+    let (authenticator, resource) = (&gate.authenticator, &gate.resource);
     for ip in [
         Some("127.0.0.1"),
         Some("127.8.9.1"),
@@ -264,14 +262,14 @@ async fn the_insecure_mode_lets_this_machine_in_and_nobody_else() {
         None,
     ] {
         let result = authenticator
-            .authenticate(&Credentials::None, source(ip), &resource)
+            .authenticate(&Credentials::None, source(ip), resource)
             .await;
         assert_eq!(result.unwrap().principal.kind, PrincipalKind::Anonymous);
     }
     for ip in ["192.0.2.7", "10.0.0.1", "::ffff:192.0.2.7", "fe80::1"] {
         let from = source(Some(ip));
         let result = authenticator
-            .authenticate(&Credentials::None, from, &resource)
+            .authenticate(&Credentials::None, from, resource)
             .await;
         assert_eq!(result.unwrap_err().code, RefusalCode::Unauthenticated);
     }
@@ -280,7 +278,7 @@ async fn the_insecure_mode_lets_this_machine_in_and_nobody_else() {
         let credentials = Credentials::bearer(&format!("Bearer {token}")).unwrap();
         let from = source(Some("127.0.0.1"));
         let result = authenticator
-            .authenticate(&credentials, from, &resource)
+            .authenticate(&credentials, from, resource)
             .await;
         assert_eq!(result.unwrap_err().code, RefusalCode::Unauthenticated);
     }

@@ -1,0 +1,12 @@
+//! The REST API, `/api/v1/`.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::control::Control;
+
+/// The routes of this area.
+pub(crate) fn routes() -> Router<Arc<Control>> {
+    Router::new()
+}

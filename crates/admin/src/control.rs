@@ -1,0 +1,55 @@
+//! What the control plane works with.
+
+use std::sync::Arc;
+
+use sekimori_audit::Audit;
+use sekimori_domain::clock::{Clock, Ids};
+use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
+use sekimori_store::Store;
+
+use crate::pages::Pages;
+
+/// Everything that the control plane needs; the state of all handlers.
+#[derive(Debug)]
+pub struct Control {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Who is calling.
+    pub identity: Arc<Authenticator>,
+    /// What was revoked.
+    pub revocations: Arc<Revocations>,
+    /// What happened.
+    pub audit: Arc<Audit>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// Fresh secrets.
+    pub random: Arc<dyn Random>,
+    /// Templates and texts.
+    pub pages: Pages,
+    /// Settings of the control plane.
+    pub settings: Settings,
+}
+
+/// Settings of the control plane.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where people and clients reach the gate. Every address in an answer is made of it, never of `Host`.
+    pub public_url: PublicUrl,
+    /// Name of the gate, for people to read.
+    pub title: String,
+    /// Version of the gate.
+    pub version: &'static str,
+    /// Host names under which the gate may be addressed, without port.
+    pub allowed_hosts: Arc<[String]>,
+    /// Web origins whose pages may call, besides the gate's own.
+    pub allowed_origins: Arc<[String]>,
+}
+
+impl Settings {
+    /// Whether browsers reach the gate over TLS. If not, it is on loopback ([`PublicUrl`] insists).
+    pub fn over_tls(&self) -> bool {
+        self.public_url.as_str().starts_with("https://")
+    }
+}

@@ -1,0 +1,185 @@
+//! A control plane in a folder of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use sekimori_admin::{Control, Pages, Settings};
+use sekimori_audit::{Audit, AuditOptions};
+use sekimori_domain::Timestamp;
+use sekimori_domain::clock::{Clock, Ids};
+use sekimori_identity::{
+    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
+    Revocations, SystemRandom,
+};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// The control plane of a test.
+pub(crate) struct Plane {
+    #[allow(dead_code, reason = "tests of areas look into it")]
+    pub(crate) control: Arc<Control>,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+/// What it answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    /// The page with its escapes resolved, as far as the template engine makes any.
+    pub(crate) fn shown(&self) -> String {
+        let escapes = [
+            ("&#x2f;", "/"),
+            ("&#x27;", "'"),
+            ("&quot;", "\""),
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+        ];
+        let shown = escapes
+            .iter()
+            .fold(self.text.clone(), |text, (from, to)| text.replace(from, to));
+        shown.replace("&amp;", "&")
+    }
+
+    /// A header.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Plane {
+    /// A control plane behind TLS, as in a company.
+    pub(crate) async fn start() -> Self {
+        Self::at("https://gate.example").await
+    }
+
+    /// A control plane that people reach at `public_url`.
+    pub(crate) async fn at(public_url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock(Instant::now()));
+        let ids: Arc<dyn Ids> = Arc::new(SystemIds);
+        let database = format!("sqlite://{}", folder.path().join("gate.db").display());
+        let store = sekimori_store::open(&database).await.unwrap();
+        let options = AuditOptions {
+            folder: folder.path().join("journal"),
+            node: "test".to_owned(),
+            segment_bytes: 1024 * 1024,
+        };
+        let index = store.audit_index();
+        let audit = Audit::start(options, index, Arc::clone(&clock), Arc::clone(&ids))
+            .await
+            .unwrap();
+        let public_url = PublicUrl::new(public_url).unwrap();
+        let fetch: Arc<dyn Fetch> = Arc::new(NoFetch);
+        let revocations = Arc::new(Revocations::new(&*store, Arc::clone(&clock)));
+        revocations.load().await.unwrap();
+        let identity = Authenticator::new(
+            AuthenticatorConfig::new(public_url.clone()),
+            &fetch,
+            CredentialStores::of(&*store),
+            Arc::clone(&revocations),
+            Arc::clone(&clock),
+        )
+        .unwrap();
+        let control = Arc::new(Control {
+            store,
+            identity: Arc::new(identity),
+            revocations,
+            audit: Arc::new(audit),
+            clock,
+            ids,
+            random: Arc::new(SystemRandom),
+            pages: Pages::new().unwrap(),
+            settings: Settings {
+                public_url,
+                title: "Test gate".to_owned(),
+                version: "0.0.0",
+                allowed_hosts: ["gate.example".to_owned(), "127.0.0.1".to_owned()].into(),
+                allowed_origins: ["https://inspector.example".to_owned()].into(),
+            },
+        });
+        let here: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let router =
+            sekimori_admin::router(Arc::clone(&control)).layer(axum::Extension(ConnectInfo(here)));
+        Self {
+            control,
+            router,
+            _folder: folder,
+        }
+    }
+
+    /// Sends a request.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    /// Asks for an address as a browser does, with more headers.
+    pub(crate) async fn visit(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get(path)
+            .header("host", "gate.example")
+            .header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+}
+
+#[derive(Debug)]
+struct SystemClock(Instant);
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "tests run in real time")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[derive(Debug)]
+struct SystemIds;
+
+impl Ids for SystemIds {
+    #[allow(clippy::disallowed_methods, reason = "tests take real ids")]
+    fn next(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+struct NoFetch;
+
+#[async_trait]
+impl Fetch for NoFetch {
+    async fn get_json(&self, _: &Uri) -> Result<Bytes, FetchError> {
+        Err(FetchError::NotFound)
+    }
+}

@@ -1,0 +1,12 @@
+//! The control plane over its router, with a real store and journal behind it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "test code"
+)]
+
+mod harness;
+mod pages;
