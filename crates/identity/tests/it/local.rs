@@ -1,6 +1,5 @@
 //! Service keys, administrators and the insecure mode, as the authenticate stage sees them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sekimori_domain::caller::PrincipalKind;
@@ -9,12 +8,11 @@ use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::refusal::RefusalCode;
 use sekimori_identity::{
-    Authenticator, CredentialStores, Credentials, FIRST_ADMINISTRATOR_LIFETIME, NewAccount,
-    PublicUrl, SystemRandom, create_account, create_administrator, create_key, revoke_key,
+    CredentialStores, Credentials, FIRST_ADMINISTRATOR_LIFETIME, NewAccount, SystemRandom,
+    create_account, create_administrator, create_key, revoke_key,
 };
 use sekimori_store::{Administrators, ServiceAccounts};
 
-use crate::clock::TestClock;
 use crate::gate::{Gate, PUBLIC_URL, assert_unauthenticated, source};
 
 const DAY: Duration = Duration::from_hours(24);
