@@ -106,14 +106,7 @@ impl Gate {
         )
         .unwrap();
         let identity = Arc::new(identity);
-        let set = PolicySet {
-            version: 1,
-            text: ALLOW_ALL.to_owned(),
-            tests: String::new(),
-            author: "test".to_owned(),
-            created_at: clock.now(),
-        };
-        let policy = CompiledPolicies::compile(&set, &PolicySettings::default()).unwrap();
+        let policy = allow_all(clock.now());
         let deps = Deps {
             clock: Arc::clone(&clock),
             egress: Egress::new(Vec::new(), None, Arc::new(SystemResolver)).unwrap(),
@@ -223,6 +216,17 @@ pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
         }
     });
     waited.await.expect("it becomes so in time");
+}
+
+fn allow_all(created_at: Timestamp) -> CompiledPolicies {
+    let set = PolicySet {
+        version: 1,
+        text: ALLOW_ALL.to_owned(),
+        tests: String::new(),
+        author: "test".to_owned(),
+        created_at,
+    };
+    CompiledPolicies::compile(&set, &PolicySettings::default()).unwrap()
 }
 
 fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {

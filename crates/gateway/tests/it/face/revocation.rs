@@ -231,7 +231,8 @@ async fn measure(database: &str, name: &str) {
     for (what, times) in [("401", &mut to_401), ("closed stream", &mut to_closed)] {
         times.sort();
         let p99 = times[times.len() * 99 / 100];
-        println!(
+        #[allow(clippy::print_stdout, reason = "a figure that people want to see")]
+        let () = println!(
             "{name}: revoked on one node, {what} on the other: {} rounds, p50 {:?}, p99 {p99:?}",
             times.len(),
             times[times.len() / 2],
