@@ -23,6 +23,7 @@
 
 mod administrator;
 mod authenticator;
+pub mod authorization_server;
 mod challenge;
 mod conditions;
 mod credentials;
@@ -38,6 +39,7 @@ mod secret;
 mod service_accounts;
 pub mod sign_in;
 mod token;
+mod wrap;
 
 pub use administrator::{FIRST_ADMINISTRATOR_LIFETIME, IssuedAdministrator, create_administrator};
 pub use authenticator::{Authenticator, AuthenticatorConfig};
@@ -51,9 +53,10 @@ pub use people::{ActivePeople, Person};
 pub use random::{Random, RandomError, SystemRandom};
 pub use resource::{PublicUrl, ResourceUri};
 pub use revocation::{KEPT_FOR, Revocations, STALE_AFTER};
-pub use scope::{Scope, check_scope, required_scope};
+pub use scope::{ASSURANCE_MFA, Scope, check_scope, required_scope};
 pub use secret::ShownOnce;
 pub use service_accounts::{
     IssuedKey, LIFETIME_MAX, NewAccount, create_account, create_key, revoke_key,
 };
-pub use token::{Algorithm, ClaimNames, IssuerConfig, KeySource, OwnIssuer, PublishedKeys};
+pub use token::{Algorithm, ClaimNames, IssuerConfig, KeySource, LocalIssuer, OwnIssuer};
+pub use wrap::{KeyWrap, NotWrapped};

@@ -7,6 +7,9 @@ use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 
+/// The scope with which a client asks that its user proves a second factor (AUTHZ-6). It is no permission.
+pub const ASSURANCE_MFA: &str = "assurance:mfa";
+
 /// A scope. Each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -23,7 +26,7 @@ impl Scope {
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
 
     /// The name in tokens and challenges.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "mcp:read",
             Self::Write => "mcp:write",

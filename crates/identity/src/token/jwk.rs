@@ -70,30 +70,30 @@ impl FromStr for Algorithm {
 
 /// A key that verifies signatures of one algorithm.
 #[derive(Debug)]
-pub(super) struct VerificationKey {
-    pub(super) kid: Option<String>,
-    pub(super) algorithm: Algorithm,
+pub(crate) struct VerificationKey {
+    pub(crate) kid: Option<String>,
+    pub(crate) algorithm: Algorithm,
     key: ParsedPublicKey,
 }
 
 impl VerificationKey {
-    pub(super) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         self.key.verify_sig(signed, signature).is_ok()
     }
 }
 
 /// The usable keys of an issuer.
 #[derive(Debug, Default)]
-pub(super) struct KeySet {
+pub(crate) struct KeySet {
     keys: Vec<VerificationKey>,
     /// Digest of ids, algorithms and keys: tells whether a set is another one.
-    pub(super) digest: Option<Digest>,
+    pub(crate) digest: Option<Digest>,
 }
 
 impl KeySet {
     /// Takes the keys that can verify one of `algorithms`; `None` if it is no key set. Others in it are
     /// passed over: issuers publish keys for many purposes.
-    pub(super) fn read(document: &Value, algorithms: &[Algorithm]) -> Option<Self> {
+    pub(crate) fn read(document: &Value, algorithms: &[Algorithm]) -> Option<Self> {
         let list = document.get("keys")?.as_array()?;
         let mut set = Self::default();
         let mut parts: Vec<Vec<u8>> = Vec::new();
@@ -119,7 +119,7 @@ impl KeySet {
 
     /// The key of that id for that algorithm. A token without a key id is verified only if there is no
     /// choice.
-    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&VerificationKey> {
+    pub(crate) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&VerificationKey> {
         let mut fitting = self.keys.iter().filter(|key| {
             key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid)
         });
@@ -127,7 +127,7 @@ impl KeySet {
         (kid.is_some() || fitting.next().is_none()).then_some(found)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 }

@@ -21,25 +21,25 @@ const CLAIMS_LIMITS: JsonLimits = JsonLimits {
 /// The members of the header that are looked at. Keys that a token brings along (`jwk`, `jku`, `x5c`) are
 /// never used.
 #[derive(Debug, Deserialize)]
-pub(super) struct Header {
-    pub(super) alg: String,
-    pub(super) typ: Option<String>,
-    pub(super) kid: Option<String>,
+pub(crate) struct Header {
+    pub(crate) alg: String,
+    pub(crate) typ: Option<String>,
+    pub(crate) kid: Option<String>,
     crit: Option<IgnoredAny>,
 }
 
 /// A token in parts. Nothing of it is verified yet.
 #[derive(Debug)]
-pub(super) struct Jws<'a> {
-    pub(super) header: Header,
-    pub(super) claims: Map<String, Value>,
+pub(crate) struct Jws<'a> {
+    pub(crate) header: Header,
+    pub(crate) claims: Map<String, Value>,
     /// Header and payload as they were signed.
-    pub(super) signed: &'a [u8],
-    pub(super) signature: Vec<u8>,
+    pub(crate) signed: &'a [u8],
+    pub(crate) signature: Vec<u8>,
 }
 
 impl<'a> Jws<'a> {
-    pub(super) fn parse(token: &'a str) -> Result<Self, TokenError> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::NotAJwt)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenError::NotAJwt)?;
         let header: Header = serde_json::from_str(&decode_json(header, HEADER_LIMITS)?)

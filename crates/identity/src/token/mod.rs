@@ -10,8 +10,10 @@ mod verifier;
 
 pub use config::{ClaimNames, IssuerConfig, KeySource};
 pub use jwk::Algorithm;
-pub use own::{OwnIssuer, PublishedKeys};
+pub use own::{LocalIssuer, OwnIssuer};
 
+pub(crate) use jwk::KeySet;
+pub(crate) use jws::Jws;
 pub(crate) use verifier::{TokenVerifier, VerifiedToken};
 
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};

@@ -6,27 +6,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use sekimori_domain::caller::{Client, Principal, PrincipalKind};
 use sekimori_domain::ids::{ClientId, PrincipalId};
+use sekimori_domain::oauth::ClientStatus;
 use sekimori_domain::person::USER_ID_PREFIX;
-use sekimori_store::StoreError;
+use sekimori_store::{OAuth, StoreError};
 use serde_json::{Map, Value};
 
 use super::TokenError;
 use super::config::IssuerConfig;
-use super::jwk::{Algorithm, KeySet};
+use super::jwk::Algorithm;
+use crate::authorization_server::{PublicKeys, SigningKeys};
 use crate::revocation::SERVICE_PREFIX;
-
-/// The public keys of our authorization server.
-#[derive(Debug, Clone)]
-pub struct PublishedKeys {
-    /// Another number whenever the keys are others.
-    pub version: u64,
-    /// The keys, as a JWK set.
-    pub set: Value,
-}
 
 /// Our own authorization server, as the resource server sees it.
 #[async_trait]
@@ -35,26 +27,64 @@ pub trait OwnIssuer: Send + Sync + fmt::Debug {
     fn issuer(&self) -> &str;
 
     /// The keys by which tokens may be signed now. Asked for at every call, so it must cost next to nothing.
-    fn keys(&self) -> Arc<PublishedKeys>;
+    fn keys(&self) -> Arc<PublicKeys>;
 
     /// How a client is known: the name for policies; `None` if there is no such client any more, or it may not
     /// be used.
     async fn client_kind(&self, client: &str) -> Result<Option<&'static str>, StoreError>;
 }
 
-/// Keys as they were read.
-#[derive(Debug)]
-struct Keys {
-    version: u64,
-    set: KeySet,
+/// The authorization server of this installation.
+pub struct LocalIssuer {
+    issuer: String,
+    keys: Arc<SigningKeys>,
+    oauth: Arc<dyn OAuth>,
 }
 
-/// The own issuer, with its keys made ready.
+impl LocalIssuer {
+    /// The issuer of that identifier, which signs with these keys for clients of that store.
+    pub fn new(issuer: impl Into<String>, keys: Arc<SigningKeys>, oauth: Arc<dyn OAuth>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            keys,
+            oauth,
+        }
+    }
+}
+
+impl fmt::Debug for LocalIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalIssuer")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl OwnIssuer for LocalIssuer {
+    fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    fn keys(&self) -> Arc<PublicKeys> {
+        self.keys.public_keys()
+    }
+
+    async fn client_kind(&self, client: &str) -> Result<Option<&'static str>, StoreError> {
+        let client = self.oauth.client(client).await?;
+        let usable = client.filter(|client| match client.status {
+            ClientStatus::Approved | ClientStatus::Unverified => true,
+            ClientStatus::Pending | ClientStatus::Denied => false,
+        });
+        Ok(usable.map(|client| client.kind.as_str()))
+    }
+}
+
+/// The own issuer, and what its tokens must be like.
 #[derive(Debug)]
 pub(super) struct OwnTokens {
     issuer: Arc<dyn OwnIssuer>,
     pub(super) config: IssuerConfig,
-    keys: ArcSwapOption<Keys>,
 }
 
 impl OwnTokens {
@@ -64,16 +94,12 @@ impl OwnTokens {
             algorithms: vec![Algorithm::Es256],
             ..IssuerConfig::new(issuer.issuer())
         };
-        Self {
-            issuer,
-            config,
-            keys: ArcSwapOption::empty(),
-        }
+        Self { issuer, config }
     }
 
-    /// The generation of the keys in use. What an older one verified must be verified again.
+    /// The generation of the keys in use. What another one verified must be verified again.
     pub(super) fn generation(&self) -> u64 {
-        self.issuer.keys().version
+        generation(&self.issuer.keys())
     }
 
     /// Verifies a signature and tells the generation of the key that did.
@@ -84,28 +110,14 @@ impl OwnTokens {
         signed: &[u8],
         signature: &[u8],
     ) -> Result<u64, TokenError> {
-        let keys = self.keys().ok_or(TokenError::KeysUnavailable)?;
+        let keys = self.issuer.keys();
         // Ours always name their key.
         let key = kid.and_then(|kid| keys.set.find(Some(kid), algorithm));
         let key = key.ok_or(TokenError::UnknownKey)?;
         if !key.verifies(signed, signature) {
             return Err(TokenError::Signature);
         }
-        Ok(keys.version)
-    }
-
-    fn keys(&self) -> Option<Arc<Keys>> {
-        let published = self.issuer.keys();
-        let known = self.keys.load_full();
-        if let Some(known) = known.filter(|known| known.version == published.version) {
-            return Some(known);
-        }
-        let keys = Arc::new(Keys {
-            version: published.version,
-            set: KeySet::read(&published.set, &self.config.algorithms)?,
-        });
-        self.keys.store(Some(Arc::clone(&keys)));
-        Some(keys)
+        Ok(generation(&keys))
     }
 
     /// The client, as it is known here.
@@ -127,6 +139,12 @@ impl OwnTokens {
             claimed_name: None,
         })
     }
+}
+
+/// A number that is another one whenever the keys are others.
+fn generation(keys: &PublicKeys) -> u64 {
+    let first = keys.digest.0.first_chunk().copied();
+    u64::from_be_bytes(first.unwrap_or_default())
 }
 
 /// Whom a token is about: the id alone. The rest is filled in at each call.

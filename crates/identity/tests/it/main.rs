@@ -9,6 +9,7 @@
 
 mod access_tokens;
 mod accounts;
+mod authorization_server;
 mod clock;
 mod gate;
 mod issuer;

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jsonwebtoken::Algorithm;
-use sekimori_identity::{OwnIssuer, Person, PublishedKeys};
+use sekimori_identity::authorization_server::PublicKeys;
+use sekimori_identity::{OwnIssuer, Person};
 use sekimori_store::{Result, StoreError};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub(crate) const HANAKO: &str = "usr_0190a1b2c3d47e5f8a9b0c1d2e3f4a5b";
 
 #[derive(Debug)]
 struct State {
-    keys: Arc<PublishedKeys>,
+    keys: Arc<PublicKeys>,
     client_kind: Option<&'static str>,
     broken: bool,
 }
@@ -28,9 +29,7 @@ impl Own {
     pub(crate) fn publish(&self, keys: &[&SigningKey]) {
         let keys: Vec<_> = keys.iter().map(|key| key.jwk()).collect();
         let mut state = self.0.lock().unwrap();
-        let version = state.keys.version + 1;
-        let set = json!({ "keys": keys });
-        state.keys = Arc::new(PublishedKeys { version, set });
+        state.keys = published(json!({ "keys": keys }));
     }
 
     pub(crate) fn set_client(&self, kind: Option<&'static str>) {
@@ -48,7 +47,7 @@ impl OwnIssuer for Own {
         PUBLIC_URL
     }
 
-    fn keys(&self) -> Arc<PublishedKeys> {
+    fn keys(&self) -> Arc<PublicKeys> {
         Arc::clone(&self.0.lock().unwrap().keys)
     }
 
@@ -71,10 +70,7 @@ pub(crate) struct OwnGate {
 impl OwnGate {
     pub(crate) fn new() -> Self {
         let key = SigningKey::generate(Algorithm::ES256, "own-1");
-        let keys = Arc::new(PublishedKeys {
-            version: 1,
-            set: json!({ "keys": [key.jwk()] }),
-        });
+        let keys = published(json!({ "keys": [key.jwk()] }));
         let own = Arc::new(Own(Mutex::new(State {
             keys,
             client_kind: Some("preregistered"),
@@ -100,6 +96,10 @@ impl OwnGate {
         }
         self.gate.claims(PUBLIC_URL, &claims)
     }
+}
+
+fn published(jwks: Value) -> Arc<PublicKeys> {
+    Arc::new(PublicKeys::new(jwks).unwrap())
 }
 
 pub(crate) fn person(groups: &[&str]) -> Person {

@@ -1,0 +1,3 @@
+//! The authorization server, over a real store.
+
+mod keys;
