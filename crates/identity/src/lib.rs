@@ -52,11 +52,12 @@ pub use local::CredentialStores;
 pub use people::{ActivePeople, Person};
 pub use random::{Random, RandomError, SystemRandom};
 pub use resource::{PublicUrl, ResourceUri};
-pub use revocation::{KEPT_FOR, Revocations, STALE_AFTER};
+pub use revocation::{EndedAccess, KEPT_FOR, Revocations, STALE_AFTER, end_access};
 pub use scope::{ASSURANCE_MFA, Scope, check_scope, required_scope};
 pub use secret::ShownOnce;
 pub use service_accounts::{
-    IssuedKey, LIFETIME_MAX, NewAccount, create_account, create_key, revoke_key,
+    IssuedKey, LIFETIME_MAX, NewAccount, create_account, create_key, find_owner, hand_over,
+    revoke_key,
 };
 pub use token::{Algorithm, ClaimNames, IssuerConfig, KeySource, LocalIssuer, OwnIssuer};
 pub use wrap::{KeyWrap, NotWrapped};

@@ -6,6 +6,7 @@
 //! second on every node. A snapshot that could not be confirmed for [`STALE_AFTER`] is believed no more: then
 //! nobody gets in.
 
+mod ending;
 mod table;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use sekimori_store::{Changes, Revocations as Stored, Store, StoreError};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
+pub use ending::{EndedAccess, end_access};
 pub(crate) use table::SERVICE_PREFIX;
 use table::Table;
 

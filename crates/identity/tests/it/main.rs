@@ -11,6 +11,8 @@ mod access_tokens;
 mod accounts;
 mod authorization_server;
 mod clock;
+mod countries;
+mod ending;
 mod gate;
 mod issuer;
 mod key_rotation;

@@ -121,6 +121,16 @@ impl ServiceAccounts for Stores {
         Ok(self.accounts.lock().unwrap().clone())
     }
 
+    async fn set_owner(&self, name: &str, owner: &str) -> Result<bool> {
+        let mut accounts = self.accounts.lock().unwrap();
+        let account = accounts.iter_mut().find(|account| account.name == name);
+        let found = account
+            .map(|account| owner.clone_into(&mut account.owner))
+            .is_some();
+        self.changed();
+        Ok(found)
+    }
+
     async fn suspend(&self, name: &str, at: Timestamp) -> Result<bool> {
         let mut accounts = self.accounts.lock().unwrap();
         let account = accounts.iter_mut().find(|account| account.name == name);

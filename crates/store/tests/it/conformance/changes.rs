@@ -73,6 +73,11 @@ pub(crate) async fn every_mutation_bumps_its_group(database: &TestDatabase) {
     bumps!(
         store,
         identity,
+        store.service_accounts().set_owner("batch", "user:suzuki")
+    );
+    bumps!(
+        store,
+        identity,
         store.service_accounts().revoke_key("k1", at(1))
     );
     bumps!(

@@ -106,7 +106,7 @@ mod suite {
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
         scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,
             use_is_noted_to_the_minute;
-        service_accounts: reads_back_what_was_created, suspending_keeps_the_first_date,
+        service_accounts: reads_back_what_was_created, an_account_can_get_another_owner, suspending_keeps_the_first_date,
             keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;
         sessions: reads_back_what_was_created, ended_sessions_are_not_listed_and_then_forgotten,
             renewing_changes_the_cookie_once, every_selector_revokes_its_own, use_is_noted_to_the_minute;
