@@ -15,8 +15,8 @@ use sekimori_domain::caller::{Caller, Source};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, ClaimNames, CredentialStores, Credentials, Fetch,
-    FetchError, IssuerConfig, OwnIssuer, PublicUrl, ResourceUri, Revocations,
+    Authenticator, AuthenticatorConfig, ClaimNames, Conditions, CredentialStores, Credentials,
+    Fetch, FetchError, IssuerConfig, OwnIssuer, PublicUrl, ResourceUri, Revocations,
 };
 use serde_json::{Value, json};
 
@@ -71,6 +71,17 @@ impl Gate {
         let stores = Arc::new(Stores::new());
         let config = AuthenticatorConfig {
             issuers,
+            ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
+        };
+        Self::with(config, credentials(&stores), stores)
+    }
+
+    /// A gate that looks at where requests come from.
+    pub(crate) fn with_conditions(issuers: Vec<IssuerConfig>, conditions: Conditions) -> Self {
+        let stores = Arc::new(Stores::new());
+        let config = AuthenticatorConfig {
+            issuers,
+            conditions,
             ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
         };
         Self::with(config, credentials(&stores), stores)
