@@ -49,7 +49,7 @@ const RESOURCES: [&str; 9] = [
     "resource is Sekimori::Resource",
 ];
 
-const CONDITIONS: [&str; 26] = [
+const CONDITIONS: [&str; 30] = [
     "",
     "when { principal in [Sekimori::Group::\"g0\", Sekimori::Group::\"g2\"] }",
     "when { resource in [Sekimori::Connector::\"c0\", Sekimori::Connector::\"c2\"] }",
