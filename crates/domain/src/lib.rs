@@ -21,6 +21,7 @@ pub mod record;
 pub mod refusal;
 pub mod revocation;
 pub mod road;
+pub mod scope;
 pub mod service_account;
 
 pub use jiff::Timestamp;

@@ -4,5 +4,6 @@ mod aggregate;
 mod http;
 mod legacy;
 mod modern;
+mod records;
 mod revocation;
 mod stdio;

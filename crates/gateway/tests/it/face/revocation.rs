@@ -8,7 +8,6 @@ use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
 use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_identity::{NewAccount, SystemRandom, create_account, create_key};
-use sekimori_store::AuditQuery;
 use sekimori_testkit::client::{LEGACY, RawClient};
 use sekimori_testkit::fixture::{self, Era, Options};
 use serde_json::{Value, json};
@@ -55,14 +54,9 @@ async fn revoke(gate: &Gate, kind: SubjectKind, id: &str) {
 
 /// The records of a kind of event, once there are as many as expected.
 async fn records(gate: &Gate, event: EventKind, count: usize) -> Vec<Record> {
-    let query = AuditQuery {
-        event: Some(event),
-        ..AuditQuery::default()
-    };
     let mut found = Vec::new();
     until(async || {
-        let page = gate.store.audit_index().search(&query).await.unwrap();
-        found = page.records.into_iter().map(|row| row.record).collect();
+        found = gate.records(event).await;
         found.len() >= count
     })
     .await;
