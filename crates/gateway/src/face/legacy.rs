@@ -146,23 +146,17 @@ pub(super) async fn keep_sessions(face: Arc<Face>) {
 }
 
 /// Ends a session, with a record, as soon as the access is revoked of who opened it.
-pub(super) fn end_with_access(
-    face: &Arc<Face>,
-    head: Head,
-    session: Arc<Session>,
-    caller: Arc<Caller>,
-) {
+pub(super) fn end_with_access(face: &Arc<Face>, session: Arc<Session>, caller: Arc<Caller>) {
     let face = Arc::clone(face);
     tokio::spawn(async move {
         let revoked = face.gateway.identity.revoked(&caller);
-        let Some(refusal) = session.ended.run_until_cancelled(revoked).await else {
-            return;
-        };
-        tracing::debug!(%refusal, "a session ends with the access of its owner");
-        if face.sessions.remove(&session.id)
-            && let Err(refusal) = note(&face, &head, &caller, EventKind::SessionClose).await
+        if session.ended.run_until_cancelled(revoked).await.is_none()
+            || !face.sessions.remove(&session.id)
         {
-            tracing::error!(%refusal, "the end of a session could not be recorded");
+            return;
+        }
+        if let Err(refusal) = note_end(&face, &session, "the access was revoked").await {
+            tracing::error!(%refusal, session = %session.number, "the end of a session could not be recorded");
         }
     });
 }

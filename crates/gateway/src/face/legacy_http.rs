@@ -121,7 +121,7 @@ impl Envelope<'_> {
             face.sessions.remove(&session.id);
             return Err(refusal);
         }
-        legacy::end_with_access(face, head.clone(), Arc::clone(&session), opened.caller);
+        legacy::end_with_access(face, Arc::clone(&session), opened.caller);
         Ok((session, opened.result))
     }
 
