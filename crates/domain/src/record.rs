@@ -129,6 +129,15 @@ pub enum EventKind {
     /// Access was revoked: of a person, client, grant, session or service account.
     #[serde(rename = "access.revoke")]
     AccessRevoke,
+    /// A person was provisioned, changed, deactivated or deleted.
+    #[serde(rename = "user.change")]
+    UserChange,
+    /// A group was provisioned, changed or deleted, or its members changed.
+    #[serde(rename = "group.change")]
+    GroupChange,
+    /// A SCIM token was created or revoked.
+    #[serde(rename = "scim_token.change")]
+    ScimTokenChange,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -145,7 +154,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -163,6 +172,9 @@ impl EventKind {
         Self::PolicyChange,
         Self::ServiceAccountChange,
         Self::AccessRevoke,
+        Self::UserChange,
+        Self::GroupChange,
+        Self::ScimTokenChange,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -189,6 +201,9 @@ impl EventKind {
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",
             Self::AccessRevoke => "access.revoke",
+            Self::UserChange => "user.change",
+            Self::GroupChange => "group.change",
+            Self::ScimTokenChange => "scim_token.change",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

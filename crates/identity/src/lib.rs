@@ -34,6 +34,7 @@ mod people;
 mod random;
 mod resource;
 mod revocation;
+pub mod scim;
 mod scope;
 mod secret;
 mod service_accounts;

@@ -17,6 +17,7 @@ use crate::error::PolicyError;
 use crate::groups::GroupHierarchy;
 use crate::index::PolicyIndex;
 use crate::reads::Reads;
+use crate::remembered::Remembered;
 use crate::shape;
 use crate::situation::FactsBuilder;
 use crate::vocabulary::Vocabulary;
@@ -73,6 +74,7 @@ pub struct CompiledPolicies {
     pub(crate) settings: PolicySettings,
     pub(crate) authorizer: Authorizer,
     prepared: RwLock<HashMap<Bits, Arc<Candidates>>>,
+    pub(crate) remembered: Remembered,
 }
 
 /// Checks a policy text as strictly as on saving. Empty: nothing to say.
@@ -131,6 +133,7 @@ impl CompiledPolicies {
             settings: settings.clone(),
             authorizer: Authorizer::new(),
             prepared: RwLock::default(),
+            remembered: Remembered::new(),
         })
     }
 

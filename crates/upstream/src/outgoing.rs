@@ -1,5 +1,7 @@
 //! What goes to an upstream: composed from a warrant, never from anything else.
 
+use std::sync::LazyLock;
+
 use serde_json::value::RawValue;
 
 use sekimori_domain::catalog::{TargetKind, Tool};
@@ -72,11 +74,14 @@ pub(crate) struct Hop<'a> {
 
 /// The name by which the gate introduces itself.
 pub(crate) fn gate_info() -> Box<RawValue> {
-    raw_json(&serde_json::json!({
-        "name": "sekimori",
-        "title": "Sekimori",
-        "version": env!("CARGO_PKG_VERSION"),
-    }))
+    static INFO: LazyLock<Box<RawValue>> = LazyLock::new(|| {
+        raw_json(&serde_json::json!({
+            "name": "sekimori",
+            "title": "Sekimori",
+            "version": env!("CARGO_PKG_VERSION"),
+        }))
+    });
+    INFO.clone()
 }
 
 /// The parameters of a request under a warrant, without those of the hop.

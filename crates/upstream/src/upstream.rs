@@ -145,13 +145,14 @@ impl Upstream {
     pub fn invoke(&self, warrant: Warrant, outgoing: Outgoing) -> Exchange {
         let (exchange, events, cancelled) = Exchange::new();
         let upstream = self.clone();
-        tokio::spawn(async move {
+        // On the heap: a task is copied as it is made, and again when it ends.
+        tokio::spawn(Box::pin(async move {
             // The whole of it: what runs for the call must not end with the caller's clone.
             let upstream = upstream;
             let done = drive::run(&upstream.inner, &warrant, &outgoing, &events, cancelled).await;
             // The receiver is gone if the exchange was dropped.
             drop(events.send(Event::Done(done)).await);
-        });
+        }));
         exchange
     }
 

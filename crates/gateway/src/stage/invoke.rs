@@ -132,9 +132,9 @@ pub(crate) async fn invoke(
             if let Some(state) = state {
                 invocation.request.rest.set_str("requestState", &state);
             }
-            start(warrant, &invocation)
+            start(warrant, &mut invocation)
         }
-        None => start(warrant, &invocation),
+        None => start(warrant, &mut invocation),
     };
     let revoked = gateway.identity.revoked(&call.caller);
     tokio::select! {
@@ -153,7 +153,9 @@ struct Call {
     arguments: Digest,
 }
 
-fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
+fn start(warrant: Warrant, invocation: &mut Invocation<'_>) -> Exchange {
+    // Nobody needs them here any more.
+    let mut rest = std::mem::take(&mut invocation.request.rest);
     let request = &invocation.request;
     let entry = &invocation.resolved.entry;
     let questions = if invocation.port.can_ask() {
@@ -161,21 +163,13 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
     } else {
         Questions::Passthrough
     };
-    let mut capabilities = request.client.capabilities.clone();
-    if !entry.connector.allow_sampling {
-        capabilities.remove("sampling");
-    }
-    if !entry.connector.allow_roots {
-        capabilities.remove("roots");
-    }
-    let mut rest = request.rest.clone();
     if let Some(token) = &request.client.progress_token {
         rest.edit_meta(|members| members.set(meta::PROGRESS_TOKEN, token.clone()));
     }
     let outgoing = Outgoing {
         method: request.operation.method().to_owned(),
         rest,
-        client_capabilities: Some(capabilities.to_raw()),
+        client_capabilities: Some(request.client.capabilities.to_raw()),
         log_level: request.client.log_level.clone(),
         progress: request.client.progress_token.is_some(),
         questions,

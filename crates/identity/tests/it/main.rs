@@ -20,6 +20,7 @@ mod local;
 mod own;
 mod own_tokens;
 mod revocations;
+mod scim;
 mod scopes;
 mod sessions;
 mod stores;
