@@ -161,6 +161,7 @@ async fn listen(
     }
     let subscription = id.to_raw();
     outlet.send(wanted.acknowledgement(&subscription));
+    let mut revoked = None;
     let graceful = loop {
         tokio::select! {
             biased;
@@ -168,8 +169,8 @@ async fn listen(
             () = face.settings.shutdown.cancelled() => break true,
             () = ended(face, &caller) => break true,
             refusal = face.gateway.identity.revoked(&caller) => {
-                subscribed.remove_all().await;
-                return Done::refused(&refusal, &head.correlation);
+                revoked = Some(refusal);
+                break true;
             }
             notices = next_notices(&mut changes, &head.endpoint, &wanted) => match notices {
                 Some(notices) => {
@@ -183,6 +184,9 @@ async fn listen(
     };
     subscribed.remove_all().await;
     tasks::unwatch_all(face, &wanted.tasks);
+    if let Some(refusal) = revoked {
+        return Done::refused(&refusal, &head.correlation);
+    }
     if !graceful {
         return Done::cancelled();
     }
