@@ -8,5 +8,12 @@
     reason = "test code"
 )]
 
+mod authenticator;
+mod counterpart;
 mod harness;
+mod local_sign_in;
+mod oidc;
 mod pages;
+mod saml;
+mod simplesamlphp;
+mod walker;
