@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_identity::sign_in::SignIn;
-use sekimori_identity::{Authenticator, PublicUrl, Random};
+use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
 use sekimori_policy::Administration;
 use sekimori_store::Store;
 
@@ -21,6 +21,8 @@ pub struct Control {
     pub identity: Arc<Authenticator>,
     /// Who may look after the gate.
     pub administration: Administration,
+    /// What was revoked.
+    pub revocations: Arc<Revocations>,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
     /// What happened.

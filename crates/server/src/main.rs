@@ -65,6 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Audit(command) => return cli::audit::run(command, &common).await,
         Command::Inspect(command) => cli::inspect::run(&command, &common)?,
         Command::Key(command) => cli::key::run(command, &common).await?,
+        Command::Revoke(command) => cli::revoke::run(command, &common).await?,
         Command::Admin(command) => cli::admin::run(command, &common).await?,
         Command::Doctor(command) => return cli::doctor::run(&command, &common).await,
     }

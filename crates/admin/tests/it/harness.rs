@@ -22,7 +22,7 @@ use sekimori_domain::record::Record;
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, NewAccount, PublicUrl,
-    SystemRandom, create_account, create_administrator, create_key,
+    Revocations, SystemRandom, create_account, create_administrator, create_key,
 };
 use sekimori_policy::{Administration, GroupHierarchy};
 use sekimori_store::AuditQuery;
@@ -102,14 +102,13 @@ impl Plane {
             .unwrap();
         let public_url = PublicUrl::new(public_url).unwrap();
         let fetch: Arc<dyn Fetch> = Arc::new(NoFetch);
+        let revocations = Arc::new(Revocations::new(&*store, Arc::clone(&clock)));
+        revocations.load().await.unwrap();
         let identity = Authenticator::new(
-            AuthenticatorConfig {
-                public_url: public_url.clone(),
-                issuers: Vec::new(),
-                anonymous_on_loopback: false,
-            },
+            AuthenticatorConfig::new(public_url.clone()),
             &fetch,
             CredentialStores::of(&*store),
+            Arc::clone(&revocations),
             Arc::clone(&clock),
         )
         .unwrap();
@@ -129,11 +128,15 @@ impl Plane {
             random: Arc::new(SystemRandom),
         })
         .unwrap();
+        let identity = Arc::new(identity);
+        let maintained = Arc::clone(&identity);
+        tokio::spawn(async move { maintained.maintain().await });
         let control = Arc::new(Control {
             sign_in: Arc::new(sign_in),
             store,
-            identity: Arc::new(identity),
+            identity,
             administration: Administration::new(GroupHierarchy::default()).unwrap(),
+            revocations,
             audit: Arc::new(audit),
             clock,
             ids,
@@ -207,6 +210,7 @@ impl Plane {
             owner: "hanako@example.co.jp".to_owned(),
             purpose: "tests".to_owned(),
             groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
+            scopes: Vec::new(),
             environments: Vec::new(),
             networks: Vec::new(),
             expires_at,
