@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod connector;
 pub(crate) mod doctor;
+pub(crate) mod idp;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod policy;
@@ -75,6 +76,9 @@ pub(crate) enum Command {
     /// Service accounts and their keys
     #[command(subcommand)]
     Key(key::Key),
+    /// The identity providers that people sign in through
+    #[command(subcommand)]
+    Idp(idp::Idp),
     /// The local administrator, for the first start and for emergencies
     #[command(subcommand)]
     Admin(admin::Admin),

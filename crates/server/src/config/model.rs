@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
+use sekimori_identity::sign_in::check_provider;
 use sekimori_identity::{Algorithm, IssuerConfig, KeySource, PublicUrl};
 use sekimori_policy::{GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
@@ -243,6 +244,9 @@ impl Config {
         self.public_url()?;
         self.issuers()?;
         self.policy_settings()?;
+        for provider in &self.identity.providers {
+            check_provider(&self.public_url()?, provider).context("identity.providers")?;
+        }
         anyhow::ensure!(
             !self.server.node.is_empty() && self.server.node.len() <= 64,
             "server.node: use 1 to 64 characters"
