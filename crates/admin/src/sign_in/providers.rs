@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, SET_COOKIE};
 use sekimori_domain::record::EventKind;
 use sekimori_identity::sign_in::OidcAnswer;
 use sekimori_store::AuthenticatorKind;
@@ -144,7 +144,12 @@ pub(super) async fn saml_acs(
         Ok(location) => {
             Ok((StatusCode::SEE_OTHER, [(http::header::LOCATION, location)]).into_response())
         }
-        Err(failure) => guest.failed(&control, &failure).await,
+        Err(failure) => {
+            let mut answer = guest.failed(&control, &failure).await?;
+            // Any page can make a browser post here, and must not take the cookies away that it has.
+            answer.headers_mut().remove(SET_COOKIE);
+            Ok(answer)
+        }
     }
 }
 
