@@ -24,7 +24,7 @@ use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, PublicUrl,
-    Random as _, SystemRandom,
+    Random as _, Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
@@ -124,7 +124,7 @@ impl Node {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let audit = open_audit(&installation).await?;
-        let identity = open_identity(&installation, access)?;
+        let identity = open_identity(&installation, access).await?;
         let policy = open_policy(&installation).await?;
         let (drifted, drift) = mpsc::unbounded_channel();
         let source = refresh::Source {
@@ -367,6 +367,7 @@ fn open_control(
     Ok(Control {
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
+        revocations: Arc::clone(gateway.identity.revocations()),
         sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
@@ -401,21 +402,30 @@ async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
     Ok(Arc::new(audit))
 }
 
-fn open_identity(
+async fn open_identity(
     installation: &Installation,
     access: Access,
 ) -> anyhow::Result<Arc<Authenticator>> {
     let config = &installation.config;
     let authenticator_config = AuthenticatorConfig {
-        public_url: config.public_url()?,
         issuers: config.issuers()?,
+        conditions: config.conditions()?,
         anonymous_on_loopback: access == Access::AnybodyOnLoopback,
+        ..AuthenticatorConfig::new(config.public_url()?)
     };
+    let revocations = Arc::new(Revocations::new(
+        &*installation.store,
+        Arc::clone(&installation.clock),
+    ));
+    // Known before the first client comes.
+    let known = revocations.load().await;
+    known.context("what was revoked cannot be read")?;
     let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config, &egress(config)?)?);
     let authenticator = Authenticator::new(
         authenticator_config,
         &fetch,
         CredentialStores::of(&*installation.store),
+        revocations,
         Arc::clone(&installation.clock),
     )
     .context("identity")?;
