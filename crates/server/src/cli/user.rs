@@ -179,13 +179,14 @@ async fn show(installation: &Installation, output: Output, given: &str) -> anyho
             &["USER", "NAME", "STATE", "SOURCE", "PROVIDER", "ID"],
             &[row(&user)],
         );
+        let joined = |texts: &[String]| or_dash(&(!texts.is_empty()).then(|| texts.join(", ")));
         for (name, value) in [
             ("Department", or_dash(&user.department)),
             ("Employment", or_dash(&user.employment)),
             ("Country", or_dash(&user.country)),
-            ("Mail", user.emails.join(", ")),
-            ("Groups for policies", names.join(", ")),
-            ("Accounts", accounts.join(", ")),
+            ("Mail", joined(&user.emails)),
+            ("Groups for policies", joined(&names)),
+            ("Accounts", joined(&accounts)),
         ] {
             text.push_str(&format!("{name}: {value}\n"));
         }
