@@ -45,11 +45,16 @@ pub(super) fn has_ended(expires: Timestamp, now: Timestamp) -> bool {
 /// token that is older than revocations are kept could have been revoked.
 pub(super) fn issued_at(claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {
     let issued_at = seconds(claims, "iat")?.ok_or(TokenError::Claim("iat"))?;
-    let kept = i64::try_from(revocation::KEPT_FOR.as_secs()).unwrap_or(i64::MAX);
-    if issued_at.as_second() <= now.as_second().saturating_sub(kept) {
+    if is_too_old(issued_at, now) {
         return Err(TokenError::TooOld);
     }
     Ok(issued_at)
+}
+
+/// Whether a token that was issued then could have been revoked so long ago that nobody knows any more.
+pub(super) fn is_too_old(issued_at: Timestamp, now: Timestamp) -> bool {
+    let kept = i64::try_from(revocation::KEPT_FOR.as_secs()).unwrap_or(i64::MAX);
+    issued_at.as_second() <= now.as_second().saturating_sub(kept)
 }
 
 /// The earliest time that another clock may have meant: theirs may be ahead of ours.

@@ -136,7 +136,7 @@ impl TokenVerifier {
         Ok(verified)
     }
 
-    /// What is remembered of the token, if it still counts. Audience and end are checked every time.
+    /// What is remembered of the token, if it still counts. Audience, age and end are checked every time.
     fn recall(
         &self,
         digest: &Digest,
@@ -151,8 +151,13 @@ impl TokenVerifier {
             self.remembered.invalidate(digest);
             return Ok(None);
         }
-        if claims::has_ended(verified.expires, self.clock.now()) {
+        let now = self.clock.now();
+        if claims::has_ended(verified.expires, now) {
             return Err(TokenError::Expired);
+        }
+        let issued_at = verified.authentication.issued_at;
+        if issued_at.is_none_or(|issued_at| claims::is_too_old(issued_at, now)) {
+            return Err(TokenError::TooOld);
         }
         if !self.is_for(&verified.audience, verified.issuer, resource) {
             return Err(TokenError::Audience);

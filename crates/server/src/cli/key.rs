@@ -132,7 +132,6 @@ pub(crate) async fn run(command: Key, common: &Common) -> anyhow::Result<()> {
                     ("action", json!("hand_over_account")),
                     ("name", json!(account)),
                     ("owner", json!(to)),
-                    ("by", json!(operator())),
                 ],
             )?;
             hand_over(&*accounts, &*people, &account, &to).await?;

@@ -9,7 +9,7 @@ use sekimori_identity::{Revocations, end_access};
 use serde_json::json;
 
 use crate::cli::Common;
-use crate::installation::{Installation, operator};
+use crate::installation::Installation;
 use crate::output::Output;
 
 /// End access, everywhere and at once.
@@ -54,11 +54,7 @@ pub(crate) async fn run(command: Revoke, common: &Common) -> anyhow::Result<()> 
     anyhow::ensure!(!subject.id.is_empty(), "give the id of what is meant");
     installation.note(
         EventKind::AccessRevoke,
-        [
-            ("kind", json!(subject.kind)),
-            ("id", json!(subject.id)),
-            ("by", json!(operator())),
-        ],
+        [("kind", json!(subject.kind)), ("id", json!(subject.id))],
     )?;
     let (store, clock) = (&*installation.store, Arc::clone(&installation.clock));
     let revocations = Revocations::new(store, clock);

@@ -7,3 +7,4 @@ mod modern;
 mod records;
 mod revocation;
 mod stdio;
+mod tasks;
