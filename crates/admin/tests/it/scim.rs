@@ -1,5 +1,6 @@
 //! Provisioning over HTTP: who may, what is recorded, and how a leaver's access ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -108,9 +109,9 @@ impl World {
         let control = &self.plane.control;
         SessionKeeper::new(
             control.store.sessions(),
-            control.clock.clone(),
-            control.ids.clone(),
-            control.random.clone(),
+            Arc::clone(&control.clock),
+            Arc::clone(&control.ids),
+            Arc::clone(&control.random),
         )
     }
 

@@ -106,15 +106,14 @@ async fn list(installation: &Installation, output: Output, which: List) -> anyho
 
 async fn show(installation: &Installation, output: Output, given: &str) -> anyhow::Result<()> {
     let people = installation.store.people();
-    let mut found = match GroupId::new(given) {
-        Ok(id) => people.group(&id).await?.into_iter().collect(),
-        Err(_) => {
-            let query = GroupQuery {
-                display_name: Some(given.to_owned()),
-                ..GroupQuery::default()
-            };
-            people.list_groups(&query, &Paging::default()).await?
-        }
+    let query = GroupQuery {
+        display_name: Some(given.to_owned()),
+        ..GroupQuery::default()
+    };
+    let mut found = if let Ok(id) = GroupId::new(given) {
+        people.group(&id).await?.into_iter().collect()
+    } else {
+        people.list_groups(&query, &Paging::default()).await?
     };
     anyhow::ensure!(
         found.len() < 2,

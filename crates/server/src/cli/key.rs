@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Common;
-use crate::installation::{Installation, operator};
+use crate::installation::Installation;
 use crate::output::{self, Output};
 
 /// Service accounts and their keys.
