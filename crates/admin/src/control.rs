@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
 use sekimori_store::Store;
 
@@ -18,6 +19,8 @@ pub struct Control {
     pub identity: Arc<Authenticator>,
     /// What was revoked.
     pub revocations: Arc<Revocations>,
+    /// Signs people in.
+    pub sign_in: Arc<SignIn>,
     /// What happened.
     pub audit: Arc<Audit>,
     /// The time.

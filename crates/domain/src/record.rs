@@ -129,6 +129,30 @@ pub enum EventKind {
     /// Access was revoked: of a person, client, grant, session or service account.
     #[serde(rename = "access.revoke")]
     AccessRevoke,
+    /// A person signed in with a browser, or could not.
+    #[serde(rename = "identity.sign_in")]
+    SignIn,
+    /// A person proved another factor, or could not.
+    #[serde(rename = "identity.step_up")]
+    StepUp,
+    /// A person signed out.
+    #[serde(rename = "identity.sign_out")]
+    SignOut,
+    /// A person's session in a browser was ended by somebody or by the identity provider.
+    #[serde(rename = "identity.session_revoke")]
+    SessionRevoke,
+    /// A client lost the right to act for a person.
+    #[serde(rename = "identity.grant_revoke")]
+    GrantRevoke,
+    /// A passkey or one-time codes were added or removed.
+    #[serde(rename = "identity.authenticator_change")]
+    AuthenticatorChange,
+    /// An identity provider was added, changed or removed.
+    #[serde(rename = "identity.provider_change")]
+    IdentityProviderChange,
+    /// The gate was set up with the code of the first start.
+    #[serde(rename = "identity.set_up")]
+    SetUp,
     /// A person was provisioned, changed, deactivated or deleted.
     #[serde(rename = "user.change")]
     UserChange,
@@ -154,7 +178,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 32] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -172,6 +196,14 @@ impl EventKind {
         Self::PolicyChange,
         Self::ServiceAccountChange,
         Self::AccessRevoke,
+        Self::SignIn,
+        Self::StepUp,
+        Self::SignOut,
+        Self::SessionRevoke,
+        Self::GrantRevoke,
+        Self::AuthenticatorChange,
+        Self::IdentityProviderChange,
+        Self::SetUp,
         Self::UserChange,
         Self::GroupChange,
         Self::ScimTokenChange,
@@ -201,6 +233,14 @@ impl EventKind {
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",
             Self::AccessRevoke => "access.revoke",
+            Self::SignIn => "identity.sign_in",
+            Self::StepUp => "identity.step_up",
+            Self::SignOut => "identity.sign_out",
+            Self::SessionRevoke => "identity.session_revoke",
+            Self::GrantRevoke => "identity.grant_revoke",
+            Self::AuthenticatorChange => "identity.authenticator_change",
+            Self::IdentityProviderChange => "identity.provider_change",
+            Self::SetUp => "identity.set_up",
             Self::UserChange => "user.change",
             Self::GroupChange => "group.change",
             Self::ScimTokenChange => "scim_token.change",

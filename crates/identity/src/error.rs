@@ -1,6 +1,6 @@
 //! What can go wrong outside the road of a call: in configuring and in managing accounts.
 
-use sekimori_domain::ids::InvalidName;
+use sekimori_domain::ids::{InvalidName, ProviderName};
 use sekimori_store::StoreError;
 
 use crate::random::RandomError;
@@ -29,6 +29,17 @@ pub enum ConfigError {
     Zone {
         /// The zone.
         zone: String,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// The sealing key can't be used.
+    #[error("the sealing key can't be used")]
+    SealKey,
+    /// An identity provider can't be used as configured.
+    #[error("identity provider {name} is not acceptable: {rule}")]
+    Provider {
+        /// The provider.
+        name: ProviderName,
         /// The rule that it breaks.
         rule: &'static str,
     },

@@ -8,6 +8,13 @@
     reason = "test code"
 )]
 
+mod authenticator;
+mod counterpart;
 mod harness;
+mod local_sign_in;
+mod oidc;
 mod pages;
+mod saml;
 mod scim;
+mod simplesamlphp;
+mod walker;

@@ -55,7 +55,7 @@ struct LastFetch {
 }
 
 /// The keys of one issuer.
-pub(super) struct IssuerKeys {
+pub(crate) struct IssuerKeys {
     issuer: String,
     source: KeySource,
     algorithms: Vec<Algorithm>,
@@ -77,7 +77,7 @@ impl fmt::Debug for IssuerKeys {
 }
 
 impl IssuerKeys {
-    pub(super) fn new(config: &IssuerConfig, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &IssuerConfig, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
         Self {
             issuer: config.issuer.clone(),
             source: config.keys.clone(),
@@ -97,7 +97,7 @@ impl IssuerKeys {
     }
 
     /// Verifies a signature and tells the generation of the key that did.
-    pub(super) async fn verify(
+    pub(crate) async fn verify(
         self: &Arc<Self>,
         kid: Option<&str>,
         algorithm: Algorithm,
@@ -274,7 +274,7 @@ fn oauth_metadata_url(issuer: &str) -> String {
 }
 
 /// OpenID Connect Discovery section 4: it goes to the end.
-fn openid_metadata_url(issuer: &str) -> String {
+pub(crate) fn openid_metadata_url(issuer: &str) -> String {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{issuer}/.well-known/openid-configuration")
 }

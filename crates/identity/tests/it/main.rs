@@ -17,6 +17,7 @@ mod gate;
 mod issuer;
 mod key_rotation;
 mod local;
+mod openid;
 mod own;
 mod own_tokens;
 mod revocations;
