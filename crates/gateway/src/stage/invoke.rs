@@ -185,8 +185,11 @@ struct Call {
 }
 
 fn start(warrant: Warrant, invocation: &mut Invocation<'_>) -> Exchange {
-    // Nobody needs them here any more.
+    // Nobody needs them here any more, but whether a task was asked for.
     let mut rest = std::mem::take(&mut invocation.request.rest);
+    if let Some(task) = rest.get("task") {
+        invocation.request.rest.set("task", task.to_owned());
+    }
     let request = &invocation.request;
     let entry = &invocation.resolved.entry;
     let questions = if invocation.port.can_ask() {
