@@ -15,5 +15,6 @@ mod local_sign_in;
 mod oidc;
 mod pages;
 mod saml;
+mod scim;
 mod simplesamlphp;
 mod walker;
