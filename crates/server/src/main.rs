@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod fetch;
 mod installation;
 mod listener;
 mod operations;
@@ -65,7 +66,11 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Audit(command) => return cli::audit::run(command, &common).await,
         Command::Inspect(command) => cli::inspect::run(&command, &common)?,
         Command::Key(command) => cli::key::run(command, &common).await?,
+        Command::Idp(command) => cli::idp::run(command, &common).await?,
         Command::Revoke(command) => cli::revoke::run(command, &common).await?,
+        Command::User(command) => cli::user::run(command, &common).await?,
+        Command::Group(command) => cli::group::run(command, &common).await?,
+        Command::ScimToken(command) => cli::scim_token::run(command, &common).await?,
         Command::Admin(command) => cli::admin::run(command, &common).await?,
         Command::Doctor(command) => return cli::doctor::run(&command, &common).await,
     }

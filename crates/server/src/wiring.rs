@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use async_trait::async_trait;
-use bytes::Bytes;
 use sekimori_admin::{Control, Pages};
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
@@ -25,15 +23,15 @@ use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
-    PublicUrl, Random as _, Revocations, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, PublicUrl,
+    Random as _, Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
     Administration, CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
 };
 use sekimori_store::{DefinitionChange, NewPolicySet, Store};
-use sekimori_upstream::egress::{self, Egress, HostPattern, HttpClient, Networks, SystemResolver};
+use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
 use sekimori_upstream::{Deps, Upstream};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -42,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
 use crate::sign_in;
 use crate::spool::Spool;
@@ -423,7 +422,7 @@ async fn open_identity(
     // Known before the first client comes.
     let known = revocations.load().await;
     known.context("what was revoked cannot be read")?;
-    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config)?);
+    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config, &egress(config)?)?);
     let authenticator = Authenticator::new(
         authenticator_config,
         &fetch,
@@ -591,66 +590,6 @@ async fn record_drift(
         });
         if let Err(error) = note(&gateway, EventKind::ToolDefinitionChange, detail).await {
             tracing::error!(%error, "a changed definition could not be recorded");
-        }
-    }
-}
-
-/// Fetches issuers' documents through the egress guard. The hosts of configured issuers are allowed, and
-/// those that their metadata names on the allowlist.
-struct GuardedFetch {
-    client: HttpClient,
-}
-
-/// How long an issuer may take to answer.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest document of an issuer.
-const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
-
-impl GuardedFetch {
-    fn new(config: &Config) -> anyhow::Result<Self> {
-        let mut hosts = Vec::new();
-        let mut networks = Networks::Public;
-        for issuer in &config.identity.issuers {
-            for url in [Some(&issuer.issuer), issuer.jwks_uri.as_ref()]
-                .into_iter()
-                .flatten()
-            {
-                let url: http::Uri = url.parse().context("identity.issuers")?;
-                let host = url
-                    .host()
-                    .context("identity.issuers: an address without host")?;
-                let default = if url.scheme_str() == Some("http") {
-                    80
-                } else {
-                    443
-                };
-                hosts.push(HostPattern::exactly(
-                    host,
-                    url.port_u16().unwrap_or(default),
-                ));
-            }
-            if issuer.allow_private_network {
-                networks = Networks::AlsoPrivate;
-            }
-        }
-        Ok(Self {
-            client: egress(config)?.client(hosts, networks),
-        })
-    }
-}
-
-#[async_trait]
-impl Fetch for GuardedFetch {
-    async fn get_json(&self, url: &http::Uri) -> Result<Bytes, FetchError> {
-        let fetched = self
-            .client
-            .get_json(&url.to_string(), DOCUMENT_BYTES_MAX, FETCH_TIMEOUT)
-            .await;
-        match fetched {
-            Ok(fetched) => Ok(fetched.body),
-            Err(egress::FetchError::Status(404)) => Err(FetchError::NotFound),
-            Err(error @ egress::FetchError::Egress(_)) => Err(FetchError::Forbidden(error.into())),
-            Err(error) => Err(FetchError::Unavailable(error.into())),
         }
     }
 }
