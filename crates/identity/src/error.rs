@@ -24,6 +24,12 @@ pub enum ConfigError {
         /// The rule that it breaks.
         rule: &'static str,
     },
+    /// The authorization server can't be run as configured.
+    #[error("the authorization server is not acceptable: {rule}")]
+    AuthorizationServer {
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
 }
 
 /// An account, key or token could not be made or changed.

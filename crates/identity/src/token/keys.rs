@@ -55,7 +55,7 @@ struct LastFetch {
 }
 
 /// The keys of one issuer.
-pub(super) struct IssuerKeys {
+pub(crate) struct IssuerKeys {
     issuer: String,
     source: KeySource,
     algorithms: Vec<Algorithm>,
@@ -77,7 +77,7 @@ impl fmt::Debug for IssuerKeys {
 }
 
 impl IssuerKeys {
-    pub(super) fn new(config: &IssuerConfig, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &IssuerConfig, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
         Self {
             issuer: config.issuer.clone(),
             source: config.keys.clone(),
@@ -97,7 +97,7 @@ impl IssuerKeys {
     }
 
     /// Verifies a signature and tells the generation of the key that did.
-    pub(super) async fn verify(
+    pub(crate) async fn verify(
         self: &Arc<Self>,
         kid: Option<&str>,
         algorithm: Algorithm,
