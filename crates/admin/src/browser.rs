@@ -80,6 +80,11 @@ impl Browser {
         ))
     }
 
+    /// The cookie itself: the key with which identity binds a sign-in to this browser.
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
+    }
+
     /// What to keep with a transaction that only this browser may go on with. It does not tell the cookie.
     pub fn binding(&self) -> Digest {
         self.derived("binding")

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random};
 use sekimori_store::Store;
 
@@ -16,6 +17,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// Who is calling.
     pub identity: Arc<Authenticator>,
+    /// Signs people in.
+    pub sign_in: Arc<SignIn>,
     /// What happened.
     pub audit: Arc<Audit>,
     /// The time.

@@ -202,14 +202,26 @@ impl Audit {
 
     /// Searches the index, after waiting a moment for it to have what was written before.
     pub async fn search(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
+        // A search with an index that lags is better than none; the status tells the lag.
         self.indexed_up_to_now(SEARCH_WAIT).await;
         self.index.search(query).await
     }
 
     /// The record of that id, from the index.
     pub async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>, StoreError> {
+        // A search with an index that lags is better than none; the status tells the lag.
         self.indexed_up_to_now(SEARCH_WAIT).await;
         self.index.get(id).await
+    }
+
+    /// Whether the journal has the record of that id. An answer is given only once the index has all that is
+    /// in the journal now: until then it would be a guess.
+    pub async fn has(&self, id: Uuid) -> Result<bool, IndexError> {
+        if self.indexed_up_to_now(SEARCH_WAIT).await {
+            Ok(self.index.get(id).await?.is_some())
+        } else {
+            Err(IndexError::Behind)
+        }
     }
 
     /// Waits until the index has the record at that position; `false` if it has not in time.
@@ -255,11 +267,12 @@ impl Audit {
         }
     }
 
-    async fn indexed_up_to_now(&self, wait: Duration) {
+    /// Whether the index has, within `wait`, what is in the journal now.
+    async fn indexed_up_to_now(&self, wait: Duration) -> bool {
         let size = self.desk.writer.shared.head.borrow().size;
-        if let Some(sequence) = size.checked_sub(1) {
-            // A search with an index that lags is better than none; the status tells the lag.
-            self.indexed(Position { sequence }, wait).await;
+        match size.checked_sub(1) {
+            Some(sequence) => self.indexed(Position { sequence }, wait).await,
+            None => true,
         }
     }
 }

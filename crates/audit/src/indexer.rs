@@ -33,6 +33,9 @@ pub enum IndexError {
     /// The index did not take it.
     #[error("the audit index did not take the records")]
     Index(#[from] StoreError),
+    /// It does not have yet what is in the journal.
+    #[error("the audit index is behind the journal")]
+    Behind,
     /// The indexer has ended.
     #[error("the indexer has ended")]
     Ended,

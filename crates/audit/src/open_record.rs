@@ -2,7 +2,8 @@
 //!
 //! [`OpenRecord`] collects what becomes known, writes the intent before anything leaves the building, and
 //! is closed before anybody gets an answer (AUDIT-3). However a call ends, exactly one closing record is
-//! left: dropping an open record, as a panic or a cancelled task does, closes it as well.
+//! left: dropping an open record, as a panic or a cancelled task does, closes it as well. The one exception
+//! is what was turned away at the door too often to be told one by one ([`OpenRecord::forgo`]).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -214,6 +215,15 @@ impl OpenRecord {
         let appending = self.desk.writer.enqueue(self.closing()?, true).await?;
         self.state().closed = true;
         Ok(self.desk.writer.settled(appending).await?)
+    }
+
+    /// Leaves no record of its own, because another one tells of it: for what anybody can cause in any number.
+    /// Something that may have reached an upstream keeps its record all the same.
+    pub fn forgo(self) {
+        let mut state = self.state();
+        if state.intent == Intent::Absent {
+            state.closed = true;
+        }
     }
 
     /// The closing record. One that is too large or not canonical is written without its free parts: that

@@ -39,6 +39,9 @@ pub struct Connector {
     /// Longest time one call may take, in seconds; default 120.
     #[serde(default = "timeout_default")]
     pub timeout_seconds: u32,
+    /// How often it is asked for its tools if it does not announce changes, in seconds; default 60.
+    #[serde(default = "refresh_default")]
+    pub refresh_seconds: u32,
     /// When it was added.
     pub created_at: Timestamp,
 }
@@ -48,6 +51,11 @@ impl Connector {
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.timeout_seconds))
     }
+
+    /// How often it is asked for its tools if it does not announce changes.
+    pub fn refresh(&self) -> Duration {
+        Duration::from_secs(u64::from(self.refresh_seconds))
+    }
 }
 
 fn yes() -> bool {
@@ -56,6 +64,10 @@ fn yes() -> bool {
 
 fn timeout_default() -> u32 {
     120
+}
+
+fn refresh_default() -> u32 {
+    60
 }
 
 /// How an upstream is reached.

@@ -20,6 +20,7 @@ pub mod policy_set;
 pub mod record;
 pub mod refusal;
 pub mod road;
+pub mod scope;
 pub mod service_account;
 
 pub use jiff::Timestamp;

@@ -41,6 +41,12 @@ pub const SESSIONS_MAX: usize = 10_000;
 pub const SESSIONS_PER_PRINCIPAL_MAX: usize = 100;
 /// How long an idle legacy session lives.
 pub const SESSION_IDLE: Duration = Duration::from_mins(30);
+/// Most requests of one source that are turned away with a record of their own, per minute: enough to see what
+/// somebody tries; the rest is counted.
+pub const TURNED_AWAY_PER_SOURCE_MAX: usize = 20;
+/// The same for all sources together. With about 600 bytes a record, no flood of requests fills more than
+/// 180 MB of disk a day.
+pub const TURNED_AWAY_MAX: usize = 200;
 /// Most exchanges parked while a person answers a question.
 pub const PARKED_EXCHANGES_MAX: usize = 1_024;
 /// How long a person may take to answer an upstream's question.

@@ -126,6 +126,30 @@ pub enum EventKind {
     /// A service account or key was created or revoked.
     #[serde(rename = "service_account.change")]
     ServiceAccountChange,
+    /// A person signed in with a browser, or could not.
+    #[serde(rename = "identity.sign_in")]
+    SignIn,
+    /// A person proved another factor, or could not.
+    #[serde(rename = "identity.step_up")]
+    StepUp,
+    /// A person signed out.
+    #[serde(rename = "identity.sign_out")]
+    SignOut,
+    /// A person's session in a browser was ended by somebody or by the identity provider.
+    #[serde(rename = "identity.session_revoke")]
+    SessionRevoke,
+    /// A client lost the right to act for a person.
+    #[serde(rename = "identity.grant_revoke")]
+    GrantRevoke,
+    /// A passkey or one-time codes were added or removed.
+    #[serde(rename = "identity.authenticator_change")]
+    AuthenticatorChange,
+    /// An identity provider was added, changed or removed.
+    #[serde(rename = "identity.provider_change")]
+    IdentityProviderChange,
+    /// The gate was set up with the code of the first start.
+    #[serde(rename = "identity.set_up")]
+    SetUp,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -142,7 +166,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 28] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -159,6 +183,14 @@ impl EventKind {
         Self::ToolDefinitionChange,
         Self::PolicyChange,
         Self::ServiceAccountChange,
+        Self::SignIn,
+        Self::StepUp,
+        Self::SignOut,
+        Self::SessionRevoke,
+        Self::GrantRevoke,
+        Self::AuthenticatorChange,
+        Self::IdentityProviderChange,
+        Self::SetUp,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -184,6 +216,14 @@ impl EventKind {
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",
+            Self::SignIn => "identity.sign_in",
+            Self::StepUp => "identity.step_up",
+            Self::SignOut => "identity.sign_out",
+            Self::SessionRevoke => "identity.session_revoke",
+            Self::GrantRevoke => "identity.grant_revoke",
+            Self::AuthenticatorChange => "identity.authenticator_change",
+            Self::IdentityProviderChange => "identity.provider_change",
+            Self::SetUp => "identity.set_up",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

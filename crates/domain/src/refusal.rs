@@ -6,6 +6,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::scope::Scope;
 
 /// The stages of the road, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -200,6 +203,15 @@ impl fmt::Display for RefusalCode {
     }
 }
 
+/// What a refused request lacks, for programs to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// An access token with this scope.
+    Scope(Scope),
+    /// Capabilities that the client declares, in the form in which it declares them.
+    Capabilities(Value),
+}
+
 /// A call was turned back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -212,6 +224,8 @@ pub struct Refusal {
     pub message: String,
     /// Policies that decided, where policy did.
     pub policies: Vec<String>,
+    /// What the request lacks, where that can be said.
+    pub need: Option<Box<Need>>,
 }
 
 impl Refusal {
@@ -222,7 +236,15 @@ impl Refusal {
             stage,
             message: message.into(),
             policies: Vec::new(),
+            need: None,
         }
+    }
+
+    /// The same, telling what the request lacks.
+    #[must_use]
+    pub fn needing(mut self, need: Need) -> Self {
+        self.need = Some(Box::new(need));
+        self
     }
 }
 

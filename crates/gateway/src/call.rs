@@ -44,8 +44,15 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
         Ok(record) => record,
         Err(refusal) => return CallReply::refused(refusal), // no record, no call
     };
-    let outcome = admit(gateway, &mut record, request, port).await;
-    reply::note(&mut record, &outcome);
+    let admitted = gateway.until_cut_off(admit(gateway, &mut record, request, port));
+    let outcome = match admitted.await {
+        Some(outcome) => {
+            reply::note(&mut record, &outcome);
+            reply::doubt(gateway, &outcome);
+            outcome
+        }
+        None => Err(record.cut_off()),
+    };
     match record.close().await {
         Ok(()) => reply::from(outcome),
         Err(refusal) => CallReply::refused(refusal), // not recorded, not answered

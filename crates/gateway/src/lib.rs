@@ -12,6 +12,7 @@ pub mod request;
 pub mod seal;
 mod stage;
 mod telemetry;
+mod turned_away;
 
 use std::sync::Arc;
 
@@ -23,11 +24,13 @@ use sekimori_identity::{Authenticator, PublicUrl, ResourceUri};
 use sekimori_inspect::Inspector;
 use sekimori_policy::PolicyEngine;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use catalog::Catalog;
 use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
+use turned_away::TurnedAway;
 
 /// Everything that the road needs.
 #[derive(Debug)]
@@ -52,7 +55,8 @@ pub struct Gateway {
     pub ids: Arc<dyn Ids>,
     /// Settings of the data plane.
     pub settings: Settings,
-    state: State,
+    /// What the road itself remembers between calls.
+    pub state: State,
 }
 
 /// Settings of the data plane.
@@ -76,63 +80,31 @@ impl Settings {
     }
 }
 
-/// The parts of a [`Gateway`] that are made elsewhere.
-#[derive(Debug)]
-pub struct Parts {
-    /// See [`Gateway::identity`].
-    pub identity: Arc<Authenticator>,
-    /// See [`Gateway::catalog`].
-    pub catalog: Arc<Catalog>,
-    /// See [`Gateway::policy`].
-    pub policy: Arc<PolicyEngine>,
-    /// See [`Gateway::inspector`].
-    pub inspector: Inspector,
-    /// See [`Gateway::approvals`].
-    pub approvals: Approvals,
-    /// See [`Gateway::audit`].
-    pub audit: Arc<Audit>,
-    /// See [`Gateway::sealer`].
-    pub sealer: Sealer,
-    /// See [`Gateway::clock`].
-    pub clock: Arc<dyn Clock>,
-    /// See [`Gateway::ids`].
-    pub ids: Arc<dyn Ids>,
-    /// See [`Gateway::settings`].
-    pub settings: Settings,
-    /// Most calls on the road at once; the next is refused with "busy".
-    pub calls_in_flight_max: usize,
-}
-
 /// What the road itself remembers between calls.
 #[derive(Debug)]
-struct State {
+pub struct State {
     parked: Parked,
+    turned_away: TurnedAway,
     in_flight: Arc<Semaphore>,
     calls_max: usize,
+    /// Cancelled when calls may go on no longer.
+    cut_off: CancellationToken,
+}
+
+impl State {
+    /// An empty road. With `calls_max` calls on it, the next is refused with "busy".
+    pub fn new(calls_max: usize) -> Self {
+        Self {
+            parked: Parked::default(),
+            turned_away: TurnedAway::default(),
+            in_flight: Arc::new(Semaphore::new(calls_max)),
+            calls_max,
+            cut_off: CancellationToken::new(),
+        }
+    }
 }
 
 impl Gateway {
-    /// Puts the parts together.
-    pub fn new(parts: Parts) -> Self {
-        Self {
-            identity: parts.identity,
-            catalog: parts.catalog,
-            policy: parts.policy,
-            inspector: parts.inspector,
-            approvals: parts.approvals,
-            audit: parts.audit,
-            sealer: parts.sealer,
-            clock: parts.clock,
-            ids: parts.ids,
-            settings: parts.settings,
-            state: State {
-                parked: Parked::default(),
-                in_flight: Arc::new(Semaphore::new(parts.calls_in_flight_max)),
-                calls_max: parts.calls_in_flight_max,
-            },
-        }
-    }
-
     /// How many calls are on the road now.
     pub fn calls_in_flight(&self) -> usize {
         self.state
@@ -148,6 +120,22 @@ impl Gateway {
                 let why = "the gate is full: too many calls at once; try again in a moment";
                 Refusal::new(RefusalCode::Busy, Stage::Listen, why)
             })
+    }
+
+    /// Ends what is on the road, each call with its record: the time to drain ran out.
+    pub fn cut_off(&self) {
+        self.state.cut_off.cancel();
+    }
+
+    /// Runs one request; `None` if the gate stops before it ends.
+    pub(crate) async fn until_cut_off<T>(&self, request: impl Future<Output = T>) -> Option<T> {
+        self.state.cut_off.run_until_cancelled(request).await
+    }
+
+    /// Records how many requests were turned away without records of their own in the minutes that are over;
+    /// with `all` in the present one too. To be called every few seconds.
+    pub async fn tell_turned_away(&self, all: bool) -> Result<(), Refusal> {
+        turned_away::tell(self, all).await
     }
 
     /// Forgets calls whose answers nobody brought in time. To be called every few seconds.

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::TargetKind;
 use sekimori_domain::ids::ConnectorName;
-use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::record::{CallerNote, EventKind, OutcomeStatus};
 use sekimori_domain::refusal::Refusal;
 use sekimori_mcp::names;
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::uris::UriRewriter;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::Gateway;
 use crate::catalog::listing::read_only_target;
 use crate::catalog::{Entry, ServerInfo};
 use crate::request::{Endpoint, Head};
+use crate::stage::record::CallRecord;
 use crate::stage::{authenticate, record};
+use crate::turned_away;
 
 /// What can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,25 +60,35 @@ pub struct Listing {
 pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<Listing, Refusal> {
     let mut record = record::open(gateway, EventKind::CatalogList, head)?;
     record.detail("list", kind.method().into());
-    let listed = match authenticate::authenticate(gateway, &mut record, head).await {
-        Ok(caller) => {
-            gateway.catalog.first_listings(&head.endpoint).await;
-            Ok(Listing {
-                items: visible(gateway, &caller, &head.endpoint, kind),
-                caller,
-            })
-        }
-        Err(refusal) => Err(refusal),
-    };
-    match &listed {
-        Ok(listing) => {
+    let listing = listed(gateway, &mut record, head, kind);
+    let listed = match gateway.until_cut_off(listing).await {
+        Some(Ok(listing)) => {
             record.detail("items", listing.items.len().into());
             record.ended(OutcomeStatus::Success);
+            Ok(listing)
         }
-        Err(refusal) => record.refused(refusal),
-    }
+        Some(Err(refusal)) => {
+            record.refused(&refusal);
+            Err(refusal)
+        }
+        None => Err(record.cut_off()),
+    };
     record.close().await?;
     listed
+}
+
+async fn listed(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    head: &Head,
+    kind: ListKind,
+) -> Result<Listing, Refusal> {
+    let caller = authenticate::authenticate(gateway, record, head).await?;
+    gateway.catalog.first_listings(&head.endpoint).await;
+    Ok(Listing {
+        items: visible(gateway, &caller, &head.endpoint, kind),
+        caller,
+    })
 }
 
 /// Authenticates for requests that neither call nor list: `initialize`, `server/discover`, `ping`,
@@ -87,23 +100,28 @@ pub async fn open(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal
             Ok(caller)
         }
         Err(refusal) => {
-            let mut record = record::open(gateway, EventKind::AuthenticationFailure, head)?;
-            record.refused(&refusal);
-            record.close().await?;
+            let event = EventKind::AuthenticationFailure;
+            turned_away::note(gateway, event, head, None, &refusal).await?;
             Err(refusal)
         }
     }
 }
 
-/// Records that a session of a legacy revision was opened or closed.
-pub async fn note_session(
+/// Records that `session` of a legacy revision was opened or closed, and why it was closed.
+pub(crate) async fn note_session(
     gateway: &Gateway,
     head: &Head,
-    caller: &Caller,
+    session: Uuid,
+    caller: CallerNote,
     event: EventKind,
+    why: Option<&'static str>,
 ) -> Result<(), Refusal> {
     let mut record = record::open(gateway, event, head)?;
-    record.caller(caller, head.claimed_client.as_deref());
+    record.caller_note(caller);
+    record.detail("session", session.to_string().into());
+    if let Some(why) = why {
+        record.detail("why", why.into());
+    }
     record.ended(OutcomeStatus::Success);
     record.close().await
 }

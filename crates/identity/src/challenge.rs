@@ -2,23 +2,27 @@
 //! protected-resource metadata.
 
 use http::HeaderValue;
-use sekimori_domain::refusal::{Refusal, RefusalCode};
+use sekimori_domain::refusal::{Need, Refusal, RefusalCode};
+use sekimori_domain::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::credentials::MISSING;
 use crate::resource::ResourceUri;
-use crate::scope::Scope;
 
 /// The `WWW-Authenticate` header that goes with a refusal; `None` if another credential would not help.
 ///
-/// `needed` is the scope of the operation where it is known, otherwise the least one. The challenge names
-/// it together with all that it includes, so that one authorization is enough (AUTHN-7).
-pub fn challenge(refusal: &Refusal, resource: &ResourceUri, needed: Scope) -> Option<HeaderValue> {
+/// The challenge names the scope that the refused operation needs, or the least one, together with all that
+/// it includes, so that one authorization is enough (AUTHN-7).
+pub fn challenge(refusal: &Refusal, resource: &ResourceUri) -> Option<HeaderValue> {
     let error = match refusal.code {
         RefusalCode::Unauthenticated if refusal.message == MISSING => None,
         RefusalCode::Unauthenticated | RefusalCode::WrongAudience => Some("invalid_token"),
         RefusalCode::InsufficientScope => Some("insufficient_scope"),
         _ => return None,
+    };
+    let needed = match refusal.need.as_deref() {
+        Some(Need::Scope(scope)) => *scope,
+        _ => Scope::Read,
     };
     let mut text = format!(
         "Bearer resource_metadata=\"{}\", scope=\"{}\"",
@@ -80,16 +84,19 @@ mod tests {
     use super::*;
     use crate::resource::PublicUrl;
 
-    fn header(code: RefusalCode, message: &str, needed: Scope) -> Option<String> {
+    fn header(code: RefusalCode, message: &str, need: Option<Need>) -> Option<String> {
         let resource = PublicUrl::new("https://gate.example").unwrap().aggregate();
-        let refusal = Refusal::new(code, Stage::Authenticate, message);
-        challenge(&refusal, &resource, needed).map(|value| value.to_str().unwrap().to_owned())
+        let refusal = Refusal {
+            need: need.map(Box::new),
+            ..Refusal::new(code, Stage::Authenticate, message)
+        };
+        challenge(&refusal, &resource).map(|value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
     fn authn_7_without_a_credential_the_challenge_holds_no_error() {
         assert_eq!(
-            header(RefusalCode::Unauthenticated, MISSING, Scope::Read).unwrap(),
+            header(RefusalCode::Unauthenticated, MISSING, None).unwrap(),
             "Bearer resource_metadata=\"https://gate.example/.well-known/oauth-protected-resource/mcp\", \
              scope=\"mcp:read\""
         );
@@ -97,14 +104,10 @@ mod tests {
 
     #[test]
     fn authn_7_a_bad_token_and_a_narrow_one_are_told_apart() {
-        let bad = header(
-            RefusalCode::WrongAudience,
-            "it is \"foreign\"\n",
-            Scope::Read,
-        )
-        .unwrap();
+        let bad = header(RefusalCode::WrongAudience, "it is \"foreign\"\n", None).unwrap();
         assert!(bad.ends_with("error=\"invalid_token\", error_description=\"it is 'foreign'?\""));
-        let narrow = header(RefusalCode::InsufficientScope, "narrow", Scope::Admin).unwrap();
+        let need = Some(Need::Scope(Scope::Admin));
+        let narrow = header(RefusalCode::InsufficientScope, "narrow", need).unwrap();
         assert!(narrow.contains("scope=\"mcp:read mcp:write mcp:admin\""));
         assert!(narrow.contains("error=\"insufficient_scope\""));
     }
@@ -116,7 +119,7 @@ mod tests {
             RefusalCode::DependencyUnavailable,
             RefusalCode::InvalidRequest,
         ] {
-            assert_eq!(header(code, "no", Scope::Read), None);
+            assert_eq!(header(code, "no", None), None);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What can go wrong outside the road of a call: in configuring and in managing accounts.
 
-use sekimori_domain::ids::InvalidName;
+use sekimori_domain::ids::{InvalidName, ProviderName};
 use sekimori_store::StoreError;
 
 use crate::random::RandomError;
@@ -27,6 +27,17 @@ pub enum ConfigError {
     /// The authorization server can't be run as configured.
     #[error("the authorization server is not acceptable: {rule}")]
     AuthorizationServer {
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// The sealing key can't be used.
+    #[error("the sealing key can't be used")]
+    SealKey,
+    /// An identity provider can't be used as configured.
+    #[error("identity provider {name} is not acceptable: {rule}")]
+    Provider {
+        /// The provider.
+        name: ProviderName,
         /// The rule that it breaks.
         rule: &'static str,
     },

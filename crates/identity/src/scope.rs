@@ -1,64 +1,13 @@
-//! OAuth scopes: few, coarse and hierarchical. They bound what a client may do for its user; what the user
-//! may do is policy's part.
-
-use std::fmt;
+//! How far a credential reaches: the coarse bound before policy.
 
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::OperationClass;
-use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_domain::refusal::{Need, Refusal, RefusalCode, Stage};
+
+pub use sekimori_domain::scope::{Scope, required_scope};
 
 /// The scope with which a client asks that its user proves a second factor (AUTHZ-6). It is no permission.
 pub const ASSURANCE_MFA: &str = "assurance:mfa";
-
-/// A scope. Each includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// `mcp:read`
-    Read,
-    /// `mcp:write`
-    Write,
-    /// `mcp:admin`
-    Admin,
-}
-
-impl Scope {
-    /// All scopes, the narrowest first.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
-
-    /// The name in tokens and challenges.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "mcp:read",
-            Self::Write => "mcp:write",
-            Self::Admin => "mcp:admin",
-        }
-    }
-
-    /// This scope and those that it includes, as a space-separated list. A client asks for all of them,
-    /// so that an issuer that knows no hierarchy grants them too.
-    pub fn with_included(self) -> &'static str {
-        match self {
-            Self::Read => "mcp:read",
-            Self::Write => "mcp:read mcp:write",
-            Self::Admin => "mcp:read mcp:write mcp:admin",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The scope that an operation of this class needs.
-pub fn required_scope(class: OperationClass) -> Scope {
-    match class {
-        OperationClass::Read => Scope::Read,
-        OperationClass::Create | OperationClass::Update | OperationClass::Delete => Scope::Write,
-        OperationClass::Admin => Scope::Admin,
-    }
-}
 
 /// Whether the caller's credential reaches far enough for an operation of this class. Credentials that
 /// know no scopes are not limited here; an access token without a scope reaches nothing.
@@ -74,9 +23,10 @@ pub fn check_scope(caller: &Caller, class: OperationClass) -> Result<(), Refusal
     if enough {
         return Ok(());
     }
-    Err(Refusal::new(
-        RefusalCode::InsufficientScope,
-        Stage::Authorize,
-        format!("the access token lacks the scope {needed}, which {class} operations need"),
-    ))
+    let message =
+        format!("the access token lacks the scope {needed}, which {class} operations need");
+    Err(
+        Refusal::new(RefusalCode::InsufficientScope, Stage::Authorize, message)
+            .needing(Need::Scope(needed)),
+    )
 }

@@ -205,15 +205,6 @@ pub fn unsupported_version(requested: &str, supported: &[Revision]) -> Box<RawVa
     )
 }
 
-/// The error for a capability that the client did not declare: tells which.
-pub fn missing_capability(required: &Value) -> Box<RawValue> {
-    error_with_data(
-        code::MISSING_CLIENT_CAPABILITY,
-        "Missing required client capability",
-        &json!({ "requiredCapabilities": required }),
-    )
-}
-
 /// The code of an error object; 0 where it has none.
 pub fn error_code(error: &RawValue) -> i64 {
     RawObject::from_raw_or_empty(Some(error))

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use sekimori_audit::note;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::{
-    CallerNote, EventKind, OutcomeNote, OutcomeStatus, Phase, RECORD_VERSION, Record,
+    CallerNote, EventKind, OutcomeStatus, Phase, RECORD_VERSION, Record,
 };
 use sekimori_store::Store;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::Common;
 use crate::config::{self, Config};
@@ -62,6 +63,16 @@ impl Installation {
             .context("the audit record could not be written, so nothing was done")
     }
 
+    /// Records a change to an account, key or token: what, and whose.
+    pub(crate) fn note_credential(&self, action: &str, name: &str) -> anyhow::Result<()> {
+        let detail = [
+            ("action", json!(action)),
+            ("name", json!(name)),
+            ("by", json!(operator())),
+        ];
+        self.note(EventKind::ServiceAccountChange, detail)
+    }
+
     fn administration(
         &self,
         event: EventKind,
@@ -94,14 +105,7 @@ impl Installation {
             event,
             id,
             node: self.config.server.node.clone(),
-            outcome: Some(OutcomeNote {
-                bytes: None,
-                code: None,
-                digest: None,
-                message: None,
-                stage: None,
-                status: OutcomeStatus::Success,
-            }),
+            outcome: Some(note::ended(OutcomeStatus::Success)),
             phase: Phase::Single,
             target: None,
             time: self.clock.now(),

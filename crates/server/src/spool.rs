@@ -1,8 +1,8 @@
 //! Audit records of commands, on their way into the journal.
 //!
 //! One process owns the journal: the running gate. A command run beside it puts its record here, durably;
-//! the gate takes it over within a second, or when it next starts. A crash in between may leave the record
-//! twice in the journal, with the same id, but never less than once.
+//! the gate takes it over within a second, or when it next starts. A record that the journal had when a
+//! crash came is recognised by its id: it gets into the journal once, neither less nor more.
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -22,7 +22,7 @@ use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
-use sekimori_gateway::{Gateway, Parts, Settings};
+use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
     PublicUrl, Random as _, SystemRandom,
@@ -49,6 +49,9 @@ use crate::system::SystemSecrets;
 const WARRANT_LIFE: Duration = Duration::from_secs(30);
 /// How often waiting records of commands are taken over, and ended waits are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
+
+/// How long requests may take to end after they were told to.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How callers are let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +133,7 @@ impl Node {
             drifted,
         };
         let catalog = Arc::new(Catalog::new(source));
-        let gateway = Arc::new(Gateway::new(Parts {
+        let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::clone(&policy),
@@ -145,8 +148,8 @@ impl Node {
                 title: installation.config.server.title.clone(),
                 version: env!("CARGO_PKG_VERSION"),
             },
-            calls_in_flight_max: installation.config.limits.calls_in_flight,
-        }));
+            state: State::new(installation.config.limits.calls_in_flight),
+        });
         let control = Arc::new(open_control(&installation, &gateway)?);
         note(
             &gateway,
@@ -218,6 +221,7 @@ impl Node {
         Ok(face::Settings {
             allowed_hosts: allowed_hosts(&self.gateway.settings.public_url)?,
             allowed_origins: config.server.allowed_origins.clone().into(),
+            trusted_proxies: config.server.trusted_proxies.clone().into(),
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
             tasks: self.requests.clone(),
@@ -271,9 +275,10 @@ impl Node {
         self.streams.cancel();
     }
 
-    /// Stops everything in order; the journal comes last.
-    pub(crate) async fn stop(mut self) {
-        // Requests under way end with their records.
+    /// Ends long streams and lets calls under way finish. Those that take longer than the configuration
+    /// allows are cut off, each with its record.
+    pub(crate) async fn drain(&self) {
+        self.end_streams();
         self.requests.close();
         let drain = Duration::from_secs(self.installation.config.server.drain_seconds);
         if tokio::time::timeout(drain, self.requests.wait())
@@ -281,12 +286,30 @@ impl Node {
             .is_err()
         {
             tracing::warn!("calls were still under way and are cut off");
+            self.gateway.cut_off();
+        }
+    }
+
+    /// Stops everything in order; the journal comes last.
+    pub(crate) async fn stop(mut self) {
+        self.end_streams();
+        self.requests.close();
+        self.gateway.cut_off();
+        // Nothing waits for an upstream or a client any more: what is left are records on their way.
+        if tokio::time::timeout(FAREWELL, self.requests.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!("requests did not end; their records say that they were given up");
         }
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.gateway.identity.flush().await;
         for entry in self.gateway.catalog.entries().values() {
             entry.upstream.close();
+        }
+        if let Err(refusal) = self.gateway.tell_turned_away(true).await {
+            tracing::error!(%refusal, "requests that were turned away could not be recorded");
         }
         if let Err(error) = note(&self.gateway, EventKind::GatewayStop, json!({})).await {
             tracing::error!(%error, "the stop could not be recorded");
@@ -491,6 +514,9 @@ async fn keep_house(gateway: Arc<Gateway>, spool: Spool, stop: CancellationToken
             _ = tick.tick() => {}
         }
         gateway.sweep();
+        if let Err(refusal) = gateway.tell_turned_away(false).await {
+            tracing::error!(%refusal, "requests that were turned away could not be recorded");
+        }
         if let Err(error) = take_over(&gateway, &spool).await {
             tracing::error!(%error, "records of commands could not be taken into the journal yet");
         }
@@ -499,7 +525,10 @@ async fn keep_house(gateway: Arc<Gateway>, spool: Spool, stop: CancellationToken
 
 async fn take_over(gateway: &Gateway, spool: &Spool) -> anyhow::Result<()> {
     for record in spool.waiting()? {
-        gateway.audit.append(&record).await?;
+        // A crash after the journal had it leaves the record here: it is taken over once all the same.
+        if !gateway.audit.has(record.id).await? {
+            gateway.audit.append(&record).await?;
+        }
         spool.done(&record)?;
     }
     Ok(())

@@ -32,6 +32,26 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("templates/base.html")),
     ("landing.html", include_str!("templates/landing.html")),
     ("problem.html", include_str!("templates/problem.html")),
+    ("account.html", include_str!("templates/account.html")),
+    (
+        "connections.html",
+        include_str!("templates/connections.html"),
+    ),
+    ("setup.html", include_str!("templates/setup.html")),
+    ("setup_done.html", include_str!("templates/setup_done.html")),
+    ("sign_in.html", include_str!("templates/sign_in.html")),
+    (
+        "sign_in_failed.html",
+        include_str!("templates/sign_in_failed.html"),
+    ),
+    (
+        "sign_in_local.html",
+        include_str!("templates/sign_in_local.html"),
+    ),
+    ("signed_out.html", include_str!("templates/signed_out.html")),
+    ("step_up.html", include_str!("templates/step_up.html")),
+    ("totp.html", include_str!("templates/totp.html")),
+    ("totp_again.html", include_str!("templates/totp_again.html")),
 ];
 
 const STYLE: &str = include_str!("style.css");

@@ -9,9 +9,11 @@ pub mod refresh;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use sekimori_domain::Timestamp;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
@@ -47,11 +49,15 @@ impl fmt::Debug for Catalog {
 pub struct Entry {
     /// As configured.
     pub connector: Arc<Connector>,
+    /// Grows with every change of the connector, also one that was taken back.
+    pub revision: u64,
     /// The client that calls it.
     pub upstream: Arc<Upstream>,
     listing: ArcSwap<Listing>,
     state: ArcSwap<EntryState>,
     refreshing: Mutex<()>,
+    /// Whether something says that the listing is no longer true.
+    stale: AtomicBool,
 }
 
 impl fmt::Debug for Entry {
@@ -69,6 +75,8 @@ pub struct EntryState {
     pub discovery: Option<Discovery>,
     /// When it was last listed (monotonic); `None` if never.
     pub listed_at: Option<Duration>,
+    /// The same as time of day; `None` if it could not be listed.
+    pub seen_at: Option<Timestamp>,
     /// Why it could not be listed last time.
     pub problem: Option<UpstreamError>,
 }
@@ -77,6 +85,11 @@ impl Entry {
     /// What it offers, as last listed.
     pub fn listing(&self) -> Arc<Listing> {
         self.listing.load_full()
+    }
+
+    /// Says that the listing may no longer be true: it is soon made again.
+    pub(crate) fn doubt(&self) {
+        self.stale.store(true, Ordering::Relaxed);
     }
 
     /// How the last listing went.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,7 +18,7 @@ use sekimori_mcp::raw_object::RawObject;
 use sekimori_store::{Definition, DefinitionChange, Store, StoreError};
 use sekimori_upstream::exchange::UpstreamError;
 use sekimori_upstream::notices::RECONNECTED;
-use sekimori_upstream::{ListMethod, Notice, Upstream};
+use sekimori_upstream::{Discovery, ListMethod, Notice, Upstream};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -25,14 +26,17 @@ use super::listing::{self, Listing};
 use super::{Catalog, CatalogChange, Entry, EntryState};
 use crate::request::Endpoint;
 
-/// How old a listing may grow before it is made again, for upstreams that announce no changes.
-const LISTING_AGE_MAX: Duration = Duration::from_mins(5);
+/// How old a listing may grow of an upstream that announces changes: announcements may get lost.
+const ANNOUNCED_AGE_MAX: Duration = Duration::from_mins(5);
+/// How old a listing may grow that is doubted. Doubt may be for nothing and come with every call, and
+/// upstreams need not answer two processes alike.
+const DOUBTED_AGE_MAX: Duration = Duration::from_secs(2);
 /// How long to wait before an upstream that could not be listed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// How long a client waits for the first listing of what it asks for.
 const FIRST_LISTING_WAIT: Duration = Duration::from_secs(10);
 /// How often ages are looked at.
-const TICK: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(1);
 
 /// Makes the client of a connector.
 pub type MakeUpstream = Arc<dyn Fn(Arc<Connector>) -> Arc<Upstream> + Send + Sync>;
@@ -65,20 +69,23 @@ impl Catalog {
         let mut fresh = Vec::new();
         for stored in self.source.store.connectors().list().await? {
             let name = stored.connector.name.clone();
+            // By revision, so that a change that was taken back at once is a change all the same.
             let kept = before
                 .get(&name)
-                .filter(|entry| *entry.connector == stored.connector);
+                .filter(|entry| entry.revision == stored.revision);
             let entry = if let Some(entry) = kept {
                 self.reclassify(entry).await?;
                 Arc::clone(entry)
             } else {
                 let connector = Arc::new(stored.connector);
                 let entry = Arc::new(Entry {
+                    revision: stored.revision,
                     upstream: (self.source.make_upstream)(Arc::clone(&connector)),
                     connector,
                     listing: ArcSwap::from_pointee(Listing::default()),
                     state: ArcSwap::from_pointee(EntryState::default()),
                     refreshing: Mutex::new(()),
+                    stale: AtomicBool::new(false),
                 });
                 if entry.connector.enabled {
                     fresh.push(Arc::clone(&entry));
@@ -87,10 +94,14 @@ impl Catalog {
             };
             after.insert(name, entry);
         }
+        // What was switched on is announced once it is listed.
         let gone: Vec<ConnectorName> = before
-            .keys()
-            .filter(|name| !after.contains_key(*name))
-            .cloned()
+            .iter()
+            .filter(|(name, entry)| {
+                let now = after.get(*name);
+                entry.connector.enabled && now.is_none_or(|now: &Arc<Entry>| !now.connector.enabled)
+            })
+            .map(|(name, _)| name.clone())
             .collect();
         self.entries.store(Arc::new(after));
         for connector in gone {
@@ -108,6 +119,8 @@ impl Catalog {
             return; // somebody else has just done it
         }
         let now = self.source.clock.monotonic();
+        // Whatever is doubted from here on is another doubt.
+        entry.stale.store(false, Ordering::Relaxed);
         match self.list_upstream(entry).await {
             Ok(()) => {}
             Err(RelistError::Upstream(problem)) => {
@@ -115,6 +128,7 @@ impl Catalog {
                 entry.state.store(Arc::new(EntryState {
                     discovery: state.discovery.clone(),
                     listed_at: Some(now),
+                    seen_at: state.seen_at,
                     problem: Some(problem),
                 }));
             }
@@ -190,6 +204,7 @@ impl Catalog {
         entry.state.store(Arc::new(EntryState {
             discovery: Some(discovery),
             listed_at: Some(self.source.clock.monotonic()),
+            seen_at: Some(now),
             problem: None,
         }));
         if changed {
@@ -236,6 +251,29 @@ impl Catalog {
         self.announce_one(CatalogChange::Tools {
             connector: entry.connector.name.clone(),
         });
+        Ok(())
+    }
+
+    /// Doubts listings that another process, which asked the upstream later, saw otherwise.
+    async fn compare_with_seen(&self) -> Result<(), StoreError> {
+        for entry in self.entries().values() {
+            let Some(seen_at) = entry.state().seen_at else {
+                continue; // not listed yet
+            };
+            let listing = entry.listing();
+            let seen = self.source.store.reviews();
+            let other = seen.last_seen(&entry.connector.name).await?;
+            let differs = other.iter().any(|other| {
+                match listing.tools.get(&other.target.name) {
+                    Some(known) => known.definition.digest != other.digest,
+                    // Tools that are gone stay in the store: only later ones are news.
+                    None => other.first_seen > seen_at,
+                }
+            });
+            if differs {
+                entry.doubt();
+            }
+        }
         Ok(())
     }
 
@@ -307,23 +345,30 @@ pub async fn follow(catalog: Arc<Catalog>, stop: CancellationToken) {
                 let now = *revisions.borrow_and_update();
                 if (now.connectors, now.reviews) != (known.connectors, known.reviews) {
                     reload_apart(&catalog).await;
+                    relist_due(&catalog);
                 }
                 known = now;
             }
             Some((connector, notice)) = heard.recv() => {
                 hear(&catalog, &connector, notice);
             }
-            _ = tick.tick() => relist_old(&catalog),
+            _ = tick.tick() => relist_due(&catalog),
         }
     }
 }
 
 async fn reload_apart(catalog: &Arc<Catalog>) {
-    match catalog.reload().await {
-        Ok(fresh) => fresh.iter().for_each(|entry| relist_apart(catalog, entry)),
-        Err(error) => {
-            tracing::error!(%error, "the catalogue could not be read; the last one stays");
+    let compared = match catalog.reload().await {
+        Ok(fresh) => {
+            for entry in &fresh {
+                relist_apart(catalog, entry);
+            }
+            catalog.compare_with_seen().await
         }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = compared {
+        tracing::error!(%error, "the catalogue could not be read; the last one stays");
     }
 }
 
@@ -342,15 +387,11 @@ pub async fn reload_and_list(catalog: &Catalog) {
 }
 
 /// Lists again what is due, each upstream on its own: a slow one keeps nobody waiting.
-fn relist_old(catalog: &Arc<Catalog>) {
+fn relist_due(catalog: &Arc<Catalog>) {
     let now = catalog.source.clock.monotonic();
     for entry in catalog.entries().values() {
         let state = entry.state();
-        let wait = if state.problem.is_some() {
-            RETRY_AFTER
-        } else {
-            LISTING_AGE_MAX
-        };
+        let wait = age_max(entry, &state);
         let due = entry.connector.enabled
             && state
                 .listed_at
@@ -360,6 +401,33 @@ fn relist_old(catalog: &Arc<Catalog>) {
             relist_apart(catalog, entry);
         }
     }
+}
+
+/// How old the listing of a connector may grow.
+fn age_max(entry: &Entry, state: &EntryState) -> Duration {
+    if state.problem.is_some() {
+        return RETRY_AFTER;
+    }
+    if entry.stale.load(Ordering::Relaxed) {
+        return DOUBTED_AGE_MAX;
+    }
+    let refresh = entry.connector.refresh();
+    let announces = state.discovery.as_ref().is_some_and(announces_tools);
+    let age = if announces {
+        refresh.max(ANNOUNCED_AGE_MAX)
+    } else {
+        refresh
+    };
+    // Up to a tenth earlier, so that upstreams listed together drift apart.
+    let spread = state.listed_at.unwrap_or_default().subsec_nanos() % 100;
+    age.saturating_sub(age * spread / 1_000)
+}
+
+/// Whether the upstream tells when its tools change.
+fn announces_tools(discovery: &Discovery) -> bool {
+    RawObject::from_raw_or_empty(Some(&discovery.capabilities))
+        .get_object("tools")
+        .is_some_and(|tools| tools.get_bool("listChanged") == Some(true))
 }
 
 fn relist_apart(catalog: &Arc<Catalog>, entry: &Arc<Entry>) {

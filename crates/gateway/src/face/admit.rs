@@ -68,9 +68,8 @@ pub(super) fn admit(
             .map_err(|error| Done::rejected(code::HEADER_MISMATCH, &error.to_string()))?;
     }
     if Revision::parse(&version).is_none_or(|revision| revision.era() == Era::Legacy) {
-        return Err(Done::error(revision::unsupported_version(
-            &version, &SPOKEN,
-        )));
+        let error = revision::unsupported_version(&version, &SPOKEN);
+        return Err(Done::rejected_with(error, "the revision is not spoken"));
     }
     let Some(capabilities) = members.get_object(meta::CLIENT_CAPABILITIES) else {
         return Err(missing(meta::CLIENT_CAPABILITIES));

@@ -1,11 +1,16 @@
 //! Revisions with a handshake, whatever they travel on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use sekimori_audit::note;
 use sekimori_domain::caller::Caller;
+use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_identity::Credentials;
 use sekimori_mcp::envelope::{EnvelopeError, Id, Message};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{Era, Revision, code};
@@ -19,10 +24,11 @@ use super::reply::Done;
 use super::rewrite::Rewrite;
 use super::session::{Agreement, Session};
 use super::subscription::Notice;
+use super::turned_away::{authenticated, noted};
 use super::under_way::{InFlight, UnderWay};
 use super::{Face, admit, guarded, head, listing, server_info};
-use crate::list;
 use crate::request::{ClientFeatures, Head, Operation};
+use crate::{list, turned_away};
 
 /// A handshake that was agreed: with whom, on what, and the answer.
 #[derive(Debug)]
@@ -43,11 +49,13 @@ pub(super) async fn initialize(
 ) -> Result<Opened, Refusal> {
     head.claimed_client = head::claimed_client(params.get("clientInfo"));
     let caller = list::open(&face.gateway, head).await?;
-    let Some(capabilities) = params.get_object("capabilities") else {
-        return Err(refuse("\"capabilities\" must be an object"));
-    };
-    let Some(wanted) = params.get_str("protocolVersion") else {
-        return Err(refuse("\"protocolVersion\" must be a string"));
+    let (capabilities, wanted) = match wishes(params) {
+        Ok(wishes) => wishes,
+        Err(refusal) => {
+            let event = EventKind::RequestRefused;
+            turned_away::note(&face.gateway, event, head, Some(&caller), &refusal).await?;
+            return Err(refusal);
+        }
     };
     let revision = Revision::negotiate_initialize(Some(&wanted));
     let info = list::server_info(&face.gateway, &head.endpoint);
@@ -58,8 +66,12 @@ pub(super) async fn initialize(
     if let Some(instructions) = &info.instructions {
         result.set_str("instructions", instructions);
     }
+    let mut opened_by = note::caller(&caller);
+    opened_by.client_claimed.clone_from(&head.claimed_client);
     let agreed = Agreement {
         owner: caller.principal.id.clone(),
+        opened_by,
+        source: head.source.clone(),
         endpoint: head.endpoint.clone(),
         revision,
         capabilities,
@@ -72,14 +84,65 @@ pub(super) async fn initialize(
     })
 }
 
-/// Records that a session was opened or closed.
-pub(super) async fn note(
+/// What the client wants of a session: its capabilities and a revision.
+fn wishes(params: &RawObject) -> Result<(RawObject, Cow<'_, str>), Refusal> {
+    let refuse = |message: &str| Refusal::new(RefusalCode::InvalidParams, Stage::Listen, message);
+    let capabilities = params
+        .get_object("capabilities")
+        .ok_or_else(|| refuse("\"capabilities\" must be an object"))?;
+    let wanted = params
+        .get_str("protocolVersion")
+        .ok_or_else(|| refuse("\"protocolVersion\" must be a string"))?;
+    Ok((capabilities, wanted))
+}
+
+/// Records that a session was opened.
+pub(super) async fn note_open(face: &Face, head: &Head, session: &Session) -> Result<(), Refusal> {
+    let (gateway, opened_by) = (&face.gateway, session.agreed.opened_by.clone());
+    let event = EventKind::SessionOpen;
+    list::note_session(gateway, head, session.number, opened_by, event, None).await
+}
+
+/// Records that a session has ended, and why.
+pub(super) async fn note_end(
     face: &Face,
-    head: &Head,
-    caller: &Caller,
-    event: EventKind,
+    session: &Session,
+    why: &'static str,
 ) -> Result<(), Refusal> {
-    list::note_session(&face.gateway, head, caller, event).await
+    let (gateway, agreed) = (&face.gateway, &session.agreed);
+    let head = Head {
+        credentials: Credentials::None,
+        source: agreed.source.clone(),
+        endpoint: agreed.endpoint.clone(),
+        correlation: CorrelationId::from_uuid(gateway.ids.next()),
+        trace: None,
+        claimed_client: agreed.claimed_client.clone(),
+        bound_to: None,
+    };
+    let (event, opened_by) = (EventKind::SessionClose, agreed.opened_by.clone());
+    list::note_session(gateway, &head, session.number, opened_by, event, Some(why)).await
+}
+
+/// How often sessions are looked at, at the longest.
+const KEEPING: Duration = Duration::from_secs(10);
+
+/// Ends sessions that nobody uses, and records the end of those that did not say good-bye, until the gate
+/// shuts down: that ends the rest, and has a record of its own.
+pub(super) async fn keep_sessions(face: Arc<Face>) {
+    let pause = (face.settings.session_idle / 2).clamp(Duration::from_millis(50), KEEPING);
+    loop {
+        let stops = face.settings.shutdown.cancelled();
+        let stopped = tokio::time::timeout(pause, stops).await.is_ok();
+        face.sessions.sweep(face.gateway.clock.monotonic());
+        for (session, why) in face.sessions.take_ended() {
+            if let Err(refusal) = note_end(&face, &session, why).await {
+                tracing::error!(%refusal, session = %session.number, "the end of a session could not be recorded");
+            }
+        }
+        if stopped {
+            return;
+        }
+    }
 }
 
 /// The head of a request in `session`.
@@ -109,12 +172,13 @@ pub(super) struct Line {
 impl Line {
     /// Serves one request.
     pub(super) async fn request(&self, id: &Id, method: &str, params: Option<&RawValue>) -> Done {
-        let Some(under_way) = self.under_way.begin(id, &self.session.ended) else {
-            let why = "a request with this id is under way, or too many are";
-            return Done::rejected(code::INVALID_REQUEST, why);
-        };
         let params = RawObject::from_raw_or_empty(params);
         let head = head_in(&self.face, &self.template, &self.session, &params.meta());
+        let Some(under_way) = self.under_way.begin(id, &self.session.ended) else {
+            let why = "a request with this id is under way, or too many are";
+            let done = || Done::rejected(code::INVALID_REQUEST, why);
+            return authenticated(&self.face, &head, done).await;
+        };
         guarded(self.serve(method, params, head, &under_way)).await
     }
 
@@ -137,8 +201,9 @@ impl Line {
     async fn item(&self, item: Result<Message, EnvelopeError>) -> Option<Vec<u8>> {
         match item {
             Ok(Message::Request { id, method, .. }) if method == "initialize" => {
-                Done::rejected(code::INVALID_REQUEST, "\"initialize\" must come alone")
-                    .message(Some(&id))
+                let why = "\"initialize\" must come alone";
+                let done = Done::rejected(code::INVALID_REQUEST, why);
+                self.turn_away(done, Some(&id)).await
             }
             Ok(Message::Request { id, method, params }) => {
                 let done = self.request(&id, &method, params.as_deref()).await;
@@ -150,9 +215,14 @@ impl Line {
             }
             Err(error) => {
                 let done = Done::rejected(error.code(), &error.to_string());
-                done.message(error.id.as_ref())
+                self.turn_away(done, error.id.as_ref()).await
             }
         }
+    }
+
+    async fn turn_away(&self, done: Done, id: Option<&Id>) -> Option<Vec<u8>> {
+        let head = head_in(&self.face, &self.template, &self.session, &RawObject::new());
+        noted(&self.face, &head, None, done).await.message(id)
     }
 
     /// Takes a notification, or an answer to a question. The caller was authenticated before.
@@ -225,7 +295,8 @@ impl Line {
                 }
                 if !session.subscribe(uri) {
                     let why = "too many subscriptions in this session";
-                    return Done::rejected(code::INVALID_REQUEST, why);
+                    let done = || Done::rejected(code::INVALID_REQUEST, why);
+                    return authenticated(face, &head, done).await;
                 }
             }
             // Others may still be subscribed: the upstream goes on telling, this client is told no more.
@@ -252,14 +323,6 @@ impl Line {
             }
         }
         done
-    }
-}
-
-/// What is answered without the road is answered to known callers only.
-async fn authenticated(face: &Face, head: &Head, then: impl FnOnce() -> Done) -> Done {
-    match list::open(&face.gateway, head).await {
-        Ok(_) => then(),
-        Err(refusal) => Done::refused(&refusal, &head.correlation),
     }
 }
 
@@ -319,8 +382,4 @@ pub(super) async fn tell_changes(
             }
         }
     }
-}
-
-fn refuse(message: &str) -> Refusal {
-    Refusal::new(RefusalCode::InvalidParams, Stage::Listen, message)
 }

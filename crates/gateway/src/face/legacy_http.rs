@@ -23,8 +23,8 @@ use super::reply::Done;
 use super::session::{Full, Session};
 use super::wire::{self, Ids};
 use super::{Face, head};
-use crate::list;
 use crate::request::Head;
+use crate::{list, turned_away};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -108,20 +108,15 @@ impl Envelope<'_> {
         let face = self.face;
         let opened = legacy::initialize(face, head, params).await?;
         let now = face.gateway.clock.monotonic();
-        let session = Session::new(unguessable()?, opened.agreed, now);
-        let added = face.sessions.add(Arc::clone(&session), now);
-        added.map_err(|full| {
-            let (code, message) = match full {
-                Full::Principal => (RefusalCode::RateLimited, "too many sessions are in use"),
-                Full::Node => (
-                    RefusalCode::Busy,
-                    "the gate has no room for another session",
-                ),
-            };
-            Refusal::new(code, Stage::Listen, message)
-        })?;
-        let noted = legacy::note(face, head, &opened.caller, EventKind::SessionOpen).await;
-        if let Err(refusal) = noted {
+        let number = face.gateway.ids.next();
+        let session = Session::new(unguessable()?, number, opened.agreed, now);
+        if let Err(full) = face.sessions.add(Arc::clone(&session), now) {
+            let refusal = no_room(full);
+            let (event, caller) = (EventKind::RequestRefused, Some(&*opened.caller));
+            turned_away::note(&face.gateway, event, head, caller, &refusal).await?;
+            return Err(refusal);
+        }
+        if let Err(refusal) = legacy::note_open(face, head, &session).await {
             // Not recorded, not opened.
             face.sessions.remove(&session.id);
             return Err(refusal);
@@ -240,6 +235,7 @@ impl Envelope<'_> {
                 message,
                 status: 200,
                 refused: None,
+                unrecorded: None,
             });
         });
         if !wants_answer {
@@ -337,14 +333,13 @@ impl Envelope<'_> {
             Ok(session) => session,
             Err(response) => return response,
         };
-        let caller = match self.authenticate(&session).await {
-            Ok(caller) => caller,
-            Err(response) => return response,
-        };
-        let head = legacy::head_in(self.face, self.template, &session, &RawObject::new());
-        let noted = legacy::note(self.face, &head, &caller, EventKind::SessionClose).await;
-        self.face.sessions.remove(&session.id);
-        match noted {
+        if let Err(response) = self.authenticate(&session).await {
+            return response;
+        }
+        if !self.face.sessions.remove(&session.id) {
+            return self.unknown_session(); // somebody was faster
+        }
+        match legacy::note_end(self.face, &session, "the client closed it").await {
             Ok(()) => wire::empty(StatusCode::NO_CONTENT, correlation),
             Err(refusal) => self.refused(&refusal, None),
         }
@@ -364,6 +359,17 @@ impl Envelope<'_> {
         response.headers_mut().insert(ALLOW, post);
         response
     }
+}
+
+fn no_room(full: Full) -> Refusal {
+    let (code, message) = match full {
+        Full::Principal => (RefusalCode::RateLimited, "too many sessions are in use"),
+        Full::Node => (
+            RefusalCode::Busy,
+            "the gate has no room for another session",
+        ),
+    };
+    Refusal::new(code, Stage::Listen, message)
 }
 
 /// A session id that nobody can guess: 256 random bits.

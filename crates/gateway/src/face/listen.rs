@@ -24,6 +24,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sekimori_domain::caller::Source;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
+use sekimori_domain::record::EventKind;
 use sekimori_identity::{Credentials, protected_resource_metadata};
 use sekimori_mcp::envelope::{self, Incoming, Message};
 use sekimori_mcp::headers::PROTOCOL_VERSION;
@@ -32,22 +33,27 @@ use sekimori_mcp::revision::{Era, code};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::admit::{Speaks, speaks};
+use super::forwarded::client_address;
 use super::guard::{self, Accepts, Away};
+use super::legacy::keep_sessions;
 use super::legacy_http::Envelope;
 use super::reply::Done;
 use super::settings::Settings;
+use super::wire::Unrecorded;
 use super::{Face, head, modern_http, wire};
 use crate::Gateway;
-use crate::list;
 use crate::request::{Endpoint, Head};
+use crate::{list, turned_away};
 
 /// Longest `User-Agent` that is kept.
 const USER_AGENT_CHARS_MAX: usize = 256;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The routes of the MCP face.
+/// The routes of the MCP face. Sessions are looked after by a task of the present runtime.
 pub fn router(gateway: Arc<Gateway>, settings: Settings) -> Router {
     let face = Face::new(gateway, settings);
+    let keeper = keep_sessions(Arc::clone(&face));
+    face.settings.tasks.spawn(keeper);
     Router::new()
         .route("/mcp", any(all))
         .route("/c/{connector}/mcp", any(one))
@@ -141,35 +147,62 @@ async fn serve(face: &Arc<Face>, endpoint: Endpoint, request: Request) -> Respon
         Some((trace, correlation)) => (Some(trace), correlation),
         None => (None, fresh(face)),
     };
-    let checked = guard::check_host_and_origin(&face.settings, &parts.uri, &parts.headers);
+    let mut head = Head {
+        credentials: Credentials::None,
+        source: peer(&parts),
+        endpoint,
+        correlation,
+        trace,
+        claimed_client: None,
+        bound_to: None,
+    };
+    let response = guarded(face, &mut head, &parts, body).await;
+    recorded(face, head, response).await
+}
+
+/// Sees to it that what was turned away without a record gets one, before the client is told.
+async fn recorded(face: &Face, mut head: Head, mut response: Response) -> Response {
+    let unrecorded = response.extensions_mut().remove::<Unrecorded>();
+    let Some(Unrecorded(refusal, correlation)) = unrecorded else {
+        return response;
+    };
+    head.correlation = correlation;
+    let event = EventKind::RequestRefused;
+    match turned_away::note(&face.gateway, event, &head, None, &refusal).await {
+        Ok(()) => response,
+        Err(refusal) => {
+            let last = Done::refused(&refusal, &head.correlation).last(None, Era::Modern);
+            wire::alone(face, &head.endpoint, last, &head.correlation)
+        }
+    }
+}
+
+/// Turns away what comes from the wrong place, before anything else is looked at.
+async fn guarded(face: &Arc<Face>, head: &mut Head, parts: &Parts, body: Body) -> Response {
+    let checked = guard::check_host_and_origin(&face.settings, &parts.uri, &parts.headers)
+        .and_then(|()| believed(face, parts, &mut head.source));
     if let Err(away) = checked {
-        return wire::away(&away, &correlation);
+        return wire::away(&away, &head.correlation);
     }
     if parts.method == Method::OPTIONS {
-        return preflight(&parts.headers, &correlation);
+        return preflight(&parts.headers, &head.correlation);
     }
     let response = match Credentials::from_request(&parts.headers, parts.uri.query()) {
         Ok(credentials) => {
-            let template = Head {
-                credentials,
-                source: source(&parts),
-                endpoint,
-                correlation,
-                trace,
-                claimed_client: None,
-                bound_to: None,
-            };
-            known_form(face, &template, &parts, body).await
+            head.credentials = credentials;
+            known_form(face, head, parts, body).await
         }
         Err(refusal) => {
-            let done = Done::refused(&refusal, &correlation);
-            wire::alone(face, &endpoint, done.last(None, Era::Modern), &correlation)
+            let done = Done::turned_away(&refusal, &head.correlation);
+            let last = done.last(None, Era::Modern);
+            wire::alone(face, &head.endpoint, last, &head.correlation)
         }
     };
     with_cors(response, &parts.headers)
 }
 
-fn source(parts: &Parts) -> Source {
+/// The other end of the connection.
+fn peer(parts: &Parts) -> Source {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let user_agent = parts
         .headers
@@ -180,6 +213,14 @@ fn source(parts: &Parts) -> Source {
         ip: peer.map(|ConnectInfo(address)| address.ip().to_canonical()),
         user_agent,
     }
+}
+
+/// Puts the client in the place of a trusted proxy.
+fn believed(face: &Face, parts: &Parts, source: &mut Source) -> Result<(), Away> {
+    if let Some(ip) = &mut source.ip {
+        *ip = client_address(*ip, &parts.headers, &face.settings.trusted_proxies)?;
+    }
+    Ok(())
 }
 
 /// A request with well-formed credentials, whose they are not known yet.

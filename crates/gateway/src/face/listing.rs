@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Face;
 use super::reply::Done;
+use super::turned_away::noted;
 use crate::list::{self, ListKind, Listing};
 use crate::request::{Endpoint, Head};
 use crate::seal::Purpose;
@@ -41,14 +42,18 @@ pub(super) async fn list(
 ) -> Done {
     // Listing first: right after the start it waits until it is known what is offered.
     match list::list(&face.gateway, head, kind).await {
-        Ok(_) if !offers(face, &head.endpoint, kind) => Done::rejected(
-            code::METHOD_NOT_FOUND,
-            "nothing of this kind is offered here",
-        ),
-        Ok(listing) => match page(face, head, kind, params, &listing) {
-            Ok(page) => Done::result(write(face, kind, page, era)),
-            Err(refusal) => Done::refused(&refusal, &head.correlation),
-        },
+        Ok(listing) => {
+            let done = if offers(face, &head.endpoint, kind) {
+                match page(face, head, kind, params, &listing) {
+                    Ok(page) => Done::result(write(face, kind, page, era)),
+                    Err(refusal) => Done::turned_away(&refusal, &head.correlation),
+                }
+            } else {
+                let why = "nothing of this kind is offered here";
+                Done::rejected(code::METHOD_NOT_FOUND, why)
+            };
+            noted(face, head, Some(&listing.caller), done).await
+        }
         Err(refusal) => Done::refused(&refusal, &head.correlation),
     }
 }

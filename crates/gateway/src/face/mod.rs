@@ -5,6 +5,7 @@
 
 mod admit;
 mod answer;
+mod forwarded;
 mod guard;
 mod head;
 mod legacy;
@@ -22,6 +23,7 @@ mod session;
 mod settings;
 pub mod stdio;
 mod subscription;
+mod turned_away;
 mod under_way;
 mod wire;
 

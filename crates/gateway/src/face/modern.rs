@@ -7,8 +7,7 @@ use http::HeaderMap;
 use sekimori_domain::caller::Caller;
 use sekimori_mcp::envelope::Id;
 use sekimori_mcp::raw_object::{RawObject, raw_array, raw_str};
-use sekimori_mcp::revision::{self, Era, code, extension, meta};
-use serde_json::json;
+use sekimori_mcp::revision::{Era, code, meta};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::answer;
@@ -18,6 +17,7 @@ use super::port::{ModernPort, Voice};
 use super::reply::Done;
 use super::rewrite::Rewrite;
 use super::subscription::{Wanted, next_notices};
+use super::turned_away::{authenticated, noted};
 use super::{Face, SPOKEN, listing, server_info};
 use crate::list;
 use crate::request::{ClientFeatures, Head, Operation};
@@ -55,9 +55,6 @@ pub(super) async fn serve(
         headers,
     } = request;
     match operation::read(&method, Era::Modern, params) {
-        Reading::Call(asked) if lacks_tasks(&asked, &features) => {
-            authenticated(&face, &head, tasks_not_declared).await
-        }
         Reading::Call(mut asked) => {
             asked.mirrored = headers;
             run(&face, head, asked, features, outlet, gone).await
@@ -82,28 +79,6 @@ pub(super) async fn serve(
             }
         },
     }
-}
-
-/// What is answered without the road is answered to known callers only.
-async fn authenticated(face: &Face, head: &Head, then: impl FnOnce() -> Done) -> Done {
-    match list::open(&face.gateway, head).await {
-        Ok(_) => then(),
-        Err(refusal) => Done::refused(&refusal, &head.correlation),
-    }
-}
-
-/// Whether it is about a task, and the client did not say that it knows tasks.
-fn lacks_tasks(asked: &Asked, features: &ClientFeatures) -> bool {
-    let declared = features
-        .capabilities
-        .get_object("extensions")
-        .is_some_and(|extensions| extensions.contains(extension::TASKS));
-    matches!(asked.operation, Operation::Task { .. }) && !declared
-}
-
-fn tasks_not_declared() -> Done {
-    let required = json!({ "extensions": { (extension::TASKS): {} } });
-    Done::error(revision::missing_capability(&required))
 }
 
 async fn run(
@@ -156,7 +131,10 @@ async fn listen(
     };
     let mut wanted = match Wanted::read(params) {
         Ok(wanted) => wanted,
-        Err(problem) => return Done::rejected(code::INVALID_PARAMS, problem),
+        Err(problem) => {
+            let done = Done::rejected(code::INVALID_PARAMS, problem);
+            return noted(face, head, Some(&caller), done).await;
+        }
     };
     let info = list::server_info(&face.gateway, &head.endpoint);
     wanted.limit_to(&info.capabilities);

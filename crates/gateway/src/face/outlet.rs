@@ -33,6 +33,8 @@ pub(super) struct Last {
     pub(super) status: u16,
     /// Why the gate turned the request back, if it did.
     pub(super) refused: Option<Refusal>,
+    /// The same while no record tells so.
+    pub(super) unrecorded: Option<Box<Refusal>>,
 }
 
 /// How an answer begins.
@@ -316,6 +318,7 @@ mod tests {
             message: Some(Bytes::from(message.to_owned())),
             status: 200,
             refused: None,
+            unrecorded: None,
         }
     }
 
@@ -415,6 +418,7 @@ mod tests {
             message: None,
             status: 200,
             refused: None,
+            unrecorded: None,
         });
         let mut reader = outlet.reader(0);
         assert_eq!(reader.next().await, None);

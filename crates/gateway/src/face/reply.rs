@@ -1,7 +1,7 @@
 //! How an end of a request looks on the wire.
 
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::refusal::{Refusal, RefusalCode};
+use sekimori_domain::refusal::{Need, Refusal, RefusalCode, Stage};
 use sekimori_mcp::envelope::{self, Id, Reply};
 use sekimori_mcp::raw_object::{RawObject, raw_json, raw_str};
 use sekimori_mcp::revision::{self, Era, code, meta};
@@ -23,6 +23,8 @@ pub(super) struct Done {
     /// Set where the protocol wants a certain HTTP status.
     status: Option<u16>,
     refused: Option<Refusal>,
+    /// Why the request was turned away, while no record tells so.
+    unrecorded: Option<Box<Refusal>>,
 }
 
 impl Done {
@@ -41,12 +43,42 @@ impl Done {
             reply: Some(reply),
             status: None,
             refused: None,
+            unrecorded: None,
         }
     }
 
-    /// An error that says which rule the request breaks.
+    /// An error that says which rule the request breaks. It is still to be recorded.
     pub(super) fn rejected(code: i64, message: &str) -> Self {
-        Self::error(revision::error(code, message))
+        Self::rejected_with(revision::error(code, message), message)
+    }
+
+    /// The same for an error object with more in it.
+    pub(super) fn rejected_with(error: Box<RawValue>, message: &str) -> Self {
+        let code = match revision::error_code(&error) {
+            code::INVALID_PARAMS => Some(RefusalCode::InvalidParams),
+            code::HEADER_MISMATCH => Some(RefusalCode::HeaderMismatch),
+            code::METHOD_NOT_FOUND => Some(RefusalCode::UnknownMethod),
+            // Ours, not the request's.
+            code::INTERNAL_ERROR => None,
+            _ => Some(RefusalCode::InvalidRequest),
+        };
+        Self {
+            unrecorded: code.map(|code| Box::new(Refusal::new(code, Stage::Listen, message))),
+            ..Self::error(error)
+        }
+    }
+
+    /// As [`Done::refused`], for what is still to be recorded.
+    pub(super) fn turned_away(refusal: &Refusal, correlation: &CorrelationId) -> Self {
+        Self {
+            unrecorded: Some(Box::new(refusal.clone())),
+            ..Self::refused(refusal, correlation)
+        }
+    }
+
+    /// What is still to be recorded; asked once.
+    pub(super) fn take_unrecorded(&mut self) -> Option<Box<Refusal>> {
+        self.unrecorded.take()
     }
 
     /// The client cancelled and wants no answer.
@@ -55,6 +87,7 @@ impl Done {
             reply: None,
             status: None,
             refused: None,
+            unrecorded: None,
         }
     }
 
@@ -163,6 +196,7 @@ impl Done {
             message: self.message(id).map(Into::into),
             status: self.status(era),
             refused: self.refused,
+            unrecorded: self.unrecorded,
         }
     }
 }
@@ -174,10 +208,20 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
         "correlationId": correlation.as_str(),
         "retryable": refusal.code.form().retryable,
     });
-    if !refusal.policies.is_empty()
-        && let Value::Object(members) = &mut data
-    {
+    let Value::Object(members) = &mut data else {
+        return data;
+    };
+    if !refusal.policies.is_empty() {
         members.insert("policies".to_owned(), json!(refusal.policies));
+    }
+    match refusal.need.as_deref() {
+        Some(Need::Capabilities(needed)) => {
+            members.insert("requiredCapabilities".to_owned(), needed.clone());
+        }
+        Some(Need::Scope(scope)) => {
+            members.insert("requiredScope".to_owned(), scope.as_str().into());
+        }
+        None => {}
     }
     data
 }
@@ -242,7 +286,7 @@ pub(super) fn antiquate(result: Box<RawValue>, method: &str) -> Box<RawValue> {
 
 #[cfg(test)]
 mod tests {
-    use sekimori_domain::refusal::Stage;
+    use sekimori_domain::scope::Scope;
 
     use super::*;
 
@@ -305,6 +349,27 @@ mod tests {
             assert_eq!(value["error"]["code"], code);
             assert_eq!(value["error"]["data"]["uri"], "a:b");
         }
+    }
+
+    #[test]
+    fn what_a_request_lacks_is_told_to_programs() {
+        let needed = json!({ "extensions": { "x/tasks": {} } });
+        let refusal = Refusal::new(RefusalCode::MissingCapability, Stage::Resolve, "declare it")
+            .needing(Need::Capabilities(needed.clone()));
+        let task = Operation::Task {
+            method: crate::request::TaskMethod::Get,
+            id: "t".into(),
+        };
+        let done = Done::call_refused(&refusal, &correlation(), &task, Era::Modern);
+        assert_eq!(done.status(Era::Modern), 400);
+        let value: Value = serde_json::from_str(&text(&done)).unwrap();
+        assert_eq!(value["error"]["code"], -32021);
+        assert_eq!(value["error"]["data"]["requiredCapabilities"], needed);
+        let refusal = Refusal::new(RefusalCode::InsufficientScope, Stage::Authorize, "narrow")
+            .needing(Need::Scope(Scope::Write));
+        let done = Done::call_refused(&refusal, &correlation(), &tool(), Era::Modern);
+        let value: Value = serde_json::from_str(&text(&done)).unwrap();
+        assert_eq!(value["error"]["data"]["requiredScope"], "mcp:write");
     }
 
     #[test]

@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sekimori_domain::caller::Source;
 use sekimori_domain::ids::PrincipalId;
+use sekimori_domain::record::CallerNote;
 use sekimori_mcp::envelope::{Id, Reply};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{self, Revision, code};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::outlet::Outlet;
 use super::port::severity;
@@ -32,6 +35,10 @@ const SUBSCRIPTIONS_MAX: usize = 1_000;
 pub(super) struct Agreement {
     /// Who opened it; nobody else may use it.
     pub(super) owner: PrincipalId,
+    /// The same, as records tell it.
+    pub(super) opened_by: CallerNote,
+    /// From where.
+    pub(super) source: Source,
     /// Where.
     pub(super) endpoint: Endpoint,
     /// The revision agreed.
@@ -47,6 +54,8 @@ pub(super) struct Agreement {
 pub(super) struct Session {
     /// Unguessable; empty for a local process, which is its own session.
     pub(super) id: String,
+    /// Its name in records, which is no secret.
+    pub(super) number: Uuid,
     /// What was agreed at its start.
     pub(super) agreed: Agreement,
     /// Cancelled when it ends.
@@ -71,9 +80,10 @@ struct State {
 
 impl Session {
     /// A session that is used at `now` (monotonic).
-    pub(super) fn new(id: String, agreed: Agreement, now: Duration) -> Arc<Self> {
+    pub(super) fn new(id: String, number: Uuid, agreed: Agreement, now: Duration) -> Arc<Self> {
         Arc::new(Self {
             id,
+            number,
             agreed,
             ended: CancellationToken::new(),
             under_way: Arc::default(),
@@ -271,10 +281,16 @@ impl Drop for Pending {
     }
 }
 
+/// Why sessions end that nobody told to.
+const IDLE: &str = "it was not used for too long";
+const EVICTED: &str = "its owner opened too many others";
+
 /// All sessions of this node.
 #[derive(Debug)]
 pub(super) struct Sessions {
     table: Mutex<BTreeMap<String, Arc<Session>>>,
+    /// Sessions that ended without being told to, and why; waiting for their records.
+    ended: Mutex<Vec<(Arc<Session>, &'static str)>>,
     all_max: usize,
     per_principal_max: usize,
     idle: Duration,
@@ -294,6 +310,7 @@ impl Sessions {
     pub(super) fn new(all_max: usize, per_principal_max: usize, idle: Duration) -> Self {
         Self {
             table: Mutex::default(),
+            ended: Mutex::default(),
             all_max,
             per_principal_max,
             idle,
@@ -330,16 +347,31 @@ impl Sessions {
         table.insert(session.id.clone(), session);
         drop(table);
         if let Some(evicted) = evicted {
-            evicted.end();
+            self.over(evicted, EVICTED);
         }
         Ok(())
+    }
+
+    /// Ends a session that nobody told to end.
+    fn over(&self, session: Arc<Session>, why: &'static str) {
+        session.end();
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push((session, why));
+    }
+
+    /// The sessions that ended without being told to, and why; each once.
+    pub(super) fn take_ended(&self) -> Vec<(Arc<Session>, &'static str)> {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut ended)
     }
 
     /// The session `id`, used now; `None` if it is unknown or has ended.
     pub(super) fn find(&self, id: &str, now: Duration) -> Option<Arc<Session>> {
         let session = self.lock().get(id).cloned()?;
         if session.is_idle(now, self.idle) {
-            self.remove(id);
+            if self.lock().remove(id).is_some() {
+                self.over(session, IDLE);
+            }
             return None;
         }
         session.touch(now);
@@ -366,7 +398,7 @@ impl Sessions {
             !idle
         });
         for session in ended {
-            session.end();
+            self.over(session, IDLE);
         }
     }
 
@@ -383,22 +415,38 @@ mod tests {
 
     use super::*;
 
-    const IDLE: Duration = Duration::from_mins(30);
+    const UNUSED_MAX: Duration = Duration::from_mins(30);
 
     fn session(id: &str, owner: &str, now: Duration) -> Arc<Session> {
         let agreed = Agreement {
             owner: PrincipalId::new(owner).unwrap(),
+            opened_by: CallerNote {
+                client: "c".into(),
+                client_claimed: None,
+                groups: Vec::new(),
+                id: owner.into(),
+                ip: None,
+                kind: "user".into(),
+                method: "test".into(),
+                mfa: false,
+                name: owner.into(),
+                user_agent: None,
+            },
+            source: Source {
+                ip: None,
+                user_agent: None,
+            },
             endpoint: Endpoint::All,
             revision: Revision::V20251125,
             capabilities: RawObject::new(),
             claimed_client: None,
         };
-        Session::new(id.to_owned(), agreed, now)
+        Session::new(id.to_owned(), Uuid::nil(), agreed, now)
     }
 
     #[test]
     fn an_unused_session_ends() {
-        let sessions = Sessions::new(10, 10, IDLE);
+        let sessions = Sessions::new(10, 10, UNUSED_MAX);
         let one = session("one", "user:a", Duration::ZERO);
         sessions.add(Arc::clone(&one), Duration::ZERO).unwrap();
         let later = Duration::from_mins(29);
@@ -412,24 +460,27 @@ mod tests {
         assert!(sessions.find("one", much_later).is_none());
         assert!(one.ended.is_cancelled());
         assert_eq!(sessions.count(), 0);
+        let ended = sessions.take_ended();
+        assert_eq!(ended.len(), 1, "told once: {ended:?}");
+        assert!(sessions.take_ended().is_empty());
     }
 
     #[test]
     fn a_session_with_a_long_call_is_in_use() {
-        let sessions = Sessions::new(10, 10, IDLE);
+        let sessions = Sessions::new(10, 10, UNUSED_MAX);
         let one = session("one", "user:a", Duration::ZERO);
         sessions.add(Arc::clone(&one), Duration::ZERO).unwrap();
         let call = one.under_way.begin(&Id::number(1), &one.ended).unwrap();
-        sessions.sweep(IDLE * 2);
+        sessions.sweep(UNUSED_MAX * 2);
         assert_eq!(sessions.count(), 1);
         drop(call);
-        sessions.sweep(IDLE * 2);
+        sessions.sweep(UNUSED_MAX * 2);
         assert_eq!(sessions.count(), 0);
     }
 
     #[test]
     fn the_number_of_sessions_is_bounded() {
-        let sessions = Sessions::new(3, 2, IDLE);
+        let sessions = Sessions::new(3, 2, UNUSED_MAX);
         let at = Duration::from_secs;
         sessions.add(session("a1", "user:a", at(1)), at(1)).unwrap();
         sessions.add(session("a2", "user:a", at(2)), at(2)).unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use sekimori_domain::limits;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,6 +15,8 @@ pub struct Settings {
     pub allowed_hosts: Arc<[String]>,
     /// Web origins (`https://inspector.example.com`) whose pages may call, besides the gate's own.
     pub allowed_origins: Arc<[String]>,
+    /// Proxies that tell the truth about where a request came from.
+    pub trusted_proxies: Arc<[IpNet]>,
     /// Largest request body.
     pub request_bytes_max: usize,
     /// How long a body may take to arrive.
@@ -44,6 +47,7 @@ impl Default for Settings {
         Self {
             allowed_hosts: loopback.map(str::to_owned).into(),
             allowed_origins: Arc::new([]),
+            trusted_proxies: Arc::new([]),
             request_bytes_max: limits::REQUEST_BYTES_MAX,
             body_timeout: limits::REQUEST_BODY_TIMEOUT,
             keep_alive: Duration::from_secs(15),

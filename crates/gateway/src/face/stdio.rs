@@ -6,6 +6,7 @@ use std::time::Duration;
 use sekimori_mcp::envelope::{self, Id, Incoming, Message};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{code, meta};
+use serde_json::value::RawValue;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +18,7 @@ use super::outlet::Outlet;
 use super::reply::Done;
 use super::session::Session;
 use super::settings::Settings;
+use super::turned_away::noted;
 use super::under_way::UnderWay;
 use super::{Face, guarded, head};
 use crate::Gateway;
@@ -70,10 +72,16 @@ where
         tracing::debug!("some requests were under way when the client left");
     }
     process.ended.cancel();
-    if let Some(session) = process.session() {
+    let session = process.session();
+    if let Some(session) = &session {
         session.end();
     }
     process.tasks.wait().await;
+    if let Some(session) = session
+        && let Err(refusal) = legacy::note_end(&process.face, &session, "the client left").await
+    {
+        tracing::error!(%refusal, "the end of a session could not be recorded");
+    }
     outlet.close();
     match writer.await {
         Ok(written) => written.and(read),
@@ -129,6 +137,13 @@ impl Process {
         }
     }
 
+    /// Answers what is refused here and now, after it was recorded.
+    async fn turn_away(&self, done: Done, id: Option<&Id>) {
+        let ids = &*self.face.gateway.ids;
+        let head = head::for_request(&self.template, &RawObject::new(), ids);
+        self.send(&noted(&self.face, &head, None, done).await, id);
+    }
+
     async fn read<R: AsyncRead + Unpin + Send>(&self, input: R) -> Result<(), StdioError> {
         let mut input = tokio::io::BufReader::new(input);
         loop {
@@ -140,7 +155,7 @@ impl Process {
                 Some(Next::Line(line)) => self.line(&line).await,
                 Some(Next::TooLong) => {
                     let done = Done::rejected(code::INVALID_REQUEST, "the message is too large");
-                    self.send(&done, None);
+                    self.turn_away(done, None).await;
                 }
                 None => return Ok(()),
             }
@@ -155,12 +170,12 @@ impl Process {
             Ok(Incoming::One(Message::Request { id, method, params })) => {
                 let members = RawObject::from_raw_or_empty(params.as_deref());
                 match speaks(&method, &members.meta(), None) {
-                    Speaks::Modern => self.modern(id, method, members),
+                    Speaks::Modern => self.modern(id, method, members).await,
                     Speaks::Legacy if method == "initialize" => {
                         self.initialize(&id, &members).await;
                     }
                     Speaks::Legacy => {
-                        self.legacy(Message::Request { id, method, params });
+                        self.legacy(id, method, params).await;
                     }
                 }
             }
@@ -177,24 +192,26 @@ impl Process {
                     });
                 } else {
                     let why = "batches are not part of this revision";
-                    self.send(&Done::rejected(code::INVALID_REQUEST, why), None);
+                    let done = Done::rejected(code::INVALID_REQUEST, why);
+                    self.turn_away(done, None).await;
                 }
             }
             Err(error) => {
                 let done = Done::rejected(error.code(), &error.to_string());
-                self.send(&done, error.id.as_ref());
+                self.turn_away(done, error.id.as_ref()).await;
             }
         }
     }
 
-    fn modern(&self, id: Id, method: String, params: RawObject) {
+    async fn modern(&self, id: Id, method: String, params: RawObject) {
         let features = match admit(&method, &params, None) {
             Ok(features) => features,
-            Err(done) => return self.send(&done, Some(&id)),
+            Err(done) => return self.turn_away(done, Some(&id)).await,
         };
         let Some(under_way) = self.under_way.begin(&id, &self.ended) else {
             let why = "a request with this id is under way, or too many are";
-            return self.send(&Done::rejected(code::INVALID_REQUEST, why), Some(&id));
+            let done = Done::rejected(code::INVALID_REQUEST, why);
+            return self.turn_away(done, Some(&id)).await;
         };
         let members = params.meta();
         let mut head = head::for_request(&self.template, &members, &*self.face.gateway.ids);
@@ -223,23 +240,32 @@ impl Process {
     async fn initialize(&self, id: &Id, params: &RawObject) {
         if self.session().is_some() {
             let why = "the session is open already";
-            return self.send(&Done::rejected(code::INVALID_REQUEST, why), Some(id));
+            let done = Done::rejected(code::INVALID_REQUEST, why);
+            return self.turn_away(done, Some(id)).await;
         }
         let face = &self.face;
         let mut head = head::for_request(&self.template, &params.meta(), &*face.gateway.ids);
-        let done = match legacy::initialize(face, &mut head, params).await {
+        let opened = match legacy::initialize(face, &mut head, params).await {
             Ok(opened) => {
                 let now = face.gateway.clock.monotonic();
-                let session = Session::new(String::new(), opened.agreed, now);
+                let number = face.gateway.ids.next();
+                let session = Session::new(String::new(), number, opened.agreed, now);
+                let noted = legacy::note_open(face, &head, &session).await;
+                noted.map(|()| (session, opened.caller, opened.result))
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let done = match opened {
+            Ok((session, caller, result)) => {
                 let telling = legacy::tell_changes(
                     Arc::clone(face),
                     Arc::clone(&session),
-                    opened.caller,
+                    caller,
                     Arc::clone(&self.outlet),
                 );
                 self.tasks.spawn(telling);
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
-                Done::result(opened.result)
+                Done::result(result)
             }
             Err(refusal) => Done::refused(&refusal, &head.correlation),
         };
@@ -256,17 +282,14 @@ impl Process {
         }
     }
 
-    fn legacy(&self, message: Message) {
-        let Message::Request { id, method, params } = message else {
-            return;
-        };
+    async fn legacy(&self, id: Id, method: String, params: Option<Box<RawValue>>) {
         let Some(session) = self.session() else {
             let done = if method == "ping" {
                 Done::result(RawObject::new().to_raw())
             } else {
                 Done::rejected(code::INVALID_REQUEST, "initialize first")
             };
-            return self.send(&done, Some(&id));
+            return self.turn_away(done, Some(&id)).await;
         };
         let line = self.on(session);
         self.tasks.spawn(async move {

@@ -11,8 +11,8 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::refusal::Refusal;
-use sekimori_identity::{Scope, challenge};
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_identity::challenge;
 use sekimori_mcp::revision::code;
 use sekimori_mcp::sse::{self, SseEvent};
 use tokio_util::sync::DropGuard;
@@ -22,6 +22,11 @@ use super::guard::Away;
 use super::outlet::{Event, Last, Outlet, Reader};
 use super::reply::Done;
 use crate::request::Endpoint;
+
+/// Stands in a response that turns a request away, until that is recorded under the correlation id that the
+/// client is told.
+#[derive(Debug, Clone)]
+pub(super) struct Unrecorded(pub(super) Refusal, pub(super) CorrelationId);
 
 /// Ties a response to its audit records.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -70,13 +75,18 @@ pub(super) fn alone(
     if let Some(refusal) = last.refused {
         add_challenge(face, endpoint, &refusal, &mut response);
     }
+    if let Some(refusal) = last.unrecorded {
+        response
+            .extensions_mut()
+            .insert(Unrecorded(*refusal, correlation.clone()));
+    }
     response
 }
 
 /// Tells a client without a usable credential how to get one.
 fn add_challenge(face: &Face, endpoint: &Endpoint, refusal: &Refusal, response: &mut Response) {
     let resource = face.gateway.settings.resource(endpoint);
-    if let Some(value) = challenge(refusal, &resource, needed_scope(refusal)) {
+    if let Some(value) = challenge(refusal, &resource) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
 }
@@ -85,16 +95,16 @@ fn add_challenge(face: &Face, endpoint: &Endpoint, refusal: &Refusal, response: 
 pub(super) fn away(away: &Away, correlation: &CorrelationId) -> Response {
     let done = Done::rejected(code::INVALID_REQUEST, away.1);
     let text = done.message(None).unwrap_or_default();
-    json(away.0.as_u16(), text, correlation)
-}
-
-/// The scope to ask for: the one that a refusal for lack of scope names, else the least.
-fn needed_scope(refusal: &Refusal) -> Scope {
-    Scope::ALL
-        .into_iter()
-        .rev()
-        .find(|scope| refusal.message.contains(scope.as_str()))
-        .unwrap_or(Scope::Read)
+    let mut response = json(away.0.as_u16(), text, correlation);
+    let code = match away.0 {
+        StatusCode::PAYLOAD_TOO_LARGE => RefusalCode::TooLarge,
+        StatusCode::NOT_FOUND => RefusalCode::UnknownTarget,
+        _ => RefusalCode::InvalidRequest,
+    };
+    let refusal = Refusal::new(code, Stage::Listen, away.1);
+    let unrecorded = Unrecorded(refusal, correlation.clone());
+    response.extensions_mut().insert(unrecorded);
+    response
 }
 
 fn stream_head(body: Body, correlation: &CorrelationId) -> Response {
@@ -217,6 +227,7 @@ mod tests {
             message: Some("{\"b\":2}".into()),
             status: 200,
             refused: None,
+            unrecorded: None,
         });
         let ids = Ids::Stream {
             number: 3,

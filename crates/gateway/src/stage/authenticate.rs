@@ -9,6 +9,7 @@ use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use crate::Gateway;
 use crate::request::Head;
 use crate::stage::record::CallRecord;
+use crate::turned_away;
 
 /// Proves the caller's identity and notes it in the record.
 pub(crate) async fn authenticate(
@@ -21,6 +22,10 @@ pub(crate) async fn authenticate(
         Err(refusal) => {
             // Whoever it was, it was no call: auditors look for failed sign-ins under their own name.
             record.event(EventKind::AuthenticationFailure);
+            record.stranger(&head.source);
+            if !turned_away::admit(gateway, head, refusal.code) {
+                record.counted();
+            }
             return Err(refusal);
         }
     };

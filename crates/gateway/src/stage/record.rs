@@ -2,10 +2,10 @@
 
 use sekimori_audit::{OpenRecord, note};
 use sekimori_domain::arguments::Arguments;
-use sekimori_domain::caller::Caller;
+use sekimori_domain::caller::{Caller, Source};
 use sekimori_domain::catalog::Tool;
-use sekimori_domain::ids::CallId;
-use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus};
+use sekimori_domain::ids::{CallId, CorrelationId};
+use sekimori_domain::record::{CallerNote, EventKind, OutcomeNote, OutcomeStatus};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Decision;
 use serde_json::Value;
@@ -22,6 +22,10 @@ pub(crate) struct CallRecord {
     open: OpenRecord,
     outcome: OutcomeNote,
     asked_for: Option<String>,
+    /// Whether an upstream may have seen something that changes anything.
+    intended: bool,
+    /// Whether another record tells of it, with numbers only.
+    counted: bool,
 }
 
 /// Opens a record. Without one there is no call (AUDIT-3).
@@ -39,6 +43,8 @@ pub(crate) fn open(
         open,
         outcome: note::ended(OutcomeStatus::Unknown),
         asked_for: None,
+        intended: false,
+        counted: false,
     })
 }
 
@@ -53,11 +59,31 @@ impl CallRecord {
         self.open.event(event);
     }
 
+    /// Notes who calls, as noted before.
+    pub(crate) fn caller_note(&mut self, caller: CallerNote) {
+        self.open.caller_note(caller);
+    }
+
     /// Notes who calls, and what the client calls itself.
     pub(crate) fn caller(&mut self, caller: &Caller, claimed_client: Option<&str>) {
         let mut noted = note::caller(caller);
         noted.client_claimed = claimed_client.map(str::to_owned).or(noted.client_claimed);
         self.open.caller_note(noted);
+    }
+
+    /// Notes where a request came from whose sender is not known.
+    pub(crate) fn stranger(&mut self, source: &Source) {
+        if let Some(ip) = source.ip {
+            self.open.detail("ip", ip.to_string());
+        }
+        if let Some(user_agent) = &source.user_agent {
+            self.open.detail("user_agent", user_agent.as_str());
+        }
+    }
+
+    /// It was one of too many: it is told by number, not by a record of its own.
+    pub(crate) fn counted(&mut self) {
+        self.counted = true;
     }
 
     /// Remembers the public name that was asked for, in case nothing is found behind it.
@@ -94,6 +120,7 @@ impl CallRecord {
 
     /// Makes the intent durable, before the upstream sees anything.
     pub(crate) async fn intent(&mut self) -> Result<(), Refusal> {
+        self.intended = true;
         self.open
             .intent()
             .await
@@ -126,6 +153,22 @@ impl CallRecord {
         };
     }
 
+    /// The gate stopped first; what an upstream did after an intent is not known.
+    pub(crate) fn cut_off(&mut self) -> Refusal {
+        let why = "the gate is stopping and could not wait for the answer; try again in a moment";
+        let refusal = Refusal::new(RefusalCode::Busy, Stage::Invoke, why);
+        let status = if self.intended {
+            OutcomeStatus::Unknown
+        } else {
+            OutcomeStatus::Cancelled
+        };
+        self.outcome = OutcomeNote {
+            status,
+            ..note::refused(&refusal)
+        };
+        refusal
+    }
+
     /// It ended in that way, and nothing more is to be told.
     pub(crate) fn ended(&mut self, status: OutcomeStatus) {
         self.outcome = note::ended(status);
@@ -133,6 +176,10 @@ impl CallRecord {
 
     /// Makes the record durable. What is not recorded is not answered.
     pub(crate) async fn close(self) -> Result<(), Refusal> {
+        if self.counted {
+            self.open.forgo();
+            return Ok(());
+        }
         if let Some(name) = self.asked_for {
             self.open.detail("asked_for", name);
         }
@@ -142,6 +189,29 @@ impl CallRecord {
             .map(|_| ())
             .map_err(|_| unavailable())
     }
+}
+
+/// Leaves the one record that tells of many requests which were turned away.
+pub(crate) async fn counted(
+    gateway: &Gateway,
+    correlation: CorrelationId,
+    numbers: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Result<(), Refusal> {
+    let event = EventKind::RequestRefused;
+    let open = gateway.audit.open(event, correlation, None);
+    let open = open.map_err(|_| unavailable())?;
+    for (name, number) in numbers {
+        open.detail(name, number);
+    }
+    let outcome = OutcomeNote {
+        message: Some("more requests were turned away than get records of their own".to_owned()),
+        stage: Some(Stage::Listen.as_str().to_owned()),
+        ..note::ended(OutcomeStatus::Refused)
+    };
+    open.close(outcome)
+        .await
+        .map(|_| ())
+        .map_err(|_| unavailable())
 }
 
 fn endpoint(head: &Head) -> String {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::{TargetKind, Tool};
 use sekimori_domain::ids::ConnectorName;
-use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_domain::refusal::{Need, Refusal, RefusalCode, Stage};
 use sekimori_mcp::revision::{Era, extension};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::Gateway;
 use crate::catalog::Entry;
@@ -80,11 +81,11 @@ pub(crate) async fn resolve(
         }
         Operation::Task { .. } => {
             let why = "declare the extension io.modelcontextprotocol/tasks to use tasks";
-            return Err(Refusal::new(
-                RefusalCode::MissingCapability,
-                Stage::Resolve,
-                why,
-            ));
+            let needed = json!({ "extensions": { (extension::TASKS): {} } });
+            return Err(
+                Refusal::new(RefusalCode::MissingCapability, Stage::Resolve, why)
+                    .needing(Need::Capabilities(needed)),
+            );
         }
     };
     record.target(&resolved.tool);

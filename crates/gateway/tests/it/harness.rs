@@ -17,16 +17,17 @@ use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::{Connector, ProtocolChoice, SecretRef, Transport};
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::record::{EventKind, Record};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::seal::Sealer;
-use sekimori_gateway::{Gateway, Parts, Settings};
+use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
-use sekimori_store::Expected;
+use sekimori_store::{AuditQuery, Expected, Order};
 use sekimori_testkit::client::{Live, RawClient};
 use sekimori_testkit::fixture::{self, Era, Local, Options};
 use sekimori_upstream::egress::{Egress, SystemResolver};
@@ -114,7 +115,7 @@ impl Gate {
             clock: Arc::clone(&clock),
             drifted,
         }));
-        let gateway = Arc::new(Gateway::new(Parts {
+        let gateway = Arc::new(Gateway {
             identity: Arc::new(identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::new(PolicyEngine::new(policy)),
@@ -129,8 +130,8 @@ impl Gate {
                 title: "Test gate".to_owned(),
                 version: "0.0.0",
             },
-            calls_in_flight_max: 64,
-        }));
+            state: State::new(64),
+        });
         refresh::reload_and_list(&catalog).await;
         let stop = CancellationToken::new();
         tokio::spawn(refresh::follow(catalog, stop.clone()));
@@ -147,6 +148,18 @@ impl Gate {
             settings,
             _folder: folder,
         }
+    }
+
+    /// The records of that kind, oldest first.
+    pub(crate) async fn records(&self, event: EventKind) -> Vec<Record> {
+        let query = AuditQuery {
+            event: Some(event),
+            order: Order::OldestFirst,
+            limit: 1_000,
+            ..AuditQuery::default()
+        };
+        let page = self.gateway.audit.search(&query).await.unwrap();
+        page.records.into_iter().map(|found| found.record).collect()
     }
 
     /// The endpoint of the connector alone.
@@ -222,6 +235,7 @@ fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
         allow_sampling: true,
         allow_roots: true,
         timeout_seconds: 30,
+        refresh_seconds: 60,
         created_at,
     }
 }

@@ -19,8 +19,6 @@ use crate::secret::{ShownOnce, new_secret};
 pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
 /// How long an unused session lasts.
 pub const SESSION_IDLE: Duration = Duration::from_hours(2);
-/// How long a browser keeps its key: the longest that browsers allow.
-pub const BROWSER_KEY_LIFETIME: Duration = Duration::from_hours(400 * 24);
 /// Length of a cookie: 32 random bytes in base64url.
 const COOKIE_CHARS: usize = 43;
 /// What is kept of the name that a browser gives itself.
@@ -314,6 +312,38 @@ impl SessionKeeper {
             ended: None,
             new_device: false,
         })
+    }
+
+    /// Adds a factor that was proved here to the browser's session.
+    pub(crate) async fn step_up(
+        &self,
+        browser: &Browser,
+        method: &str,
+    ) -> Result<OpenedSession, SessionError> {
+        let cookie = browser.session.as_deref().unwrap_or_default();
+        let found = self.sessions.find(&Digest::of(cookie.as_bytes())).await?;
+        let now = self.clock.now();
+        let Some(session) = found.filter(|session| is_live(session, now)) else {
+            return Err(SessionError::Ended);
+        };
+        let mut amr = session.proof.amr.clone();
+        for added in [method, "mfa"] {
+            if !amr.iter().any(|known| known == added) {
+                amr.push(added.to_owned());
+            }
+        }
+        let vouched = Vouched {
+            user: session.user,
+            idp: session.idp,
+            idp_session: session.idp_session,
+            idp_subject: session.idp_subject,
+            auth_time: now,
+            acr: session.proof.acr,
+            amr,
+            mfa: true,
+            id_token: session.proof.id_token,
+        };
+        self.renew(browser, cookie, &vouched).await
     }
 
     /// A person's sessions that are neither revoked nor ended, newest first.

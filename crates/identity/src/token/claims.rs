@@ -11,7 +11,7 @@ use super::TokenError;
 use super::config::IssuerConfig;
 
 /// How far clocks may be apart.
-pub(super) const CLOCK_SKEW_SECONDS: i64 = 30;
+pub(crate) const CLOCK_SKEW_SECONDS: i64 = 30;
 /// Most groups of one person. A token with more is refused rather than cut: the group left out might be the
 /// one that policy forbids something to.
 const GROUPS_MAX: usize = 1_000;
@@ -22,7 +22,7 @@ const DISPLAY_CHARS_MAX: usize = 200;
 type Claims = Map<String, Value>;
 
 /// The time claims, and whether they allow the token now.
-pub(super) fn check_times(claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {
+pub(crate) fn check_times(claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {
     let expires = seconds(claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
     if has_ended(expires, now) {
         return Err(TokenError::Expired);
@@ -118,7 +118,10 @@ pub(super) fn authentication(
 }
 
 /// A NumericDate (RFC 7519): seconds, possibly with a fraction.
-fn seconds(claims: &Claims, claim: &'static str) -> Result<Option<Timestamp>, TokenError> {
+pub(crate) fn seconds(
+    claims: &Claims,
+    claim: &'static str,
+) -> Result<Option<Timestamp>, TokenError> {
     let Some(value) = claims.get(claim) else {
         return Ok(None);
     };
@@ -173,7 +176,7 @@ fn groups(claims: &Claims, name: Option<&str>) -> Result<Vec<GroupName>, TokenEr
         .collect()
 }
 
-fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
+pub(crate) fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     if !name.starts_with('/') {
         return claims.get(name);
     }
@@ -187,7 +190,7 @@ fn told(claims: &Claims, name: Option<&str>) -> Option<String> {
     find(claims, name?)?.as_str().map(displayable)
 }
 
-fn text<'a>(claims: &'a Claims, claim: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(claims: &'a Claims, claim: &str) -> Option<&'a str> {
     claims
         .get(claim)?
         .as_str()
@@ -195,7 +198,7 @@ fn text<'a>(claims: &'a Claims, claim: &str) -> Option<&'a str> {
 }
 
 /// A list of texts, or one text with spaces between.
-fn list(value: Option<&Value>) -> Vec<String> {
+pub(crate) fn list(value: Option<&Value>) -> Vec<String> {
     let own = |text: &str| text.to_owned();
     match value {
         Some(Value::String(text)) => text.split_whitespace().take(LIST_MAX).map(own).collect(),
@@ -209,7 +212,7 @@ fn list(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-fn displayable(text: &str) -> String {
+pub(crate) fn displayable(text: &str) -> String {
     text.chars()
         .filter(|character| !character.is_control())
         .take(DISPLAY_CHARS_MAX)

@@ -274,7 +274,7 @@ fn oauth_metadata_url(issuer: &str) -> String {
 }
 
 /// OpenID Connect Discovery section 4: it goes to the end.
-fn openid_metadata_url(issuer: &str) -> String {
+pub(crate) fn openid_metadata_url(issuer: &str) -> String {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{issuer}/.well-known/openid-configuration")
 }

@@ -1,10 +1,10 @@
 //! Access tokens: JWTs of configured issuers (RFC 9068, RFC 8725).
 
-mod claims;
+pub(crate) mod claims;
 mod config;
 mod jwk;
-mod jws;
-mod keys;
+pub(crate) mod jws;
+pub(crate) mod keys;
 mod verifier;
 
 pub use config::{ClaimNames, IssuerConfig, KeySource};

@@ -2,8 +2,9 @@
 
 use jsonwebtoken::Algorithm;
 use sekimori_domain::catalog::OperationClass;
-use sekimori_domain::refusal::RefusalCode;
-use sekimori_identity::{Scope, challenge, check_scope, required_scope};
+use sekimori_domain::refusal::{Need, RefusalCode};
+use sekimori_domain::scope::Scope;
+use sekimori_identity::{challenge, check_scope};
 use serde_json::json;
 
 use crate::gate::{Gate, issuer_config};
@@ -38,11 +39,10 @@ async fn authn_7_a_narrow_token_is_told_every_scope_it_needs() {
     let gate = Gate::new(vec![issuer_config(&issuer.url)]);
     let claims = gate.claims(&issuer.url, &json!({"scope": "mcp:read"}));
     let caller = gate.try_token(&key.sign(&claims)).await.unwrap();
-    let class = OperationClass::Delete;
-    let refusal = check_scope(&caller, class).unwrap_err();
+    let refusal = check_scope(&caller, OperationClass::Delete).unwrap_err();
     assert_eq!(refusal.code, RefusalCode::InsufficientScope);
-    assert_eq!(required_scope(class), Scope::Write);
-    let header = challenge(&refusal, &gate.resource, required_scope(class)).unwrap();
+    assert_eq!(refusal.need.as_deref(), Some(&Need::Scope(Scope::Write)));
+    let header = challenge(&refusal, &gate.resource).unwrap();
     let header = header.to_str().unwrap();
     assert!(header.contains("scope=\"mcp:read mcp:write\""), "{header}");
     assert!(header.contains("error=\"insufficient_scope\""), "{header}");

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use sekimori_domain::record::EventKind;
 use sekimori_identity::{SystemRandom, create_administrator};
 use serde_json::json;
 
 use crate::cli::Common;
-use crate::installation::{Installation, operator};
+use crate::installation::Installation;
 use crate::output::Output;
 
 /// The local administrator.
@@ -39,19 +38,9 @@ pub(crate) async fn run(command: Admin, common: &Common) -> anyhow::Result<()> {
     let installation = Installation::open(common).await?;
     let output = Output::new(common.json);
     let administrators = installation.store.administrators();
-    let note = |action: &str, name: &str| {
-        installation.note(
-            EventKind::ServiceAccountChange,
-            [
-                ("action", json!(action)),
-                ("name", json!(name)),
-                ("by", json!(operator())),
-            ],
-        )
-    };
     match command {
         Admin::Create { name, hours } => {
-            note("create_administrator", &name)?;
+            installation.note_credential("create_administrator", &name)?;
             let life = Duration::from_secs(u64::from(hours) * 60 * 60);
             let issued = create_administrator(
                 &*administrators,
@@ -73,7 +62,7 @@ pub(crate) async fn run(command: Admin, common: &Common) -> anyhow::Result<()> {
             })
         }
         Admin::Revoke { name } => {
-            note("revoke_administrator", &name)?;
+            installation.note_credential("revoke_administrator", &name)?;
             let revoked = administrators
                 .revoke(&name, installation.clock.now())
                 .await?;

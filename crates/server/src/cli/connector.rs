@@ -99,6 +99,9 @@ pub(crate) struct Add {
     /// Longest time of one call in seconds
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
     timeout_seconds: u32,
+    /// Seconds between two looks at its tools, if it does not announce changes
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    refresh_seconds: u32,
     /// It may ask the client's model for completions
     #[arg(long)]
     allow_sampling: bool,
@@ -235,6 +238,7 @@ fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
         allow_sampling: add.allow_sampling,
         allow_roots: add.allow_roots,
         timeout_seconds: add.timeout_seconds,
+        refresh_seconds: add.refresh_seconds,
         created_at: installation.clock.now(),
     })
 }

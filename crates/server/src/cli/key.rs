@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Common;
-use crate::installation::{Installation, operator};
+use crate::installation::Installation;
 use crate::output::{self, Output};
 
 /// Service accounts and their keys.
@@ -77,16 +77,6 @@ pub(crate) async fn run(command: Key, common: &Common) -> anyhow::Result<()> {
     let installation = Installation::open(common).await?;
     let output = Output::new(common.json);
     let accounts = installation.store.service_accounts();
-    let note = |action: &str, name: &str| {
-        installation.note(
-            EventKind::ServiceAccountChange,
-            [
-                ("action", json!(action)),
-                ("name", json!(name)),
-                ("by", json!(operator())),
-            ],
-        )
-    };
     match command {
         Key::Create(create) => make(&installation, output, create).await,
         Key::List => list(&installation, output).await,
@@ -95,7 +85,7 @@ pub(crate) async fn run(command: Key, common: &Common) -> anyhow::Result<()> {
                 accounts.key(&id).await?.is_some(),
                 "there is no key {id}; see: sekimori key list"
             );
-            note("revoke_key", &id)?;
+            installation.note_credential("revoke_key", &id)?;
             accounts.revoke_key(&id, installation.clock.now()).await?;
             output.show(&json!({"revoked": id}), |_| format!("Revoked {id}."))
         }
@@ -104,7 +94,7 @@ pub(crate) async fn run(command: Key, common: &Common) -> anyhow::Result<()> {
                 accounts.get(&account).await?.is_some(),
                 "there is no account {account}"
             );
-            note("suspend_account", &account)?;
+            installation.note_credential("suspend_account", &account)?;
             accounts.suspend(&account, installation.clock.now()).await?;
             output.show(&json!({"suspended": account}), |_| {
                 format!("Suspended {account}.")
@@ -115,7 +105,7 @@ pub(crate) async fn run(command: Key, common: &Common) -> anyhow::Result<()> {
                 accounts.get(&account).await?.is_some(),
                 "there is no account {account}"
             );
-            note("resume_account", &account)?;
+            installation.note_credential("resume_account", &account)?;
             accounts.resume(&account).await?;
             output.show(&json!({"resumed": account}), |_| {
                 format!("{account} works again.")
@@ -174,14 +164,7 @@ async fn make(installation: &Installation, output: Output, create: Create) -> an
             "account {account} is there already; --owner, --purpose and --group are for new accounts"
         );
     }
-    installation.note(
-        EventKind::ServiceAccountChange,
-        [
-            ("action", json!("create_key")),
-            ("name", json!(account)),
-            ("by", json!(operator())),
-        ],
-    )?;
+    installation.note_credential("create_key", &account)?;
     let issued = create_key(
         &*accounts,
         &*installation.clock,

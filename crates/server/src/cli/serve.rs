@@ -13,7 +13,7 @@ use crate::cli::Common;
 use crate::installation::Installation;
 use crate::listener::Listener;
 use crate::operations::{self, Operations};
-use crate::wiring::{Access, Node};
+use crate::wiring::{Access, FAREWELL, Node};
 use crate::{config, output, telemetry};
 
 /// Run the gate.
@@ -54,7 +54,8 @@ pub(crate) async fn serve(command: &Serve, common: &Common) -> anyhow::Result<()
         // Port 0 in the configuration: the real one is known only now.
         config.server.public_url = Some(format!("http://{}", front.address));
     }
-    let drain = Duration::from_secs(config.server.drain_seconds);
+    // Calls that were cut off still get their answers.
+    let drain = Duration::from_secs(config.server.drain_seconds) + FAREWELL;
     let connections_max = config.limits.connections;
     let installation = Installation::with(config).await?;
     let draining = CancellationToken::new();
@@ -82,8 +83,8 @@ pub(crate) async fn serve(command: &Serve, common: &Common) -> anyhow::Result<()
     stop_signal().await?;
     tracing::info!("stopping: calls under way may finish");
     draining.cancel();
-    node.end_streams();
-    front.await?;
+    let (front, ()) = tokio::join!(front, node.drain());
+    front?;
     node.stop().await;
     stopped.cancel();
     back.await?;
@@ -122,7 +123,18 @@ pub(crate) async fn stdio(command: Stdio, common: &Common) -> anyhow::Result<()>
     let telemetry = telemetry::start(&config.telemetry)?;
     let installation = Installation::with(config).await?;
     let node = Node::start(installation, Access::Authenticated).await?;
-    let ended = node.serve_stdio(command.connector, &command.key).await;
+    let ended = {
+        let serving = node.serve_stdio(command.connector, &command.key);
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => ended,
+            signal = stop_signal() => {
+                signal?;
+                node.end_streams();
+                serving.await
+            }
+        }
+    };
     node.stop().await;
     telemetry.finish();
     ended.context("the client's side ended unexpectedly")

@@ -98,6 +98,30 @@ mod tests {
         assert!(config.identity.issuers.is_empty());
     }
 
+    /// What `config init` writes: with every example switched on it is valid, and no setting is missing.
+    #[test]
+    fn the_template_explains_every_setting() {
+        let setting = |line: &&str| {
+            let key = line.split_once(" = ").map_or("", |(key, _)| key);
+            let is_key = !key.is_empty() && key.chars().all(|char| matches!(char, 'a'..='z' | '_'));
+            is_key || line.starts_with('[')
+        };
+        let text: String = include_str!("template.toml")
+            .lines()
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .filter(setting)
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        parse(&text, &BTreeMap::new()).unwrap();
+        let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
+        for section in schema["$defs"].as_object().unwrap().values() {
+            for name in section["properties"].as_object().into_iter().flatten() {
+                let (key, table) = (format!("\n{} = ", name.0), format!(".{}]]", name.0));
+                assert!(text.contains(&key) || text.contains(&table), "{}", name.0);
+            }
+        }
+    }
+
     #[test]
     fn the_environment_overrides_the_file() {
         let text = "[server]\nlisten = \"127.0.0.1:1\"\n";

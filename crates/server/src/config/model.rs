@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
@@ -53,6 +54,10 @@ pub(crate) struct Server {
     pub(crate) data_dir: PathBuf,
     /// Origins of web pages that may call the gate, beside its own.
     pub(crate) allowed_origins: Vec<String>,
+    /// Networks of the proxies in front of the gate, such as `10.0.0.5/32`. Only they are believed when they
+    /// tell in `Forwarded` or `X-Forwarded-For` where a request came from. Default: none.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// How long calls under way may go on after SIGTERM, in seconds.
     pub(crate) drain_seconds: u64,
 }
@@ -67,6 +72,7 @@ impl Default for Server {
             node: "node-1".to_owned(),
             data_dir: PathBuf::from("data"),
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             drain_seconds: 30,
         }
     }

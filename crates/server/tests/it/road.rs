@@ -120,34 +120,47 @@ async fn what_nobody_classified_is_shut_until_somebody_does() {
     assert_eq!(now, ["faults__echo_raw", "faults__echo_structured"]);
 }
 
-/// TOOL-6: a tool that an upstream gives another meaning falls back to admin, and the change is recorded.
-#[tokio::test]
-async fn a_changed_definition_is_shut_again() {
-    let (upstream, site, gate, key) = faults_behind_a_gate().await;
-    site.classify("faults", "shifting", "read").await;
+/// The fault server behind a gate where an employee may call what its definition changes for.
+async fn changing_tools(refresh_seconds: &str) -> (Local, Site, Gate, RawClient) {
+    let site = Site::new();
+    let upstream = faults::start(None, Era::Dual).await;
+    let more = ["--refresh-seconds", refresh_seconds];
+    site.connector("faults", &upstream.url, &more).await;
+    for tool in ["shifting", "vanishing"] {
+        site.classify("faults", tool, "read").await;
+    }
+    let key = site.key("reporter", "employee").await;
+    let gate = site.serve().await;
     let client = gate.all(&key.text);
-    until("the tool is open", async || {
-        let reply = call(&client, "faults__shifting", json!({})).await;
-        (reply.result()["isError"] != true).then_some(())
-    })
-    .await;
-    let definitions = upstream.url.replace("/mcp", "/definitions/1");
+    let open = call(&client, "faults__shifting", json!({})).await;
+    assert_ne!(open.result()["isError"], true, "{open:?}");
+    (upstream, site, gate, client)
+}
+
+/// Gives the tools of the fault server other definitions. It announces nothing.
+async fn redefine(upstream: &Local, version: u64) {
+    let definitions = upstream
+        .url
+        .replace("/mcp", &format!("/definitions/{version}"));
     assert_eq!(RawClient::new(&definitions).post("", &[]).await.status, 200);
-    // The server announces nothing: the gate sees it when it lists the connector anew.
-    site.json(&["connector", "disable", "faults"]).await;
-    until("the connector is off", async || {
-        let reply = call(&client, "faults__shifting", json!({})).await;
-        let told = &reply.result()["_meta"]["sekimori/refusal"]["code"];
-        (told == "connector_disabled").then_some(())
-    })
-    .await;
-    site.json(&["connector", "enable", "faults"]).await;
-    let shut = until("the tool is shut", async || {
-        let reply = call(&client, "faults__shifting", json!({})).await;
+}
+
+async fn until_shut(client: &RawClient) -> Reply {
+    until("the tool is shut", async || {
+        let reply = call(client, "faults__shifting", json!({})).await;
         let told = reply.result()["_meta"]["sekimori/refusal"]["code"].clone();
         (told == "policy_denied").then_some(reply)
     })
-    .await;
+    .await
+}
+
+/// TOOL-6: a tool that an upstream gives another meaning falls back to admin, and the change is recorded.
+/// Nobody tells the gate: it looks by itself.
+#[tokio::test]
+async fn tool_6_a_changed_definition_is_shut_again() {
+    let (upstream, site, _gate, client) = changing_tools("1").await;
+    redefine(&upstream, 1).await;
+    let shut = until_shut(&client).await;
     let policies = json!(["unclassified-is-admin"]);
     assert_eq!(refusal(&shut)["policies"], policies);
     let asked = ["audit", "search", "--event", "tool.definition_change"];
@@ -158,6 +171,38 @@ async fn a_changed_definition_is_shut_again() {
             record["detail"]["tool"] == "shifting" && !record["detail"]["before"].is_null()
         });
         ours.then_some(())
+    })
+    .await;
+}
+
+/// TOOL-6: what a command in another process saw of an upstream, the gate knows at once.
+#[tokio::test]
+async fn tool_6_a_change_seen_by_a_command_is_known_to_the_gate() {
+    let (upstream, site, _gate, client) = changing_tools("86400").await;
+    redefine(&upstream, 1).await;
+    site.json(&["tool", "list", "faults", "--refresh"]).await;
+    until_shut(&client).await;
+}
+
+/// A connector that is switched off and on at once is listed anew, however fast that was.
+#[tokio::test]
+async fn tool_6_a_connector_switched_off_and_on_is_listed_anew() {
+    let (upstream, site, _gate, client) = changing_tools("86400").await;
+    redefine(&upstream, 1).await;
+    site.json(&["connector", "disable", "faults"]).await;
+    site.json(&["connector", "enable", "faults"]).await;
+    until_shut(&client).await;
+}
+
+/// An upstream that does not know a tool any more is asked which ones it has.
+#[tokio::test]
+async fn an_unknown_tool_has_the_upstream_listed_again() {
+    let (upstream, _site, _gate, client) = changing_tools("86400").await;
+    redefine(&upstream, 2).await;
+    until("the tool is gone", async || {
+        let reply = call(&client, "faults__vanishing", json!({})).await;
+        let told = reply.error()["data"]["code"].clone();
+        (told == "unknown_target").then_some(())
     })
     .await;
 }

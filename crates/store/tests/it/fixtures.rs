@@ -40,6 +40,7 @@ pub(crate) fn connector(text: &str) -> Connector {
         allow_sampling: false,
         allow_roots: false,
         timeout_seconds: 30,
+        refresh_seconds: 60,
         created_at: at(0),
     }
 }

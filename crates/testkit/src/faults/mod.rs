@@ -166,7 +166,8 @@ async fn call(shared: &Shared, modern: bool, id: &str, message: &Envelope<'_>) -
             None => error(500, id, -32603, "started without a file for effects"),
         };
     }
-    match answers::find(&name) {
+    let vanished = shared.definitions.load(Ordering::SeqCst) >= 2;
+    match answers::find(&name).filter(|_| name != "vanishing" || !vanished) {
         Some(answer) => answer(answers::Request {
             id,
             modern,

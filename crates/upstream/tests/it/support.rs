@@ -78,6 +78,7 @@ pub(crate) fn connector(transport: Transport) -> Connector {
         allow_sampling: false,
         allow_roots: false,
         timeout_seconds: 10,
+        refresh_seconds: 60,
         created_at: Timestamp::UNIX_EPOCH,
     }
 }

@@ -3,11 +3,12 @@
 //! A text may have places for values: `{name}`. It is plain text, never HTML.
 
 mod common;
+mod sign_in;
 
 use crate::language::Language;
 
 /// The texts of all areas.
-const AREAS: &[&[Message]] = &[common::TEXTS];
+const AREAS: &[&[Message]] = &[common::TEXTS, sign_in::TEXTS];
 
 /// One text in both languages.
 #[derive(Debug, Clone, Copy)]

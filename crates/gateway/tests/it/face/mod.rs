@@ -4,4 +4,5 @@ mod aggregate;
 mod http;
 mod legacy;
 mod modern;
+mod records;
 mod stdio;

@@ -17,14 +17,14 @@ use tokio::task::JoinHandle;
 use crate::harness::{Gate, over_fixture};
 
 /// The client's end of the pipe.
-struct Pipe {
+pub(super) struct Pipe {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     input: WriteHalf<DuplexStream>,
     served: JoinHandle<Result<(), face::stdio::StdioError>>,
 }
 
 impl Pipe {
-    fn open(gate: &Gate) -> Self {
+    pub(super) fn open(gate: &Gate) -> Self {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (read, write) = tokio::io::split(theirs);
         let template = Head {
@@ -63,13 +63,13 @@ impl Pipe {
         serde_json::from_str(&line.await.unwrap().unwrap().unwrap()).unwrap()
     }
 
-    async fn ask(&mut self, message: &Value) -> Value {
+    pub(super) async fn ask(&mut self, message: &Value) -> Value {
         self.send(message).await;
         self.next().await
     }
 
     /// Closes the client's end and waits for the gate's.
-    async fn close(mut self) {
+    pub(super) async fn close(mut self) {
         self.input.shutdown().await.unwrap();
         drop(self.input);
         drop(self.lines);
@@ -77,7 +77,7 @@ impl Pipe {
     }
 }
 
-fn legacy(id: u64, method: &str, params: Value) -> Value {
+pub(super) fn legacy(id: u64, method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
 }
 
