@@ -162,6 +162,15 @@ pub enum EventKind {
     /// The gate was set up with the code of the first start.
     #[serde(rename = "identity.set_up")]
     SetUp,
+    /// A person was provisioned, changed, deactivated or deleted.
+    #[serde(rename = "user.change")]
+    UserChange,
+    /// A group was provisioned, changed or deleted, or its members changed.
+    #[serde(rename = "group.change")]
+    GroupChange,
+    /// A SCIM token was created or revoked.
+    #[serde(rename = "scim_token.change")]
+    ScimTokenChange,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -178,7 +187,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -207,6 +216,9 @@ impl EventKind {
         Self::AuthenticatorChange,
         Self::IdentityProviderChange,
         Self::SetUp,
+        Self::UserChange,
+        Self::GroupChange,
+        Self::ScimTokenChange,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -244,6 +256,9 @@ impl EventKind {
             Self::AuthenticatorChange => "identity.authenticator_change",
             Self::IdentityProviderChange => "identity.provider_change",
             Self::SetUp => "identity.set_up",
+            Self::UserChange => "user.change",
+            Self::GroupChange => "group.change",
+            Self::ScimTokenChange => "scim_token.change",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

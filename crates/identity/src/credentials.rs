@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use zeroize::Zeroizing;
 
-use crate::secret::{ADMINISTRATOR_PREFIX, KEY_PREFIX};
+use crate::secret::{ADMINISTRATOR_PREFIX, KEY_PREFIX, SCIM_PREFIX};
 
 /// Longest credential: room for a token with many groups, below common limits of whole request heads.
 pub const CREDENTIAL_BYTES_MAX: usize = 16 * 1024;
@@ -100,6 +100,7 @@ fn has_token(query: &str) -> bool {
         name.eq_ignore_ascii_case("access_token")
             || value.starts_with(KEY_PREFIX)
             || value.starts_with(ADMINISTRATOR_PREFIX)
+            || value.starts_with(SCIM_PREFIX)
     })
 }
 

@@ -27,6 +27,7 @@ mod fetch;
 mod local;
 mod random;
 mod resource;
+pub mod scim;
 mod scope;
 mod secret;
 mod service_accounts;

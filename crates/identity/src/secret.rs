@@ -14,6 +14,8 @@ use crate::random::{Random, RandomError};
 pub(crate) const KEY_PREFIX: &str = "smk_";
 /// Begins every local administrator's token.
 pub(crate) const ADMINISTRATOR_PREFIX: &str = "sma_";
+/// Begins every SCIM token: `sms_<id>_<secret>`.
+pub(crate) const SCIM_PREFIX: &str = "sms_";
 const KEY_ID_BYTES: usize = 8;
 const SECRET_BYTES: usize = 32;
 /// Length of 32 bytes in base64url without padding.
@@ -41,12 +43,20 @@ impl fmt::Debug for ShownOnce {
 
 /// A fresh service key: its id, the digest of its secret, and the whole text.
 pub(crate) fn new_key(random: &dyn Random) -> Result<(String, Digest, ShownOnce), RandomError> {
+    new_prefixed_key(KEY_PREFIX, random)
+}
+
+/// A fresh secret with an id: its id, the digest of its secret, and the whole text.
+pub(crate) fn new_prefixed_key(
+    prefix: &str,
+    random: &dyn Random,
+) -> Result<(String, Digest, ShownOnce), RandomError> {
     let mut id = [0; KEY_ID_BYTES];
     random.fill(&mut id)?;
     let id = format!("{:016x}", u64::from_be_bytes(id));
     let secret = new_secret(random)?;
     let digest = Digest::of(secret.as_bytes());
-    let text = Zeroizing::new([KEY_PREFIX, &id, "_", secret.as_str()].concat());
+    let text = Zeroizing::new([prefix, &id, "_", secret.as_str()].concat());
     Ok((id, digest, ShownOnce(text)))
 }
 
@@ -75,8 +85,13 @@ pub(crate) fn random_id(random: &dyn Random, prefix: &str) -> Result<String, Ran
 
 /// The two parts of a service key's text: `smk_<id>_<secret>`.
 pub(crate) fn split_key(text: &str) -> Option<(&str, &str)> {
+    split_prefixed_key(KEY_PREFIX, text)
+}
+
+/// The two parts of a secret with an id.
+pub(crate) fn split_prefixed_key<'t>(prefix: &str, text: &'t str) -> Option<(&'t str, &'t str)> {
     // The id has no underscore; the secret may.
-    let (id, secret) = text.strip_prefix(KEY_PREFIX)?.split_once('_')?;
+    let (id, secret) = text.strip_prefix(prefix)?.split_once('_')?;
     (id.len() == 2 * KEY_ID_BYTES && secret.len() == SECRET_CHARS).then_some((id, secret))
 }
 

@@ -24,6 +24,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod database;
+mod driver;
 mod error;
 mod identity_providers;
 mod migration;

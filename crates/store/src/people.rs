@@ -29,6 +29,8 @@ pub const MEMBER: &str = "member";
 /// Which people. Everything given must match.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserQuery {
+    /// The id.
+    pub id: Option<String>,
     /// The user name, without regard to case.
     pub user_name: Option<String>,
     /// The identity provider's own id.
@@ -46,6 +48,8 @@ pub struct UserQuery {
 /// Which groups. Everything given must match.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GroupQuery {
+    /// The id.
+    pub id: Option<String>,
     /// The name at the identity provider, without regard to case.
     pub display_name: Option<String>,
     /// The identity provider's own id.
@@ -201,6 +205,10 @@ pub trait People: Send + Sync {
 
     /// The direct members of some groups, [`PEOPLE_PAGE_MAX`] groups at most, by group and id.
     async fn members(&self, groups: &[GroupId]) -> Result<Vec<Member>>;
+
+    /// Those of the ids given that are people or groups of an identity provider, so that they may be members
+    /// of its groups.
+    async fn known_members(&self, provider: &str, ids: &[MemberId]) -> Result<Vec<MemberId>>;
 
     /// The groups that some people, [`PEOPLE_PAGE_MAX`] at most, are directly in: person and group, by
     /// their ids.

@@ -8,16 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgListener, PgPool, PgPoolOptions, PgRow};
-use sqlx::{Arguments, ConnectOptions, Postgres, Row as _, TypeInfo, ValueRef};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Postgres};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::changes::POLL_INTERVAL;
-use crate::database::{
-    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, check, sql_text,
-};
-use crate::error::{Result, StoreError};
+use crate::database::{Database, Dialect, GramQuery, Row, Statement, Transaction};
+use crate::driver::{prepare, read_all};
+use crate::error::Result;
 use crate::migration;
 
 /// How long a statement waits for a free connection, also while the server is away.
@@ -94,8 +93,10 @@ async fn listen_once(pool: &PgPool, changed: &Notify) -> sqlx::Result<()> {
 impl Database for PostgresDatabase {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
         let what = statement.what;
-        let rows = prepare(statement)?.fetch_all(&self.pool).await?;
-        rows.iter().map(|row| read(what, row)).collect()
+        let rows = prepare::<Postgres>(statement)?
+            .fetch_all(&self.pool)
+            .await?;
+        read_all::<Postgres>(what, &rows)
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
@@ -126,12 +127,16 @@ struct PostgresTransaction {
 impl Transaction for PostgresTransaction {
     async fn query(&mut self, statement: Statement) -> Result<Vec<Row>> {
         let what = statement.what;
-        let rows = prepare(statement)?.fetch_all(&mut *self.inner).await?;
-        rows.iter().map(|row| read(what, row)).collect()
+        let rows = prepare::<Postgres>(statement)?
+            .fetch_all(&mut *self.inner)
+            .await?;
+        read_all::<Postgres>(what, &rows)
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64> {
-        let done = prepare(statement)?.execute(&mut *self.inner).await?;
+        let done = prepare::<Postgres>(statement)?
+            .execute(&mut *self.inner)
+            .await?;
         Ok(done.rows_affected())
     }
 
@@ -148,36 +153,6 @@ impl Transaction for PostgresTransaction {
         self.inner.commit().await?;
         Ok(())
     }
-}
-
-fn prepare(statement: Statement) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>> {
-    check(&statement)?;
-    let mut arguments = PgArguments::default();
-    for param in statement.params {
-        match param {
-            Param::Int(value) => arguments.add(value),
-            Param::Text(value) => arguments.add(value),
-            Param::Blob(value) => arguments.add(value),
-        }
-        .map_err(StoreError::Unavailable)?;
-    }
-    Ok(sqlx::query_with(sql_text(statement.sql), arguments))
-}
-
-fn read(what: &'static str, row: &PgRow) -> Result<Row> {
-    let cell = |index| -> Result<Cell> {
-        let value = row.try_get_raw(index)?;
-        if value.is_null() {
-            return Ok(Cell::Null);
-        }
-        Ok(match value.type_info().name() {
-            "INT8" => Cell::Int(row.try_get_unchecked(index)?),
-            "TEXT" => Cell::Text(row.try_get_unchecked(index)?),
-            _ => return Err(StoreError::corrupt(what, "a column of an unknown type")),
-        })
-    };
-    let cells = (0..row.len()).map(cell).collect::<Result<_>>()?;
-    Ok(Row::new(what, cells))
 }
 
 struct PostgresDialect;

@@ -13,17 +13,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Arguments, ConnectOptions, Row as _, Sqlite, TypeInfo, ValueRef};
+use sqlx::{ConnectOptions, Sqlite};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::database::{
-    Cell, Database, Dialect, GramQuery, Param, Row, Statement, Transaction, check, placeholders,
-    sql_text,
-};
+use crate::database::{Database, Dialect, GramQuery, Row, Statement, Transaction, placeholders};
+use crate::driver::{prepare, read_all};
 use crate::error::{Result, StoreError};
 use crate::migration;
 
@@ -125,8 +122,10 @@ fn prepare_file(path: &Path) -> io::Result<()> {
 impl Database for SqliteDatabase {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
         let what = statement.what;
-        let rows = prepare(statement)?.fetch_all(&self.readers).await?;
-        rows.iter().map(|row| read(what, row)).collect()
+        let rows = prepare::<Sqlite>(statement)?
+            .fetch_all(&self.readers)
+            .await?;
+        read_all::<Sqlite>(what, &rows)
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
@@ -159,12 +158,16 @@ struct SqliteTransaction {
 impl Transaction for SqliteTransaction {
     async fn query(&mut self, statement: Statement) -> Result<Vec<Row>> {
         let what = statement.what;
-        let rows = prepare(statement)?.fetch_all(&mut *self.inner).await?;
-        rows.iter().map(|row| read(what, row)).collect()
+        let rows = prepare::<Sqlite>(statement)?
+            .fetch_all(&mut *self.inner)
+            .await?;
+        read_all::<Sqlite>(what, &rows)
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64> {
-        let done = prepare(statement)?.execute(&mut *self.inner).await?;
+        let done = prepare::<Sqlite>(statement)?
+            .execute(&mut *self.inner)
+            .await?;
         Ok(done.rows_affected())
     }
 
@@ -180,36 +183,6 @@ impl Transaction for SqliteTransaction {
         }
         Ok(())
     }
-}
-
-fn prepare(statement: Statement) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>> {
-    check(&statement)?;
-    let mut arguments = SqliteArguments::default();
-    for param in statement.params {
-        match param {
-            Param::Int(value) => arguments.add(value),
-            Param::Text(value) => arguments.add(value),
-            Param::Blob(value) => arguments.add(value),
-        }
-        .map_err(StoreError::Unavailable)?;
-    }
-    Ok(sqlx::query_with(sql_text(statement.sql), arguments))
-}
-
-fn read(what: &'static str, row: &SqliteRow) -> Result<Row> {
-    let cell = |index| -> Result<Cell> {
-        let value = row.try_get_raw(index)?;
-        if value.is_null() {
-            return Ok(Cell::Null);
-        }
-        Ok(match value.type_info().name() {
-            "INTEGER" => Cell::Int(row.try_get_unchecked(index)?),
-            "TEXT" => Cell::Text(row.try_get_unchecked(index)?),
-            _ => return Err(StoreError::corrupt(what, "a column of an unknown type")),
-        })
-    };
-    let cells = (0..row.len()).map(cell).collect::<Result<_>>()?;
-    Ok(Row::new(what, cells))
 }
 
 struct SqliteDialect;

@@ -15,6 +15,7 @@ mod gate;
 mod issuer;
 mod key_rotation;
 mod local;
+mod scim;
 mod scopes;
 mod sessions;
 mod stores;

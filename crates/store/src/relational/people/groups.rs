@@ -125,6 +125,9 @@ pub(super) async fn count(database: &dyn Database, query: &GroupQuery) -> Result
 
 fn conditions(query: &GroupQuery) -> Conditions {
     let mut conditions = Conditions::default();
+    if let Some(id) = &query.id {
+        conditions.add(id.as_str(), |value| format!("id = {value}"));
+    }
     if let Some(name) = &query.display_name {
         conditions.add(fold(name), |value| format!("display_key = {value}"));
     }

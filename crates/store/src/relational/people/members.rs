@@ -107,6 +107,27 @@ async fn check(
     Ok(())
 }
 
+pub(super) async fn known(
+    database: &dyn Database,
+    provider: &str,
+    ids: &[MemberId],
+) -> Result<Vec<MemberId>> {
+    let mut found = BTreeSet::new();
+    for batch in ids.chunks(BATCH) {
+        let list = numbered(2, batch.len());
+        let sql = format!(
+            "SELECT id FROM person WHERE provider = $1 AND id IN ({list})
+             UNION SELECT id FROM person_group WHERE provider = $1 AND id IN ({list})"
+        );
+        let statement = Statement::new(MEMBER, sql).bind(provider);
+        let statement = bind_all(statement, batch.iter().map(MemberId::as_str));
+        for mut row in database.query(statement).await? {
+            found.insert(row.parsed()?);
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
 /// All members of a group.
 pub(super) async fn all(
     transaction: &mut dyn Transaction,

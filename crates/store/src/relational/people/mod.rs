@@ -116,6 +116,10 @@ impl People for PeopleTables {
         members::of(&*self.0, groups).await
     }
 
+    async fn known_members(&self, provider: &str, ids: &[MemberId]) -> Result<Vec<MemberId>> {
+        members::known(&*self.0, provider, ids).await
+    }
+
     async fn memberships(&self, users: &[PrincipalId]) -> Result<Vec<(PrincipalId, Group)>> {
         members::memberships(&*self.0, users).await
     }

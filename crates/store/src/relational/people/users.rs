@@ -186,6 +186,9 @@ pub(super) async fn count(database: &dyn Database, query: &UserQuery) -> Result<
 
 fn conditions(database: &dyn Database, query: &UserQuery) -> Conditions {
     let mut conditions = Conditions::default();
+    if let Some(id) = &query.id {
+        conditions.add(id.as_str(), |value| format!("id = {value}"));
+    }
     if let Some(name) = &query.user_name {
         conditions.add(fold(name), |value| format!("name_key = {value}"));
     }

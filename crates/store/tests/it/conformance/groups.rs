@@ -176,6 +176,9 @@ pub(crate) async fn members_are_there_and_of_the_same_provider(database: &TestDa
         ..person(4, "stranger")
     };
     people.create_user(&stranger).await.unwrap();
+    let ids = [user_id(9), user_id(4), user_id(2), group_id(9)];
+    let known = people.known_members("entra", &ids).await.unwrap();
+    assert_eq!(known, [user_id(2)]);
     let sales = group(1, "営業");
     for bad in [user_id(4), user_id(9), group_id(9), group_id(1)] {
         let refused = people
@@ -263,6 +266,13 @@ pub(crate) async fn every_filter_narrows(database: &TestDatabase) {
                 ..query()
             },
             vec!["Sales"],
+        ),
+        (
+            GroupQuery {
+                id: some(local.id.as_str()),
+                ..query()
+            },
+            vec!["Local"],
         ),
         (
             GroupQuery {

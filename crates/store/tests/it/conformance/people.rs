@@ -187,6 +187,13 @@ pub(crate) async fn every_filter_narrows(database: &TestDatabase) {
         ),
         (
             UserQuery {
+                id: some(other.id.as_str()),
+                ..query()
+            },
+            vec!["sato"],
+        ),
+        (
+            UserQuery {
                 external_id: some("object-2"),
                 ..query()
             },
