@@ -6,6 +6,7 @@ mod installation;
 mod listener;
 mod operations;
 mod output;
+mod sign_in;
 mod spool;
 mod system;
 mod telemetry;

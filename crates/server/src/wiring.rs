@@ -23,6 +23,7 @@ use sekimori_gateway::face;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
+use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
     PublicUrl, Random as _, SystemRandom,
@@ -42,6 +43,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::installation::Installation;
+use crate::sign_in;
 use crate::spool::Spool;
 use crate::system::SystemSecrets;
 
@@ -150,7 +152,20 @@ impl Node {
             },
             state: State::new(installation.config.limits.calls_in_flight),
         });
-        let control = Arc::new(open_control(&installation, &gateway)?);
+        let sign_in = sign_in::open(
+            &installation,
+            egress(&installation.config)?,
+            seal_key(&installation.config.server.data_dir)?,
+        )?;
+        let sign_in = Arc::new(sign_in);
+        let control = Arc::new(open_control(&installation, &gateway, Arc::clone(&sign_in))?);
+        let ended = stop.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = sign_in.maintain() => {}
+            }
+        });
         note(
             &gateway,
             EventKind::GatewayStart,
@@ -344,11 +359,16 @@ fn allowed_hosts(public_url: &PublicUrl) -> anyhow::Result<Arc<[String]>> {
     Ok(hosts.into())
 }
 
-fn open_control(installation: &Installation, gateway: &Gateway) -> anyhow::Result<Control> {
+fn open_control(
+    installation: &Installation,
+    gateway: &Gateway,
+    sign_in: Arc<SignIn>,
+) -> anyhow::Result<Control> {
     let settings = &gateway.settings;
     Ok(Control {
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
+        sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
         ids: Arc::clone(&gateway.ids),
@@ -445,8 +465,12 @@ pub(crate) async fn install_default_policies(
     Ok(set)
 }
 
-/// The key under which handles are sealed; made at the first start.
 fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {
+    Ok(Sealer::new(&seal_key(data_dir)?)?)
+}
+
+/// The key under which handles and secrets are sealed; made at the first start.
+fn seal_key(data_dir: &Path) -> anyhow::Result<[u8; 32]> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let path = data_dir.join("seal.key");
     let mut key = [0; 32];
@@ -465,7 +489,7 @@ fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {
         std::io::Write::write_all(&mut file, &key)?;
         file.sync_all()?;
     }
-    Ok(Sealer::new(&key)?)
+    Ok(key)
 }
 
 /// Follows the policies in force; a set that cannot be used leaves the last good one in force.

@@ -10,10 +10,15 @@ use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use sekimori_admin::{Control, Pages, Settings};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::connector::SecretRef;
+use sekimori_domain::identity_provider::IdentityProvider;
+use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
     SystemRandom,
@@ -74,6 +79,11 @@ impl Plane {
 
     /// A control plane that people reach at `public_url`.
     pub(crate) async fn at(public_url: &str) -> Self {
+        Self::with_providers(public_url, Vec::new()).await
+    }
+
+    /// A control plane that people reach at `public_url` and sign in to through `providers`.
+    pub(crate) async fn with_providers(public_url: &str, providers: Vec<IdentityProvider>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock(Instant::now()));
         let ids: Arc<dyn Ids> = Arc::new(SystemIds);
@@ -101,7 +111,24 @@ impl Plane {
             Arc::clone(&clock),
         )
         .unwrap();
+        let sign_in = SignIn::new(SignInParts {
+            public_url: public_url.clone(),
+            title: "Test gate".to_owned(),
+            providers,
+            store: &*store,
+            http: Arc::new(RealHttp),
+            secrets: SecretLookup::new(|reference| match reference {
+                SecretRef::Value(value) => Some(value.clone()),
+                _ => None,
+            }),
+            seal_key: SealKey::new([7; 32]),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            random: Arc::new(SystemRandom),
+        })
+        .unwrap();
         let control = Arc::new(Control {
+            sign_in: Arc::new(sign_in),
             store,
             identity: Arc::new(identity),
             audit: Arc::new(audit),
@@ -181,5 +208,27 @@ struct NoFetch;
 impl Fetch for NoFetch {
     async fn get_json(&self, _: &Uri) -> Result<Bytes, FetchError> {
         Err(FetchError::NotFound)
+    }
+}
+
+/// Asks identity providers on this machine, without the guard that the server puts in between.
+#[derive(Debug)]
+struct RealHttp;
+
+#[async_trait]
+impl ProviderHttp for RealHttp {
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        _: bool,
+    ) -> Result<http::Response<Bytes>, FetchError> {
+        let client: Client<_, http_body_util::Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).build_http();
+        let sent = client.request(request.map(http_body_util::Full::new)).await;
+        let response = sent.map_err(|error| FetchError::Unavailable(error.into()))?;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await;
+        let body = body.map_err(|error| FetchError::Unavailable(error.into()))?;
+        Ok(http::Response::from_parts(parts, body.to_bytes()))
     }
 }

@@ -30,6 +30,7 @@ mod setup;
 mod totp;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
@@ -49,7 +50,7 @@ pub use session::{
     Browser, OpenedSession, SESSION_IDLE, SESSION_LIFETIME, SessionError, SessionKeeper, SignedIn,
     Vouched,
 };
-pub use setup::{ADMINISTRATORS, FirstAdministrator, SETUP_CODE_LIFETIME};
+pub use setup::{ADMINISTRATORS, FirstAdministrator, SETUP_CODE_LIFETIME, create_setup_code};
 
 use crate::error::ConfigError;
 use crate::random::Random;
@@ -61,6 +62,8 @@ use person::Persons;
 use provider::{Client, Provider, Providers};
 use seal::Seal;
 
+/// How often ended sessions are forgotten.
+const HOUSEKEEPING: Duration = Duration::from_hours(1);
 /// The provider of people who sign in here.
 pub const LOCAL: &str = "local";
 
@@ -202,6 +205,20 @@ impl SignIn {
             ids,
             random,
         })
+    }
+
+    /// Forgets sessions that ended long ago, as long as it is polled.
+    pub async fn maintain(&self) {
+        let mut tick = tokio::time::interval(HOUSEKEEPING);
+        loop {
+            tick.tick().await;
+            if let Err(error) = self.sessions.forget_ended().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "ended sessions could not be forgotten yet"
+                );
+            }
+        }
     }
 
     /// The sessions.

@@ -1,18 +1,21 @@
 //! The first start: a code that works once makes the local administrator.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use sekimori_domain::clock::Clock;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{GroupName, PrincipalId};
 use sekimori_domain::person::{User, UserSource};
-use sekimori_store::{Authenticator, AuthenticatorKind, StoreError};
+use sekimori_store::{Authenticator, AuthenticatorKind, SignIns, StoreError};
 use zeroize::Zeroizing;
 
 use super::failure::{Reason, SignInFailure};
 use super::local::KeyMaterial;
-use super::pending::Step;
+use super::pending::{Step, Steps};
 use super::session::{Browser, OpenedSession, Vouched};
 use super::{LOCAL, SignIn, totp};
+use crate::random::Random;
 use crate::secret::ShownOnce;
 
 /// How long a set-up code works.
@@ -35,15 +38,6 @@ pub struct FirstAdministrator {
 }
 
 impl SignIn {
-    /// Makes a set-up code. It is shown to whoever starts the gate, and can be used once.
-    pub async fn create_setup_code(&self) -> Result<ShownOnce, SignInFailure> {
-        let code = self.readable_secret()?;
-        self.steps
-            .put(&normal(&code), &Step::Setup, SETUP_CODE_LIFETIME)
-            .await?;
-        Ok(ShownOnce::new(code))
-    }
-
     /// Whether a set-up code would be taken.
     pub async fn is_setup_code(&self, code: &str) -> Result<bool, SignInFailure> {
         match self.steps.peek(&normal(code)).await {
@@ -112,7 +106,7 @@ impl SignIn {
                 },
             )
             .await?;
-        let key = self.readable_secret()?;
+        let key = readable_secret(&*self.random)?;
         let material = KeyMaterial {
             digest: Digest::of(normal(&key).as_bytes()),
         };
@@ -159,16 +153,34 @@ impl SignIn {
             updated_at: now,
         })
     }
+}
 
-    /// A random text that a person can type: nothing to guess, so no slow hash is needed.
-    fn readable_secret(&self) -> Result<Zeroizing<String>, Reason> {
-        let mut bytes = Zeroizing::new([0; CODE_BYTES]);
-        self.random.fill(bytes.as_mut_slice())?;
-        let text = Zeroizing::new(totp::base32(bytes.as_slice()));
-        Ok(Zeroizing::new(
-            super::enrol::grouped(&text).replace(' ', "-"),
-        ))
-    }
+/// Makes a set-up code. It is shown to whoever sets the gate up, and works once.
+pub async fn create_setup_code(
+    store: Arc<dyn SignIns>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<ShownOnce, SignInFailure> {
+    let code = readable_secret(&*random)?;
+    let steps = Steps {
+        store,
+        clock,
+        random,
+    };
+    steps
+        .put(&normal(&code), &Step::Setup, SETUP_CODE_LIFETIME)
+        .await?;
+    Ok(ShownOnce::new(code))
+}
+
+/// A random text that a person can type: nothing to guess, so no slow hash is needed.
+fn readable_secret(random: &dyn Random) -> Result<Zeroizing<String>, Reason> {
+    let mut bytes = Zeroizing::new([0; CODE_BYTES]);
+    random.fill(bytes.as_mut_slice())?;
+    let text = Zeroizing::new(totp::base32(bytes.as_slice()));
+    Ok(Zeroizing::new(
+        super::enrol::grouped(&text).replace(' ', "-"),
+    ))
 }
 
 /// A code as it was made, however it was typed.

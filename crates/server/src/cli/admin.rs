@@ -1,9 +1,11 @@
 //! `sekimori admin`: the local administrator, for the first start and for emergencies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use sekimori_identity::sign_in::create_setup_code;
 use sekimori_identity::{SystemRandom, create_administrator};
 use serde_json::json;
 
@@ -24,6 +26,9 @@ pub(crate) enum Admin {
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
         hours: u32,
     },
+    /// Create a code for the set-up page in the browser, which makes the local administrator; it works once
+    #[command(after_help = "Example:\n  sekimori admin setup-code")]
+    SetupCode,
     /// Revoke all tokens of a name
     #[command(after_help = "Example:\n  sekimori admin revoke --name first-start")]
     Revoke {
@@ -58,6 +63,25 @@ pub(crate) async fn run(command: Admin, common: &Common) -> anyhow::Result<()> {
                 format!(
                     "{}\n\nThis token is shown once and not kept. It ends {}.",
                     *token, issued.expires_at
+                )
+            })
+        }
+        Admin::SetupCode => {
+            installation.note_credential("create_setup_code", "set-up")?;
+            let code = create_setup_code(
+                installation.store.sign_ins(),
+                Arc::clone(&installation.clock),
+                Arc::new(SystemRandom),
+            )
+            .await
+            .map_err(|failure| anyhow::anyhow!(failure.reason))
+            .context("the code could not be made")?;
+            let code = code.reveal();
+            let url = format!("{}/setup", installation.config.public_url()?);
+            output.show(&json!({"code": *code, "url": url}), |_| {
+                format!(
+                    "{}\n\nEnter this code at {url}. It works once, for a day.",
+                    *code
                 )
             })
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use ipnet::IpNet;
 use schemars::JsonSchema;
+use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
 use sekimori_identity::{Algorithm, IssuerConfig, KeySource, PublicUrl};
@@ -92,6 +93,9 @@ pub(crate) struct StoreConfig {
 pub(crate) struct Identity {
     /// Authorization servers whose access tokens are accepted.
     pub(crate) issuers: Vec<Issuer>,
+    /// Identity providers that people sign in through.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub(crate) providers: Vec<IdentityProvider>,
     /// Which groups carry which roles.
     pub(crate) roles: Vec<Role>,
 }

@@ -109,6 +109,23 @@ impl HttpClient {
             .map_err(|_| FetchError::TimedOut)?
     }
 
+    /// Sends a request and reads the whole answer, whatever its status: at most `bytes_max`, within `time`.
+    pub async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        bytes_max: usize,
+        time: Duration,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let exchange = async {
+            let (parts, body) = self.send(request.map(Full::new)).await?.into_parts();
+            let body = read(body, bytes_max).await?;
+            Ok(Response::from_parts(parts, body))
+        };
+        tokio::time::timeout(time, exchange)
+            .await
+            .map_err(|_| FetchError::TimedOut)?
+    }
+
     async fn get(
         &self,
         request: Request<Full<Bytes>>,
@@ -127,22 +144,23 @@ impl HttpClient {
         };
         let content_type = text(header::CONTENT_TYPE);
         let cache_control = text(header::CACHE_CONTROL);
-        let body = Limited::new(response.into_body(), bytes_max)
-            .collect()
-            .await
-            .map_err(|error| {
-                if error.is::<http_body_util::LengthLimitError>() {
-                    FetchError::TooLarge(bytes_max)
-                } else {
-                    FetchError::Broken
-                }
-            })?
-            .to_bytes();
+        let body = read(response.into_body(), bytes_max).await?;
         Ok(Fetched {
             body,
             content_type,
             cache_control,
         })
+    }
+}
+
+async fn read(body: Incoming, bytes_max: usize) -> Result<Bytes, FetchError> {
+    let collected = Limited::new(body, bytes_max).collect().await;
+    match collected {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(FetchError::TooLarge(bytes_max))
+        }
+        Err(_) => Err(FetchError::Broken),
     }
 }
 
