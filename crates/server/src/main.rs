@@ -1,5 +1,6 @@
 //! `sekimori`: the binary. Wiring, listeners, telemetry, shutdown and the command line.
 
+mod authorization_server;
 mod cli;
 mod config;
 mod installation;

@@ -41,6 +41,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authorization_server;
 use crate::config::Config;
 use crate::installation::Installation;
 use crate::sign_in;
@@ -158,7 +159,25 @@ impl Node {
             seal_key(&installation.config.server.data_dir)?,
         )?;
         let sign_in = Arc::new(sign_in);
-        let control = Arc::new(open_control(&installation, &gateway, Arc::clone(&sign_in))?);
+        let authorization = authorization_server::open(
+            &installation,
+            egress(&installation.config)?,
+            Arc::new(GuardedFetch::new(&installation.config)?),
+            seal_key(&installation.config.server.data_dir)?,
+        )
+        .await?;
+        if let Some(server) = authorization.clone() {
+            let ended = stop.clone();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = ended.cancelled() => {}
+                    () = server.look_after() => {}
+                }
+            });
+        }
+        let mut control = open_control(&installation, &gateway, Arc::clone(&sign_in))?;
+        control.authorization_server = authorization;
+        let control = Arc::new(control);
         let ended = stop.clone();
         tasks.spawn(async move {
             tokio::select! {
@@ -240,14 +259,19 @@ impl Node {
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
             tasks: self.requests.clone(),
-            issuers: config
-                .identity
-                .issuers
-                .iter()
-                .map(|one| one.issuer.clone())
-                .collect(),
+            issuers: self.issuers().into(),
             ..face::Settings::default()
         })
+    }
+
+    /// The authorization servers that clients are sent to: ourselves first.
+    fn issuers(&self) -> Vec<String> {
+        let own = self.control.authorization_server.as_ref();
+        let own = own.map(|server| server.issuer().to_owned());
+        let others = self.installation.config.identity.issuers.iter();
+        own.into_iter()
+            .chain(others.map(|one| one.issuer.clone()))
+            .collect()
     }
 
     /// Serves one client on standard input and output until it closes its side.
@@ -368,6 +392,7 @@ fn open_control(
     Ok(Control {
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
+        authorization_server: None,
         sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
@@ -598,11 +623,24 @@ impl GuardedFetch {
     fn new(config: &Config) -> anyhow::Result<Self> {
         let mut hosts = Vec::new();
         let mut networks = Networks::Public;
-        for issuer in &config.identity.issuers {
-            for url in [Some(&issuer.issuer), issuer.jwks_uri.as_ref()]
-                .into_iter()
-                .flatten()
-            {
+        let issuers = config.identity.issuers.iter();
+        let issuers = issuers.map(|one| {
+            (
+                &one.issuer,
+                one.jwks_uri.as_ref(),
+                one.allow_private_network,
+            )
+        });
+        let enterprise = config.identity.authorization_server.enterprise.iter();
+        let enterprise = enterprise.map(|one| {
+            (
+                &one.issuer,
+                one.jwks_uri.as_ref(),
+                one.allow_private_network,
+            )
+        });
+        for (issuer, keys, private) in issuers.chain(enterprise) {
+            for url in [Some(issuer), keys].into_iter().flatten() {
                 let url: http::Uri = url.parse().context("identity.issuers")?;
                 let host = url
                     .host()
@@ -617,7 +655,7 @@ impl GuardedFetch {
                     url.port_u16().unwrap_or(default),
                 ));
             }
-            if issuer.allow_private_network {
+            if private {
                 networks = Networks::AlsoPrivate;
             }
         }

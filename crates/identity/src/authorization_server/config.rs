@@ -166,7 +166,7 @@ impl AuthorizationServerConfig {
     }
 
     /// Checks what types can't.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |rule| Err(ConfigError::AuthorizationServer { rule });
         let lifetimes = &self.lifetimes;
         let minute = SignedDuration::from_mins(1);

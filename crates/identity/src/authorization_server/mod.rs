@@ -31,11 +31,12 @@ mod token;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::ids::ConnectorName;
-use sekimori_store::{Connectors, OAuth, People, ServiceAccounts, Store, StoreError};
+use sekimori_store::{Changes, Connectors, OAuth, People, ServiceAccounts, Store, StoreError};
 use zeroize::Zeroizing;
 
 pub use authorize::{ConsentView, Decision, Ending, Outcome, PageFault, Redirection};
@@ -58,6 +59,8 @@ use crate::random::Random;
 use crate::token::IssuerKeys;
 use crate::wrap::{self, KeyWrap, NotWrapped};
 
+/// How often keys and tables are looked after.
+const LOOK_AFTER_EVERY: Duration = Duration::from_mins(1);
 /// How long ended grants are kept for those who look back.
 const GRANTS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -106,6 +109,7 @@ pub struct AuthorizationServer {
     people: Arc<dyn People>,
     accounts: Arc<dyn ServiceAccounts>,
     connectors: Arc<dyn Connectors>,
+    changes: Arc<dyn Changes>,
     keys: Arc<SigningKeys>,
     documents: client_metadata::MetadataDocuments,
     enterprise: Vec<assertion::Enterprise>,
@@ -159,6 +163,7 @@ impl AuthorizationServer {
             people: parts.store.people(),
             accounts: parts.store.service_accounts(),
             connectors: parts.store.connectors(),
+            changes: parts.store.changes(),
             keys: Arc::new(keys),
             documents: client_metadata::MetadataDocuments::new(
                 parts.documents,
@@ -190,8 +195,30 @@ impl AuthorizationServer {
         self.config.registration.is_some()
     }
 
-    /// Looks after the keys and forgets what has ended. To be called once a minute.
-    pub async fn maintain(&self) {
+    /// Keeps keys and tables in order. Runs until it is dropped.
+    pub async fn look_after(&self) {
+        let mut revisions = self.changes.watch();
+        let mut ticks = tokio::time::interval(LOOK_AFTER_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut known = revisions.borrow_and_update().oauth;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.maintain().await,
+                changed = revisions.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let now = revisions.borrow_and_update().oauth;
+                    // Another node may have made a key.
+                    if std::mem::replace(&mut known, now) != now {
+                        self.maintain_keys().await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn maintain_keys(&self) {
         if let Err(error) = self.keys.maintain().await {
             tracing::error!(
                 alert = true,
@@ -199,6 +226,11 @@ impl AuthorizationServer {
                 "the signing keys could not be looked after"
             );
         }
+    }
+
+    /// Looks after the keys and forgets what has ended, once.
+    pub async fn maintain(&self) {
+        self.maintain_keys().await;
         match self.oauth.sweep(self.clock.now(), GRANTS_KEPT).await {
             Ok(gone) => tracing::debug!(gone, "ended authorizations were forgotten"),
             Err(error) => tracing::warn!(

@@ -355,35 +355,17 @@ impl AuthorizationServer {
                 && grant.resource == wanted.resource
                 && grant.scopes == wanted.scopes
         });
-        let grant = match same {
-            Some(grant) => {
-                self.oauth.touch_grant(&grant.id, now).await?;
-                // How the person signed in is what the newest assertion says.
-                Grant {
-                    sign_in: wanted.sign_in,
-                    ..grant
-                }
+        let grant = if let Some(grant) = same {
+            self.oauth.touch_grant(&grant.id, now).await?;
+            // How the person signed in is what the newest assertion says.
+            Grant {
+                sign_in: wanted.sign_in,
+                ..grant
             }
-            None => {
-                let grant = Grant {
-                    id: self.new_grant_id(),
-                    kind: wanted.kind,
-                    subject: wanted.subject,
-                    client: wanted.client.id.clone(),
-                    document: wanted.client.document,
-                    redirect_uri: None,
-                    resource: wanted.resource,
-                    scopes: wanted.scopes,
-                    session: None,
-                    sign_in: wanted.sign_in,
-                    created_at: now,
-                    expires_at: wanted.ends,
-                    last_used_at: Some(now),
-                    revoked_at: None,
-                };
-                self.oauth.create_grant(&grant, None, None).await?;
-                grant
-            }
+        } else {
+            let grant = wanted.into_grant(self.new_grant_id(), now);
+            self.oauth.create_grant(&grant, None, None).await?;
+            grant
         };
         let scopes = grant.scopes.clone();
         self.issue(grant, scopes, None, grant_type)
@@ -497,6 +479,27 @@ struct MachineGrant<'a> {
     scopes: Vec<String>,
     sign_in: Option<SignInFacts>,
     ends: Timestamp,
+}
+
+impl MachineGrant<'_> {
+    fn into_grant(self, id: String, now: Timestamp) -> Grant {
+        Grant {
+            id,
+            kind: self.kind,
+            subject: self.subject,
+            client: self.client.id.clone(),
+            document: self.client.document,
+            redirect_uri: None,
+            resource: self.resource,
+            scopes: self.scopes,
+            session: None,
+            sign_in: self.sign_in,
+            created_at: now,
+            expires_at: self.ends,
+            last_used_at: Some(now),
+            revoked_at: None,
+        }
+    }
 }
 
 /// Whether a code is presented by whom it was given to, in time, with the verifier that only that client
