@@ -23,6 +23,7 @@ mod config;
 mod error;
 mod keys;
 mod metadata;
+mod outcome;
 mod params;
 mod redirect;
 mod register;
@@ -39,7 +40,6 @@ use sekimori_domain::ids::ConnectorName;
 use sekimori_store::{Changes, Connectors, OAuth, People, ServiceAccounts, Store, StoreError};
 use zeroize::Zeroizing;
 
-pub use authorize::{ConsentView, Decision, Ending, Outcome, PageFault, Redirection};
 pub use clients::{
     CLIENT_PREFIX, DYNAMIC_CLIENT_PREFIX, NewClient, SERVICE_CLIENT_PREFIX, approve_client,
     deny_client, kind_of_client, register_client,
@@ -49,6 +49,7 @@ pub use config::{
 };
 pub use error::{OAuthErrorCode, OAuthRefusal, Theft};
 pub use keys::{KeysError, PUBLISHED_AHEAD, PublicKeys, SigningKeys};
+pub use outcome::{ConsentView, Decision, Ending, Outcome, PageFault, Redirection};
 pub use params::{BadParam, Params};
 pub use register::RegistrationRequest;
 pub use token::IssuedTokens;
