@@ -19,7 +19,7 @@ const BATCH_RECORDS_MAX: usize = 512;
 /// Most bytes of record text in one transaction.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long new records are left to gather, when nobody waits for them.
-const GATHER_INTERVAL: Duration = Duration::from_millis(50);
+const GATHER_INTERVAL: Duration = Duration::from_millis(200);
 /// How long to wait after the index failed, at first and at most.
 const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(10);

@@ -243,14 +243,14 @@ impl OpenRecord {
     }
 
     fn written(&self, phase: Phase) -> Record {
-        let draft = self.state().draft.clone();
-        Record {
-            id: self.desk.ids.next(),
-            outcome: draft.outcome.clone().filter(|_| phase != Phase::Intent),
-            phase,
-            time: self.desk.clock.now(),
-            ..draft
+        let mut record = self.state().draft.clone();
+        record.id = self.desk.ids.next();
+        record.phase = phase;
+        record.time = self.desk.clock.now();
+        if phase == Phase::Intent {
+            record.outcome = None;
         }
+        record
     }
 
     fn elapsed(&self) -> Duration {

@@ -22,7 +22,7 @@ pub struct Caller {
 }
 
 /// A person or a service account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Principal {
     /// Stable identifier, unique over all kinds.
     pub id: PrincipalId,
@@ -67,7 +67,7 @@ impl PrincipalKind {
 }
 
 /// The client application in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Client {
     /// OAuth client id or key id.
     pub id: ClientId,

@@ -30,7 +30,9 @@ pub async fn call(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
         correlation = %request.head.correlation,
     );
     let started = gateway.clock.monotonic();
-    let reply = recorded(gateway, request, port).instrument(span).await;
+    // On the heap: it is large, and what is around it would copy it.
+    let road = Box::pin(recorded(gateway, request, port));
+    let reply = road.instrument(span).await;
     telemetry::measure(
         method,
         &reply,

@@ -11,6 +11,7 @@ mod parked;
 pub mod request;
 pub mod seal;
 mod stage;
+mod tasks;
 mod telemetry;
 mod turned_away;
 
@@ -30,6 +31,7 @@ use catalog::Catalog;
 use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
+use tasks::Tasks;
 use turned_away::TurnedAway;
 
 /// Everything that the road needs.
@@ -84,6 +86,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct State {
     parked: Parked,
+    tasks: Tasks,
     turned_away: TurnedAway,
     in_flight: Arc<Semaphore>,
     calls_max: usize,
@@ -96,6 +99,7 @@ impl State {
     pub fn new(calls_max: usize) -> Self {
         Self {
             parked: Parked::default(),
+            tasks: Tasks::default(),
             turned_away: TurnedAway::default(),
             in_flight: Arc::new(Semaphore::new(calls_max)),
             calls_max,
@@ -138,8 +142,11 @@ impl Gateway {
         turned_away::tell(self, all).await
     }
 
-    /// Forgets calls whose answers nobody brought in time. To be called every few seconds.
+    /// Forgets calls whose answers nobody brought in time, and results that nobody fetched. To be called every
+    /// few seconds.
     pub fn sweep(&self) {
-        self.state.parked.sweep(self.clock.monotonic());
+        let now = self.clock.monotonic();
+        self.state.parked.sweep(now);
+        self.state.tasks.sweep(now);
     }
 }

@@ -10,6 +10,8 @@ use sekimori_domain::record::{CallerNote, EventKind, OutcomeStatus};
 use sekimori_domain::refusal::Refusal;
 use sekimori_mcp::names;
 use sekimori_mcp::raw_object::RawObject;
+use sekimori_mcp::revision::{Era, Revision};
+use sekimori_mcp::tasks::with_optional_support;
 use sekimori_mcp::uris::UriRewriter;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -57,10 +59,15 @@ pub struct Listing {
 }
 
 /// Lists what `head`'s caller may use at its endpoint (AUTHZ-1).
-pub async fn list(gateway: &Gateway, head: &Head, kind: ListKind) -> Result<Listing, Refusal> {
+pub async fn list(
+    gateway: &Gateway,
+    head: &Head,
+    kind: ListKind,
+    era: Era,
+) -> Result<Listing, Refusal> {
     let mut record = record::open(gateway, EventKind::CatalogList, head)?;
     record.detail("list", kind.method().into());
-    let listing = listed(gateway, &mut record, head, kind);
+    let listing = listed(gateway, &mut record, head, kind, era);
     let listed = match gateway.until_cut_off(listing).await {
         Some(Ok(listing)) => {
             record.detail("items", listing.items.len().into());
@@ -82,11 +89,12 @@ async fn listed(
     record: &mut CallRecord,
     head: &Head,
     kind: ListKind,
+    era: Era,
 ) -> Result<Listing, Refusal> {
     let caller = authenticate::authenticate(gateway, record, head).await?;
     gateway.catalog.first_listings(&head.endpoint).await;
     Ok(Listing {
-        items: visible(gateway, &caller, &head.endpoint, kind),
+        items: visible(gateway, &caller, &head.endpoint, kind, era),
         caller,
     })
 }
@@ -126,9 +134,43 @@ pub(crate) async fn note_session(
     record.close().await
 }
 
-/// What the gate says of itself at an endpoint.
-pub fn server_info(gateway: &Gateway, endpoint: &Endpoint) -> ServerInfo {
-    gateway.catalog.server_info(endpoint)
+/// The tasks of `head`'s caller that were made at its endpoint through this node, oldest first. Their states
+/// are asked for one by one, by the road.
+pub(crate) async fn own_tasks(gateway: &Gateway, head: &Head) -> Result<OwnTasks, Refusal> {
+    let mut record = record::open(gateway, EventKind::CatalogList, head)?;
+    record.detail("list", "tasks/list".into());
+    let listed = authenticate::authenticate(gateway, &mut record, head).await;
+    let listed = listed.map(|caller| {
+        let mut known = gateway.state.tasks.of(&caller.principal.id);
+        if let Endpoint::Connector(name) = &head.endpoint {
+            known.retain(|known| known.connector == *name);
+        }
+        let ids = known.into_iter().map(|known| known.sealed).collect();
+        OwnTasks { ids, caller }
+    });
+    match &listed {
+        Ok(own) => {
+            record.detail("items", own.ids.len().into());
+            record.ended(OutcomeStatus::Success);
+        }
+        Err(refusal) => record.refused(refusal),
+    }
+    record.close().await?;
+    listed
+}
+
+/// Somebody's tasks.
+#[derive(Debug)]
+pub(crate) struct OwnTasks {
+    /// Their sealed ids.
+    pub(crate) ids: Vec<String>,
+    /// Whose they are.
+    pub(crate) caller: Arc<Caller>,
+}
+
+/// What the gate says of itself at an endpoint, in a revision.
+pub fn server_info(gateway: &Gateway, endpoint: &Endpoint, revision: Revision) -> ServerInfo {
+    gateway.catalog.server_info(endpoint, revision)
 }
 
 fn visible(
@@ -136,11 +178,12 @@ fn visible(
     caller: &Arc<Caller>,
     endpoint: &Endpoint,
     kind: ListKind,
+    era: Era,
 ) -> Vec<Box<RawValue>> {
     let aggregate = *endpoint == Endpoint::All;
     let entries = gateway.catalog.behind(endpoint);
     match kind {
-        ListKind::Tools => visible_tools(gateway, caller, &entries, aggregate),
+        ListKind::Tools => visible_tools(gateway, caller, &entries, aggregate, era),
         ListKind::Resources | ListKind::ResourceTemplates | ListKind::Prompts => {
             visible_others(gateway, caller, &entries, kind, aggregate)
         }
@@ -152,23 +195,41 @@ fn visible_tools(
     caller: &Arc<Caller>,
     entries: &[Arc<Entry>],
     aggregate: bool,
+    era: Era,
 ) -> Vec<Box<RawValue>> {
-    let listings: Vec<_> = entries.iter().map(|entry| entry.listing()).collect();
+    let listings: Vec<_> = entries
+        .iter()
+        // Until 2025-11-25 the client asks for tasks, and must know where it may.
+        .map(|entry| {
+            (
+                entry.listing(),
+                era == Era::Legacy && entry.decides_on_tasks(),
+            )
+        })
+        .collect();
     let known: Vec<_> = listings
         .iter()
-        .flat_map(|listing| listing.tools.values())
+        .flat_map(|(listing, tasks)| listing.tools.values().map(move |known| (known, *tasks)))
         .collect();
-    let tools: Vec<_> = known.iter().map(|known| Arc::clone(&known.tool)).collect();
+    let tools: Vec<_> = known
+        .iter()
+        .map(|(known, _)| Arc::clone(&known.tool))
+        .collect();
     let allowed = gateway.policy.visible(caller, &tools, gateway.clock.now());
     known
         .iter()
         .zip(allowed)
         .filter(|(_, allowed)| *allowed)
-        .map(|(known, _)| {
-            if aggregate {
+        .map(|((known, tasks), _)| {
+            let definition = if aggregate {
                 known.public_definition()
             } else {
                 known.definition.raw.clone()
+            };
+            if *tasks {
+                with_optional_support(&definition)
+            } else {
+                definition
             }
         })
         .collect()

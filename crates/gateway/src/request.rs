@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use http::HeaderMap;
 use sekimori_domain::caller::Source;
+use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ConnectorName, CorrelationId, PrincipalId};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::Refusal;
@@ -185,6 +186,9 @@ pub trait ClientPort: Send {
     /// Whether the client can be asked while its request is open (legacy), or only through
     /// `input_required` (modern).
     fn can_ask(&self) -> bool;
+
+    /// Tells which connector the call is about, where its public name does not.
+    fn concerns(&mut self, connector: &Connector);
 
     /// Completes when the client went away, or cancelled.
     async fn gone(&mut self);

@@ -11,5 +11,6 @@ pub mod names;
 pub mod raw_object;
 pub mod revision;
 pub mod sse;
+pub mod tasks;
 pub mod translate;
 pub mod uris;

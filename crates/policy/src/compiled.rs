@@ -17,6 +17,7 @@ use crate::error::PolicyError;
 use crate::groups::GroupHierarchy;
 use crate::index::PolicyIndex;
 use crate::reads::Reads;
+use crate::remembered::Remembered;
 use crate::shape;
 use crate::situation::FactsBuilder;
 use crate::vocabulary::Vocabulary;
@@ -83,6 +84,7 @@ pub struct CompiledPolicies {
     pub(crate) settings: PolicySettings,
     pub(crate) authorizer: Authorizer,
     prepared: RwLock<HashMap<Bits, Arc<Candidates>>>,
+    pub(crate) remembered: Remembered,
 }
 
 /// Checks a policy text as strictly as on saving. Empty: nothing to say.
@@ -141,6 +143,7 @@ impl CompiledPolicies {
             settings: settings.clone(),
             authorizer: Authorizer::new(),
             prepared: RwLock::default(),
+            remembered: Remembered::new(),
         })
     }
 

@@ -1,13 +1,15 @@
 //! One decision over a compiled policy set.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cedar_policy::{Decision as CedarDecision, PolicyId, PolicySet as CedarPolicies};
 use sekimori_domain::catalog::{Environment, Tool};
 use sekimori_domain::road::ApprovalDemand;
 
-use crate::compiled::{CompiledPolicies, CompiledPolicy};
+use crate::compiled::{Candidates, CompiledPolicies, CompiledPolicy};
 use crate::error::PolicyError;
+use crate::remembered::Question;
 use crate::situation::{Facts, Situation, effective_class};
 use crate::vocabulary::Action;
 
@@ -37,14 +39,33 @@ struct Answer {
 }
 
 impl CompiledPolicies {
-    /// Decides on a call of `tool`, looking only at policies whose scope can match.
+    /// Decides on a call of `tool`, by a remembered verdict where one holds.
     pub(crate) fn decide(
         &self,
         situation: &Situation<'_>,
         tool: &Tool,
-    ) -> Result<Verdict, PolicyError> {
-        if let Some(verdict) = outside_environments(situation, tool) {
+    ) -> Result<Arc<Verdict>, PolicyError> {
+        let question = Question::new(situation, tool);
+        if let Some(verdict) = self.remembered.recall(&question) {
             return Ok(verdict);
+        }
+        let (verdict, asked) = self.decide_anew(situation, tool)?;
+        let verdict = Arc::new(verdict);
+        let broken = matches!(*verdict, Verdict::Broken { .. }); // told of each time
+        if !broken && asked.is_none_or(|candidates| Question::says_all(&candidates.reads)) {
+            self.remembered.keep(question, Arc::clone(&verdict));
+        }
+        Ok(verdict)
+    }
+
+    /// Decides, looking only at policies whose scope can match; with these, if they were asked.
+    fn decide_anew(
+        &self,
+        situation: &Situation<'_>,
+        tool: &Tool,
+    ) -> Result<(Verdict, Option<Arc<Candidates>>), PolicyError> {
+        if let Some(verdict) = outside_environments(situation, tool) {
+            return Ok((verdict, None));
         }
         let action = Action::Call(effective_class(tool));
         let bits = self.index.candidates(
@@ -57,7 +78,8 @@ impl CompiledPolicies {
         let facts = self
             .facts()
             .build(situation, action, tool, &candidates.reads)?;
-        self.judge(&facts, &candidates.set)
+        let verdict = self.judge(&facts, &candidates.set)?;
+        Ok((verdict, Some(candidates)))
     }
 
     /// The same over all policies and all facts, these checked against the schema: the oracle that [`decide`](Self::decide) is compared with.

@@ -84,15 +84,15 @@ impl PolicyEngine {
                 "the policies could not be asked, so the answer is no; tell an administrator",
             )
         })?;
-        match verdict {
+        match &*verdict {
             Verdict::Allow {
                 policies: ids,
                 approval,
             } => {
                 let decision = Decision {
-                    policies: ids,
+                    policies: ids.clone(),
                     policy_version: policies.version(),
-                    approval,
+                    approval: approval.clone(),
                 };
                 #[expect(
                     clippy::disallowed_methods,
@@ -107,7 +107,7 @@ impl PolicyEngine {
                 );
                 Ok(permit)
             }
-            denied => Err(policies.refusal(&denied, tool)),
+            denied => Err(policies.refusal(denied, tool)),
         }
     }
 }

@@ -39,6 +39,7 @@ mod index;
 #[cfg(test)]
 mod property_tests;
 mod reads;
+mod remembered;
 mod shape;
 mod situation;
 mod visible;

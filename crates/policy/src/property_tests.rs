@@ -238,13 +238,20 @@ proptest! {
     ) {
         let policies = compile(&text);
         let now = "2026-03-02T03:04:05Z".parse().unwrap();
+        let later = "2026-03-07T12:34:56Z".parse().unwrap();
+        let nothing = Projections::default();
         for (caller, tool, projections) in &requests {
             let situation = Situation::new(caller, now, projections);
             let quick = policies.decide(&situation, tool).unwrap();
             let full = policies.decide_fully(&situation, tool).unwrap();
-            prop_assert_eq!(&quick, &full);
+            prop_assert_eq!(&*quick, &full);
+            // What is remembered by now holds for what differs in time and arguments.
+            let other = Situation::new(caller, later, &nothing);
+            let quick_again = policies.decide(&other, tool).unwrap();
+            let full_again = policies.decide_fully(&other, tool).unwrap();
+            prop_assert_eq!(&*quick_again, &full_again);
             // A callable tool is never hidden, but for a forbid of `list`.
-            if matches!(quick, Verdict::Allow { .. }) && !text.contains("Action::\"list\"") {
+            if matches!(*quick, Verdict::Allow { .. }) && !text.contains("Action::\"list\"") {
                 let shown = policies.visible(caller, std::iter::once(tool), now).unwrap();
                 prop_assert!(shown[0], "{quick:?}");
             }

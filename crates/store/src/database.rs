@@ -54,6 +54,10 @@ pub(crate) trait Transaction: Send {
 
 /// Where the dialects differ.
 pub(crate) trait Dialect: Send + Sync {
+    /// Placeholders in order for `rows` rows of `columns` columns: `($1, $2), ($3, $4)`, or what the
+    /// database reads faster.
+    fn placeholders(&self, rows: usize, columns: usize) -> String;
+
     /// A table with the index to use, for dialects whose planner has to be told.
     fn table_along(&self, table: &'static str, index: &'static str) -> String;
 
@@ -81,17 +85,6 @@ pub(crate) enum GramQuery {
     All(Vec<String>),
     /// One that begins with this.
     Prefix(String),
-}
-
-/// `($1, $2), ($3, $4)` for `rows` rows of `columns` columns.
-pub(crate) fn placeholders(rows: usize, columns: usize) -> String {
-    let tuple = |row: usize| {
-        let numbers: Vec<_> = (1..=columns)
-            .map(|column| format!("${}", row * columns + column))
-            .collect();
-        format!("({})", numbers.join(", "))
-    };
-    (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
 /// A value to be bound.

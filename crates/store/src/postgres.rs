@@ -171,6 +171,16 @@ impl Dialect for PostgresDialect {
         format!("strpos({column}, {placeholder}) > 0")
     }
 
+    fn placeholders(&self, rows: usize, columns: usize) -> String {
+        let row = |row: usize| {
+            let numbers: Vec<_> = (1..=columns)
+                .map(|column| format!("${}", row * columns + column))
+                .collect();
+            format!("({})", numbers.join(", "))
+        };
+        (0..rows).map(row).collect::<Vec<_>>().join(", ")
+    }
+
     fn insert_grams(&self, rows: usize) -> String {
         let tuples: Vec<_> = (0..rows)
             .map(|row| {

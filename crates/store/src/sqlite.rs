@@ -19,7 +19,7 @@ use sqlx::{ConnectOptions, Sqlite};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::database::{Database, Dialect, GramQuery, Row, Statement, Transaction, placeholders};
+use crate::database::{Database, Dialect, GramQuery, Row, Statement, Transaction};
 use crate::driver::{prepare, read_all};
 use crate::error::{Result, StoreError};
 use crate::migration;
@@ -201,8 +201,14 @@ impl Dialect for SqliteDialect {
         format!("instr({column}, {placeholder}) > 0")
     }
 
+    // Without numbers: SQLite looks up the name of every numbered parameter in a list of all of them.
+    fn placeholders(&self, rows: usize, columns: usize) -> String {
+        let row = format!("({})", vec!["?"; columns].join(", "));
+        vec![row.as_str(); rows].join(", ")
+    }
+
     fn insert_grams(&self, rows: usize) -> String {
-        let list = placeholders(rows, 2);
+        let list = self.placeholders(rows, 2);
         format!("INSERT INTO audit_grams (rowid, grams) VALUES {list}")
     }
 

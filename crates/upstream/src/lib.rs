@@ -3,6 +3,7 @@
 //! Start with [`Upstream`]: it takes a [`sekimori_domain::road::Warrant`] and gives an
 //! [`exchange::Exchange`]. Nothing here decides who may call what; without a warrant there is no call.
 
+mod asking;
 mod attempts;
 mod drive;
 pub mod egress;

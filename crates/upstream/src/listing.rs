@@ -150,6 +150,7 @@ pub(crate) async fn ask(
         params: params.to_raw(),
         headers,
         purpose: Purpose::Own,
+        task: None,
     };
     let time = inner.connector.timeout();
     own_request(&session.link, session.router.as_ref(), request, time)

@@ -4,13 +4,13 @@
 //! changes. Before, it comes by itself with the session; here the session is only kept alive, and
 //! subscriptions are renewed with it.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sekimori_mcp::envelope::Reply;
 use sekimori_mcp::raw_object::{RawObject, raw_json};
 use sekimori_mcp::revision::{Era, code, error_code};
+use sekimori_mcp::tasks;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use crate::session::SharedSession;
 use crate::transport::http::mirrored;
 use crate::transport::router::Notice;
 use crate::transport::{Link, Purpose, Request, Turn};
-use crate::upstream::Inner;
+use crate::upstream::{Inner, Watched};
 
 /// The gate's own notice that the stream was opened again: lists and resources may have changed
 /// unnoticed before.
@@ -46,7 +46,7 @@ pub(crate) fn keep(inner: &Arc<Inner>) {
     });
 }
 
-async fn reopen(inner: &Weak<Inner>, mut watched: watch::Receiver<BTreeSet<String>>) {
+async fn reopen(inner: &Weak<Inner>, mut watched: watch::Receiver<Watched>) {
     let mut after = AGAIN_AFTER;
     loop {
         let opened_at = tokio::time::Instant::now();
@@ -79,13 +79,13 @@ async fn reopen(inner: &Weak<Inner>, mut watched: watch::Receiver<BTreeSet<Strin
 async fn stay(
     inner: &Inner,
     session: &SharedSession,
-    watched: &mut watch::Receiver<BTreeSet<String>>,
+    watched: &mut watch::Receiver<Watched>,
 ) -> bool {
-    let uris = watched.borrow_and_update().clone();
+    let wanted = watched.borrow_and_update().clone();
     let ended: CancellationToken = session.ended.clone();
     if session.era() == Era::Legacy {
         // The first subscription of a session is the caller's own request; this renews older ones.
-        for uri in uris {
+        for uri in wanted.uris {
             let mut params = RawObject::new();
             params.set_str("uri", &uri);
             drop(listing::ask(inner, session, "resources/subscribe", params).await);
@@ -100,7 +100,7 @@ async fn stay(
     tokio::select! {
         changed = watched.changed() => changed.is_ok(),
         () = ended.cancelled() => false,
-        end = listen(inner, session, &uris) => {
+        end = listen(inner, session, &wanted) => {
             match end {
                 // It has no such stream; only a change of what is wanted is a reason to try again.
                 Ok(Reply::Error(error)) if error_code(&error) == code::METHOD_NOT_FOUND => {
@@ -120,29 +120,28 @@ async fn stay(
 }
 
 /// `subscriptions/listen`, until it ends.
-async fn listen(
-    inner: &Inner,
-    session: &SharedSession,
-    uris: &BTreeSet<String>,
-) -> Result<Reply, Fault> {
+async fn listen(inner: &Inner, session: &SharedSession, wanted: &Watched) -> Result<Reply, Fault> {
     let method = "subscriptions/listen";
     let revision = session.discovery.revision;
+    let mut capabilities = RawObject::new();
+    let mut filter = json!({
+        "toolsListChanged": true,
+        "promptsListChanged": true,
+        "resourcesListChanged": true,
+        "resourceSubscriptions": wanted.uris,
+    });
+    if let Some(filter) = filter.as_object_mut().filter(|_| !wanted.tasks.is_empty()) {
+        filter.insert("taskIds".to_owned(), json!(wanted.tasks));
+        tasks::declare(&mut capabilities);
+    }
     let hop = Hop {
         revision,
         progress_token: None,
-        capabilities: &RawObject::new().to_raw(),
+        capabilities: &capabilities.to_raw(),
         log_level: None,
     };
     let mut params = RawObject::new();
-    params.set(
-        "notifications",
-        raw_json(&json!({
-            "toolsListChanged": true,
-            "promptsListChanged": true,
-            "resourcesListChanged": true,
-            "resourceSubscriptions": uris,
-        })),
-    );
+    params.set("notifications", raw_json(&filter));
     let params = hop_params(params, hop, &Round::default());
     let headers = mirrored(
         revision.as_str(),
@@ -159,6 +158,7 @@ async fn listen(
         headers,
         // Nobody may be asked anything through it.
         purpose: Purpose::Own,
+        task: None,
     };
     let mut conversation = session.link.start(request, session.router.as_ref()).await?;
     let _cancel = CancelListen {
@@ -168,9 +168,24 @@ async fn listen(
     loop {
         match conversation.next().await? {
             Turn::Reply(reply) => return Ok(reply),
-            Turn::Notification(method, params) => inner.notify(Notice { method, params }),
+            Turn::Notification(method, params) => {
+                if method == "notifications/subscriptions/acknowledged" {
+                    renew(inner, wanted);
+                }
+                inner.notify(Notice { method, params });
+            }
             Turn::Question(..) => return Err(Fault::invalid("it sent a request")),
         }
+    }
+}
+
+/// Whatever happened to a task before the stream was opened was not told: whoever watches it looks again.
+fn renew(inner: &Inner, wanted: &Watched) {
+    for id in &wanted.tasks {
+        inner.notify(Notice {
+            method: "notifications/tasks".to_owned(),
+            params: Some(raw_json(&json!({ "taskId": id }))),
+        });
     }
 }
 

@@ -1,11 +1,14 @@
 //! What goes to an upstream: composed from a warrant, never from anything else.
 
+use std::sync::LazyLock;
+
 use serde_json::value::RawValue;
 
 use sekimori_domain::catalog::{TargetKind, Tool};
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::raw_object::{RawObject, as_str, raw_json, raw_str};
-use sekimori_mcp::revision::{Revision, extension, meta};
+use sekimori_mcp::revision::{Era, Revision, extension, meta};
+use sekimori_mcp::tasks::Support;
 
 /// A request for an upstream, apart from what the [`Warrant`] says: target and arguments.
 #[derive(Debug, Clone)]
@@ -16,6 +19,10 @@ pub struct Outgoing {
     /// the warrant's arguments. Of every other method (`tasks/get` and the like) the members of the
     /// warrant's arguments are the parameters.
     pub method: String,
+    /// The era of the client: in whose words tasks are told.
+    pub era: Era,
+    /// Whether the tool may be called as a task, for upstreams that let the client decide.
+    pub task_support: Support,
     /// Other members of `params` that the client sent: `_meta`, `task`, `inputResponses`,
     /// `requestState` and unknown ones. What the warrant says goes before; keys of `_meta` that speak
     /// about the hop are made anew. `_meta.progressToken` is the token that the client sees again.
@@ -35,6 +42,8 @@ impl Outgoing {
     pub fn new(method: &str) -> Self {
         Self {
             method: method.to_owned(),
+            era: Era::Modern,
+            task_support: Support::Forbidden,
             rest: RawObject::new(),
             client_capabilities: None,
             log_level: None,
@@ -72,11 +81,14 @@ pub(crate) struct Hop<'a> {
 
 /// The name by which the gate introduces itself.
 pub(crate) fn gate_info() -> Box<RawValue> {
-    raw_json(&serde_json::json!({
-        "name": "sekimori",
-        "title": "Sekimori",
-        "version": env!("CARGO_PKG_VERSION"),
-    }))
+    static INFO: LazyLock<Box<RawValue>> = LazyLock::new(|| {
+        raw_json(&serde_json::json!({
+            "name": "sekimori",
+            "title": "Sekimori",
+            "version": env!("CARGO_PKG_VERSION"),
+        }))
+    });
+    INFO.clone()
 }
 
 /// The parameters of a request under a warrant, without those of the hop.
@@ -139,7 +151,7 @@ pub(crate) fn hop_params(mut params: RawObject, hop: Hop<'_>, round: &Round) -> 
         if let Some(token) = hop.progress_token {
             meta.set(meta::PROGRESS_TOKEN, raw_json(&token.into()));
         }
-        if hop.revision.era() == sekimori_mcp::revision::Era::Modern {
+        if hop.revision.era() == Era::Modern {
             meta.set_str(meta::PROTOCOL_VERSION, hop.revision.as_str());
             meta.set(meta::CLIENT_INFO, gate_info());
             meta.set(meta::CLIENT_CAPABILITIES, hop.capabilities.to_owned());

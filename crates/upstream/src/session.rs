@@ -220,6 +220,7 @@ async fn probe(opened: &Opened, id: u64) -> Result<Probe, Fault> {
         ),
         params: params.to_raw(),
         purpose: Purpose::Own,
+        task: None,
     };
     let router = matches!(opened.link, Link::Channel(_)).then_some(&opened.router);
     let (reply, _) = own_request(&opened.link, router, request, PROBE_TIMEOUT).await?;
@@ -302,6 +303,7 @@ async fn initialize(opened: Opened, terms: Terms, id: u64) -> Result<Session, Fa
         params: params.to_raw(),
         headers: HeaderMap::new(),
         purpose: Purpose::Own,
+        task: None,
     };
     let router = matches!(opened.link, Link::Channel(_)).then_some(&opened.router);
     let (reply, session_id) = own_request(&opened.link, router, request, HANDSHAKE_TIMEOUT).await?;

@@ -8,13 +8,17 @@ use http::Uri;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::{Connector, SecretRef, Transport};
+use sekimori_domain::limits;
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::headers::ParamHeader;
+use sekimori_mcp::raw_object::RawObject;
+use sekimori_mcp::revision::Era;
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::asking::Asking;
 use crate::attempts::Attempts;
 use crate::drive;
 use crate::egress::{Egress, HostPattern, HttpClient, Networks};
@@ -85,10 +89,28 @@ pub(crate) struct Inner {
     notices: broadcast::Sender<Notice>,
     /// Arguments that tools want mirrored in headers.
     params: RwLock<BTreeMap<String, Arc<[ParamHeader]>>>,
-    /// Resources whose updates somebody wants.
-    pub(crate) watched: watch::Sender<BTreeSet<String>>,
+    /// What somebody wants to hear of.
+    pub(crate) watched: watch::Sender<Watched>,
+    /// Tasks that wait for answers.
+    pub(crate) asking: Asking,
     listening: AtomicBool,
     pub(crate) closed: CancellationToken,
+}
+
+/// What of an upstream somebody wants to hear of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// Resources, by URI.
+    pub(crate) uris: BTreeSet<String>,
+    /// Tasks, by id.
+    pub(crate) tasks: BTreeSet<String>,
+}
+
+impl Watched {
+    /// Whether there is room for more.
+    pub(crate) fn may_grow(&self) -> bool {
+        self.uris.len() + self.tasks.len() < limits::NOTIFICATION_QUEUE_MAX
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +133,7 @@ impl Upstream {
             notices: crate::transport::router::notices(),
             params: RwLock::default(),
             watched: watch::Sender::default(),
+            asking: Asking::default(),
             listening: AtomicBool::new(false),
             closed: closed.clone(),
         };
@@ -145,13 +168,14 @@ impl Upstream {
     pub fn invoke(&self, warrant: Warrant, outgoing: Outgoing) -> Exchange {
         let (exchange, events, cancelled) = Exchange::new();
         let upstream = self.clone();
-        tokio::spawn(async move {
+        // On the heap: a task is copied as it is made, and again when it ends.
+        tokio::spawn(Box::pin(async move {
             // The whole of it: what runs for the call must not end with the caller's clone.
             let upstream = upstream;
             let done = drive::run(&upstream.inner, &warrant, &outgoing, &events, cancelled).await;
             // The receiver is gone if the exchange was dropped.
             drop(events.send(Event::Done(done)).await);
-        });
+        }));
         exchange
     }
 
@@ -164,6 +188,40 @@ impl Upstream {
             notices::keep(&self.inner);
         }
         receiver
+    }
+
+    /// Stops hearing of a resource: nobody is left who wants to. It is the gate's own subscription, and no
+    /// caller's: callers come and go.
+    pub async fn unwatch_resource(&self, uri: &str) {
+        let inner = &self.inner;
+        inner
+            .watched
+            .send_if_modified(|watched| watched.uris.remove(uri));
+        let session = inner.current();
+        // Since 2026-07-28 the stream of notifications is opened anew without it.
+        let Some(session) = session.filter(|session| session.era() == Era::Legacy) else {
+            return;
+        };
+        let mut params = RawObject::new();
+        params.set_str("uri", uri);
+        let told = listing::ask(inner, &session, "resources/unsubscribe", params).await;
+        if let Err(fault) = told {
+            tracing::debug!(?fault, "an upstream was not told that nobody listens");
+        }
+    }
+
+    /// Hears of a task from now on; of too many, the last ones are only heard of by those who ask.
+    pub fn watch_task(&self, id: &str) {
+        self.inner
+            .watched
+            .send_if_modified(|watched| watched.may_grow() && watched.tasks.insert(id.to_owned()));
+    }
+
+    /// Stops hearing of a task.
+    pub fn unwatch_task(&self, id: &str) {
+        self.inner
+            .watched
+            .send_if_modified(|watched| watched.tasks.remove(id));
     }
 
     /// Ends sessions and child process. Calls under way end with an error.

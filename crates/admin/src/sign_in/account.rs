@@ -31,9 +31,8 @@ pub(super) async fn show(
     State(control): State<Arc<Control>>,
     guest: Guest,
 ) -> Result<Response, Problem> {
-    let signed_in = match guest.member(&control).await {
-        Ok(signed_in) => signed_in,
-        Err(answer) => return Ok(answer),
+    let Some(signed_in) = guest.signed_in(&control).await? else {
+        return Ok(guest.to_sign_in(&control));
     };
     let own = control.sign_in.own_authenticators(&signed_in).await;
     let own = own.map_err(|failure| problem(&failure))?;
@@ -56,21 +55,15 @@ fn view(one: &OwnAuthenticator) -> Value {
     })
 }
 
-/// Who may change something here, after the form was checked.
-async fn member(control: &Control, guest: &Guest, csrf: &str) -> Result<SignedIn, Response> {
-    guest.check_form(csrf)?;
-    guest.member(control).await
-}
-
 /// Shows the secret for an authenticator app.
 pub(super) async fn begin_totp(
     State(control): State<Arc<Control>>,
     guest: Guest,
     Form(form): Form<Plain>,
 ) -> Result<Response, Problem> {
-    let signed_in = match member(&control, &guest, &form.csrf).await {
-        Ok(signed_in) => signed_in,
-        Err(answer) => return Ok(answer),
+    guest.check_form(&form.csrf)?;
+    let Some(signed_in) = guest.signed_in(&control).await? else {
+        return Ok(guest.to_sign_in(&control));
     };
     match control.sign_in.begin_totp(&signed_in).await {
         Ok(offer) => Ok(guest.show(&control, &totp_page(&offer))),
@@ -102,9 +95,9 @@ pub(super) async fn finish_totp(
     guest: Guest,
     Form(form): Form<FirstCode>,
 ) -> Result<Response, Problem> {
-    let signed_in = match member(&control, &guest, &form.csrf).await {
-        Ok(signed_in) => signed_in,
-        Err(answer) => return Ok(answer),
+    guest.check_form(&form.csrf)?;
+    let Some(signed_in) = guest.signed_in(&control).await? else {
+        return Ok(guest.to_sign_in(&control));
     };
     let enrolled = control
         .sign_in
@@ -145,7 +138,7 @@ pub(super) async fn passkey_options(
         .begin_new_passkey(&signed_in, &guest.browser)
         .await
         .map_err(|failure| problem(&failure))?;
-    Ok(Json(passkey::options_json(options)))
+    Ok(Json(passkey::options_json(&options)))
 }
 
 /// A new passkey, through the script.
@@ -201,9 +194,9 @@ pub(super) async fn remove(
     guest: Guest,
     Form(form): Form<Which>,
 ) -> Result<Response, Problem> {
-    let signed_in = match member(&control, &guest, &form.csrf).await {
-        Ok(signed_in) => signed_in,
-        Err(answer) => return Ok(answer),
+    guest.check_form(&form.csrf)?;
+    let Some(signed_in) = guest.signed_in(&control).await? else {
+        return Ok(guest.to_sign_in(&control));
     };
     match control
         .sign_in

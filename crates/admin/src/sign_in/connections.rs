@@ -25,9 +25,8 @@ pub(super) async fn show(
     State(control): State<Arc<Control>>,
     guest: Guest,
 ) -> Result<Response, Problem> {
-    let signed_in = match guest.member(&control).await {
-        Ok(signed_in) => signed_in,
-        Err(answer) => return Ok(answer),
+    let Some(signed_in) = guest.signed_in(&control).await? else {
+        return Ok(guest.to_sign_in(&control));
     };
     let sessions = control.sign_in.sessions().of_user(&signed_in.user).await;
     let sessions: Vec<Value> = sessions
@@ -98,12 +97,9 @@ pub(super) async fn end_session(
     guest: Guest,
     Form(form): Form<Which>,
 ) -> Result<Response, Problem> {
-    if let Err(answer) = guest.check_form(&form.csrf) {
-        return Ok(answer);
-    }
-    let signed_in = match guest.member(&control).await {
-        Ok(signed_in) => signed_in,
-        Err(answer) => return Ok(answer),
+    guest.check_form(&form.csrf)?;
+    let Some(signed_in) = guest.signed_in(&control).await? else {
+        return Ok(guest.to_sign_in(&control));
     };
     let sessions = control.sign_in.sessions();
     let own = sessions.of_user(&signed_in.user).await.map_err(failure)?;
@@ -127,12 +123,9 @@ pub(super) async fn revoke_grant(
     guest: Guest,
     Form(form): Form<Which>,
 ) -> Result<Response, Problem> {
-    if let Err(answer) = guest.check_form(&form.csrf) {
-        return Ok(answer);
-    }
-    let signed_in = match guest.member(&control).await {
-        Ok(signed_in) => signed_in,
-        Err(answer) => return Ok(answer),
+    guest.check_form(&form.csrf)?;
+    let Some(signed_in) = guest.signed_in(&control).await? else {
+        return Ok(guest.to_sign_in(&control));
     };
     let grants = control.store.oauth();
     let found = grants.grant(&form.id).await.map_err(store_failure)?;
@@ -168,9 +161,7 @@ pub(super) async fn sign_out(
     guest: Guest,
     Form(form): Form<Plain>,
 ) -> Result<Response, Problem> {
-    if let Err(answer) = guest.check_form(&form.csrf) {
-        return Ok(answer);
-    }
+    guest.check_form(&form.csrf)?;
     let out = match control.sign_in.sign_out(&guest.browser).await {
         Ok(out) => out,
         Err(failure) => return guest.failed(&control, &failure).await,

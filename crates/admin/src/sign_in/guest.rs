@@ -100,21 +100,14 @@ impl Guest {
             .map_err(|failure| problem(&failure))
     }
 
-    /// Who is signed in; nobody is sent to sign in first.
-    pub(super) async fn member(&self, control: &Control) -> Result<SignedIn, Response> {
-        match self.signed_in(control).await {
-            Ok(Some(signed_in)) => Ok(signed_in),
-            Ok(None) => Err(self.redirect(control, "/sign-in", None)),
-            Err(problem) => Err(problem.into_response()),
-        }
+    /// Sends whoever is not signed in to sign in first.
+    pub(super) fn to_sign_in(&self, control: &Control) -> Response {
+        self.redirect(control, "/sign-in", None)
     }
 
     /// Refuses a form that was not shown to this browser.
-    pub(super) fn check_form(&self, token: &str) -> Result<(), Response> {
-        self.visit
-            .browser
-            .check_csrf(token)
-            .map_err(axum::response::IntoResponse::into_response)
+    pub(super) fn check_form(&self, token: &str) -> Result<(), Problem> {
+        self.visit.browser.check_csrf(token)
     }
 
     /// Shows a page.

@@ -61,9 +61,7 @@ pub(super) async fn sign_in(
     guest: Guest,
     Form(form): Form<KeyForm>,
 ) -> Result<Response, Problem> {
-    if let Err(answer) = guest.check_form(&form.csrf) {
-        return Ok(answer);
-    }
+    guest.check_form(&form.csrf)?;
     let asked = Asked {
         txn: form.txn,
         assurance: form.assurance,
@@ -103,12 +101,9 @@ pub(super) async fn step_up(
     guest: Guest,
     Form(form): Form<CodeForm>,
 ) -> Result<Response, Problem> {
-    if let Err(answer) = guest.check_form(&form.csrf) {
-        return Ok(answer);
-    }
-    let signed_in = match guest.member(&control).await {
-        Ok(signed_in) => signed_in,
-        Err(answer) => return Ok(answer),
+    guest.check_form(&form.csrf)?;
+    let Some(signed_in) = guest.signed_in(&control).await? else {
+        return Ok(guest.to_sign_in(&control));
     };
     let asked = Asked {
         txn: form.txn,

@@ -48,10 +48,10 @@ pub(super) async fn options(
         .begin_passkey(signed_in.as_ref(), &guest.browser)
         .await
         .map_err(|failure| problem(&failure))?;
-    Ok(Json(options_json(options)))
+    Ok(Json(options_json(&options)))
 }
 
-pub(super) fn options_json(options: PasskeyOptions) -> Value {
+pub(super) fn options_json(options: &PasskeyOptions) -> Value {
     json!({"handle": options.handle, "options": options.options})
 }
 

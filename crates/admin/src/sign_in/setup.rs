@@ -48,9 +48,7 @@ pub(super) async fn set_up(
     guest: Guest,
     Form(form): Form<SetUpForm>,
 ) -> Result<Response, Problem> {
-    if let Err(answer) = guest.check_form(&form.csrf) {
-        return Ok(answer);
-    }
+    guest.check_form(&form.csrf)?;
     let user_name = form.user_name.trim();
     let made = control
         .sign_in

@@ -171,6 +171,12 @@ impl Plane {
         }
     }
 
+    /// Serves on a real port, for browsers and identity providers.
+    pub(crate) fn serve(&self, listener: tokio::net::TcpListener) {
+        let router = self.router.clone();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+    }
+
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();

@@ -8,6 +8,10 @@
     reason = "test code"
 )]
 
+mod counterpart;
 mod harness;
 mod oauth;
+mod oidc;
 mod pages;
+mod saml;
+mod walker;

@@ -19,7 +19,8 @@ use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_mcp::names::PublicName;
 use sekimori_mcp::raw_object::{RawObject, raw_json};
-use sekimori_mcp::{names, uris};
+use sekimori_mcp::revision::{Era, Revision};
+use sekimori_mcp::{names, tasks, uris};
 use sekimori_upstream::exchange::UpstreamError;
 use sekimori_upstream::{Discovery, Upstream};
 use serde_json::json;
@@ -96,6 +97,15 @@ impl Entry {
     pub fn state(&self) -> Arc<EntryState> {
         self.state.load_full()
     }
+
+    /// Whether calls may become tasks as the upstream decides: since 2026-07-28, where it has the extension.
+    pub fn decides_on_tasks(&self) -> bool {
+        let state = self.state.load();
+        state.discovery.as_ref().is_some_and(|discovery| {
+            discovery.revision.era() == Era::Modern
+                && tasks::declared(&RawObject::from_raw_or_empty(Some(&discovery.capabilities)))
+        })
+    }
 }
 
 /// Something that clients may have listed is different now.
@@ -115,6 +125,13 @@ pub enum CatalogChange {
     Prompts {
         /// Which.
         connector: ConnectorName,
+    },
+    /// The state of a task.
+    Task {
+        /// Which connector.
+        connector: ConnectorName,
+        /// Id as the upstream has it.
+        id: String,
     },
     /// The content of a resource.
     ResourceUpdated {
@@ -258,20 +275,32 @@ impl Catalog {
 }
 
 impl Catalog {
-    /// What the gate says of itself at an endpoint: what any connector behind it offers, as far as the
-    /// gate honours it.
-    pub fn server_info(&self, endpoint: &Endpoint) -> ServerInfo {
+    /// What the gate says of itself at an endpoint, in a revision: what any connector behind it offers, as
+    /// far as the gate honours it.
+    pub fn server_info(&self, endpoint: &Endpoint, revision: Revision) -> ServerInfo {
         let entries = self.behind(endpoint);
         let mut capabilities = RawObject::new();
+        let mut has_tasks = false;
         for entry in &entries {
             let state = entry.state();
             let Some(discovery) = &state.discovery else {
                 continue;
             };
-            let offered = RawObject::from_raw_or_empty(Some(&discovery.capabilities));
+            let mut offered = RawObject::from_raw_or_empty(Some(&discovery.capabilities));
+            has_tasks |= match discovery.revision.era() {
+                Era::Modern => tasks::declared(&offered),
+                Era::Legacy => tasks::offered_by_legacy(&offered),
+            };
+            tasks::undeclare(&mut offered);
             for (name, value) in offered.iter() {
                 merge_capability(&mut capabilities, &name, value);
             }
+        }
+        // The gate translates, so each client is told in its own words.
+        if has_tasks && revision.era() == Era::Modern {
+            tasks::declare(&mut capabilities);
+        } else if has_tasks && revision >= Revision::V20251125 {
+            tasks::declare_legacy(&mut capabilities);
         }
         if let (Endpoint::Connector(_), Some(entry)) = (endpoint, entries.first()) {
             ServerInfo {

@@ -489,6 +489,13 @@ fn hear(catalog: &Arc<Catalog>, connector: &ConnectorName, notice: Notice) {
                 });
             }
         }
+        "notifications/tasks" | "notifications/tasks/status" => {
+            let members = RawObject::from_raw_or_empty(notice.params.as_deref());
+            if let Some(id) = members.get_str("taskId").map(Cow::into_owned) {
+                let connector = connector.clone();
+                catalog.announce_one(CatalogChange::Task { connector, id });
+            }
+        }
         // After a gap anything may have changed unnoticed.
         RECONNECTED
         | "notifications/tools/list_changed"

@@ -21,7 +21,6 @@ pub(super) async fn answer(
 ) -> Done {
     let era = features.era;
     let correlation = head.correlation.clone();
-    let endpoint = head.endpoint.clone();
     let operation = asked.operation.clone();
     let request = CallRequest {
         head,
@@ -36,8 +35,12 @@ pub(super) async fn answer(
     let method = operation.method();
     match replied.answer {
         Answer::Result(result) => {
-            let connector = replied.connector.as_ref();
-            let result = rewrite.result(method, result, connector, &endpoint);
+            let mut rewrite = rewrite.clone();
+            let known = replied.connector.as_ref();
+            if let Some(entry) = known.and_then(|name| face.gateway.catalog.entry(name).ok()) {
+                rewrite.concerns(&entry.connector);
+            }
+            let result = rewrite.result(method, result);
             Done::result(match era {
                 Era::Modern => reply::modernize(result, &operation, &face.server),
                 Era::Legacy => reply::antiquate(result, method),

@@ -15,6 +15,7 @@ use sekimori_mcp::envelope::{EnvelopeError, Id, Message};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{Era, Revision, code};
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 
 use super::answer::answer;
 use super::operation::{self, Asked, Reading};
@@ -24,9 +25,10 @@ use super::reply::Done;
 use super::rewrite::Rewrite;
 use super::session::{Agreement, Session};
 use super::subscription::Notice;
+use super::tasks::{self, TaskKey};
 use super::turned_away::{authenticated, noted};
 use super::under_way::{InFlight, UnderWay};
-use super::{Face, admit, guarded, head, listing, server_info};
+use super::{Face, admit, guarded, head, listing, modern, server_info};
 use crate::request::{ClientFeatures, Head, Operation};
 use crate::{list, turned_away};
 
@@ -58,7 +60,7 @@ pub(super) async fn initialize(
         }
     };
     let revision = Revision::negotiate_initialize(Some(&wanted));
-    let info = list::server_info(&face.gateway, &head.endpoint);
+    let info = list::server_info(&face.gateway, &head.endpoint, revision);
     let mut result = RawObject::new();
     result.set_str("protocolVersion", revision.as_str());
     result.set("capabilities", info.capabilities.to_raw());
@@ -270,6 +272,10 @@ impl Line {
                 let done = || Done::rejected(code::INVALID_PARAMS, problem);
                 authenticated(face, &head, done).await
             }
+            Reading::Other(params) if method == "tasks/list" => {
+                let state = |id| self.task_state(head.clone(), id, under_way.cancelled.clone());
+                tasks::list(face, &head, &params, state).await
+            }
             Reading::Other(params) => {
                 let done = || local(&self.session, method, &params);
                 authenticated(face, &head, done).await
@@ -289,15 +295,13 @@ impl Line {
         let endpoint = head.endpoint.clone();
         let mut fresh = None;
         match &asked.operation {
-            Operation::SubscribeResource { uri } => {
-                if !session.is_subscribed(uri) {
-                    fresh = Some(uri.clone());
-                }
-                if !session.subscribe(uri) {
+            Operation::SubscribeResource { uri } if !session.is_subscribed(uri) => {
+                if session.is_full() {
                     let why = "too many subscriptions in this session";
                     let done = || Done::rejected(code::INVALID_REQUEST, why);
                     return authenticated(face, &head, done).await;
                 }
+                fresh = Some(uri.clone());
             }
             // Others may still be subscribed: the upstream goes on telling, this client is told no more.
             Operation::UnsubscribeResource { uri }
@@ -314,15 +318,59 @@ impl Line {
             voice: Voice::new(outlet, gone, rewrite.clone(), &features),
             session: Arc::clone(session),
         };
+        let may_be_task = asked.rest.contains("task");
         let done = answer(face, head, asked, features, &rewrite, &mut port).await;
-        if let Some(uri) = fresh {
-            if done.is_result() {
-                face.watched.add(&endpoint, &uri);
-            } else {
-                session.unsubscribe(&uri);
-            }
+        if let Some(uri) = fresh.filter(|uri| done.is_result() && session.subscribe(uri)) {
+            face.watched.add(&endpoint, &uri);
+        }
+        if let Some(id) = done
+            .as_result()
+            .filter(|_| may_be_task)
+            .and_then(tasks::made)
+            && let Some(key) = tasks::watch(face, &session.agreed.owner, &id)
+            && !session.hear(key.clone(), &id)
+        {
+            tasks::unwatch(face, &key);
+        }
+        if session.ended.is_cancelled() {
+            // It ended meanwhile, and nobody else will do it.
+            leave(face, session).await;
         }
         done
+    }
+
+    /// The state of a task, asked for by the road.
+    async fn task_state(&self, head: Head, id: String, gone: CancellationToken) -> Done {
+        let asked = tasks::look(&id);
+        let features = ClientFeatures {
+            era: Era::Legacy,
+            capabilities: self.session.agreed.capabilities.clone(),
+            log_level: None,
+            progress_token: None,
+        };
+        let rewrite = Rewrite::new(&self.face.gateway, &head.endpoint, &asked.operation);
+        let mut port = LegacyPort {
+            voice: Voice::new(Arc::clone(&self.outlet), gone, rewrite.clone(), &features),
+            session: Arc::clone(&self.session),
+        };
+        answer(&self.face, head, asked, features, &rewrite, &mut port).await
+    }
+}
+
+/// Hears of nothing more on behalf of a session that has ended.
+pub(super) async fn leave(face: &Arc<Face>, session: &Session) {
+    let (subscribed, heard) = session.take_heard();
+    for uri in subscribed {
+        modern::unsubscribe(face, &session.agreed.endpoint, &uri).await;
+    }
+    tasks::unwatch_all(face, &heard);
+}
+
+/// Waits for the end of a session, and leaves. At the end of the gate everything ends by itself.
+pub(super) async fn leave_in_the_end(face: Arc<Face>, session: Arc<Session>) {
+    tokio::select! {
+        () = face.settings.shutdown.cancelled() => {}
+        () = session.ended.cancelled() => leave(&face, &session).await,
     }
 }
 
@@ -350,20 +398,16 @@ fn local(session: &Session, method: &str, params: &RawObject) -> Done {
 }
 
 /// Tells the client of changes, until the session ends, its credential does, or the gate shuts down.
-pub(super) async fn tell_changes(
-    face: Arc<Face>,
-    session: Arc<Session>,
-    caller: Arc<Caller>,
-    outlet: Arc<Outlet>,
-) {
+pub(super) async fn tell_changes(line: Line, caller: Arc<Caller>) {
     use tokio::sync::broadcast::error::RecvError;
+    let Line { face, session, .. } = &line;
     let mut changes = face.gateway.catalog.changes();
     let endpoint = session.agreed.endpoint.clone();
     loop {
         let change = tokio::select! {
             () = session.ended.cancelled() => break,
             () = face.settings.shutdown.cancelled() => break,
-            () = super::modern::ended(&face, &caller) => break,
+            () = modern::ended(face, &caller) => break,
             change = changes.recv() => change,
         };
         let notices = match change {
@@ -373,13 +417,36 @@ pub(super) async fn tell_changes(
             Err(RecvError::Closed) => break,
         };
         for notice in notices {
-            let wanted = match &notice {
-                Notice::Updated { uri, .. } => session.is_subscribed(uri),
-                Notice::Tools | Notice::Prompts | Notice::Resources => true,
-            };
-            if wanted {
-                outlet.notify(notice.message(None));
-            }
+            line.tell(&notice).await;
+        }
+    }
+}
+
+impl Line {
+    async fn tell(&self, notice: &Notice) {
+        let wanted = match notice {
+            Notice::Updated { uri, .. } => self.session.is_subscribed(uri),
+            Notice::Tools | Notice::Prompts | Notice::Resources => true,
+            Notice::Task(key) => return self.tell_task(key).await,
+        };
+        if let Some(message) = notice.message(None).filter(|_| wanted) {
+            self.outlet.notify(message);
+        }
+    }
+
+    async fn tell_task(&self, key: &TaskKey) {
+        let Some(id) = self.session.task(key) else {
+            return;
+        };
+        let head = head_in(&self.face, &self.template, &self.session, &RawObject::new());
+        let ended = self.session.ended.clone();
+        let Some(state) = self.task_state(head, id, ended).await.into_result() else {
+            return;
+        };
+        let (message, last) = tasks::notification(&state, Era::Legacy, None);
+        self.outlet.notify(message);
+        if last && self.session.forget_task(key) {
+            tasks::unwatch(&self.face, key);
         }
     }
 }

@@ -121,6 +121,8 @@ impl Envelope<'_> {
             face.sessions.remove(&session.id);
             return Err(refusal);
         }
+        let leaving = legacy::leave_in_the_end(Arc::clone(face), Arc::clone(&session));
+        face.settings.tasks.spawn(leaving);
         Ok((session, opened.result))
     }
 
@@ -311,8 +313,14 @@ impl Envelope<'_> {
         }
         let (number, outlet, fresh) = session.standalone();
         if fresh {
-            let telling =
-                legacy::tell_changes(Arc::clone(self.face), session, caller, Arc::clone(&outlet));
+            let line = Line {
+                face: Arc::clone(self.face),
+                under_way: Arc::clone(&session.under_way),
+                session,
+                template: self.template.clone(),
+                outlet: Arc::clone(&outlet),
+            };
+            let telling = legacy::tell_changes(line, caller);
             let told = Arc::clone(&outlet);
             self.face.settings.tasks.spawn(async move {
                 telling.await;

@@ -2,7 +2,7 @@
 
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_mcp::raw_object::{RawObject, raw_array, raw_json};
-use sekimori_mcp::revision::{Era, code, meta};
+use sekimori_mcp::revision::{Era, Revision, code, meta};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -41,7 +41,7 @@ pub(super) async fn list(
     era: Era,
 ) -> Done {
     // Listing first: right after the start it waits until it is known what is offered.
-    match list::list(&face.gateway, head, kind).await {
+    match list::list(&face.gateway, head, kind, era).await {
         Ok(listing) => {
             let done = if offers(face, &head.endpoint, kind) {
                 match page(face, head, kind, params, &listing) {
@@ -60,7 +60,7 @@ pub(super) async fn list(
 
 /// Whether the endpoint declares this kind at all; what it does not declare is an unknown method.
 fn offers(face: &Face, endpoint: &Endpoint, kind: ListKind) -> bool {
-    let capabilities = list::server_info(&face.gateway, endpoint).capabilities;
+    let capabilities = list::server_info(&face.gateway, endpoint, Revision::NEWEST).capabilities;
     capabilities.contains(match kind {
         ListKind::Tools => "tools",
         ListKind::Resources | ListKind::ResourceTemplates => "resources",

@@ -23,6 +23,7 @@ mod session;
 mod settings;
 pub mod stdio;
 mod subscription;
+mod tasks;
 mod turned_away;
 mod under_way;
 mod wire;

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use sekimori_domain::caller::Caller;
+use sekimori_domain::refusal::Stage;
 use sekimori_mcp::envelope::Id;
 use sekimori_mcp::raw_object::{RawObject, raw_array, raw_str};
-use sekimori_mcp::revision::{Era, code, meta};
+use sekimori_mcp::revision::{Era, Revision, code, meta};
+use sekimori_mcp::tasks::declared;
+use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::answer;
@@ -16,11 +19,13 @@ use super::outlet::Outlet;
 use super::port::{ModernPort, Voice};
 use super::reply::Done;
 use super::rewrite::Rewrite;
-use super::subscription::{Wanted, next_notices};
+use super::subscription::{Notice, Wanted, next_notices};
+use super::tasks::{self, Heard};
 use super::turned_away::{authenticated, noted};
 use super::{Face, SPOKEN, listing, server_info};
 use crate::list;
-use crate::request::{ClientFeatures, Head, Operation};
+use crate::request::{ClientFeatures, Endpoint, Head, Operation};
+use crate::stage::resolve::needs_tasks;
 
 /// A request that was admitted.
 #[derive(Debug)]
@@ -95,7 +100,7 @@ async fn run(
 }
 
 fn discover(face: &Face, head: &Head) -> Done {
-    let info = list::server_info(&face.gateway, &head.endpoint);
+    let info = list::server_info(&face.gateway, &head.endpoint, Revision::NEWEST);
     let versions: Vec<_> = SPOKEN
         .iter()
         .map(|revision| raw_str(revision.as_str()))
@@ -117,7 +122,7 @@ fn discover(face: &Face, head: &Head) -> Done {
 
 /// Tells of changes until the client leaves, its credential ends, or the gate shuts down.
 async fn listen(
-    face: &Face,
+    face: &Arc<Face>,
     head: &Head,
     id: &Id,
     params: &RawObject,
@@ -136,7 +141,12 @@ async fn listen(
             return noted(face, head, Some(&caller), done).await;
         }
     };
-    let info = list::server_info(&face.gateway, &head.endpoint);
+    if !wanted.task_ids.is_empty() && !declared(&features.capabilities) {
+        let refusal = needs_tasks(Stage::Listen);
+        let done = Done::turned_away(&refusal, &head.correlation);
+        return noted(face, head, Some(&caller), done).await;
+    }
+    let info = list::server_info(&face.gateway, &head.endpoint, Revision::NEWEST);
     wanted.limit_to(&info.capabilities);
     // Listening begins before the first promise, so that nothing falls in between.
     let mut changes = face.gateway.catalog.changes();
@@ -145,6 +155,9 @@ async fn listen(
         if subscribed.add(&uri).await {
             wanted.uris.insert(uri);
         }
+    }
+    for id in std::mem::take(&mut wanted.task_ids) {
+        subscribed.hear(&caller, &id, &mut wanted.tasks).await;
     }
     let subscription = id.to_raw();
     outlet.send(wanted.acknowledgement(&subscription));
@@ -157,7 +170,7 @@ async fn listen(
             notices = next_notices(&mut changes, &head.endpoint, &wanted) => match notices {
                 Some(notices) => {
                     for notice in notices {
-                        outlet.notify(notice.message(Some(&subscription)));
+                        subscribed.tell(&notice, &mut wanted, &subscription).await;
                     }
                 }
                 None => break true,
@@ -165,6 +178,7 @@ async fn listen(
         }
     };
     subscribed.remove_all().await;
+    tasks::unwatch_all(face, &wanted.tasks);
     if !graceful {
         return Done::cancelled();
     }
@@ -182,6 +196,17 @@ pub(super) async fn ended(face: &Face, caller: &Caller) {
     let left = ends.duration_since(face.gateway.clock.now());
     let left = Duration::try_from(left).unwrap_or_default();
     tokio::time::sleep(left).await;
+}
+
+/// Tells the upstream that nobody is left who listens to a resource, if so. Not by the road: whoever listened
+/// last may have lost the right to anything meanwhile, and the subscription is the gate's own.
+pub(super) async fn unsubscribe(face: &Face, endpoint: &Endpoint, uri: &str) {
+    if !face.watched.remove(endpoint, uri) {
+        return;
+    }
+    if let Ok((entry, uri)) = face.gateway.catalog.resource(endpoint, uri) {
+        entry.upstream.unwatch_resource(&uri).await;
+    }
 }
 
 /// The resources that one listener is subscribed to.
@@ -217,7 +242,7 @@ impl<'a> Subscribed<'a> {
     async fn add(&mut self, uri: &str) -> bool {
         let uri = uri.to_owned();
         let operation = Operation::SubscribeResource { uri: uri.clone() };
-        let done = self.ask(operation, self.gone.clone()).await;
+        let done = self.ask(operation, self.gone.clone()).await.is_result();
         if done {
             self.face.watched.add(&self.head.endpoint, &uri);
             self.uris.push(uri);
@@ -228,16 +253,49 @@ impl<'a> Subscribed<'a> {
     /// Tells upstreams that nobody is left who listens.
     async fn remove_all(&mut self) {
         for uri in std::mem::take(&mut self.uris) {
-            if self.face.watched.remove(&self.head.endpoint, &uri) {
-                let operation = Operation::UnsubscribeResource { uri };
-                // The client may be gone already; this is on its behalf still.
-                let done = self.ask(operation, CancellationToken::new()).await;
-                tracing::debug!(done, "unsubscribed from a resource that nobody listens to");
-            }
+            unsubscribe(self.face, &self.head.endpoint, &uri).await;
         }
     }
 
-    async fn ask(&self, operation: Operation, gone: CancellationToken) -> bool {
+    /// Hears of a task from now on, if the client may ask for it.
+    async fn hear(&self, caller: &Caller, id: &str, heard: &mut Heard) {
+        let Some(key) = tasks::watch(self.face, &caller.principal.id, id) else {
+            return;
+        };
+        let known = self.look(id).await.is_some();
+        if !known || !heard.add(key.clone(), id) {
+            tasks::unwatch(self.face, &key);
+        }
+    }
+
+    /// The state of a task, asked for by the road, as any call.
+    async fn look(&self, id: &str) -> Option<Box<RawValue>> {
+        let operation = tasks::look(id).operation;
+        self.ask(operation, self.gone.clone()).await.into_result()
+    }
+
+    /// Tells of a change.
+    async fn tell(&self, notice: &Notice, wanted: &mut Wanted, subscription: &RawValue) {
+        if let Some(message) = notice.message(Some(subscription)) {
+            self.outlet.notify(message);
+        }
+        let Notice::Task(key) = notice else {
+            return;
+        };
+        let Some(id) = wanted.tasks.id(key) else {
+            return;
+        };
+        let Some(state) = self.look(id).await else {
+            return;
+        };
+        let (message, last) = tasks::notification(&state, Era::Modern, Some(subscription));
+        self.outlet.notify(message);
+        if last && wanted.tasks.remove(key) {
+            tasks::unwatch(self.face, key);
+        }
+    }
+
+    async fn ask(&self, operation: Operation, gone: CancellationToken) -> Done {
         let asked = Asked {
             operation,
             arguments: None,
@@ -246,7 +304,6 @@ impl<'a> Subscribed<'a> {
         };
         let outlet = Arc::clone(self.outlet);
         let features = self.features.clone();
-        let done = run(self.face, self.head.clone(), asked, features, outlet, gone).await;
-        done.is_result()
+        run(self.face, self.head.clone(), asked, features, outlet, gone).await
     }
 }

@@ -64,7 +64,9 @@ pub(super) async fn request(
         let face = Arc::clone(face);
         let outlet = Arc::clone(&outlet);
         async move {
-            let done = guarded(serve(face, request, Arc::clone(&outlet), gone)).await;
+            // On the heap: a task is copied as it is made, and again when it ends.
+            let served = Box::pin(serve(face, request, Arc::clone(&outlet), gone));
+            let done = guarded(served).await;
             outlet.finish(done.last(Some(&id), Era::Modern));
         }
     });

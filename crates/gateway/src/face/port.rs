@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sekimori_domain::connector::Connector;
 use sekimori_domain::limits;
 use sekimori_mcp::envelope;
 use sekimori_mcp::raw_object::RawObject;
@@ -54,6 +55,10 @@ impl Voice {
         }
     }
 
+    fn concerns(&mut self, connector: &Connector) {
+        self.rewrite.concerns(connector);
+    }
+
     /// The parameters to send; `None` if the client is not to get this notification here.
     fn admitted(&self, method: &str, params: Box<RawValue>) -> Option<Box<RawValue>> {
         match method {
@@ -75,6 +80,8 @@ impl Voice {
             | "notifications/prompts/list_changed"
             | "notifications/resources/list_changed"
             | "notifications/resources/updated"
+            | "notifications/tasks"
+            | "notifications/tasks/status"
             | "notifications/cancelled" => None,
             _ => Some(params),
         }
@@ -116,6 +123,10 @@ impl ClientPort for ModernPort {
 
     fn can_ask(&self) -> bool {
         false
+    }
+
+    fn concerns(&mut self, connector: &Connector) {
+        self.0.concerns(connector);
     }
 
     async fn gone(&mut self) {
@@ -165,6 +176,10 @@ impl ClientPort for LegacyPort {
 
     fn can_ask(&self) -> bool {
         true
+    }
+
+    fn concerns(&mut self, connector: &Connector) {
+        self.voice.concerns(connector);
     }
 
     async fn gone(&mut self) {

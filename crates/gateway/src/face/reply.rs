@@ -190,6 +190,27 @@ impl Done {
         matches!(self.reply, Some(Reply::Result(_)))
     }
 
+    /// The result, if there is one.
+    pub(super) fn into_result(self) -> Option<Box<RawValue>> {
+        match self.reply {
+            Some(Reply::Result(result)) => Some(result),
+            _ => None,
+        }
+    }
+
+    /// The result, if there is one.
+    pub(super) fn as_result(&self) -> Option<&RawValue> {
+        match &self.reply {
+            Some(Reply::Result(result)) => Some(result),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer is an error of this code.
+    pub(super) fn is_error(&self, code: i64) -> bool {
+        matches!(&self.reply, Some(Reply::Error(error)) if revision::error_code(error) == code)
+    }
+
     /// The end of the stream of request `id`; without an id, of one that could not be read.
     pub(super) fn last(self, id: Option<&Id>, era: Era) -> Last {
         Last {

@@ -2,6 +2,7 @@
 //!
 //! Only URIs, and the words that tell a person who asks, are changed. Everything else passes byte for byte.
 
+use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
 use sekimori_mcp::names;
 use sekimori_mcp::raw_object::RawObject;
@@ -16,15 +17,21 @@ const ELICITATION: &str = "elicitation/create";
 /// Rewrites what comes from the connector of one request.
 #[derive(Debug, Clone)]
 pub(super) struct Rewrite {
-    /// The connector and its title; `None` at a connector's own endpoint, where nothing is rewritten.
+    /// The connector and its title, once known; `None` at a connector's own endpoint, where nothing is
+    /// rewritten.
     connector: Option<(ConnectorName, String)>,
+    /// At the endpoint of all connectors.
+    aggregate: bool,
 }
 
 impl Rewrite {
     /// Rewrites nothing.
     #[cfg(test)]
     pub(super) fn none() -> Self {
-        Self { connector: None }
+        Self {
+            connector: None,
+            aggregate: false,
+        }
     }
 
     /// For a request at `endpoint`. Which connector will answer can be read from the public name.
@@ -41,25 +48,30 @@ impl Rewrite {
                 .unwrap_or_default();
             (name, title)
         });
-        Self { connector }
+        Self {
+            connector,
+            aggregate: *endpoint == Endpoint::All,
+        }
     }
 
-    /// A result. `answered_by` is the connector that the road names, where only it knows.
-    pub(super) fn result(
-        &self,
-        method: &str,
-        result: Box<RawValue>,
-        answered_by: Option<&ConnectorName>,
-        endpoint: &Endpoint,
-    ) -> Box<RawValue> {
-        if *endpoint != Endpoint::All {
-            return result;
+    /// The connector turned out to be this one: a task's id tells it only to who can open it.
+    pub(super) fn concerns(&mut self, connector: &Connector) {
+        if self.aggregate {
+            self.connector = Some((connector.name.clone(), connector.title.clone()));
         }
-        let known = self.connector.as_ref().map(|(name, _)| name);
-        let Some(connector) = answered_by.or(known) else {
+    }
+
+    /// A result.
+    pub(super) fn result(&self, method: &str, result: Box<RawValue>) -> Box<RawValue> {
+        let Some((connector, _)) = &self.connector else {
             return result;
         };
-        let rewritten = UriRewriter::new(connector).result(method, &result);
+        let rewriter = UriRewriter::new(connector);
+        let rewritten = match method {
+            "tasks/get" => inlined(rewriter, &result),
+            "tasks/result" => rewriter.result("tools/call", &result),
+            method => rewriter.result(method, &result),
+        };
         self.questions(rewritten.unwrap_or(result))
     }
 
@@ -121,6 +133,14 @@ impl Rewrite {
     }
 }
 
+/// A task with the result of a tool inside.
+fn inlined(rewriter: UriRewriter<'_>, task: &RawValue) -> Option<Box<RawValue>> {
+    let mut task = RawObject::from_raw(task).ok()?;
+    let result = rewriter.result("tools/call", task.get("result")?)?;
+    task.set("result", result);
+    Some(task.to_raw())
+}
+
 /// The message with the name of who asks in front of it: a person must be able to tell (elicitation is
 /// otherwise a way to ask in another's name).
 fn named(params: &RawValue, name: &ConnectorName, title: &str) -> Option<Box<RawValue>> {
@@ -164,6 +184,7 @@ mod tests {
         let name = ConnectorName::new("hr").unwrap();
         Rewrite {
             connector: Some((name, "人事".to_owned())),
+            aggregate: true,
         }
     }
 
@@ -179,7 +200,7 @@ mod tests {
         );
         let other = rewrite().question("roots/list", Some(raw(question)));
         assert_eq!(other.unwrap().get(), question);
-        let own = Rewrite { connector: None };
+        let own = Rewrite::none();
         assert_eq!(
             own.question(ELICITATION, Some(raw(question)))
                 .unwrap()
@@ -191,7 +212,7 @@ mod tests {
     #[test]
     fn who_asks_is_named_in_input_required_too() {
         let result = r#"{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"message":"x"}},"b":{"method":"roots/list"}},"requestState":"s"}"#;
-        let rewritten = rewrite().result("tools/call", raw(result), None, &Endpoint::All);
+        let rewritten = rewrite().result("tools/call", raw(result));
         assert_eq!(
             rewritten.get(),
             r#"{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"message":"[人事] x"}},"b":{"method":"roots/list"}},"requestState":"s"}"#
@@ -201,15 +222,24 @@ mod tests {
     #[test]
     fn uris_lead_back_to_their_connector_and_the_rest_is_untouched() {
         let result = r#"{"contents":[{"uri":"file:///a","text":"file:///a","x":1.0}]}"#;
-        let rewritten = rewrite().result("resources/read", raw(result), None, &Endpoint::All);
+        let rewritten = rewrite().result("resources/read", raw(result));
         assert_eq!(
             rewritten.get(),
             r#"{"contents":[{"uri":"hr+file:///a","text":"file:///a","x":1.0}]}"#
         );
-        let single = Endpoint::Connector(ConnectorName::new("hr").unwrap());
-        let own = Rewrite { connector: None };
-        let untouched = own.result("resources/read", raw(result), None, &single);
+        let own = Rewrite::none();
+        let untouched = own.result("resources/read", raw(result));
         assert_eq!(untouched.get(), result);
+    }
+
+    #[test]
+    fn the_result_inside_a_task_is_rewritten_too() {
+        let task = r#"{"taskId":"t","status":"completed","result":{"content":[{"type":"resource_link","uri":"file:///a"}]}}"#;
+        let rewritten = rewrite().result("tasks/get", raw(task));
+        assert!(rewritten.get().contains(r#""uri":"hr+file:///a""#));
+        let waits = r#"{"taskId":"t","inputRequests":{"a":{"method":"elicitation/create","params":{"message":"x"}}}}"#;
+        let rewritten = rewrite().result("tasks/get", raw(waits));
+        assert!(rewritten.get().contains(r#""message":"[人事] x""#));
     }
 
     #[test]

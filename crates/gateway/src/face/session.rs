@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::outlet::Outlet;
 use super::port::severity;
+use super::tasks::{Heard, TaskKey};
 use super::under_way::UnderWay;
 use crate::request::Endpoint;
 
@@ -76,6 +77,8 @@ struct State {
     /// The stream for what belongs to no request, once the client asked for it.
     standalone: Option<u64>,
     subscribed: BTreeSet<String>,
+    /// Tasks that were made in it.
+    tasks: Heard,
 }
 
 impl Session {
@@ -227,19 +230,41 @@ impl Session {
         (number, outlet, true)
     }
 
-    /// Notes a subscription; `false` if there are too many.
+    /// Whether one more subscription would be too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().subscribed.len() >= SUBSCRIPTIONS_MAX
+    }
+
+    /// Notes a subscription; `false` if it is known.
     pub(super) fn subscribe(&self, uri: &str) -> bool {
-        let mut state = self.lock();
-        if state.subscribed.len() >= SUBSCRIPTIONS_MAX && !state.subscribed.contains(uri) {
-            return false;
-        }
-        state.subscribed.insert(uri.to_owned());
-        true
+        self.lock().subscribed.insert(uri.to_owned())
     }
 
     /// Forgets a subscription; `false` if there was none.
     pub(super) fn unsubscribe(&self, uri: &str) -> bool {
         self.lock().subscribed.remove(uri)
+    }
+
+    /// Notes a task that was made in it; `false` if it is known, or there are too many.
+    pub(super) fn hear(&self, key: TaskKey, id: &str) -> bool {
+        self.lock().tasks.add(key, id)
+    }
+
+    /// The client's id of a task that was made in it.
+    pub(super) fn task(&self, key: &TaskKey) -> Option<String> {
+        self.lock().tasks.id(key).map(str::to_owned)
+    }
+
+    /// Forgets a task; `false` if there was none.
+    pub(super) fn forget_task(&self, key: &TaskKey) -> bool {
+        self.lock().tasks.remove(key)
+    }
+
+    /// Everything that it wanted to hear of, which it forgets.
+    pub(super) fn take_heard(&self) -> (BTreeSet<String>, Heard) {
+        let mut state = self.lock();
+        let subscribed = std::mem::take(&mut state.subscribed);
+        (subscribed, std::mem::take(&mut state.tasks))
     }
 
     /// Whether the client is subscribed to a resource.

@@ -75,6 +75,7 @@ where
     let session = process.session();
     if let Some(session) = &session {
         session.end();
+        legacy::leave(&process.face, session).await;
     }
     process.tasks.wait().await;
     if let Some(session) = session
@@ -257,13 +258,8 @@ impl Process {
         };
         let done = match opened {
             Ok((session, caller, result)) => {
-                let telling = legacy::tell_changes(
-                    Arc::clone(face),
-                    Arc::clone(&session),
-                    caller,
-                    Arc::clone(&self.outlet),
-                );
-                self.tasks.spawn(telling);
+                let line = self.on(Arc::clone(&session));
+                self.tasks.spawn(legacy::tell_changes(line, caller));
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
                 Done::result(result)
             }

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::tasks::{HEARD_MAX, Heard, TaskKey};
 use crate::catalog::CatalogChange;
 use crate::request::Endpoint;
 
@@ -28,6 +29,8 @@ pub(super) enum Notice {
     Prompts,
     /// The list of resources or templates.
     Resources,
+    /// The state of a task. What it is, the road is asked.
+    Task(TaskKey),
     /// The content of a resource.
     Updated {
         /// Its public URI.
@@ -44,6 +47,7 @@ impl Notice {
             CatalogChange::Tools { connector }
             | CatalogChange::Resources { connector }
             | CatalogChange::Prompts { connector }
+            | CatalogChange::Task { connector, .. }
             | CatalogChange::ResourceUpdated { connector, .. } => connector,
         };
         if let Endpoint::Connector(name) = endpoint
@@ -55,6 +59,7 @@ impl Notice {
             CatalogChange::Tools { .. } => Self::Tools,
             CatalogChange::Prompts { .. } => Self::Prompts,
             CatalogChange::Resources { .. } => Self::Resources,
+            CatalogChange::Task { id, .. } => Self::Task((connector.clone(), id.clone())),
             CatalogChange::ResourceUpdated { uri, params, .. } => {
                 let uri = public(connector, uri, endpoint);
                 let mut params = RawObject::from_raw_or_empty(params.as_deref());
@@ -67,9 +72,11 @@ impl Notice {
         })
     }
 
-    /// The notification; `subscription` is the id of the `subscriptions/listen` it belongs to.
-    pub(super) fn message(&self, subscription: Option<&RawValue>) -> Vec<u8> {
+    /// The notification, where it needs no look at the upstream; `subscription` is the id of the
+    /// `subscriptions/listen` it belongs to.
+    pub(super) fn message(&self, subscription: Option<&RawValue>) -> Option<Vec<u8>> {
         let (method, mut params) = match self {
+            Self::Task(_) => return None,
             Self::Tools => ("notifications/tools/list_changed", RawObject::new()),
             Self::Prompts => ("notifications/prompts/list_changed", RawObject::new()),
             Self::Resources => ("notifications/resources/list_changed", RawObject::new()),
@@ -79,7 +86,7 @@ impl Notice {
             params.edit_meta(|members| members.set(meta::SUBSCRIPTION_ID, id.to_owned()));
         }
         let params = (!params.is_empty()).then(|| params.to_raw());
-        envelope::notification(method, params.as_deref())
+        Some(envelope::notification(method, params.as_deref()))
     }
 }
 
@@ -101,6 +108,10 @@ pub(super) struct Wanted {
     pub(super) resources: bool,
     /// Changes of these resources.
     pub(super) uris: BTreeSet<String>,
+    /// Changes of these tasks, as the client spells their ids.
+    pub(super) task_ids: BTreeSet<String>,
+    /// Those of them that are the client's own.
+    pub(super) tasks: Heard,
 }
 
 impl Wanted {
@@ -113,17 +124,16 @@ impl Wanted {
             tools: filter.get_bool("toolsListChanged") == Some(true),
             prompts: filter.get_bool("promptsListChanged") == Some(true),
             resources: filter.get_bool("resourcesListChanged") == Some(true),
-            uris: BTreeSet::new(),
+            ..Self::default()
         };
         if let Some(uris) = filter.get("resourceSubscriptions") {
-            let uris = as_array(uris).ok_or("\"resourceSubscriptions\" must be an array")?;
-            if uris.len() > URIS_MAX {
-                return Err("too many \"resourceSubscriptions\": at most 100");
-            }
-            for uri in uris {
-                let uri = as_str(&uri).ok_or("\"resourceSubscriptions\" must hold strings")?;
-                wanted.uris.insert(uri.into_owned());
-            }
+            wanted.uris = strings(uris, URIS_MAX).ok_or(
+                "\"resourceSubscriptions\" must be an array of strings, at most 100 of them",
+            )?;
+        }
+        if let Some(ids) = filter.get("taskIds") {
+            wanted.task_ids = strings(ids, HEARD_MAX)
+                .ok_or("\"taskIds\" must be an array of strings, at most 100 of them")?;
         }
         Ok(wanted)
     }
@@ -150,6 +160,7 @@ impl Wanted {
             Notice::Prompts => self.prompts,
             Notice::Resources => self.resources,
             Notice::Updated { uri, .. } => self.uris.contains(uri),
+            Notice::Task(key) => self.tasks.id(key).is_some(),
         }
     }
 
@@ -165,6 +176,7 @@ impl Wanted {
                 notices.push(notice);
             }
         }
+        notices.extend(self.tasks.keys().cloned().map(Notice::Task));
         notices.extend(self.uris.iter().map(|uri| {
             let mut params = RawObject::new();
             params.set_str("uri", uri);
@@ -193,6 +205,10 @@ impl Wanted {
             let uris = raw_array(uris.iter().map(|uri| &**uri));
             honoured.set("resourceSubscriptions", uris);
         }
+        if !self.tasks.is_empty() {
+            let ids: Vec<_> = self.tasks.ids().map(raw_str).collect();
+            honoured.set("taskIds", raw_array(ids.iter().map(|id| &**id)));
+        }
         let mut params = RawObject::new();
         params.edit_meta(|members| members.set(meta::SUBSCRIPTION_ID, subscription.to_owned()));
         params.set("notifications", honoured.to_raw());
@@ -201,6 +217,12 @@ impl Wanted {
             Some(&params.to_raw()),
         )
     }
+}
+
+fn strings(array: &RawValue, most: usize) -> Option<BTreeSet<String>> {
+    let items = as_array(array).filter(|items| items.len() <= most)?;
+    let text = |item: &RawValue| as_str(item).map(std::borrow::Cow::into_owned);
+    items.iter().map(|item| text(item)).collect()
 }
 
 /// The next notices that are wanted; `None` when there will be no more.
@@ -224,30 +246,59 @@ pub(super) async fn next_notices(
     }
 }
 
-/// How many clients are subscribed to each resource: the upstream is told when the last one leaves.
+/// How many clients are subscribed to each resource and task: the upstream is told when the last one leaves.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
-    counts: Mutex<BTreeMap<String, usize>>,
+    resources: Counts<String>,
+    tasks: Counts<TaskKey>,
 }
 
 impl Watched {
-    /// One more client is subscribed.
+    /// One more client is subscribed to a resource.
     pub(super) fn add(&self, endpoint: &Endpoint, uri: &str) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(key(endpoint, uri)).or_default() += 1;
+        self.resources.add(key(endpoint, uri));
     }
 
     /// One client less; `true` if it was the last.
     pub(super) fn remove(&self, endpoint: &Endpoint, uri: &str) -> bool {
-        let key = key(endpoint, uri);
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(count) = counts.get_mut(&key) else {
+        self.resources.remove(&key(endpoint, uri))
+    }
+
+    /// One more client hears of a task.
+    pub(super) fn add_task(&self, task: &TaskKey) {
+        self.tasks.add(task.clone());
+    }
+
+    /// One client less; `true` if it was the last.
+    pub(super) fn remove_task(&self, task: &TaskKey) -> bool {
+        self.tasks.remove(task)
+    }
+}
+
+#[derive(Debug)]
+struct Counts<K>(Mutex<BTreeMap<K, usize>>);
+
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord> Counts<K> {
+    fn add(&self, key: K) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(key).or_default() += 1;
+    }
+
+    fn remove(&self, key: &K) -> bool {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = counts.get_mut(key) else {
             return true;
         };
         *count = count.saturating_sub(1);
         let last = *count == 0;
         if last {
-            counts.remove(&key);
+            counts.remove(key);
         }
         last
     }
@@ -292,12 +343,12 @@ mod tests {
         let notice = Notice::of(&change, &Endpoint::All).unwrap();
         let id = RawValue::from_string("\"s1\"".to_owned()).unwrap();
         assert_eq!(
-            text(notice.message(Some(&id))),
+            text(notice.message(Some(&id)).unwrap()),
             r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"files+file:///a","x":1.0,"_meta":{"k":1,"io.modelcontextprotocol/subscriptionId":"s1"}}}"#
         );
         let own = Endpoint::Connector(connector("files"));
         let notice = Notice::of(&change, &own).unwrap();
-        assert!(text(notice.message(None)).contains(r#""uri":"file:///a""#));
+        assert!(text(notice.message(None).unwrap()).contains(r#""uri":"file:///a""#));
         let other = Endpoint::Connector(connector("crm"));
         assert!(Notice::of(&change, &other).is_none());
     }
@@ -336,10 +387,36 @@ mod tests {
             r#"{"notifications":[]}"#,
             r#"{"notifications":{"resourceSubscriptions":"a"}}"#,
             r#"{"notifications":{"resourceSubscriptions":[1]}}"#,
+            r#"{"notifications":{"taskIds":"t"}}"#,
+            r#"{"notifications":{"taskIds":[null]}}"#,
             &many,
         ] {
             assert!(Wanted::read(&RawObject::from_text(bad).unwrap()).is_err());
         }
+    }
+
+    #[test]
+    fn a_task_is_told_to_who_holds_it() {
+        let params = RawObject::from_text(r#"{"notifications":{"taskIds":["a","b"]}}"#).unwrap();
+        let mut wanted = Wanted::read(&params).unwrap();
+        assert_eq!(wanted.task_ids.len(), 2);
+        let change = |id: &str| CatalogChange::Task {
+            connector: connector("files"),
+            id: id.to_owned(),
+        };
+        let mine = Notice::of(&change("1"), &Endpoint::All).unwrap();
+        assert!(!wanted.wants(&mine));
+        assert!(wanted.tasks.add((connector("files"), "1".into()), "a"));
+        assert!(wanted.wants(&mine));
+        assert!(mine.message(None).is_none());
+        assert!(!wanted.wants(&Notice::of(&change("2"), &Endpoint::All).unwrap()));
+        let other = Endpoint::Connector(connector("crm"));
+        assert!(Notice::of(&change("1"), &other).is_none());
+        let id = RawValue::from_string("7".to_owned()).unwrap();
+        assert_eq!(
+            text(wanted.acknowledgement(&id)),
+            r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7},"notifications":{"taskIds":["a"]}}}"#
+        );
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The only stage that leaves the building.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use sekimori_domain::catalog::Target;
@@ -9,8 +10,10 @@ use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::raw_object::{self, RawObject};
-use sekimori_mcp::revision::meta;
-use sekimori_upstream::exchange::{Ask, Event, Exchange, Reply};
+use sekimori_mcp::revision::{Era, meta};
+use sekimori_mcp::tasks::{Support, relate, related};
+use sekimori_mcp::translate::result_to_legacy;
+use sekimori_upstream::exchange::{Ask, Event, Exchange, Question, Reply};
 use sekimori_upstream::{Outgoing, Questions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,7 +25,8 @@ use crate::parked::ParkedExchange;
 use crate::request::{CallRequest, ClientPort, Operation};
 use crate::seal::Purpose;
 use crate::stage::record::CallRecord;
-use crate::stage::resolve::{Resolved, TaskHandle};
+use crate::stage::resolve::Resolved;
+use crate::tasks::{self, TaskHandle};
 
 /// What the stage needs besides the warrant.
 pub(crate) struct Invocation<'a> {
@@ -108,14 +112,21 @@ pub(crate) async fn invoke(
     mut invocation: Invocation<'_>,
 ) -> Result<Output, Refusal> {
     let waiting = reopen(gateway, &warrant, &mut invocation.request.rest)?;
-    if !warrant.tool().class.is_read() {
-        record.intent().await?; // durable before the upstream sees anything
-    }
     let call = Call {
         owner: warrant.caller().principal.id.clone(),
         target: warrant.tool().target.clone(),
         arguments: warrant.arguments().digest(),
     };
+    if let Some(output) = kept(gateway, &call, &invocation) {
+        return Ok(output);
+    }
+    if !warrant.tool().class.is_read() {
+        record.intent().await?; // durable before the upstream sees anything
+    }
+    if invocation.resolved.task.is_some() {
+        let connector = &invocation.resolved.entry.connector;
+        invocation.port.concerns(connector);
+    }
     let exchange = match waiting {
         Some(Waits::Parked(id)) => match unpark(gateway, &call, id, &mut invocation)? {
             Unparked::GoesOn(exchange) => exchange,
@@ -125,11 +136,31 @@ pub(crate) async fn invoke(
             if let Some(state) = state {
                 invocation.request.rest.set_str("requestState", &state);
             }
-            start(warrant, &invocation)
+            start(warrant, &mut invocation)
         }
-        None => start(warrant, &invocation),
+        None => start(warrant, &mut invocation),
     };
     run(gateway, &call, exchange, &mut invocation).await
+}
+
+/// The answer to a request about a task that this node keeps itself.
+fn kept(gateway: &Gateway, call: &Call, invocation: &Invocation<'_>) -> Option<Output> {
+    let id = invocation.resolved.task.as_ref()?.kept?;
+    let request = &invocation.request;
+    let Operation::Task { method, .. } = &request.operation else {
+        return None;
+    };
+    let tasks = &gateway.state.tasks;
+    let reply = tasks.answer(gateway, &call.owner, id, *method, request.client.era);
+    let kind = match &reply {
+        Reply::Result(_) => OutputKind::Complete,
+        Reply::Error(_) => OutputKind::Failed,
+    };
+    Some(Output {
+        connector: call.target.connector.clone(),
+        reply,
+        kind,
+    })
 }
 
 /// The facts of a call that bind what waits for it.
@@ -139,7 +170,9 @@ struct Call {
     arguments: Digest,
 }
 
-fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
+fn start(warrant: Warrant, invocation: &mut Invocation<'_>) -> Exchange {
+    // Nobody needs them here any more.
+    let mut rest = std::mem::take(&mut invocation.request.rest);
     let request = &invocation.request;
     let entry = &invocation.resolved.entry;
     let questions = if invocation.port.can_ask() {
@@ -147,21 +180,21 @@ fn start(warrant: Warrant, invocation: &Invocation<'_>) -> Exchange {
     } else {
         Questions::Passthrough
     };
-    let mut capabilities = request.client.capabilities.clone();
-    if !entry.connector.allow_sampling {
-        capabilities.remove("sampling");
-    }
-    if !entry.connector.allow_roots {
-        capabilities.remove("roots");
-    }
-    let mut rest = request.rest.clone();
     if let Some(token) = &request.client.progress_token {
         rest.edit_meta(|members| members.set(meta::PROGRESS_TOKEN, token.clone()));
     }
+    let task_support = invocation
+        .resolved
+        .definition
+        .as_ref()
+        .map(|known| Support::of(&known.definition.raw))
+        .unwrap_or_default();
     let outgoing = Outgoing {
         method: request.operation.method().to_owned(),
+        era: request.client.era,
+        task_support,
         rest,
-        client_capabilities: Some(capabilities.to_raw()),
+        client_capabilities: Some(request.client.capabilities.to_raw()),
         log_level: request.client.log_level.clone(),
         progress: request.client.progress_token.is_some(),
         questions,
@@ -190,7 +223,7 @@ async fn run(
             Some(Event::Ask(ask)) if invocation.port.can_ask() => {
                 let mut answers = Vec::with_capacity(ask.questions.len());
                 for question in ask.questions {
-                    answers.push(invocation.port.ask(question).await);
+                    answers.push(put(gateway, call, invocation, question).await?);
                 }
                 // If the upstream gave up meanwhile, the exchange says so next.
                 let _given_up = ask.answers.send(answers).is_err();
@@ -204,6 +237,26 @@ async fn run(
             }
         }
     }
+}
+
+/// Puts a question to the client. The task that it belongs to goes out sealed, and comes back as it was.
+async fn put(
+    gateway: &Gateway,
+    call: &Call,
+    invocation: &mut Invocation<'_>,
+    mut question: Question,
+) -> Result<Reply, Refusal> {
+    let Some(id) = related(question.params.as_deref()) else {
+        return Ok(invocation.port.ask(question).await);
+    };
+    let sealed = sealed_task(gateway, call, invocation, &id)?;
+    question.params = question.params.map(|params| relate(&params, &sealed));
+    Ok(match invocation.port.ask(question).await {
+        Reply::Result(answer) if related(Some(&answer)).is_some() => {
+            Reply::Result(relate(&answer, &id))
+        }
+        reply => reply,
+    })
 }
 
 /// Seals the handles in an answer, and tells what kind of answer it is.
@@ -228,6 +281,7 @@ fn finish(
     let text = result.get();
     let may_hold = ["\"resultType\"", "\"taskId\"", "\"isError\""];
     if !may_hold.iter().any(|member| text.contains(member)) {
+        let result = keep(gateway, call, invocation, OutputKind::Complete, result)?;
         return Ok(Output {
             connector,
             reply: Reply::Result(result),
@@ -247,15 +301,14 @@ fn finish(
     }
     if members.get_str("resultType").as_deref() == Some("input_required") {
         kind = OutputKind::InputRequired;
-        let state = members
-            .get_str("requestState")
-            .map(std::borrow::Cow::into_owned);
+        let state = members.get_str("requestState").map(Cow::into_owned);
         let sealed = seal_state(gateway, call, Waits::Upstream(state))?;
         members.set_str("requestState", &sealed);
         changed = true;
     }
     changed |= seal_tasks(gateway, call, invocation, &mut members)?;
     let result = if changed { members.to_raw() } else { result };
+    let result = keep(gateway, call, invocation, kind, result)?;
     Ok(Output {
         connector,
         reply: Reply::Result(result),
@@ -270,45 +323,94 @@ fn seal_tasks(
     invocation: &Invocation<'_>,
     members: &mut RawObject,
 ) -> Result<bool, Refusal> {
-    let seal = |id: &str| -> Result<String, Refusal> {
-        if let Operation::Task { id: held, .. } = &invocation.request.operation
-            && invocation.resolved.task.as_deref() == Some(id)
-        {
-            return Ok(held.clone());
-        }
-        seal_task(gateway, &call.owner, &call.target, id)
-    };
+    let seal = |id: &str| sealed_task(gateway, call, invocation, id);
+    let is_new = matches!(invocation.request.operation, Operation::CallTool { .. });
     let mut changed = false;
-    if let Some(id) = members.get_str("taskId").map(std::borrow::Cow::into_owned) {
-        members.set_str("taskId", &seal(&id)?);
+    let mut made = None;
+    if let Some(id) = members.get_str("taskId").map(Cow::into_owned) {
+        let sealed = seal(&id)?;
+        members.set_str("taskId", &sealed);
+        made = Some(sealed);
         changed = true;
     }
     if let Some(mut task) = members.get_object("task")
-        && let Some(id) = task.get_str("taskId").map(std::borrow::Cow::into_owned)
+        && let Some(id) = task.get_str("taskId").map(Cow::into_owned)
     {
-        task.set_str("taskId", &seal(&id)?);
+        let sealed = seal(&id)?;
+        task.set_str("taskId", &sealed);
         members.set("task", task.to_raw());
+        made = Some(sealed);
         changed = true;
+    }
+    if let Some(id) = related(Some(&members.to_raw())) {
+        let sealed = seal(&id)?;
+        members.edit_meta(|meta| {
+            meta.edit(meta::RELATED_TASK, |task| task.set_str("taskId", &sealed));
+        });
+        changed = true;
+    }
+    if let Some(sealed) = made.filter(|_| is_new) {
+        let connector = &call.target.connector;
+        gateway
+            .state
+            .tasks
+            .remember(&call.owner, connector, &sealed);
     }
     Ok(changed)
 }
 
-/// The sealed form of a task id for its owner: always the same text, since clients compare ids.
-pub(crate) fn seal_task(
+/// The sealed form of an upstream's task id.
+fn sealed_task(
     gateway: &Gateway,
-    owner: &PrincipalId,
-    target: &Target,
+    call: &Call,
+    invocation: &Invocation<'_>,
     id: &str,
 ) -> Result<String, Refusal> {
+    if let Operation::Task { id: held, .. } = &invocation.request.operation
+        && invocation
+            .resolved
+            .task
+            .as_ref()
+            .is_some_and(|task| task.id == id)
+    {
+        return Ok(held.clone());
+    }
+    tasks::seal(gateway, &call.owner, &tasks::handle(&call.target, id))
+}
+
+/// A client of 2025-11-25 that asks for a task must get one. A modern upstream decides itself whether it
+/// makes one; if it was done at once, its result is kept here.
+fn keep(
+    gateway: &Gateway,
+    call: &Call,
+    invocation: &Invocation<'_>,
+    kind: OutputKind,
+    result: Box<RawValue>,
+) -> Result<Box<RawValue>, Refusal> {
+    let request = &invocation.request;
+    let wants_task = request.client.era == Era::Legacy
+        && matches!(request.operation, Operation::CallTool { .. })
+        && request.rest.get_object("task").is_some()
+        && kind != OutputKind::InputRequired
+        && invocation.resolved.entry.decides_on_tasks();
+    if !wants_task || RawObject::from_raw_or_empty(Some(&result)).contains("task") {
+        return Ok(result);
+    }
+    let id = gateway.ids.next();
     let handle = TaskHandle {
-        connector: target.connector.clone(),
-        tool: target.name.clone(),
-        id: id.to_owned(),
+        kept: Some(id),
+        ..tasks::handle(&call.target, &id.to_string())
     };
-    gateway
-        .sealer
-        .seal_forever(Purpose::Task, owner, &handle)
-        .map_err(|_| sealing_failed())
+    let sealed = tasks::seal(gateway, &call.owner, &handle)?;
+    let tasks = &gateway.state.tasks;
+    let result = result_to_legacy("tools/call", &result);
+    let task = tasks
+        .keep(gateway, &call.owner, id, &sealed, result)
+        .ok_or_else(|| refuse(RefusalCode::Busy, "there is no room for the task's result"))?;
+    tasks.remember(&call.owner, &call.target.connector, &sealed);
+    let mut created = RawObject::new();
+    created.set("task", task.to_raw());
+    Ok(created.to_raw())
 }
 
 fn seal_state(gateway: &Gateway, call: &Call, waits: Waits) -> Result<String, Refusal> {
@@ -336,10 +438,7 @@ fn reopen(
     warrant: &Warrant,
     rest: &mut RawObject,
 ) -> Result<Option<Waits>, Refusal> {
-    let Some(sealed) = rest
-        .get_str("requestState")
-        .map(std::borrow::Cow::into_owned)
-    else {
+    let Some(sealed) = rest.get_str("requestState").map(Cow::into_owned) else {
         return Ok(None);
     };
     rest.remove("requestState");

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::{TargetKind, Tool};
-use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::refusal::{Need, Refusal, RefusalCode, Stage};
 use sekimori_mcp::revision::{Era, extension};
-use serde::{Deserialize, Serialize};
+use sekimori_mcp::tasks::declared;
 use serde_json::json;
 
 use crate::Gateway;
 use crate::catalog::Entry;
 use crate::catalog::listing::{CatalogTool, read_only_target};
 use crate::request::{CallRequest, ClientFeatures, Endpoint, Operation};
-use crate::seal::Purpose;
 use crate::stage::record::CallRecord;
+use crate::tasks::{self, TaskHandle};
 
 /// What is being called.
 #[derive(Debug)]
@@ -26,22 +25,8 @@ pub(crate) struct Resolved {
     pub(crate) entry: Arc<Entry>,
     /// The definition, for tools that are called.
     pub(crate) definition: Option<Arc<CatalogTool>>,
-    /// The upstream's own task id, for methods on a task.
-    pub(crate) task: Option<String>,
-}
-
-/// A task at an upstream, as it is sealed into the id that the client holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct TaskHandle {
-    /// The connector.
-    #[serde(rename = "c")]
-    pub(crate) connector: ConnectorName,
-    /// The tool that made the task, as the upstream spells it.
-    #[serde(rename = "t")]
-    pub(crate) tool: String,
-    /// The upstream's task id.
-    #[serde(rename = "i")]
-    pub(crate) id: String,
+    /// The task, for methods on a task.
+    pub(crate) task: Option<TaskHandle>,
 }
 
 /// Finds the tool, resource, prompt or task behind the public name and notes it in the record.
@@ -79,14 +64,7 @@ pub(crate) async fn resolve(
         Operation::Task { id, .. } if may_hold_tasks(&request.client) => {
             task(gateway, caller, endpoint, id).await?
         }
-        Operation::Task { .. } => {
-            let why = "declare the extension io.modelcontextprotocol/tasks to use tasks";
-            let needed = json!({ "extensions": { (extension::TASKS): {} } });
-            return Err(
-                Refusal::new(RefusalCode::MissingCapability, Stage::Resolve, why)
-                    .needing(Need::Capabilities(needed)),
-            );
-        }
+        Operation::Task { .. } => return Err(needs_tasks(Stage::Resolve)),
     };
     record.target(&resolved.tool);
     Ok(resolved)
@@ -102,13 +80,16 @@ fn read_only(entry: Arc<Entry>, kind: TargetKind, name: &str) -> Resolved {
     }
 }
 
+/// The refusal for a modern client that uses tasks and does not say that it knows them.
+pub(crate) fn needs_tasks(stage: Stage) -> Refusal {
+    let why = "declare the extension io.modelcontextprotocol/tasks to use tasks";
+    let needed = json!({ "extensions": { (extension::TASKS): {} } });
+    Refusal::new(RefusalCode::MissingCapability, stage, why).needing(Need::Capabilities(needed))
+}
+
 /// Since 2026-07-28 tasks are an extension that the client declares with each request.
 fn may_hold_tasks(client: &ClientFeatures) -> bool {
-    let declared = client
-        .capabilities
-        .get_object("extensions")
-        .unwrap_or_default();
-    client.era == Era::Legacy || declared.contains(extension::TASKS)
+    client.era == Era::Legacy || declared(&client.capabilities)
 }
 
 /// A task is under the same policy as the tool that made it: who lost the tool lost its tasks.
@@ -125,26 +106,18 @@ async fn task(
             "unknown or expired task",
         )
     };
-    let handle: TaskHandle = gateway
-        .sealer
-        .open(
-            Purpose::Task,
-            &caller.principal.id,
-            sealed,
-            gateway.clock.now(),
-        )
-        .map_err(|_| unknown())?;
+    let handle = tasks::open(gateway, &caller.principal.id, sealed).ok_or_else(unknown)?;
     if let Endpoint::Connector(name) = endpoint
         && *name != handle.connector
     {
         return Err(unknown());
     }
-    let own = Endpoint::Connector(handle.connector);
+    let own = Endpoint::Connector(handle.connector.clone());
     let (entry, known) = gateway.catalog.tool(&own, &handle.tool).await?;
     Ok(Resolved {
         tool: Arc::clone(&known.tool),
         entry,
         definition: None,
-        task: Some(handle.id),
+        task: Some(handle),
     })
 }

@@ -35,7 +35,8 @@ pub(crate) fn validate(
             Arguments::from_value(&serde_json::json!({"uri": resolved.tool.target.name}))
         }
         Operation::Task { .. } => {
-            Arguments::from_value(&serde_json::json!({"taskId": resolved.task}))
+            let id = resolved.task.as_ref().map(|task| &task.id);
+            Arguments::from_value(&serde_json::json!({ "taskId": id }))
         }
         // What is typed so far stands beside its context.
         Operation::CompletePrompt { .. } | Operation::CompleteResource { .. } => {

@@ -9,4 +9,5 @@
 )]
 
 mod face;
+mod fake;
 mod harness;

@@ -335,7 +335,7 @@ async fn trickle(address: &str, begin: &str) -> String {
 const FAULTS: &[(&str, &str)] = &[
     ("answers_twice", "first"),
     // A message that answers nothing of ours is passed over, and then there is no answer.
-    ("wrong_id", "upstream_unavailable"),
+    ("wrong_id", "upstream_invalid"),
     ("null_id", "upstream_invalid"),
     ("never", "upstream_timeout"),
     ("huge", "upstream_invalid"),

@@ -43,6 +43,8 @@ pub(crate) struct Request<'a> {
     /// Headers of this request alone.
     pub(crate) headers: ::http::HeaderMap,
     pub(crate) purpose: Purpose,
+    /// The task whose questions belong to it (2025-11-25).
+    pub(crate) task: Option<&'a str>,
 }
 
 /// A request under way. Dropping it closes its HTTP stream.
@@ -56,6 +58,8 @@ pub(crate) struct Conversation {
     ready: VecDeque<Message>,
     /// Whether something came besides the answer stream.
     besides: bool,
+    /// Whether an answer came under an id that was not asked under.
+    misaddressed: bool,
 }
 
 /// Some legacy servers tell the log of a call on the stream of the session. That is another connection
@@ -69,7 +73,7 @@ impl Link {
         request: Request<'_>,
         router: Option<&Router>,
     ) -> Result<Conversation, Fault> {
-        let inbox = router.map(|router| router.register(request.id, request.purpose));
+        let inbox = router.map(|router| router.register(request.id, request.purpose, request.task));
         let id = Id::number(request.id);
         let bytes = envelope::request(&id, request.method, Some(&request.params));
         let stream = match self {
@@ -86,6 +90,7 @@ impl Link {
             inbox,
             ready: VecDeque::new(),
             besides: false,
+            misaddressed: false,
         })
     }
 
@@ -110,7 +115,11 @@ impl Conversation {
     /// The next turn. An error ends the conversation; so does a reply.
     pub(crate) async fn next(&mut self) -> Result<Turn, Fault> {
         loop {
-            let message = self.message().await?;
+            let message = match self.message().await {
+                // It did answer, though nobody can tell what.
+                Err(Fault::Unavailable(_)) if self.misaddressed => return Err(misaddressed()),
+                message => message?,
+            };
             match message {
                 Message::Notification { method, params } => {
                     return Ok(Turn::Notification(method, params));
@@ -124,6 +133,7 @@ impl Conversation {
                         return Ok(Turn::Reply(reply));
                     }
                     tracing::warn!("upstream answered a request that was not asked here");
+                    self.misaddressed = true;
                 }
             }
         }
@@ -169,6 +179,15 @@ impl Conversation {
         }
     }
 
+    /// What it means that time ran out while the answer was waited for.
+    pub(crate) fn timed_out(&self, timeout: Fault) -> Fault {
+        if self.misaddressed {
+            misaddressed()
+        } else {
+            timeout
+        }
+    }
+
     /// Answers a question of the upstream.
     pub(crate) async fn answer(&self, id: &Id, reply: &Reply) -> Result<(), Fault> {
         let bytes = envelope::response_bytes(Some(id), reply);
@@ -182,6 +201,10 @@ impl Conversation {
             .and_then(HttpMessages::session)
             .cloned()
     }
+}
+
+fn misaddressed() -> Fault {
+    Fault::invalid("it answered under an id that was not asked under")
 }
 
 /// Why a message could not be read, without its content.

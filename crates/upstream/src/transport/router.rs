@@ -2,7 +2,8 @@
 //!
 //! Answers find their request by id, progress by token. A question, and a log message, name no request:
 //! they are given to a caller only if exactly one request is under way. Otherwise nobody gets to see
-//! them, because it might be the wrong person; a question is answered with an error then.
+//! them, because it might be the wrong person; a question is answered with an error then. A question that
+//! names its task (2025-11-25) goes to whoever waits for that task's result.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use sekimori_domain::limits;
 use sekimori_mcp::envelope::{self, Id, Message, Reply};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{code, error, meta};
+use sekimori_mcp::tasks;
 use serde_json::value::RawValue;
 use tokio::sync::{broadcast, mpsc};
 
@@ -41,6 +43,7 @@ pub(crate) struct Router {
 #[derive(Debug)]
 struct Entry {
     purpose: Purpose,
+    task: Option<String>,
     messages: mpsc::Sender<Result<Message, Fault>>,
 }
 
@@ -57,9 +60,14 @@ impl Router {
     }
 
     /// Opens an inbox for a request.
-    pub(crate) fn register(&self, id: u64, purpose: Purpose) -> Inbox {
+    pub(crate) fn register(&self, id: u64, purpose: Purpose, task: Option<&str>) -> Inbox {
         let (messages, receiver) = mpsc::channel(EVENTS_MAX + RESERVED);
-        self.table().insert(id, Entry { purpose, messages });
+        let entry = Entry {
+            purpose,
+            task: task.map(str::to_owned),
+            messages,
+        };
+        self.table().insert(id, entry);
         Inbox {
             id,
             receiver,
@@ -140,14 +148,18 @@ impl Router {
             let reply = Reply::Result(RawObject::new().to_raw());
             return Some(envelope::response_bytes(Some(id), &reply));
         }
+        let belongs_to = match tasks::related(params.as_deref()) {
+            Some(task) => self.waiting_for(&task),
+            None => self.sole(),
+        };
         let message = Message::Request {
             id: id.clone(),
             method,
             params,
         };
-        let taken = self.sole().is_some_and(|only| {
+        let taken = belongs_to.is_some_and(|entry| {
             self.table()
-                .get(&only)
+                .get(&entry)
                 .is_some_and(|entry| entry.messages.try_send(Ok(message)).is_ok())
         });
         if taken {
@@ -160,10 +172,20 @@ impl Router {
         Some(envelope::response_bytes(Some(id), &Reply::Error(refusal)))
     }
 
-    /// The one request under way, if there is exactly one and a caller made it.
+    /// The request that waits for the result of a task.
+    fn waiting_for(&self, task: &str) -> Option<u64> {
+        let table = self.table();
+        table
+            .iter()
+            .find(|(_, entry)| entry.task.as_deref() == Some(task))
+            .map(|(id, _)| *id)
+    }
+
+    /// The one request under way, if there is exactly one and a caller made it. Those who wait for a task
+    /// do not count: what belongs to them says so.
     fn sole(&self) -> Option<u64> {
         let table = self.table();
-        let mut entries = table.iter();
+        let mut entries = table.iter().filter(|(_, entry)| entry.task.is_none());
         match (entries.next(), entries.next()) {
             (Some((id, entry)), None) if entry.purpose == Purpose::Call => Some(*id),
             _ => None,
@@ -178,6 +200,7 @@ fn is_for_all(method: &str) -> bool {
             method,
             "notifications/resources/updated"
                 | "notifications/tasks/status"
+                | "notifications/tasks"
                 | "notifications/subscriptions/acknowledged"
         )
 }

@@ -49,11 +49,14 @@ async fn wrong_shapes_are_invalid() {
 
 #[tokio::test]
 async fn answers_under_another_id_are_not_the_answer() {
-    let outcome = outcome(|_| json(200, r#"{"jsonrpc":"2.0","id":999999,"result":{}}"#)).await;
-    assert!(
-        matches!(outcome, Err(UpstreamError::Unavailable { .. })),
-        "{outcome:?}"
-    );
+    const FOREIGN: &str = r#"{"jsonrpc":"2.0","id":999999,"result":{}}"#;
+    for answer in [
+        |_: &Seen| json(200, FOREIGN),
+        |_: &Seen| events(&[FOREIGN.into()]),
+    ] {
+        let outcome = outcome(answer).await;
+        assert!(is_invalid(&outcome), "{outcome:?}");
+    }
 
     let fake = Fake::start(async |seen| {
         modern(&seen, |seen| {
@@ -104,6 +107,28 @@ async fn silence_times_out() {
         seconds: 1,
     };
     assert_eq!(outcome.unwrap_err(), expected);
+}
+
+/// It answered, though not what was asked, and then says no more.
+#[tokio::test]
+async fn a_foreign_answer_before_the_silence_is_invalid() {
+    let open = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let fake = Fake::start(move |seen| {
+        let open = std::sync::Arc::clone(&open);
+        async move {
+            modern(&seen, |_| {
+                let (sender, response) = open_stream();
+                let foreign = r#"{"jsonrpc":"2.0","id":"foreign","result":{}}"#;
+                sender.send(format!("data: {foreign}\n\n")).unwrap();
+                open.lock().unwrap().push(sender);
+                response
+            })
+        }
+    })
+    .await;
+    let upstream = over_http_with(&fake, |connector| connector.timeout_seconds = 1);
+    let outcome = done(upstream.invoke(warrant("t", "{}"), Outgoing::new("tools/call"))).await;
+    assert!(is_invalid(&outcome), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use sekimori_testkit::client::{LEGACY, RawClient};
 use sekimori_testkit::fixture::Era;
 use serde_json::{Value, json};
 
+use crate::fake::Fake;
 use crate::harness::{Gate, over_fixture, until};
 
 fn call(name: &str, arguments: Value) -> Value {
@@ -243,4 +244,44 @@ async fn initialize_after_discover_opens_a_session() {
     client.initialize(LEGACY).await.result();
     assert_eq!(client.legacy("ping", json!({})).await.status, 200);
     assert_eq!(client.modern("tools/list", json!({})).await.status, 200);
+}
+
+/// A session that ends leaves no subscription behind, and takes nobody else's away.
+#[tokio::test]
+async fn the_last_session_that_ends_unsubscribes() {
+    let fake = Fake::legacy_with_resource().await;
+    let gate = Gate::over(&fake.url).await;
+    let uri = json!({ "uri": "test://a" });
+    let sessions = [session(&gate).await, session(&gate).await];
+    for client in &sessions {
+        for _ in 0..2 {
+            let done = client.legacy("resources/subscribe", uri.clone()).await;
+            assert_eq!(done.result(), json!({}));
+        }
+    }
+    let [first, last] = &sessions;
+    assert_eq!(first.close().await.status, 204);
+    // What follows the first end on the same connection shows that it was not told.
+    let done = last.legacy("resources/subscribe", uri.clone()).await;
+    assert_eq!(done.result(), json!({}));
+    assert!(fake.asked("resources/unsubscribe").is_empty());
+    assert_eq!(last.close().await.status, 204);
+    until(async || !fake.asked("resources/unsubscribe").is_empty()).await;
+    assert_eq!(fake.asked("resources/unsubscribe"), [uri]);
+}
+
+/// So does one that nobody uses any more.
+#[tokio::test]
+async fn an_evicted_session_unsubscribes() {
+    let fake = Fake::legacy_with_resource().await;
+    let gate = Gate::with(&fake.url, |settings| {
+        settings.sessions_per_principal_max = 1;
+    })
+    .await;
+    let client = session(&gate).await;
+    let uri = json!({ "uri": "test://a" });
+    let done = client.legacy("resources/subscribe", uri.clone()).await;
+    assert_eq!(done.result(), json!({}));
+    session(&gate).await;
+    until(async || fake.asked("resources/unsubscribe") == [uri.clone()]).await;
 }

@@ -6,3 +6,4 @@ mod legacy;
 mod modern;
 mod records;
 mod stdio;
+mod tasks;

@@ -6,11 +6,11 @@ use sekimori_domain::record::{Phase, Record};
 
 use super::{TermIds, WHAT, bind_all, fold, grams, read_terms, select_terms, term};
 use crate::audit_index::IndexedRecord;
-use crate::database::{Dialect, Param, Statement, Transaction, placeholders, signed};
+use crate::database::{Dialect, Param, Statement, Transaction, signed};
 use crate::error::Result;
 
-/// Rows of one statement: their parameters stay far below the limits of both databases.
-const ROWS_PER_STATEMENT: usize = 200;
+/// Most rows of one statement: their parameters stay far below the limits of both databases.
+const ROWS_PER_STATEMENT: usize = 128;
 /// Longest text that can be searched in, in characters.
 const HAYSTACK_CHARS_MAX: usize = 4_096;
 
@@ -20,8 +20,8 @@ pub(super) async fn append(
     dialect: &dyn Dialect,
     rows: &[IndexedRecord],
 ) -> Result<()> {
-    let ids = intern(transaction, rows).await?;
-    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+    let ids = intern(transaction, dialect, rows).await?;
+    for chunk in chunks(rows) {
         let chunk: Vec<_> = chunk
             .iter()
             .map(|row| {
@@ -32,7 +32,7 @@ pub(super) async fn append(
                 ))
             })
             .collect::<Result<_>>()?;
-        let positions = insert_records(transaction, &ids, &chunk).await?;
+        let positions = insert_records(transaction, dialect, &ids, &chunk).await?;
         let added: Vec<_> = chunk
             .iter()
             .filter_map(|(node, sequence, row)| {
@@ -46,6 +46,17 @@ pub(super) async fn append(
     Ok(())
 }
 
+/// Chunks of a power of two rows each: few different statements, which both databases keep prepared.
+fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let rows = rest.len().min(ROWS_PER_STATEMENT);
+        let (chunk, left) = rest.split_at_checked(1 << rows.checked_ilog2()?)?;
+        rest = left;
+        Some(chunk)
+    })
+}
+
 /// A row with the number of its node and its sequence as the database holds them.
 type Numbered<'a> = (i64, i64, &'a IndexedRecord);
 /// Positions by node and sequence.
@@ -53,12 +64,19 @@ type Positions = BTreeMap<(i64, i64), i64>;
 
 /// Gives every name in the rows its number. In order, so that nodes which intern the same names at the same
 /// time wait for each other rather than lock each other out.
-async fn intern(transaction: &mut dyn Transaction, rows: &[IndexedRecord]) -> Result<TermIds> {
+async fn intern(
+    transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
+    rows: &[IndexedRecord],
+) -> Result<TermIds> {
     let terms: BTreeSet<_> = rows.iter().flat_map(terms).collect();
     let terms: Vec<_> = terms.into_iter().collect();
     let mut ids = TermIds::new();
-    for chunk in terms.chunks(ROWS_PER_STATEMENT) {
-        read_terms(transaction.query(select_terms(chunk)).await?, &mut ids)?;
+    for chunk in chunks(&terms) {
+        read_terms(
+            transaction.query(select_terms(dialect, chunk)).await?,
+            &mut ids,
+        )?;
         let missing: Vec<_> = chunk
             .iter()
             .filter(|term| !ids.contains_key(*term))
@@ -67,12 +85,15 @@ async fn intern(transaction: &mut dyn Transaction, rows: &[IndexedRecord]) -> Re
         if missing.is_empty() {
             continue;
         }
-        let list = placeholders(missing.len(), 1);
+        let list = dialect.placeholders(missing.len(), 1);
         let sql =
             format!("INSERT INTO audit_term (term) VALUES {list} ON CONFLICT (term) DO NOTHING");
         let insert = bind_all(Statement::new("audit term", sql), &missing);
         transaction.execute(insert).await?;
-        read_terms(transaction.query(select_terms(&missing)).await?, &mut ids)?;
+        read_terms(
+            transaction.query(select_terms(dialect, &missing)).await?,
+            &mut ids,
+        )?;
     }
     Ok(ids)
 }
@@ -132,6 +153,7 @@ fn number(ids: &TermIds, name: &str) -> i64 {
 
 async fn insert_records(
     transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
     ids: &TermIds,
     rows: &[Numbered<'_>],
 ) -> Result<Positions> {
@@ -140,7 +162,7 @@ async fn insert_records(
              (node, sequence, id, time, event, caller, client, connector, target, class, status,
               correlation, call)
          VALUES {} ON CONFLICT (node, sequence) DO NOTHING RETURNING node, sequence, position",
-        placeholders(rows.len(), 13)
+        dialect.placeholders(rows.len(), 13)
     );
     let mut statement = Statement::new(WHAT, sql);
     for (node, sequence, row) in rows {
@@ -178,7 +200,7 @@ async fn insert_bodies(
     if added.is_empty() {
         return Ok(());
     }
-    let list = placeholders(added.len(), 3);
+    let list = dialect.placeholders(added.len(), 3);
     let sql = format!("INSERT INTO audit_body (position, body, haystack) VALUES {list}");
     let mut statement = Statement::new(WHAT, sql);
     for (position, body, haystack) in added {

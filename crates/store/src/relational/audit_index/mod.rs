@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::first;
 use crate::audit_index::{AuditIndex, AuditPage, AuditQuery, IndexedRecord};
-use crate::database::{Database, KEY_BYTES_MAX, Row, Statement, placeholders, signed};
+use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement, signed};
 use crate::error::Result;
 
 const WHAT: &str = "audit record";
@@ -148,8 +148,8 @@ fn fold(text: &str) -> String {
 type TermIds = BTreeMap<String, i64>;
 
 /// The statement that reads the numbers of terms.
-fn select_terms(terms: &[String]) -> Statement {
-    let list = placeholders(1, terms.len());
+fn select_terms(dialect: &dyn Dialect, terms: &[String]) -> Statement {
+    let list = dialect.placeholders(1, terms.len());
     let sql = format!("SELECT term, id FROM audit_term WHERE term IN {list}");
     bind_all(Statement::new("audit term", sql), terms)
 }

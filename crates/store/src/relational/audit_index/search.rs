@@ -113,7 +113,8 @@ impl Terms {
         let names: BTreeSet<_> = wanted.iter().map(|(_, name)| name.clone()).collect();
         let names: Vec<_> = names.into_iter().collect();
         let mut ids = TermIds::new();
-        read_terms(database.query(select_terms(&names)).await?, &mut ids)?;
+        let statement = select_terms(database.dialect(), &names);
+        read_terms(database.query(statement).await?, &mut ids)?;
         Ok(wanted
             .into_iter()
             .map(|(column, name)| Some((column, *ids.get(&name)?)))

@@ -7,7 +7,7 @@ use sekimori_domain::person::{Group, MemberId};
 
 use super::super::{Group as Revision, begin, first};
 use super::{GROUP, USER, groups, numbered};
-use crate::database::{Database, Row, Statement, Transaction, key, placeholders};
+use crate::database::{Database, Row, Statement, Transaction, key};
 use crate::error::{Result, StoreError};
 use crate::people::{
     CLAIMED_GROUPS_MAX, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX, MEMBER, Member, MemberChange,
@@ -55,13 +55,13 @@ pub(super) async fn change(
     }
     for batch in add.chunks(BATCH) {
         check(transaction, group, batch).await?;
-        let rows = placeholders(batch.len(), 2);
+        let rows: Vec<_> = (0..batch.len())
+            .map(|row| format!("($1, ${})", row + 2))
+            .collect();
+        let rows = rows.join(", ");
         let sql = format!("INSERT INTO group_member (person_group, member) VALUES {rows}");
-        let statement = batch
-            .iter()
-            .fold(Statement::new(MEMBER, sql), |statement, id| {
-                statement.bind(group.id.as_str()).bind(id.as_str())
-            });
+        let statement = Statement::new(MEMBER, sql).bind(group.id.as_str());
+        let statement = bind_all(statement, batch.iter().map(MemberId::as_str));
         transaction.execute(statement).await?;
     }
     let sql = "SELECT count(*) FROM group_member WHERE person_group = $1";

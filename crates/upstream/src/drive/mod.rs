@@ -1,13 +1,18 @@
 //! One call, from warrant to reply.
 
+mod tasks;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sekimori_domain::connector::Connector;
 use sekimori_domain::limits;
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::envelope::{Id, Reply};
 use sekimori_mcp::raw_object::RawObject;
-use sekimori_mcp::revision::{Era, code, error_code, extension, meta};
+use sekimori_mcp::revision::{Era, code, error_code, meta};
+use sekimori_mcp::tasks::{created_to_legacy, created_to_modern, declare, declared, undeclare};
 use sekimori_mcp::translate::{InputRequired, ResultType, is_question, result_type};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
@@ -49,13 +54,15 @@ pub(crate) async fn run(
     cancelled: CancellationToken,
 ) -> Result<Reply, UpstreamError> {
     let connector = &inner.connector;
-    let capabilities = hop_capabilities(
-        outgoing.client_capabilities.as_deref(),
-        connector.allow_sampling,
-        connector.allow_roots,
-    );
+    let capabilities = capabilities(outgoing, connector);
     let limit = connector.timeout();
     let now = Instant::now();
+    // Whoever asks for a result waits for the end of the task.
+    let patience = if outgoing.method == "tasks/result" {
+        limit * PROGRESS_STRETCH
+    } else {
+        limit
+    };
     let mut call = Call {
         inner,
         warrant,
@@ -72,7 +79,7 @@ pub(crate) async fn run(
         askable: Askable::from_capabilities(Some(&capabilities)),
         capabilities,
         limit,
-        deadline: now + limit,
+        deadline: now + patience,
         deadline_max: now + limit * PROGRESS_STRETCH,
     };
     // Nothing is connected or started for a warrant that ended.
@@ -81,6 +88,33 @@ pub(crate) async fn run(
     call.rounds()
         .await
         .map_err(|fault| fault.into_error(&connector.name))
+}
+
+/// What the client can do, in the words of 2026-07-28. A legacy client asks for a task with the call.
+fn capabilities(outgoing: &Outgoing, connector: &Connector) -> Box<RawValue> {
+    let capabilities = hop_capabilities(
+        outgoing.client_capabilities.as_deref(),
+        connector.allow_sampling,
+        connector.allow_roots,
+    );
+    if outgoing.era == Era::Modern {
+        return capabilities;
+    }
+    let mut capabilities = RawObject::from_raw_or_empty(Some(&capabilities));
+    if outgoing.rest.contains("task") || outgoing.method.starts_with("tasks/") {
+        declare(&mut capabilities);
+    } else {
+        undeclare(&mut capabilities);
+    }
+    capabilities.to_raw()
+}
+
+/// One request among those that a call takes.
+struct Step<'s> {
+    method: &'s str,
+    params: RawObject,
+    /// Whether the upstream may ask the client meanwhile.
+    asks: bool,
 }
 
 struct Call<'a> {
@@ -105,7 +139,7 @@ enum Next {
     Again(Round),
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     async fn rounds(&mut self) -> Result<Reply, Fault> {
         let mut round = Round::default();
         let mut may_reconnect = true;
@@ -122,7 +156,13 @@ impl Call<'_> {
             if std::mem::take(&mut may_begin) {
                 self.check_warrant()?;
             }
-            let reply = match self.attempt(&session, &round).await {
+            let done = if let Some(done) = self.across(&session).await {
+                done
+            } else {
+                let step = self.whole(&session);
+                self.attempt(&session, step, &round).await
+            };
+            let reply = match done {
                 // Not executed: the session had ended, or the upstream is another one than it was.
                 Err(Fault::Status(status)) if may_reconnect && session.is_stale(status) => {
                     may_reconnect = false;
@@ -167,17 +207,30 @@ impl Call<'_> {
     /// watched resources is kept for both eras, to be renewed with a new session.
     fn watch(&self, session: &SharedSession) -> Option<Reply> {
         let uri = &self.warrant.tool().target.name;
+        let watched = &self.inner.watched;
         match self.outgoing.method.as_str() {
-            "resources/subscribe" => self.inner.watched.send_if_modified(|watched| {
-                watched.len() < limits::NOTIFICATION_QUEUE_MAX && watched.insert(uri.clone())
-            }),
-            "resources/unsubscribe" => self
-                .inner
-                .watched
-                .send_if_modified(|watched| watched.remove(uri)),
+            "resources/subscribe" => watched
+                .send_if_modified(|watched| watched.may_grow() && watched.uris.insert(uri.clone())),
+            "resources/unsubscribe" => watched.send_if_modified(|watched| watched.uris.remove(uri)),
             _ => return None,
         };
         (session.era() == Era::Modern).then(|| Reply::Result(RawObject::new().to_raw()))
+    }
+
+    /// The call itself, in one request.
+    fn whole(&self, session: &SharedSession) -> Step<'a> {
+        let mut params = self.params.clone();
+        if self.becomes_task(session) {
+            params.set("task", RawObject::new().to_raw());
+        } else if self.outgoing.method == "tools/call" && self.outgoing.era != session.era() {
+            // Whether there is a task, the upstream decides since 2026-07-28, and the client before.
+            params.remove("task");
+        }
+        Step {
+            method: &self.outgoing.method,
+            params,
+            asks: true,
+        }
     }
 
     async fn raise_level(&self, session: &SharedSession) -> Result<(), Fault> {
@@ -195,9 +248,14 @@ impl Call<'_> {
         Ok(())
     }
 
-    async fn attempt(&mut self, session: &SharedSession, round: &Round) -> Result<Reply, Fault> {
+    async fn attempt(
+        &mut self,
+        session: &SharedSession,
+        step: Step<'_>,
+        round: &Round,
+    ) -> Result<Reply, Fault> {
         let id = self.inner.next_id();
-        let reply = self.talk(session, id, round).await;
+        let reply = self.talk(session, id, step, round).await;
         if matches!(reply, Err(Fault::Cancelled | Fault::Timeout(_)))
             && session.cancels_by_message()
         {
@@ -211,13 +269,22 @@ impl Call<'_> {
         &mut self,
         session: &SharedSession,
         id: u64,
+        step: Step<'_>,
         round: &Round,
     ) -> Result<Reply, Fault> {
-        let request = self.request(session, id, round);
+        let asks = step.asks;
+        let task = step.params.get_str("taskId").map(Cow::into_owned);
+        let waits = step.method == "tasks/result";
+        let mut request = self.request(session, id, step, round);
+        request.task = task.as_deref().filter(|_| waits);
         let started = session.link.start(request, session.router.as_ref());
         let mut conversation = self.guard(started).await?;
         loop {
-            match self.guard(conversation.next()).await? {
+            let turn = match self.guard(conversation.next()).await {
+                Err(timeout @ Fault::Timeout(_)) => Err(conversation.timed_out(timeout)),
+                turn => turn,
+            };
+            match turn? {
                 Turn::Reply(reply) => {
                     while let Some((method, params)) = conversation.late().await {
                         self.notification(id, method, params).await?;
@@ -227,6 +294,10 @@ impl Call<'_> {
                 Turn::Notification(method, params) => self.notification(id, method, params).await?,
                 Turn::Question(..) if session.era() == Era::Modern => {
                     return Err(Fault::invalid("it sent a request"));
+                }
+                Turn::Question(asked, ..) if !asks => {
+                    let refused = Reply::Error(not_supported());
+                    self.guard(conversation.answer(&asked, &refused)).await?;
                 }
                 Turn::Question(asked, method, params) => {
                     let mut questions = vec![(asked, method, params)];
@@ -243,7 +314,13 @@ impl Call<'_> {
         }
     }
 
-    fn request(&self, session: &SharedSession, id: u64, round: &Round) -> Request<'_> {
+    fn request<'s>(
+        &self,
+        session: &SharedSession,
+        id: u64,
+        step: Step<'s>,
+        round: &Round,
+    ) -> Request<'s> {
         let revision = session.discovery.revision;
         let hop = Hop {
             revision,
@@ -251,8 +328,8 @@ impl Call<'_> {
             capabilities: &self.capabilities,
             log_level: self.outgoing.log_level.as_deref(),
         };
-        let params = hop_params(self.params.clone(), hop, round);
-        let method = self.outgoing.method.as_str();
+        let method = step.method;
+        let params = hop_params(step.params, hop, round);
         let headers = match (&session.link, session.era()) {
             (Link::Http(_), Era::Modern) => {
                 let mirrored_params = self.inner.params_of(&self.warrant.tool().target.name);
@@ -272,6 +349,7 @@ impl Call<'_> {
             params: params.to_raw(),
             headers,
             purpose: Purpose::Call,
+            task: None,
         }
     }
 
@@ -391,11 +469,15 @@ impl Call<'_> {
             return Ok(Next::Done(reply));
         };
         if session.era() == Era::Legacy {
-            return Ok(Next::Done(reply));
+            let created = created_to_modern(result).filter(|_| self.becomes_task(session));
+            return Ok(Next::Done(created.map_or(reply, Reply::Result)));
         }
         match result_type(result) {
             ResultType::Complete => Ok(Next::Done(reply)),
-            ResultType::Task if self.takes_tasks() => Ok(Next::Done(reply)),
+            ResultType::Task if self.takes_tasks() => Ok(Next::Done(match self.outgoing.era {
+                Era::Modern => reply,
+                Era::Legacy => Reply::Result(created_to_legacy(result)),
+            })),
             ResultType::Task => Err(Fault::invalid("it sent a task that the client cannot take")),
             ResultType::Unknown => Err(Fault::invalid("its result is of an unknown type")),
             ResultType::InputRequired => {
@@ -409,9 +491,7 @@ impl Call<'_> {
     }
 
     fn takes_tasks(&self) -> bool {
-        RawObject::from_raw_or_empty(Some(&self.capabilities))
-            .get_object("extensions")
-            .is_some_and(|extensions| extensions.contains(extension::TASKS))
+        declared(&RawObject::from_raw_or_empty(Some(&self.capabilities)))
     }
 
     fn input_required(&self, result: &RawValue) -> Result<InputRequired, Fault> {
@@ -421,17 +501,22 @@ impl Call<'_> {
         }
         let required =
             InputRequired::parse(result).map_err(|error| Fault::Invalid(error.to_string()))?;
-        let undeclared = required.requests.iter().find(|request| {
-            !self
-                .askable
+        self.check_declared(&required)?;
+        Ok(required)
+    }
+
+    /// A modern upstream knows from each request what the client may be asked.
+    fn check_declared(&self, required: &InputRequired) -> Result<(), Fault> {
+        let declared = required.requests.iter().all(|request| {
+            self.askable
                 .allows(&request.method, request.params.as_deref())
         });
-        match undeclared {
-            Some(_) => Err(Fault::invalid(
-                "it asked for something that the client did not declare",
-            )),
-            None => Ok(required),
+        if declared {
+            return Ok(());
         }
+        Err(Fault::invalid(
+            "it asked for something that the client did not declare",
+        ))
     }
 
     async fn relay(&mut self, required: InputRequired) -> Result<Round, Fault> {
@@ -447,19 +532,7 @@ impl Call<'_> {
                 })
                 .collect();
             let answers = self.ask(questions).await?;
-            for (request, answer) in required.requests.iter().zip(answers) {
-                match answer {
-                    Reply::Result(result) => responses.set(&request.key, result),
-                    // There is no way to send an error: a person who can't be asked did not agree, and
-                    // other answers stay out, so that the upstream may ask again.
-                    Reply::Error(_) if request.method == "elicitation/create" => {
-                        let mut cancel = RawObject::new();
-                        cancel.set_str("action", "cancel");
-                        responses.set(&request.key, cancel.to_raw());
-                    }
-                    Reply::Error(_) => {}
-                }
-            }
+            responses = self::responses(&required, answers);
         }
         Ok(Round {
             responses: Some(responses.to_raw()),
@@ -468,7 +541,26 @@ impl Call<'_> {
     }
 }
 
-async fn tell_cancelled(link: &Link, id: u64) {
+/// The answers to questions, by their keys.
+fn responses(required: &InputRequired, answers: Vec<Reply>) -> RawObject {
+    let mut responses = RawObject::new();
+    for (request, answer) in required.requests.iter().zip(answers) {
+        match answer {
+            Reply::Result(result) => responses.set(&request.key, result),
+            // There is no way to send an error: a person who can't be asked did not agree, and other
+            // answers stay out, so that the upstream may ask again.
+            Reply::Error(_) if request.method == "elicitation/create" => {
+                let mut cancel = RawObject::new();
+                cancel.set_str("action", "cancel");
+                responses.set(&request.key, cancel.to_raw());
+            }
+            Reply::Error(_) => {}
+        }
+    }
+    responses
+}
+
+pub(crate) async fn tell_cancelled(link: &Link, id: u64) {
     let params = sekimori_mcp::raw_object::raw_json(&serde_json::json!({
         "requestId": id,
         "reason": "the caller went away or the time ran out",

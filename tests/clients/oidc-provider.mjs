@@ -1,0 +1,95 @@
+// A certified OpenID provider with a person who always agrees. Its argument tells about the gate; it prints
+// its issuer when it listens. POST /control says who the person is and how they prove it:
+// {"account", "acr", "amr", "decline"}.
+import http from "node:http";
+import Provider from "oidc-provider";
+
+const gate = JSON.parse(process.argv[2]);
+let person = { account: "hanako" };
+let handler = (request, response) => response.writeHead(503).end();
+
+const body = async (request) => {
+  let text = "";
+  for await (const chunk of request) text += chunk;
+  return text;
+};
+
+const server = http.createServer((request, response) => handler(request, response));
+server.listen(0, "127.0.0.1", () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const provider = new Provider(issuer, {
+    clients: [
+      {
+        client_id: "gate",
+        client_secret: "the client's secret & more",
+        redirect_uris: gate.redirect_uris,
+        post_logout_redirect_uris: gate.post_logout_redirect_uris,
+        backchannel_logout_uri: gate.backchannel_logout_uri,
+        backchannel_logout_session_required: true,
+        application_type: "native",
+      },
+    ],
+    features: {
+      devInteractions: { enabled: false },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: { enabled: true },
+    },
+    pkce: { required: () => true },
+    acrValues: ["urn:example:2fa"],
+    claims: {
+      openid: ["sub"],
+      profile: ["name", "preferred_username", "groups", "oid"],
+      email: ["email"],
+      acr: null,
+      amr: null,
+    },
+    conformIdTokenClaims: gate.userinfo === true,
+    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    findAccount: (_, id) => ({
+      accountId: id,
+      claims: () => ({
+        sub: id,
+        oid: `oid-${id}`,
+        name: `${id} さん`,
+        preferred_username: id,
+        email: `${id}@example.com`,
+        groups: ["G-1", "G-9"],
+      }),
+    }),
+  });
+  // The clock of this process and that of the gate are one: nothing to be lenient about.
+  const callback = provider.callback();
+
+  const interact = async (request, response) => {
+    const { prompt, params, session } = await provider.interactionDetails(request, response);
+    let result;
+    if (person.decline) {
+      result = { error: "access_denied" };
+    } else if (prompt.name === "login") {
+      result = { login: { accountId: person.account, acr: person.acr, amr: person.amr } };
+    } else {
+      const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+      grant.addOIDCScope(params.scope);
+      result = { consent: { grantId: await grant.save() } };
+    }
+    await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
+  };
+
+  handler = async (request, response) => {
+    try {
+      if (request.url === "/control") {
+        person = JSON.parse(await body(request));
+        response.writeHead(204).end();
+      } else if (request.url.startsWith("/interaction/")) {
+        await interact(request, response);
+      } else {
+        await callback(request, response);
+      }
+    } catch (error) {
+      console.error(error);
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    }
+  };
+  console.log(JSON.stringify({ issuer }));
+});
