@@ -65,6 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Policy(command) => return cli::policy::run(command, &common).await,
         Command::Audit(command) => return cli::audit::run(command, &common).await,
         Command::Inspect(command) => cli::inspect::run(&command, &common)?,
+        Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Key(command) => cli::key::run(command, &common).await?,
         Command::Admin(command) => cli::admin::run(command, &common).await?,
         Command::Doctor(command) => return cli::doctor::run(&command, &common).await,
