@@ -6,7 +6,9 @@ use sekimori_audit::note;
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::oauth::{Grant, OAuthClient};
 use sekimori_domain::record::{CallerNote, EventKind, OutcomeNote, OutcomeStatus};
-use sekimori_identity::authorization_server::{Ending, IssuedTokens, OAuthRefusal, PageFault};
+use sekimori_identity::authorization_server::{
+    Ending, IssuedTokens, OAuthRefusal, PageFault, Theft,
+};
 use serde_json::{Value, json};
 
 use crate::control::Control;
@@ -122,7 +124,7 @@ pub(super) async fn refused(
     let mut detail = vec![
         ("endpoint", json!(endpoint)),
         ("client", json!(refused.client)),
-        ("theft", json!(refused.theft.map(|theft| theft.as_str()))),
+        ("theft", json!(refused.theft.map(Theft::as_str))),
     ];
     let caller = refused.grant.as_ref().map(|grant| {
         detail.extend(of_grant(grant));
