@@ -151,6 +151,12 @@ const answers = {
   "comment injected after signing": (f) => both(f).replace(">hanako<", ">admin<!-- -->hanako<"),
   doctype: (f) => `<!DOCTYPE r [<!ENTITY e "admin">]>${both(f)}`,
   "processing instruction": (f) => both(f).replace("<saml:Subject>", "<?evil?><saml:Subject>"),
+  "attribute added after signing": (f) =>
+    both(f).replace(
+      "</saml:AttributeStatement>",
+      '<saml:Attribute Name="role"><saml:AttributeValue>G-1</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>',
+    ),
+  // Signed like this, it is what the provider says: the values add up.
   "attribute twice": (f) =>
     both({ ...f, moreAttributes: '<saml:Attribute Name="groups"><saml:AttributeValue>G-2</saml:AttributeValue></saml:Attribute>' }),
   transient: (f) => both({ ...f, format: "urn:oasis:names:tc:SAML:2.0:nameid-format:transient" }),

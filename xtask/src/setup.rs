@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Node,
     /// The MCP client and two servers in Python, in a virtual environment
     Python,
+    /// SimpleSAMLphp, from Debian: signing in with SAML is tested against it
+    Simplesamlphp,
 }
 
 impl Part {
@@ -30,6 +32,7 @@ impl Part {
             Self::Postgres => "postgres",
             Self::Node => "node",
             Self::Python => "python",
+            Self::Simplesamlphp => "simplesamlphp",
         }
     }
 
@@ -47,6 +50,10 @@ impl Part {
             Self::Python => {
                 "PyPI packages of tests/clients/requirements.txt in a virtual environment: \
                  the official Python client and two servers that speak the newest revision"
+            }
+            Self::Simplesamlphp => {
+                "SimpleSAMLphp and PHP (Debian packages, no service is started): a whole SAML identity \
+                 provider to sign in at"
             }
         }
     }
@@ -70,6 +77,7 @@ fn install(part: Part) -> Result<()> {
         Part::Postgres => install_postgres(),
         Part::Node => install_node(),
         Part::Python => install_python(),
+        Part::Simplesamlphp => install_simplesamlphp(),
     }
 }
 
@@ -115,6 +123,23 @@ fn install_postgres() -> Result<()> {
     install_debian_package("postgresql")?;
     if postgres_programs().is_none() {
         bail!("the package postgresql is installed, but no initdb was found");
+    }
+    Ok(())
+}
+
+fn install_simplesamlphp() -> Result<()> {
+    if on_path("php") && Path::new("/usr/share/simplesamlphp/www").is_dir() {
+        return already(Part::Simplesamlphp);
+    }
+    explain(Part::Simplesamlphp);
+    for package in [
+        "php-cli",
+        "php-xml",
+        "php-mbstring",
+        "php-curl",
+        "simplesamlphp",
+    ] {
+        install_debian_package(package)?;
     }
     Ok(())
 }

@@ -166,25 +166,13 @@ impl Node {
             seal_key(&installation.config.server.data_dir)?,
         )
         .await?;
-        if let Some(server) = authorization.clone() {
-            let ended = stop.clone();
-            tasks.spawn(async move {
-                tokio::select! {
-                    () = ended.cancelled() => {}
-                    () = server.look_after() => {}
-                }
-            });
-        }
         let mut control = open_control(&installation, &gateway, Arc::clone(&sign_in))?;
-        control.authorization_server = authorization;
+        control.authorization_server.clone_from(&authorization);
         let control = Arc::new(control);
-        let ended = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = sign_in.maintain() => {}
-            }
-        });
+        if let Some(server) = authorization {
+            until(&stop, &mut tasks, async move { server.look_after().await });
+        }
+        until(&stop, &mut tasks, async move { sign_in.maintain().await });
         note(
             &gateway,
             EventKind::GatewayStart,
@@ -210,14 +198,7 @@ impl Node {
             stop.clone(),
         ));
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
-        let maintained = Arc::clone(&identity);
-        let ended = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = maintained.maintain() => {}
-            }
-        });
+        until(&stop, &mut tasks, async move { identity.maintain().await });
         Ok(Self {
             gateway,
             control,
@@ -356,6 +337,21 @@ impl Node {
         self.gateway.audit.close().await;
         self.installation.store.close().await;
     }
+}
+
+/// Does some work until the node stops.
+fn until(
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = work => {}
+        }
+    });
 }
 
 /// Records something that the node itself did.

@@ -25,6 +25,7 @@ const QUARANTINE: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("cedar-policy", &["policy"]),
     ("rmcp", &["testkit"]),
+    ("saml-rs", &["identity"]),
     ("anyhow", &["server", "testkit", "xtask"]),
     ("clap", &["server", "testkit", "xtask"]),
 ];

@@ -33,6 +33,8 @@ impl Counterpart {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.next_line().await.unwrap();
         let line = line.expect("the counterpart ended before it was ready");
+        // It goes on talking, and would fall over a pipe that nobody reads.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self {
             told: serde_json::from_str(&line).unwrap(),
             _child: child,

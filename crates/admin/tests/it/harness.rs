@@ -157,7 +157,12 @@ impl Plane {
                 public_url,
                 title: "Test gate".to_owned(),
                 version: "0.0.0",
-                allowed_hosts: ["gate.example".to_owned(), "127.0.0.1".to_owned()].into(),
+                allowed_hosts: [
+                    "gate.example".to_owned(),
+                    "127.0.0.1".to_owned(),
+                    "localhost".to_owned(),
+                ]
+                .into(),
                 allowed_origins: ["https://inspector.example".to_owned()].into(),
             },
         });

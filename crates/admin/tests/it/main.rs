@@ -8,10 +8,13 @@
     reason = "test code"
 )]
 
+mod authenticator;
 mod counterpart;
 mod harness;
+mod local_sign_in;
 mod oauth;
 mod oidc;
 mod pages;
 mod saml;
+mod simplesamlphp;
 mod walker;

@@ -15,6 +15,7 @@ mod gate;
 mod issuer;
 mod key_rotation;
 mod local;
+mod openid;
 mod scim;
 mod scopes;
 mod sessions;
