@@ -80,12 +80,12 @@ fn judge(results: &Path) -> Result<usize> {
             serde_json::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
         for check in checks {
             seen += 1;
-            let status = check["status"].as_str().unwrap_or("?");
-            let id = check["id"].as_str().unwrap_or("?");
+            let told = |member| check.get(member).and_then(Value::as_str).unwrap_or("?");
+            let (status, id) = (told("status"), told("id"));
             note(format_args!("  {status:8} {id}"));
             if status != "SUCCESS" {
                 failed += 1;
-                note(format_args!("           {}", check["errorMessage"]));
+                note(format_args!("           {}", told("errorMessage")));
             }
         }
     }
@@ -230,7 +230,7 @@ fn field(page: &Page, name: &str) -> Result<String> {
 }
 
 fn text(value: &Value, member: &str) -> Result<String> {
-    let text = value[member].as_str();
+    let text = value.get(member).and_then(Value::as_str);
     Ok(text
         .with_context(|| format!("{member} is missing in {value}"))?
         .to_owned())
