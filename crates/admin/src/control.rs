@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random};
 use sekimori_store::Store;
@@ -17,6 +18,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// Who is calling.
     pub identity: Arc<Authenticator>,
+    /// Lets clients in, where this gate is its own authorization server.
+    pub authorization_server: Option<Arc<AuthorizationServer>>,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
     /// What happened.

@@ -21,6 +21,7 @@ mod authenticator;
 pub mod authorization_server;
 mod challenge;
 mod credentials;
+mod documents;
 mod error;
 mod fetch;
 mod local;
@@ -38,8 +39,9 @@ pub use administrator::{FIRST_ADMINISTRATOR_LIFETIME, IssuedAdministrator, creat
 pub use authenticator::{Authenticator, AuthenticatorConfig};
 pub use challenge::{challenge, protected_resource_metadata};
 pub use credentials::{Bearer, CREDENTIAL_BYTES_MAX, Credentials};
+pub use documents::GuardedDocuments;
 pub use error::{ConfigError, IdentityError};
-pub use fetch::{Fetch, FetchError};
+pub use fetch::{Document, Fetch, FetchDocument, FetchError};
 pub use local::CredentialStores;
 pub use random::{Random, RandomError, SystemRandom};
 pub use resource::{PublicUrl, ResourceUri};

@@ -39,6 +39,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
@@ -157,14 +158,20 @@ impl Node {
             seal_key(&installation.config.server.data_dir)?,
         )?;
         let sign_in = Arc::new(sign_in);
-        let control = Arc::new(open_control(&installation, &gateway, Arc::clone(&sign_in))?);
-        let ended = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = sign_in.maintain() => {}
-            }
-        });
+        let authorization = authorization_server::open(
+            &installation,
+            egress(&installation.config)?,
+            Arc::new(GuardedFetch::new(&installation.config)?),
+            seal_key(&installation.config.server.data_dir)?,
+        )
+        .await?;
+        let mut control = open_control(&installation, &gateway, Arc::clone(&sign_in))?;
+        control.authorization_server.clone_from(&authorization);
+        let control = Arc::new(control);
+        if let Some(server) = authorization {
+            until(&stop, &mut tasks, async move { server.look_after().await });
+        }
+        until(&stop, &mut tasks, async move { sign_in.maintain().await });
         note(
             &gateway,
             EventKind::GatewayStart,
@@ -190,14 +197,7 @@ impl Node {
             stop.clone(),
         ));
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
-        let maintained = Arc::clone(&identity);
-        let ended = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = maintained.maintain() => {}
-            }
-        });
+        until(&stop, &mut tasks, async move { identity.maintain().await });
         Ok(Self {
             gateway,
             control,
@@ -239,14 +239,19 @@ impl Node {
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
             tasks: self.requests.clone(),
-            issuers: config
-                .identity
-                .issuers
-                .iter()
-                .map(|one| one.issuer.clone())
-                .collect(),
+            issuers: self.issuers().into(),
             ..face::Settings::default()
         })
+    }
+
+    /// The authorization servers that clients are sent to: ourselves first.
+    fn issuers(&self) -> Vec<String> {
+        let own = self.control.authorization_server.as_ref();
+        let own = own.map(|server| server.issuer().to_owned());
+        let others = self.installation.config.identity.issuers.iter();
+        own.into_iter()
+            .chain(others.map(|one| one.issuer.clone()))
+            .collect()
     }
 
     /// Serves one client on standard input and output until it closes its side.
@@ -333,6 +338,21 @@ impl Node {
     }
 }
 
+/// Does some work until the node stops.
+fn until(
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = work => {}
+        }
+    });
+}
+
 /// Records something that the node itself did.
 async fn note(
     gateway: &Gateway,
@@ -367,6 +387,7 @@ fn open_control(
     Ok(Control {
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
+        authorization_server: None,
         sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),

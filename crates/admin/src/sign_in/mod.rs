@@ -27,6 +27,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub(crate) use guest::Guest;
+
 use crate::control::Control;
 
 /// The routes of this area.

@@ -18,13 +18,17 @@ use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::IdentityProvider;
+use sekimori_identity::authorization_server::{
+    AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
+};
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
-    SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Document, Fetch, FetchDocument,
+    FetchError, PublicUrl, SystemRandom,
 };
 use tower::ServiceExt as _;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// The control plane of a test.
 pub(crate) struct Plane {
@@ -127,7 +131,20 @@ impl Plane {
             random: Arc::new(SystemRandom),
         })
         .unwrap();
+        let mut config = AuthorizationServerConfig::new(public_url.clone());
+        config.registration = Some(Registration::default());
+        let parts = Parts {
+            store: Arc::clone(&store),
+            documents: Arc::new(NoFetch),
+            fetch: Arc::clone(&fetch),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            random: Arc::new(SystemRandom),
+            installation_key: Zeroizing::new([7; 32]),
+        };
+        let server = AuthorizationServer::start(config, parts).await.unwrap();
         let control = Arc::new(Control {
+            authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
             store,
             identity: Arc::new(identity),
@@ -218,6 +235,13 @@ struct NoFetch;
 #[async_trait]
 impl Fetch for NoFetch {
     async fn get_json(&self, _: &Uri) -> Result<Bytes, FetchError> {
+        Err(FetchError::NotFound)
+    }
+}
+
+#[async_trait]
+impl FetchDocument for NoFetch {
+    async fn get_document(&self, _: &Uri, _: usize) -> Result<Document, FetchError> {
         Err(FetchError::NotFound)
     }
 }

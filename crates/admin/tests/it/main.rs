@@ -12,6 +12,7 @@ mod authenticator;
 mod counterpart;
 mod harness;
 mod local_sign_in;
+mod oauth;
 mod oidc;
 mod pages;
 mod saml;

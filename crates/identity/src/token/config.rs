@@ -68,7 +68,7 @@ pub struct ClaimNames {
 }
 
 /// Checks what must hold for each issuer and between them.
-pub(super) fn check(issuers: &[IssuerConfig]) -> Result<(), ConfigError> {
+pub(crate) fn check(issuers: &[IssuerConfig]) -> Result<(), ConfigError> {
     let mut names = BTreeSet::new();
     let mut prefixes = BTreeSet::new();
     for config in issuers {

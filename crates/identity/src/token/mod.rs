@@ -10,8 +10,10 @@ mod verifier;
 pub use config::{ClaimNames, IssuerConfig, KeySource};
 pub use jwk::Algorithm;
 
+pub(crate) use config::check as check_issuers;
 pub(crate) use jwk::KeySet;
 pub(crate) use jws::Jws;
+pub(crate) use keys::IssuerKeys;
 
 pub(crate) use verifier::TokenVerifier;
 
