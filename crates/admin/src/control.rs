@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random};
+use sekimori_policy::Administration;
 use sekimori_store::Store;
 
 use crate::pages::Pages;
@@ -20,6 +22,8 @@ pub struct Control {
     pub identity: Arc<Authenticator>,
     /// Lets clients in, where this gate is its own authorization server.
     pub authorization_server: Option<Arc<AuthorizationServer>>,
+    /// Who may look after the gate.
+    pub administration: Administration,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
     /// What happened.
@@ -49,6 +53,8 @@ pub struct Settings {
     pub allowed_hosts: Arc<[String]>,
     /// Web origins whose pages may call, besides the gate's own.
     pub allowed_origins: Arc<[String]>,
+    /// Reverse proxies whose word on the client's address is taken.
+    pub trusted_proxies: Arc<[IpNet]>,
 }
 
 impl Settings {

@@ -1,11 +1,12 @@
 //! What every request and every response of the control plane goes through.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
@@ -62,17 +63,8 @@ pub(crate) async fn around(
     } else {
         None
     };
-    let host = face::check_host(
-        &control.settings.allowed_hosts,
-        request.uri(),
-        request.headers(),
-    )
-    .map(|authority| Authority(authority.to_owned()));
-    let mut response = match host {
-        Ok(authority) => {
-            request.extensions_mut().insert(authority);
-            guarded(next.run(request)).await
-        }
+    let mut response = match admit(&control.settings, &mut request) {
+        Ok(()) => guarded(next.run(request)).await,
         Err(away) => turned_away(away).into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -84,6 +76,29 @@ pub(crate) async fn around(
     }
     secure(&control.settings, headers);
     response
+}
+
+/// Checks where the request was sent to, and finds out where it came from: behind a trusted proxy, handlers
+/// see the client's address as that of the connection.
+fn admit(settings: &Settings, request: &mut Request) -> Result<(), Away> {
+    let headers = request.headers();
+    let host = face::check_host(&settings.allowed_hosts, request.uri(), headers)?;
+    let authority = Authority(host.to_owned());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let client = match peer {
+        Some(ConnectInfo(peer)) => {
+            let ip = peer.ip().to_canonical();
+            let ip = face::client_address(ip, headers, &settings.trusted_proxies)?;
+            Some(SocketAddr::new(ip, peer.port()))
+        }
+        None => None,
+    };
+    let extensions = request.extensions_mut();
+    extensions.insert(authority);
+    if let Some(client) = client {
+        extensions.insert(ConnectInfo(client));
+    }
+    Ok(())
 }
 
 /// Refuses what a page of another site sends, unless its origin is allowed.

@@ -25,7 +25,7 @@ mod browser;
 mod control;
 mod cookie;
 mod envelope;
-#[allow(dead_code, reason = "the areas begin to use it one by one")]
+#[allow(dead_code, reason = "one set for all areas, whoever uses which")]
 mod extract;
 mod language;
 mod oauth;
@@ -40,6 +40,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
+pub use api::{document, document_text};
 pub use browser::Browser;
 pub use control::{Control, Settings};
 pub use language::Language;

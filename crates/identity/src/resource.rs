@@ -54,6 +54,11 @@ impl PublicUrl {
         self.resource(&format!("/c/{connector}/mcp"), Some(connector.clone()))
     }
 
+    /// The resource that the control plane's API is.
+    pub fn api(&self) -> ResourceUri {
+        self.resource("/api/v1", None)
+    }
+
     fn resource(&self, path: &str, connector: Option<ConnectorName>) -> ResourceUri {
         ResourceUri {
             uri: Arc::from(format!("{self}{path}")),

@@ -26,6 +26,7 @@
 //! Policies are first narrowed by scope with bit sets (`index`), each combination that occurs is put
 //! together once, and only those facts are built that its conditions read (`reads`).
 
+mod administration;
 mod assertions;
 mod bits;
 mod compiled;
@@ -45,6 +46,9 @@ mod situation;
 mod visible;
 mod vocabulary;
 
+pub use administration::{
+    ADMINISTRATION_VERSION, ADMINISTRATORS_ROLE, AUDITORS_ROLE, AdminAction, Administration, Area,
+};
 pub use assertions::{Expectation, TESTS_BYTES_MAX, TESTS_MAX, TestReport, TestResult, test_bench};
 pub use compiled::{CompiledPolicies, POLICIES_MAX, POLICY_TEXT_BYTES_MAX, PolicySettings, check};
 pub use diagnostic::{Diagnostic, Severity};

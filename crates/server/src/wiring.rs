@@ -28,7 +28,7 @@ use sekimori_identity::{
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
-    CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
+    Administration, CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
 };
 use sekimori_store::{DefinitionChange, NewPolicySet, Store};
 use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
@@ -161,7 +161,10 @@ impl Node {
         let authorization = authorization_server::open(
             &installation,
             egress(&installation.config)?,
-            Arc::new(GuardedFetch::new(&installation.config)?),
+            Arc::new(GuardedFetch::new(
+                &installation.config,
+                &egress(&installation.config)?,
+            )?),
             seal_key(&installation.config.server.data_dir)?,
         )
         .await?;
@@ -388,6 +391,7 @@ fn open_control(
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
         authorization_server: None,
+        administration: Administration::new(installation.config.policy_settings()?.groups)?,
         sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
@@ -400,6 +404,7 @@ fn open_control(
             version: settings.version,
             allowed_hosts: allowed_hosts(&settings.public_url)?,
             allowed_origins: installation.config.server.allowed_origins.clone().into(),
+            trusted_proxies: installation.config.server.trusted_proxies.clone().into(),
         },
     })
 }

@@ -1,12 +1,175 @@
-//! The REST API, `/api/v1/`.
+//! The REST API, `/api/v1/`: what the console, scripts and other systems look after the gate with.
+//!
+//! One file per area; a handler is one question to a store or to `sekimori-identity`, put into a form of its
+//! own (`…View`), so that what is stored can change without the API. The OpenAPI document is made of the same
+//! types ([`document`]); `openapi.json` beside the manifest is its committed copy.
+//!
+//! # Adding an operation
+//! 1. A handler with `#[utoipa::path]`; its first argument is [`access::Allowed`] of the right it takes.
+//! 2. If it changes something: [`access::Allowed::begin`] before, [`access::Deed::end`] after.
+//! 3. Its name in `routes!` below. Then regenerate the document: its test says how.
+//!
+//! The tests walk the document: every operation must turn away strangers and other roles, and every change
+//! must leave an audit record.
+
+#![allow(
+    unused_qualifications,
+    reason = "what utoipa generates of the parameters names their types twice"
+)]
+
+pub(crate) mod access;
+mod grants;
+mod list;
+mod me;
+mod people;
+mod scim_tokens;
+mod service_accounts;
+mod sessions;
+mod version;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::{Modify, OpenApi as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::control::Control;
+use crate::problem;
+
+/// Where the document is served.
+const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
+
+/// Answers of every operation, beside its own.
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code, reason = "describes answers that are made elsewhere")]
+pub(crate) enum Problems {
+    /// The request is malformed.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(problem::Body<'static>),
+    /// No credential, or one that is not accepted.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(problem::Body<'static>),
+    /// The caller may not do this.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(problem::Body<'static>),
+    /// What the request says breaks a rule.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(problem::Body<'static>),
+    /// The gate, its database or its journal cannot do it now.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(problem::Body<'static>),
+}
+
+/// What the document says beside the operations.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    tags(
+        (name = "me", description = "Who is asking"),
+        (name = "people", description = "People and groups, as the identity provider tells of them"),
+        (name = "sessions", description = "Sessions of people in browsers"),
+        (name = "grants", description = "What people allowed AI clients to do for them"),
+        (name = "scim tokens", description = "Credentials with which identity providers provision people"),
+        (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
+    ),
+    components(schemas(problem::Body<'static>, problem::Flaw)),
+    modifiers(&Credentials),
+)]
+struct Frame;
+
+/// How callers prove who they are.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "A service-account key (smk_…) or a local administrator's token (sma_…)",
+            ))
+            .build();
+        let session = ApiKey::Cookie(ApiKeyValue::with_description(
+            "__Host-sekimori",
+            "The session of a browser. Changes also need the header X-Sekimori-CSRF (see /api/v1/me)",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(session));
+    }
+}
+
+/// The operations, with their part of the document.
+fn operations() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::with_openapi(Frame::openapi())
+        .routes(routes!(me::who_am_i))
+        .routes(routes!(people::list_users))
+        .routes(routes!(people::get_user))
+        .routes(routes!(people::list_groups))
+        .routes(routes!(people::get_group))
+        .routes(routes!(people::list_members))
+        .routes(routes!(sessions::list_of_user))
+        .routes(routes!(sessions::get_session, sessions::revoke_session))
+        .routes(routes!(grants::list_grants))
+        .routes(routes!(grants::get_grant, grants::revoke_grant))
+        .routes(routes!(scim_tokens::list_tokens, scim_tokens::create_token))
+        .routes(routes!(scim_tokens::revoke_token))
+        .routes(routes!(
+            service_accounts::list_accounts,
+            service_accounts::create_account
+        ))
+        .routes(routes!(service_accounts::get_account))
+        .routes(routes!(service_accounts::suspend_account))
+        .routes(routes!(service_accounts::resume_account))
+        .routes(routes!(
+            service_accounts::list_keys,
+            service_accounts::create_key
+        ))
+        .routes(routes!(service_accounts::revoke_key))
+}
+
+/// The OpenAPI document of the API.
+pub fn document() -> OpenApi {
+    let (_, described) = operations().split_for_parts();
+    let info = InfoBuilder::new()
+        .title("Sekimori")
+        .version("1")
+        .description(Some(
+            "Looking after the gate. Lists are read page by page (`limit`, `cursor`); errors are problem \
+             details (RFC 9457) with a stable `code`; answers about one thing carry an `ETag`, and changes \
+             to it take `If-Match`. Every change is in the audit journal before it is answered.",
+        ))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ))
+        .build();
+    OpenApiBuilder::from(described).info(info).build()
+}
+
+/// The document as it is served and committed.
+pub fn document_text() -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string_pretty(&document())?;
+    text.push('\n');
+    Ok(text)
+}
 
 /// The routes of this area.
 pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
+    let (router, _) = operations().split_for_parts();
+    router.route(DOCUMENT_PATH, get(serve_document))
+}
+
+/// The document is the same for everybody and tells nothing about this installation.
+async fn serve_document() -> impl IntoResponse {
+    match document_text() {
+        Ok(text) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(error) => problem::Problem::failure("the OpenAPI document", &error).into_response(),
+    }
 }

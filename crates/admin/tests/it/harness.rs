@@ -18,21 +18,24 @@ use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::IdentityProvider;
+use sekimori_domain::record::Record;
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
 };
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Document, Fetch, FetchDocument,
-    FetchError, PublicUrl, SystemRandom,
+    FetchError, NewAccount, PublicUrl, SystemRandom, create_account, create_administrator,
+    create_key,
 };
+use sekimori_policy::{Administration, GroupHierarchy};
+use sekimori_store::AuditQuery;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// The control plane of a test.
 pub(crate) struct Plane {
-    #[allow(dead_code, reason = "tests of areas look into it")]
     pub(crate) control: Arc<Control>,
     router: Router,
     _folder: tempfile::TempDir,
@@ -148,6 +151,7 @@ impl Plane {
             sign_in: Arc::new(sign_in),
             store,
             identity: Arc::new(identity),
+            administration: Administration::new(GroupHierarchy::default()).unwrap(),
             audit: Arc::new(audit),
             clock,
             ids,
@@ -164,6 +168,7 @@ impl Plane {
                 ]
                 .into(),
                 allowed_origins: ["https://inspector.example".to_owned()].into(),
+                trusted_proxies: ["127.0.0.1/32".parse().unwrap()].into(),
             },
         });
         let here: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
@@ -192,6 +197,93 @@ impl Plane {
             headers: parts.headers,
             text: String::from_utf8(bytes.to_vec()).unwrap(),
         }
+    }
+
+    /// The token of a new local administrator.
+    pub(crate) async fn administrator(&self) -> String {
+        let control = &self.control;
+        let issued = create_administrator(
+            &*control.store.administrators(),
+            &*control.clock,
+            &*control.random,
+            "test",
+            Duration::from_mins(10),
+        )
+        .await
+        .unwrap();
+        self.follow().await;
+        issued.token.reveal().to_string()
+    }
+
+    /// The key of a new service account in these groups.
+    pub(crate) async fn service_key(&self, name: &str, groups: &[&str]) -> String {
+        let control = &self.control;
+        let accounts = control.store.service_accounts();
+        let expires_at = control.clock.now() + Duration::from_hours(1);
+        let new = NewAccount {
+            name: name.to_owned(),
+            owner: "hanako@example.co.jp".to_owned(),
+            purpose: "tests".to_owned(),
+            groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
+            environments: Vec::new(),
+            networks: Vec::new(),
+            expires_at,
+        };
+        create_account(&*accounts, &*control.clock, new)
+            .await
+            .unwrap();
+        let random = &*control.random;
+        let issued = create_key(&*accounts, &*control.clock, random, name, expires_at)
+            .await
+            .unwrap();
+        self.follow().await;
+        issued.text.reveal().to_string()
+    }
+
+    /// Waits until this node knows what its store was told.
+    async fn follow(&self) {
+        let changes = self.control.store.changes();
+        let now = changes.revisions().await.unwrap().identity;
+        let mut seen = changes.watch();
+        seen.wait_for(|seen| seen.identity >= now).await.unwrap();
+    }
+
+    /// Calls the API with a bearer credential.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        credential: Option<&str>,
+        body: Option<&serde_json::Value>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "gate.example");
+        if let Some(credential) = credential {
+            request = request.header("authorization", format!("Bearer {credential}"));
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    /// The audit records of one request.
+    pub(crate) async fn records(&self, correlation: &str) -> Vec<Record> {
+        let query = AuditQuery {
+            correlation: Some(correlation.to_owned()),
+            ..AuditQuery::default()
+        };
+        let page = self.control.audit.search(&query).await.unwrap();
+        page.records
+            .into_iter()
+            .map(|indexed| indexed.record)
+            .collect()
     }
 
     /// Asks for an address as a browser does, with more headers.

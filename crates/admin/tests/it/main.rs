@@ -8,12 +8,14 @@
     reason = "test code"
 )]
 
+mod api;
 mod authenticator;
 mod counterpart;
 mod harness;
 mod local_sign_in;
 mod oauth;
 mod oidc;
+mod openapi;
 mod pages;
 mod saml;
 mod simplesamlphp;

@@ -19,7 +19,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOPS_MAX: usize = 32;
 
 /// The address of the client whose request came over a connection from `peer`.
-pub(super) fn client_address(
+pub fn client_address(
     peer: IpAddr,
     headers: &HeaderMap,
     trusted: &[IpNet],

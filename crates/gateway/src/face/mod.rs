@@ -42,6 +42,7 @@ use reply::Done;
 use session::Sessions;
 use subscription::Watched;
 
+pub use forwarded::client_address;
 pub use guard::{Away, check_host, check_origin};
 pub use listen::router;
 pub use settings::Settings;

@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+mod administration;
 mod authorize;
 mod check;
 mod explain;

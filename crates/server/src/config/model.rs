@@ -12,7 +12,7 @@ use sekimori_domain::limits;
 use sekimori_identity::sign_in::check_provider;
 use sekimori_identity::authorization_server::AuthorizationServerConfig;
 use sekimori_identity::{Algorithm, IssuerConfig, KeySource, PublicUrl};
-use sekimori_policy::{GroupHierarchy, PolicySettings};
+use sekimori_policy::{ADMINISTRATORS_ROLE, GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
 
 use super::authorization_server::AuthorizationServer;
@@ -104,6 +104,9 @@ pub(crate) struct Identity {
     pub(crate) authorization_server: AuthorizationServer,
     /// Which groups carry which roles.
     pub(crate) roles: Vec<Role>,
+    /// The group whose members look after the gate: they carry the role `sekimori-admin`. Default: nobody but
+    /// the local administrator.
+    pub(crate) administrators_group: Option<String>,
 }
 
 /// An authorization server whose access tokens are accepted.
@@ -316,6 +319,11 @@ impl Config {
                     name.clone(),
                 ));
             }
+        }
+        if let Some(group) = &self.identity.administrators_group {
+            let role = GroupName::new(ADMINISTRATORS_ROLE)?;
+            let group = GroupName::new(group).context("identity.administrators_group")?;
+            edges.push((group, role));
         }
         let time_zone = jiff::tz::TimeZone::get(&self.policy.time_zone)
             .with_context(|| format!("policy.time_zone: {} is unknown", self.policy.time_zone))?;

@@ -1,0 +1,272 @@
+//! Who asks, whether they may, and the record of what they did.
+//!
+//! A handler takes [`Allowed<R>`] as its first argument: it does not run for anybody who lacks the right `R`.
+//! What changes something goes through [`Allowed::begin`] and [`Deed::end`], which leave the two halves of an
+//! audit record around it (AUDIT-3).
+
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::header::USER_AGENT;
+use http::request::Parts;
+use sekimori_audit::{OpenRecord, note};
+use sekimori_domain::caller::{Caller, PrincipalKind, Source};
+use sekimori_domain::ids::CorrelationId;
+use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus};
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_domain::road::Decision;
+use sekimori_identity::Credentials;
+use sekimori_policy::{ADMINISTRATION_VERSION, AdminAction, Area};
+use serde_json::Value;
+
+use crate::control::Control;
+use crate::problem::Problem;
+
+/// Longest `User-Agent` that is kept.
+const USER_AGENT_CHARS_MAX: usize = 256;
+/// Longest path that is kept in the record of a request that was turned back.
+const PATH_CHARS_MAX: usize = 200;
+
+/// Something that one may be allowed to do to a part of the gate.
+pub(crate) trait Right: Send + Sync + 'static {
+    /// What.
+    const ACTION: AdminAction;
+    /// To what.
+    const AREA: Area;
+}
+
+/// Declares the rights to view and to manage an area.
+macro_rules! rights {
+    ($($view:ident, $manage:ident: $area:ident;)*) => {
+        $(
+            #[doc = concat!("To look at ", stringify!($area), ".")]
+            #[derive(Debug, Clone, Copy)]
+            #[allow(dead_code, reason = "the table is whole, also where nothing asks yet")]
+            pub(crate) struct $view;
+            impl Right for $view {
+                const ACTION: AdminAction = AdminAction::View;
+                const AREA: Area = Area::$area;
+            }
+            #[doc = concat!("To change ", stringify!($area), ".")]
+            #[derive(Debug, Clone, Copy)]
+            #[allow(dead_code, reason = "the table is whole, also where nothing asks yet")]
+            pub(crate) struct $manage;
+            impl Right for $manage {
+                const ACTION: AdminAction = AdminAction::Manage;
+                const AREA: Area = Area::$area;
+            }
+        )*
+    };
+}
+
+rights! {
+    ViewPeople, ManagePeople: People;
+    ViewSessions, ManageSessions: Sessions;
+    ViewGrants, ManageGrants: Grants;
+    ViewClients, ManageClients: Clients;
+    ViewServiceAccounts, ManageServiceAccounts: ServiceAccounts;
+    ViewScimTokens, ManageScimTokens: ScimTokens;
+    ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
+}
+
+/// Somebody who proved who they are.
+#[derive(Debug, Clone)]
+pub(crate) struct Someone {
+    /// Who.
+    pub(crate) caller: Arc<Caller>,
+    /// What to send back with changes, for browsers.
+    pub(crate) csrf_token: Option<String>,
+    correlation: CorrelationId,
+}
+
+/// Somebody who has the right `R`.
+#[derive(Debug)]
+pub(crate) struct Allowed<R> {
+    /// Who.
+    pub(crate) someone: Someone,
+    decision: Decision,
+    right: PhantomData<R>,
+}
+
+impl FromRequestParts<Arc<Control>> for Someone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        control: &Arc<Control>,
+    ) -> Result<Self, Problem> {
+        let correlation = parts
+            .extensions
+            .get::<CorrelationId>()
+            .cloned()
+            .unwrap_or_else(|| CorrelationId::from_uuid(control.ids.next()));
+        match identify(parts, control).await {
+            Ok((caller, csrf_token)) => Ok(Self {
+                caller,
+                csrf_token,
+                correlation,
+            }),
+            Err(Unknown::NothingOffered(refusal)) => Err(refusal.into()),
+            Err(Unknown::NotAccepted(refusal)) => {
+                let failure = EventKind::AuthenticationFailure;
+                turn_back(parts, control, failure, correlation, None, &refusal).await
+            }
+        }
+    }
+}
+
+impl<R: Right> FromRequestParts<Arc<Control>> for Allowed<R> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        control: &Arc<Control>,
+    ) -> Result<Self, Problem> {
+        let someone = Someone::from_request_parts(parts, control).await?;
+        let decided = control
+            .administration
+            .authorize(&someone.caller, R::ACTION, R::AREA);
+        match decided {
+            Ok(decision) => Ok(Self {
+                someone,
+                decision,
+                right: PhantomData,
+            }),
+            Err(refusal) => {
+                let refused = EventKind::RequestRefused;
+                let correlation = someone.correlation.clone();
+                let caller = Some(&*someone.caller);
+                turn_back(parts, control, refused, correlation, caller, &refusal).await
+            }
+        }
+    }
+}
+
+/// Why nobody is let in.
+enum Unknown {
+    /// The request offers no proof at all. Nothing failed, so nothing is recorded.
+    NothingOffered(Refusal),
+    /// What it offers is not accepted.
+    NotAccepted(Refusal),
+}
+
+/// Who sends the request: by a bearer credential, or by the session of a browser.
+async fn identify(
+    parts: &Parts,
+    control: &Control,
+) -> Result<(Arc<Caller>, Option<String>), Unknown> {
+    let credentials = Credentials::from_request(&parts.headers, parts.uri.query())
+        .map_err(Unknown::NotAccepted)?;
+    let resource = control.settings.public_url.api();
+    let offered = matches!(credentials, Credentials::Bearer(_));
+    let caller = control
+        .identity
+        .authenticate(&credentials, source(parts), &resource)
+        .await
+        .map_err(|refusal| {
+            if offered {
+                Unknown::NotAccepted(refusal)
+            } else {
+                Unknown::NothingOffered(refusal)
+            }
+        })?;
+    if caller.principal.kind == PrincipalKind::Anonymous {
+        let why = "authentication is needed here, whatever the mode of the gate";
+        return Err(Unknown::NothingOffered(unauthenticated(why)));
+    }
+    Ok((caller, None))
+}
+
+/// Where the request came from.
+pub(crate) fn source(parts: &Parts) -> Source {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let user_agent = parts
+        .headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect());
+    Source {
+        ip: peer.map(|ConnectInfo(address)| address.ip().to_canonical()),
+        user_agent,
+    }
+}
+
+fn unauthenticated(why: &str) -> Refusal {
+    Refusal::new(RefusalCode::Unauthenticated, Stage::Authenticate, why)
+}
+
+/// Records that a request was turned back, and says why.
+async fn turn_back<T>(
+    parts: &Parts,
+    control: &Control,
+    event: EventKind,
+    correlation: CorrelationId,
+    caller: Option<&Caller>,
+    refusal: &Refusal,
+) -> Result<T, Problem> {
+    let record = control.audit.open(event, correlation, None)?;
+    let path: String = parts.uri.path().chars().take(PATH_CHARS_MAX).collect();
+    record.detail("endpoint", format!("{} {path}", parts.method));
+    if let Some(caller) = caller {
+        record.caller(caller);
+        let version = ADMINISTRATION_VERSION;
+        record.decision(note::denied(refusal.policies.clone(), version));
+    } else if let Some(ip) = source(parts).ip {
+        record.detail("ip", ip.to_string());
+    }
+    record.close(note::refused(refusal)).await?;
+    Err(refusal.clone().into())
+}
+
+impl<R: Right> Allowed<R> {
+    /// Begins to change something. Nothing may be changed before this returns, or after an error.
+    pub(crate) async fn begin(
+        &self,
+        control: &Control,
+        event: EventKind,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Deed, Problem> {
+        let correlation = self.someone.correlation.clone();
+        let record = control.audit.open(event, correlation, None)?;
+        record.caller(&self.someone.caller);
+        record.decision(note::allowed(&self.decision));
+        for (name, value) in details {
+            record.detail(name, value);
+        }
+        record.intent().await?;
+        Ok(Deed(record))
+    }
+}
+
+/// A change under way, whose intent is durable.
+#[derive(Debug)]
+#[must_use = "a deed that is not ended is recorded as unknown"]
+pub(crate) struct Deed(OpenRecord);
+
+impl Deed {
+    /// Notes something that became known meanwhile. Never a secret.
+    pub(crate) fn detail(&self, name: &'static str, value: impl Into<Value>) {
+        self.0.detail(name, value);
+    }
+
+    /// Records how it ended. What is not recorded is not answered.
+    pub(crate) async fn end<T, E: Into<Problem>>(self, done: Result<T, E>) -> Result<T, Problem> {
+        let done = done.map_err(Into::into);
+        let outcome = match &done {
+            Ok(_) => note::ended(OutcomeStatus::Success),
+            Err(problem) => OutcomeNote {
+                code: Some(problem.code.to_owned()),
+                message: Some(problem.detail.clone().into_owned()),
+                ..note::ended(if problem.status.is_server_error() {
+                    OutcomeStatus::Error
+                } else {
+                    OutcomeStatus::Refused
+                })
+            },
+        };
+        self.0.close(outcome).await?;
+        done
+    }
+}

@@ -1,0 +1,367 @@
+//! The REST API, story by story.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sekimori_domain::digest::Digest;
+use sekimori_domain::ids::{PrincipalId, SessionId};
+use sekimori_domain::oauth::{Grant, GrantKind};
+use sekimori_domain::person::{User, UserSource};
+use sekimori_identity::scim::{NewScimToken, create_scim_token};
+use sekimori_store::{BrowserSession, SessionProof};
+use serde_json::{Value, json};
+
+use crate::harness::Plane;
+
+/// Something of everything, to be looked at and changed.
+pub(crate) struct World {
+    pub(crate) user: PrincipalId,
+    session: SessionId,
+    grant: String,
+    key: String,
+    scim_token: String,
+    end: String,
+}
+
+impl World {
+    /// Puts it into the store of a plane.
+    pub(crate) async fn make(plane: &Plane) -> Self {
+        let control = &plane.control;
+        let now = control.clock.now();
+        let later = now + Duration::from_hours(1);
+        let user = PrincipalId::of_user(control.ids.next()).unwrap();
+        control
+            .store
+            .people()
+            .create_user(&person(&user, "hanako", now))
+            .await
+            .unwrap();
+        let session = SessionId::from_uuid(control.ids.next());
+        let opened = BrowserSession {
+            id: session.clone(),
+            cookie_digest: Digest::of(b"a cookie"),
+            user: user.clone(),
+            device: Digest::of(b"a browser"),
+            idp: "corporate".to_owned(),
+            idp_session: None,
+            idp_subject: "hanako".to_owned(),
+            proof: SessionProof {
+                auth_time: now,
+                acr: None,
+                amr: vec!["pwd".to_owned()],
+                mfa_at: None,
+                ip: None,
+                user_agent: Some("Firefox".to_owned()),
+                id_token: None,
+            },
+            created_at: now,
+            last_seen_at: now,
+            expires_at: later,
+            revoked_at: None,
+        };
+        control.store.sessions().create(&opened).await.unwrap();
+        let grant = Grant {
+            id: "gr_1".to_owned(),
+            kind: GrantKind::Consent,
+            subject: user.clone(),
+            client: "https://client.example/meta.json".parse().unwrap(),
+            document: None,
+            redirect_uri: None,
+            resource: "https://gate.example/mcp".to_owned(),
+            scopes: vec!["mcp:read".to_owned()],
+            session: None,
+            sign_in: None,
+            created_at: now,
+            expires_at: later,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        let oauth = control.store.oauth();
+        oauth.create_grant(&grant, None, None).await.unwrap();
+        let scim = NewScimToken {
+            provider: "entra".to_owned(),
+            networks: Vec::new(),
+            created_by: "admin:test".to_owned(),
+            expires_at: later,
+        };
+        let tokens = control.store.scim_tokens();
+        let scim = create_scim_token(&*tokens, &*control.clock, &*control.random, scim)
+            .await
+            .unwrap();
+        let text = plane.service_key("batch", &["employee"]).await;
+        let key = text.split('_').nth(1).unwrap().to_owned();
+        Self {
+            user,
+            session,
+            grant: grant.id,
+            key,
+            scim_token: scim.token.id,
+            end: later.to_string(),
+        }
+    }
+
+    /// For each operation that changes something: the path, and the body if it takes one.
+    pub(crate) fn examples(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let accounts = "/api/v1/service-accounts";
+        let account = json!({
+            "name": "nightly", "owner": "hanako@example.co.jp", "purpose": "nightly report",
+            "groups": ["employee"], "environments": ["production"], "networks": ["10.0.0.0/8"],
+            "expires_at": self.end,
+        });
+        let key = json!({"expires_at": self.end});
+        let scim = json!({"provider": "entra", "expires_at": self.end});
+        BTreeMap::from([
+            ("createServiceAccount", (accounts.to_owned(), Some(account))),
+            (
+                "suspendServiceAccount",
+                (format!("{accounts}/batch/suspend"), None),
+            ),
+            (
+                "resumeServiceAccount",
+                (format!("{accounts}/batch/resume"), None),
+            ),
+            (
+                "createServiceKey",
+                (format!("{accounts}/batch/keys"), Some(key)),
+            ),
+            (
+                "revokeServiceKey",
+                (format!("{accounts}/batch/keys/{}", self.key), None),
+            ),
+            (
+                "createScimToken",
+                ("/api/v1/scim-tokens".to_owned(), Some(scim)),
+            ),
+            (
+                "revokeScimToken",
+                (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
+            ),
+            (
+                "revokeSession",
+                (format!("/api/v1/sessions/{}", self.session), None),
+            ),
+            (
+                "revokeGrant",
+                (format!("/api/v1/grants/{}", self.grant), None),
+            ),
+        ])
+    }
+}
+
+fn person(id: &PrincipalId, name: &str, now: sekimori_domain::Timestamp) -> User {
+    User {
+        id: id.clone(),
+        user_name: format!("{name}@example.co.jp"),
+        display_name: name.to_owned(),
+        active: true,
+        source: UserSource::Scim,
+        provider: Some("entra".to_owned()),
+        external_id: None,
+        department: Some("営業部".to_owned()),
+        employment: None,
+        country: None,
+        locale: None,
+        emails: vec![format!("{name}@example.co.jp")],
+        attributes: serde_json::Map::new(),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+#[tokio::test]
+async fn who_am_i_says_what_one_may_do() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let me = plane.call("GET", "/api/v1/me", Some(&token), None).await;
+    assert_eq!(me.status, 200, "{}", me.text);
+    let me = me.json();
+    assert_eq!(me["id"], "admin:test");
+    assert_eq!(me["kind"], "local_administrator");
+    assert!(me["rights"].as_array().unwrap().len() > 10);
+    assert!(me.get("csrf_token").is_none());
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_records_name_the_client() {
+    let plane = Plane::start().await;
+    let key = plane.service_key("clerk", &["employee"]).await;
+    let request = |header: &str| {
+        http::Request::get("/api/v1/users")
+            .header("host", "gate.example")
+            .header("authorization", format!("Bearer {key}"))
+            .header("x-forwarded-for", header)
+            .body(axum::body::Body::empty())
+            .unwrap()
+    };
+    let answer = plane.send(request("198.51.100.1, 203.0.113.9")).await;
+    let records = plane.records(answer.header("x-correlation-id")).await;
+    let ip = records[0].caller.as_ref().unwrap().ip.unwrap();
+    assert_eq!(ip.to_string(), "203.0.113.9");
+    assert_eq!(plane.send(request("nonsense")).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_token_in_the_url_is_refused() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let path = format!("/api/v1/me?access_token={token}");
+    let answer = plane.call("GET", &path, None, None).await;
+    assert_eq!(answer.status, 400);
+    assert!(!answer.text.contains(&token));
+}
+
+#[tokio::test]
+async fn an_account_lives_from_its_making_to_its_suspension() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let world = World::make(&plane).await;
+    let (path, body) = world.examples().remove("createServiceAccount").unwrap();
+    let made = plane.call("POST", &path, Some(&token), body.as_ref()).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let place = made.header("location").to_owned();
+    assert_eq!(place, "/api/v1/service-accounts/nightly");
+    let again = plane.call("POST", &path, Some(&token), body.as_ref()).await;
+    assert_eq!(again.status, 409);
+    assert_eq!(again.json()["code"], "conflict");
+    let shown = plane.call("GET", &place, Some(&token), None).await;
+    assert_eq!(shown.json()["state"], "active");
+    assert_eq!(shown.header("etag"), made.header("etag"));
+    let keys = format!("{place}/keys");
+    let body = json!({"expires_at": world.end});
+    let issued = plane
+        .call("POST", &keys, Some(&token), Some(&body))
+        .await
+        .json();
+    let secret = issued["secret"].as_str().unwrap().to_owned();
+    assert!(secret.starts_with("smk_"));
+    let listed = plane.call("GET", &keys, Some(&token), None).await;
+    assert_eq!(listed.json()["items"][0]["id"], issued["key"]["id"]);
+    assert!(!listed.text.contains(&secret));
+    // Somebody else suspended it meanwhile: the second click does not count.
+    let suspend = |tag: &str| {
+        http::Request::post(format!("{place}/suspend"))
+            .header("host", "gate.example")
+            .header("authorization", format!("Bearer {token}"))
+            .header("if-match", tag)
+            .body(axum::body::Body::empty())
+            .unwrap()
+    };
+    let tag = shown.header("etag").to_owned();
+    let done = plane.send(suspend(&tag)).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert_eq!(done.json()["state"], "suspended");
+    let stale = plane.send(suspend(&tag)).await;
+    assert_eq!(stale.status, 412);
+    assert_eq!(stale.json()["code"], "changed_meanwhile");
+}
+
+#[tokio::test]
+async fn what_breaks_a_rule_is_named() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let world = World::make(&plane).await;
+    let (path, body) = world.examples().remove("createServiceAccount").unwrap();
+    for (member, value) in [
+        ("name", json!("No Slug")),
+        ("owner", json!(" ")),
+        ("expires_at", json!("2000-01-01T00:00:00Z")),
+        ("environments", json!(["moon"])),
+        ("networks", json!(["10.0.0.0/99"])),
+    ] {
+        let mut body = body.clone().unwrap();
+        body[member] = value;
+        let answer = plane.call("POST", &path, Some(&token), Some(&body)).await;
+        assert_eq!(answer.status, 422, "{member}: {}", answer.text);
+        assert_eq!(answer.json()["code"], "invalid");
+    }
+}
+
+#[tokio::test]
+async fn people_are_listed_page_by_page_and_found() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let people = plane.control.store.people();
+    let mut names: Vec<String> = (0..7).map(|number| format!("person-{number}")).collect();
+    for name in &names {
+        let id = PrincipalId::of_user(plane.control.ids.next()).unwrap();
+        let user = person(&id, name, plane.control.clock.now());
+        people.create_user(&user).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/users?limit=3".to_owned();
+    for _ in 0..5 {
+        let page = plane.call("GET", &path, Some(&token), None).await.json();
+        for item in page["items"].as_array().unwrap() {
+            seen.push(item["display_name"].as_str().unwrap().to_owned());
+        }
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/api/v1/users?limit=3&cursor={cursor}"),
+            None => break,
+        }
+    }
+    seen.sort();
+    names.sort();
+    assert_eq!(seen, names);
+    let found = plane
+        .call("GET", "/api/v1/users?text=person-4", Some(&token), None)
+        .await
+        .json();
+    assert_eq!(found["items"].as_array().unwrap().len(), 1);
+    let id = found["items"][0]["id"].as_str().unwrap();
+    let one = plane
+        .call("GET", &format!("/api/v1/users/{id}"), Some(&token), None)
+        .await;
+    assert_eq!(one.json()["groups"], json!([]));
+    assert!(!one.header("etag").is_empty());
+    for wrong in [
+        "limit=0",
+        "limit=9999",
+        "cursor=%21",
+        "surprise=1",
+        "active=perhaps",
+    ] {
+        let path = format!("/api/v1/users?{wrong}");
+        let answer = plane.call("GET", &path, Some(&token), None).await;
+        assert!(answer.status.is_client_error(), "{wrong}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+    }
+}
+
+#[tokio::test]
+async fn sessions_and_grants_are_shown_and_revoked() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let world = World::make(&plane).await;
+    let sessions = format!("/api/v1/users/{}/sessions", world.user);
+    let open = plane
+        .call("GET", &sessions, Some(&token), None)
+        .await
+        .json();
+    assert_eq!(open["items"][0]["id"], world.session.as_str());
+    assert!(!open.to_string().contains(&Digest::of(b"a cookie").hex()));
+    let one = format!("/api/v1/sessions/{}", world.session);
+    assert_eq!(
+        plane.call("DELETE", &one, Some(&token), None).await.status,
+        204
+    );
+    let open = plane
+        .call("GET", &sessions, Some(&token), None)
+        .await
+        .json();
+    assert_eq!(open["items"], json!([]));
+    let grants = format!("/api/v1/grants?subject={}", world.user);
+    let listed = plane.call("GET", &grants, Some(&token), None).await.json();
+    assert_eq!(listed["items"][0]["state"], "active");
+    let one = format!("/api/v1/grants/{}", world.grant);
+    assert_eq!(
+        plane.call("DELETE", &one, Some(&token), None).await.status,
+        204
+    );
+    let shown = plane.call("GET", &one, Some(&token), None).await.json();
+    assert_eq!(shown["state"], "revoked");
+    let unclear = plane
+        .call("GET", "/api/v1/grants", Some(&token), None)
+        .await;
+    assert_eq!(unclear.status, 422);
+}

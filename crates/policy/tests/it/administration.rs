@@ -1,0 +1,109 @@
+//! Who may look after the gate itself.
+
+use sekimori_domain::caller::{Caller, PrincipalKind};
+use sekimori_domain::ids::GroupName;
+use sekimori_domain::refusal::RefusalCode;
+use sekimori_policy::{ADMINISTRATORS_ROLE, AdminAction, Administration, Area, GroupHierarchy};
+
+use crate::support::{caller, user};
+
+fn administration() -> Administration {
+    let group = |name: &str| GroupName::new(name).unwrap();
+    Administration::new(GroupHierarchy::new([
+        (group("情報システム部"), group(ADMINISTRATORS_ROLE)),
+        (group("audit-office"), group("sekimori-auditor")),
+    ]))
+    .unwrap()
+}
+
+/// What a caller may do, the same in every area: nothing, view, or both.
+fn rights(caller: &Caller) -> (bool, bool) {
+    let administration = administration();
+    let may = |action| {
+        let all: Vec<bool> = Area::ALL
+            .iter()
+            .map(|area| administration.authorize(caller, action, *area).is_ok())
+            .collect();
+        assert!(all.iter().all(|one| *one == all[0]), "areas differ");
+        all[0]
+    };
+    (may(AdminAction::View), may(AdminAction::Manage))
+}
+
+fn with_second_factor(mut caller: Caller) -> Caller {
+    caller.authentication.mfa = true;
+    caller
+}
+
+#[test]
+fn nobody_may_anything_without_a_role() {
+    assert_eq!(rights(&user(&[])), (false, false));
+    assert_eq!(rights(&user(&["employee"])), (false, false));
+    assert_eq!(
+        rights(&with_second_factor(user(&["employee"]))),
+        (false, false)
+    );
+    let account = caller("service:a", PrincipalKind::ServiceAccount, &["employee"]);
+    assert_eq!(rights(&account), (false, false));
+}
+
+#[test]
+fn people_change_things_with_a_second_factor_only() {
+    for group in [ADMINISTRATORS_ROLE, "情報システム部"] {
+        assert_eq!(rights(&user(&[group])), (true, false));
+        assert_eq!(rights(&with_second_factor(user(&[group]))), (true, true));
+    }
+    let refusal = administration()
+        .authorize(
+            &user(&[ADMINISTRATORS_ROLE]),
+            AdminAction::Manage,
+            Area::Clients,
+        )
+        .unwrap_err();
+    assert_eq!(refusal.code, RefusalCode::PolicyDenied);
+    assert_eq!(refusal.policies, ["people-change-with-second-factor"]);
+    assert!(
+        refusal.message.contains("second factor"),
+        "{}",
+        refusal.message
+    );
+}
+
+#[test]
+fn auditors_look_and_change_nothing() {
+    for caller in [user(&["audit-office"]), user(&["sekimori-auditor"])] {
+        assert_eq!(rights(&with_second_factor(caller)), (true, false));
+    }
+}
+
+#[test]
+fn service_accounts_and_the_local_administrator_have_no_second_factor() {
+    let account = caller(
+        "service:a",
+        PrincipalKind::ServiceAccount,
+        &[ADMINISTRATORS_ROLE],
+    );
+    assert_eq!(rights(&account), (true, true));
+    let local = caller("admin:first", PrincipalKind::LocalAdministrator, &[]);
+    assert_eq!(rights(&local), (true, true));
+}
+
+#[test]
+fn anonymous_may_nothing_whatever_its_groups() {
+    let anonymous = caller(
+        "anonymous",
+        PrincipalKind::Anonymous,
+        &[ADMINISTRATORS_ROLE],
+    );
+    assert_eq!(rights(&with_second_factor(anonymous)), (false, false));
+}
+
+#[test]
+fn a_decision_names_its_rules() {
+    let caller = caller("admin:first", PrincipalKind::LocalAdministrator, &[]);
+    let decision = administration()
+        .authorize(&caller, AdminAction::View, Area::People)
+        .unwrap();
+    assert_eq!(decision.policies, ["local-administrator-manages"]);
+    assert_eq!(administration().allowed(&caller).len(), 2 * Area::ALL.len());
+}
