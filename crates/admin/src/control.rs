@@ -7,7 +7,7 @@ use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
-use sekimori_identity::{Authenticator, PublicUrl, Random};
+use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
 use sekimori_policy::Administration;
 use sekimori_store::Store;
 
@@ -24,6 +24,8 @@ pub struct Control {
     pub authorization_server: Option<Arc<AuthorizationServer>>,
     /// Who may look after the gate.
     pub administration: Administration,
+    /// What was revoked.
+    pub revocations: Arc<Revocations>,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
     /// What happened.

@@ -21,10 +21,11 @@ use sekimori_gateway::face;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
+use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, PublicUrl,
-    Random as _, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
+    OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
@@ -125,7 +126,19 @@ impl Node {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let audit = open_audit(&installation).await?;
-        let identity = open_identity(&installation, access)?;
+        let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(
+            &installation.config,
+            &egress(&installation.config)?,
+        )?);
+        let authorization = authorization_server::open(
+            &installation,
+            egress(&installation.config)?,
+            Arc::clone(&fetch),
+            seal_key(&installation.config.server.data_dir)?,
+        )
+        .await?;
+        let identity =
+            open_identity(&installation, access, &fetch, authorization.as_deref()).await?;
         let policy = open_policy(&installation).await?;
         let (drifted, drift) = mpsc::unbounded_channel();
         let source = refresh::Source {
@@ -158,18 +171,12 @@ impl Node {
             seal_key(&installation.config.server.data_dir)?,
         )?;
         let sign_in = Arc::new(sign_in);
-        let authorization = authorization_server::open(
+        let control = open_control(
             &installation,
-            egress(&installation.config)?,
-            Arc::new(GuardedFetch::new(
-                &installation.config,
-                &egress(&installation.config)?,
-            )?),
-            seal_key(&installation.config.server.data_dir)?,
-        )
-        .await?;
-        let mut control = open_control(&installation, &gateway, Arc::clone(&sign_in))?;
-        control.authorization_server.clone_from(&authorization);
+            &gateway,
+            Arc::clone(&sign_in),
+            authorization.clone(),
+        )?;
         let control = Arc::new(control);
         if let Some(server) = authorization {
             until(&stop, &mut tasks, async move { server.look_after().await });
@@ -385,13 +392,15 @@ fn open_control(
     installation: &Installation,
     gateway: &Gateway,
     sign_in: Arc<SignIn>,
+    authorization_server: Option<Arc<AuthorizationServer>>,
 ) -> anyhow::Result<Control> {
     let settings = &gateway.settings;
     Ok(Control {
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
-        authorization_server: None,
+        authorization_server,
         administration: Administration::new(installation.config.policy_settings()?.groups)?,
+        revocations: Arc::clone(gateway.identity.revocations()),
         sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
@@ -427,21 +436,36 @@ async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
     Ok(Arc::new(audit))
 }
 
-fn open_identity(
+async fn open_identity(
     installation: &Installation,
     access: Access,
+    fetch: &Arc<dyn Fetch>,
+    authorization_server: Option<&AuthorizationServer>,
 ) -> anyhow::Result<Arc<Authenticator>> {
     let config = &installation.config;
+    let own_issuer = authorization_server.map(|server| {
+        let oauth = installation.store.oauth();
+        Arc::new(LocalIssuer::new(server.issuer(), server.keys(), oauth)) as Arc<dyn OwnIssuer>
+    });
     let authenticator_config = AuthenticatorConfig {
-        public_url: config.public_url()?,
         issuers: config.issuers()?,
+        conditions: config.conditions()?,
         anonymous_on_loopback: access == Access::AnybodyOnLoopback,
+        own_issuer,
+        ..AuthenticatorConfig::new(config.public_url()?)
     };
-    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config, &egress(config)?)?);
+    let revocations = Arc::new(Revocations::new(
+        &*installation.store,
+        Arc::clone(&installation.clock),
+    ));
+    // Known before the first client comes.
+    let known = revocations.load().await;
+    known.context("what was revoked cannot be read")?;
     let authenticator = Authenticator::new(
         authenticator_config,
-        &fetch,
+        fetch,
         CredentialStores::of(&*installation.store),
+        revocations,
         Arc::clone(&installation.clock),
     )
     .context("identity")?;

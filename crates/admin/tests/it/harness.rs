@@ -25,8 +25,8 @@ use sekimori_identity::authorization_server::{
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Document, Fetch, FetchDocument,
-    FetchError, NewAccount, PublicUrl, SystemRandom, create_account, create_administrator,
-    create_key,
+    FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
+    create_administrator, create_key,
 };
 use sekimori_policy::{Administration, GroupHierarchy};
 use sekimori_store::AuditQuery;
@@ -107,14 +107,13 @@ impl Plane {
             .unwrap();
         let public_url = PublicUrl::new(public_url).unwrap();
         let fetch: Arc<dyn Fetch> = Arc::new(NoFetch);
+        let revocations = Arc::new(Revocations::new(&*store, Arc::clone(&clock)));
+        revocations.load().await.unwrap();
         let identity = Authenticator::new(
-            AuthenticatorConfig {
-                public_url: public_url.clone(),
-                issuers: Vec::new(),
-                anonymous_on_loopback: false,
-            },
+            AuthenticatorConfig::new(public_url.clone()),
             &fetch,
             CredentialStores::of(&*store),
+            Arc::clone(&revocations),
             Arc::clone(&clock),
         )
         .unwrap();
@@ -152,6 +151,7 @@ impl Plane {
             store,
             identity: Arc::new(identity),
             administration: Administration::new(GroupHierarchy::default()).unwrap(),
+            revocations,
             audit: Arc::new(audit),
             clock,
             ids,

@@ -10,6 +10,7 @@ pub(crate) mod idp;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod policy;
+pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod tool;
 
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     /// The identity providers that people sign in through
     #[command(subcommand)]
     Idp(idp::Idp),
+    /// End somebody's or something's access, everywhere and at once
+    Revoke(revoke::Revoke),
     /// The local administrator, for the first start and for emergencies
     #[command(subcommand)]
     Admin(admin::Admin),
