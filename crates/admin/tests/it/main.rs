@@ -18,5 +18,6 @@ mod oidc;
 mod openapi;
 mod pages;
 mod saml;
+mod scim;
 mod simplesamlphp;
 mod walker;
