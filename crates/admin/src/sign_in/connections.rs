@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use sekimori_domain::ids::SessionId;
 use sekimori_domain::oauth::Grant;
 use sekimori_domain::record::EventKind;
+use sekimori_domain::revocation::SubjectKind;
 use sekimori_identity::sign_in::{Reason, SessionError, SignInFailure};
-use sekimori_store::{BrowserSession, GrantsOf, SessionSelector, StoreError};
+use sekimori_store::{BrowserSession, GrantsOf, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -109,8 +110,7 @@ pub(super) async fn end_session(
     let detail = [("session", json!(session.id)), ("why", json!("by oneself"))];
     let event = EventKind::SessionRevoke;
     record::did(&control, &guest, &signed_in, event, &detail).await?;
-    let ended = sessions.end(SessionSelector::Id(&session.id)).await;
-    ended.map_err(failure)?;
+    record::end_access(&control, SubjectKind::Session, session.id.as_str()).await?;
     let cookie = (session.id == signed_in.session)
         .then(|| no_session_cookie(&control))
         .flatten();
@@ -139,8 +139,7 @@ pub(super) async fn revoke_grant(
     ];
     let event = EventKind::GrantRevoke;
     record::did(&control, &guest, &signed_in, event, &detail).await?;
-    let revoked = grants.revoke_grant(&grant.id, control.clock.now()).await;
-    revoked.map_err(store_failure)?;
+    record::end_access(&control, SubjectKind::Grant, &grant.id).await?;
     // Asked again the next time, even if the consent was to be remembered.
     let forgotten = grants
         .forget_consents(signed_in.user.as_str(), grant.client.as_str())

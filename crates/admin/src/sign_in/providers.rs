@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, SET_COOKIE};
 use sekimori_domain::record::EventKind;
+use sekimori_domain::revocation::SubjectKind;
 use sekimori_identity::sign_in::OidcAnswer;
 use sekimori_store::AuthenticatorKind;
 use serde::Deserialize;
@@ -233,6 +234,7 @@ pub(super) async fn provider_logout(
                     ("why", json!("back-channel logout")),
                 ];
                 record::provider_did(&control, &guest, EventKind::SessionRevoke, &detail).await?;
+                record::end_access(&control, SubjectKind::Session, session.as_str()).await?;
             }
             Ok(StatusCode::OK.into_response())
         }

@@ -66,11 +66,15 @@ pub(crate) async fn run(command: Idp, common: &Common) -> anyhow::Result<()> {
             })
         }
         Idp::List => {
-            let mut rows = Vec::new();
+            let (mut shown, mut rows) = (Vec::new(), Vec::new());
             let stored = providers.list().await?;
             let stored = stored.iter().map(|stored| (&stored.provider, "added"));
             let configured = installation.config.identity.providers.iter();
             for (provider, from) in configured.map(|one| (one, "configuration")).chain(stored) {
+                shown.push(json!({
+                    "name": provider.name, "kind": provider.protocol.kind(),
+                    "enabled": provider.enabled, "from": from, "title": provider.shown_title(),
+                }));
                 rows.push(vec![
                     provider.name.to_string(),
                     provider.protocol.kind().to_owned(),
@@ -79,7 +83,7 @@ pub(crate) async fn run(command: Idp, common: &Common) -> anyhow::Result<()> {
                     provider.shown_title().to_owned(),
                 ]);
             }
-            output.show(&json!(rows), |_| {
+            output.show(&shown, |_| {
                 table(&["NAME", "KIND", "STATE", "FROM", "TITLE"], &rows)
             })
         }
