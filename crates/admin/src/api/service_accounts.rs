@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::record::EventKind;
+use sekimori_domain::scope::Scope;
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
 use sekimori_identity::NewAccount;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,8 @@ pub(crate) struct ServiceAccountView {
     environments: Vec<&'static str>,
     /// Networks it may call from; empty means any.
     networks: Vec<String>,
+    /// OAuth scopes that bound it; empty means that policy alone does.
+    scopes: Vec<String>,
     /// `active`, `suspended` or `ended`.
     state: &'static str,
     /// When it was created.
@@ -104,6 +107,10 @@ pub(crate) struct NewServiceAccount {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     networks: Vec<IpNet>,
+    /// OAuth scopes that bound it: `mcp:read`, `mcp:write`, `mcp:admin`; empty means that policy alone does.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    scopes: Vec<Scope>,
     /// When it ends: within a year.
     expires_at: Timestamp,
 }
@@ -146,6 +153,7 @@ fn view(account: ServiceAccount, now: Timestamp) -> ServiceAccountView {
             .map(|one| one.as_str())
             .collect(),
         networks: account.networks.iter().map(ToString::to_string).collect(),
+        scopes: account.scopes,
         state,
         created_at: account.created_at,
         expires_at: account.expires_at,
@@ -222,6 +230,7 @@ pub(crate) async fn create_account(
         ("purpose", json!(new.purpose)),
         ("groups", json!(new.groups)),
         ("environments", json!(new.environments)),
+        ("scopes", json!(new.scopes)),
     ];
     let deed = allowed
         .begin(&control, EventKind::ServiceAccountChange, details)
@@ -233,6 +242,7 @@ pub(crate) async fn create_account(
         groups: new.groups,
         environments: new.environments,
         networks: new.networks,
+        scopes: new.scopes,
         expires_at: new.expires_at,
     };
     let accounts = control.store.service_accounts();

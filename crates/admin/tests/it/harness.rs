@@ -227,6 +227,7 @@ impl Plane {
             groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
             environments: Vec::new(),
             networks: Vec::new(),
+            scopes: Vec::new(),
             expires_at,
         };
         create_account(&*accounts, &*control.clock, new)

@@ -65,6 +65,7 @@ impl Machine {
             environments: Vec::new(),
             networks: vec!["10.0.0.0/8".parse().unwrap()],
             created_at: kit.clock.now(),
+            scopes: Vec::new(),
             expires_at: kit.clock.now() + Duration::from_hours(240),
             suspended_at: None,
         };
