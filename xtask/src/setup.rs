@@ -44,8 +44,8 @@ impl Part {
             }
             Self::Node => {
                 "npm packages of tests/clients/package.json (about 300 MB): the official \
-                 clients, the Inspector, the conformance suite, three servers, and Node 24, which \
-                 the suite needs. No install scripts are run"
+                 clients, the Inspector, the conformance suite, three servers, a database of countries \
+                 (CC0), and Node 24, which the suite needs. No install scripts are run"
             }
             Self::Python => {
                 "PyPI packages of tests/clients/requirements.txt in a virtual environment: \

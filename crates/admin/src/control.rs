@@ -6,7 +6,7 @@ use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
-use sekimori_identity::{Authenticator, PublicUrl, Random};
+use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
 use sekimori_store::Store;
 
 use crate::pages::Pages;
@@ -20,6 +20,8 @@ pub struct Control {
     pub identity: Arc<Authenticator>,
     /// Lets clients in, where this gate is its own authorization server.
     pub authorization_server: Option<Arc<AuthorizationServer>>,
+    /// What was revoked.
+    pub revocations: Arc<Revocations>,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
     /// What happened.

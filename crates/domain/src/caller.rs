@@ -19,6 +19,8 @@ pub struct Caller {
     pub authentication: Authentication,
     /// Where the request came from.
     pub source: Source,
+    /// What that says: what conditional access asks for.
+    pub circumstances: Circumstances,
 }
 
 /// A person or a service account.
@@ -92,6 +94,13 @@ pub struct Authentication {
     pub issuer: String,
     /// When the person proved it, where told.
     pub at: Option<Timestamp>,
+    /// The earliest time at which the credential may have been issued; `None` if it tells no time. What was
+    /// revoked later is void.
+    pub issued_at: Option<Timestamp>,
+    /// The grant that the credential stands on: what the person allowed the client.
+    pub grant: Option<String>,
+    /// The sign-in session that the credential stands on.
+    pub session: Option<String>,
     /// OAuth scopes of the credential; `None` where the credential knows no scopes.
     pub scopes: Option<Vec<String>>,
     /// When the credential ends.
@@ -131,4 +140,28 @@ pub struct Source {
     pub ip: Option<IpAddr>,
     /// The `User-Agent` header, cut to 256 characters: claimed, never trusted.
     pub user_agent: Option<String>,
+}
+
+/// What the gate knows of where and on what a caller works (AUTHZ-3). What is unknown is absent, and policies
+/// that ask for it do not match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Names of the company's networks that the address is in, sorted; `None` if there is no address.
+    pub zones: Option<Vec<String>>,
+    /// Country of the address (ISO 3166-1 alpha-2).
+    pub country: Option<String>,
+    /// The device in use.
+    pub device: Option<Device>,
+}
+
+/// What is known of the device in use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Whether it is managed by the company.
+    pub managed: Option<bool>,
+    /// Whether it is in the state the company asks for.
+    pub compliant: Option<bool>,
+    /// Operating system.
+    pub platform: Option<String>,
 }

@@ -19,6 +19,7 @@ pub mod person;
 pub mod policy_set;
 pub mod record;
 pub mod refusal;
+pub mod revocation;
 pub mod road;
 pub mod scope;
 pub mod service_account;

@@ -126,6 +126,9 @@ pub enum EventKind {
     /// A service account or key was created or revoked.
     #[serde(rename = "service_account.change")]
     ServiceAccountChange,
+    /// Access was revoked: of a person, client, grant, session or service account.
+    #[serde(rename = "access.revoke")]
+    AccessRevoke,
     /// A person signed in with a browser, or could not.
     #[serde(rename = "identity.sign_in")]
     SignIn,
@@ -187,7 +190,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -204,6 +207,7 @@ impl EventKind {
         Self::ToolDefinitionChange,
         Self::PolicyChange,
         Self::ServiceAccountChange,
+        Self::AccessRevoke,
         Self::SignIn,
         Self::StepUp,
         Self::SignOut,
@@ -244,6 +248,7 @@ impl EventKind {
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",
+            Self::AccessRevoke => "access.revoke",
             Self::SignIn => "identity.sign_in",
             Self::StepUp => "identity.step_up",
             Self::SignOut => "identity.sign_out",

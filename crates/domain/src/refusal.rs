@@ -60,6 +60,8 @@ impl Stage {
 pub enum RefusalCode {
     /// No credential, or one that is not accepted.
     Unauthenticated,
+    /// The credential was good, and is void since access was revoked.
+    Revoked,
     /// The credential was made for another audience.
     WrongAudience,
     /// The credential lacks a scope.
@@ -127,8 +129,9 @@ pub struct RefusalForm {
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Unauthenticated,
+        Self::Revoked,
         Self::WrongAudience,
         Self::InsufficientScope,
         Self::InvalidRequest,
@@ -170,6 +173,7 @@ impl RefusalCode {
         };
         match self {
             Self::Unauthenticated => form("unauthenticated", 401, 401, false, false),
+            Self::Revoked => form("revoked", 401, 401, false, false),
             Self::WrongAudience => form("wrong_audience", 401, 401, false, false),
             Self::InsufficientScope => form("insufficient_scope", 403, 403, false, false),
             Self::InvalidRequest => form("invalid_request", 400, -32600, false, false),

@@ -13,12 +13,16 @@ use crate::ids::GroupName;
 pub struct ServiceAccount {
     /// Unique name: 1 to 64 of `a-z`, `0-9`, `-`.
     pub name: String,
-    /// The person who answers for it.
+    /// The person who answers for it: a user id where people are known here, else a name. With its owner's
+    /// account it stops working.
     pub owner: String,
     /// What it is for, in words.
     pub purpose: String,
     /// Groups and roles it belongs to, as policies see them.
     pub groups: Vec<GroupName>,
+    /// OAuth scopes that bound it; empty means that policy alone does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
     /// Environments whose connectors it may reach; empty means none.
     pub environments: Vec<Environment>,
     /// Networks it may call from; empty means any.

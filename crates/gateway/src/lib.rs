@@ -85,7 +85,7 @@ impl Settings {
 /// What the road itself remembers between calls.
 #[derive(Debug)]
 pub struct State {
-    parked: Parked,
+    parked: Arc<Parked>,
     tasks: Tasks,
     turned_away: TurnedAway,
     in_flight: Arc<Semaphore>,
@@ -98,7 +98,7 @@ impl State {
     /// An empty road. With `calls_max` calls on it, the next is refused with "busy".
     pub fn new(calls_max: usize) -> Self {
         Self {
-            parked: Parked::default(),
+            parked: Arc::default(),
             tasks: Tasks::default(),
             turned_away: TurnedAway::default(),
             in_flight: Arc::new(Semaphore::new(calls_max)),

@@ -13,6 +13,7 @@ use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::PrincipalId;
 use sekimori_domain::limits;
 use sekimori_upstream::exchange::{Ask, Exchange};
+use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 /// An exchange that waits for answers.
@@ -28,6 +29,8 @@ pub(crate) struct ParkedExchange {
     pub(crate) exchange: Exchange,
     /// The questions, and where the answers go.
     pub(crate) ask: Ask,
+    /// Watches that its caller's access is not revoked meanwhile.
+    pub(crate) _watched: DropGuard,
 }
 
 /// All parked exchanges of this node.
@@ -74,6 +77,12 @@ impl Parked {
         waiting.remove(&id).map(|(_, parked)| parked)
     }
 
+    /// Drops the exchange `id`, which cancels it at the upstream; `false` if it is not there any more.
+    pub(crate) fn end(&self, id: Uuid) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.remove(&id).is_some()
+    }
+
     /// Drops what has ended. Called now and then, so that an idle node cancels too.
     pub(crate) fn sweep(&self, now: Duration) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,6 +95,7 @@ mod tests {
     use super::*;
     use sekimori_domain::catalog::TargetKind;
     use sekimori_domain::ids::ConnectorName;
+    use tokio_util::sync::CancellationToken;
 
     fn parked(owner: &str) -> ParkedExchange {
         let (exchange, _, _) = Exchange::new();
@@ -99,6 +109,7 @@ mod tests {
                 questions: Vec::new(),
                 answers,
             },
+            _watched: CancellationToken::new().drop_guard(),
         }
     }
 

@@ -4,11 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use http::Uri;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
+    Source,
 };
 use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::{ClientId, PrincipalId};
@@ -16,27 +14,49 @@ use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use serde_json::Value;
 
 use crate::challenge::protected_resource_metadata;
+use crate::conditions::Conditions;
 use crate::credentials::{Credentials, MISSING};
 use crate::error::ConfigError;
-use crate::fetch::{Fetch, FetchError};
+use crate::fetch::Fetch;
 use crate::local::{CredentialStores, LocalAccess};
+use crate::people::Directory;
 use crate::resource::{PublicUrl, ResourceUri};
+use crate::revocation::Revocations;
 use crate::secret::{ADMINISTRATOR_PREFIX, KEY_PREFIX};
-use crate::token::{IssuerConfig, TokenVerifier};
+use crate::token::{IssuerConfig, OwnIssuer, TokenVerifier, VerifiedToken};
 
 /// How often [`Authenticator::maintain`] looks whether something is to do.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
+/// How often old revocations are forgotten.
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Who may get in, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AuthenticatorConfig {
     /// Where clients reach the gate.
     pub public_url: PublicUrl,
     /// Issuers whose access tokens are accepted.
     pub issuers: Vec<IssuerConfig>,
+    /// Our own authorization server, if there is one.
+    pub own_issuer: Option<Arc<dyn OwnIssuer>>,
+    /// What conditional access asks for.
+    pub conditions: Conditions,
     /// Whether a request without credentials gets in as *anonymous* from the same machine. For tests only;
     /// credentials that are sent are checked as ever.
     pub anonymous_on_loopback: bool,
+}
+
+impl AuthenticatorConfig {
+    /// Nobody gets in by tokens.
+    pub fn new(public_url: PublicUrl) -> Self {
+        Self {
+            public_url,
+            issuers: Vec::new(),
+            own_issuer: None,
+            conditions: Conditions::default(),
+            anonymous_on_loopback: false,
+        }
+    }
 }
 
 /// Proves who is calling. Without configuration nobody gets in.
@@ -44,40 +64,39 @@ pub struct AuthenticatorConfig {
 pub struct Authenticator {
     gate: PublicUrl,
     tokens: TokenVerifier,
-    local: Option<LocalAccess>,
+    local: LocalAccess,
+    directory: Directory,
+    revocations: Arc<Revocations>,
+    conditions: Conditions,
     anonymous_on_loopback: bool,
     clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
-    /// An authenticator for the configured issuers, and for the keys and administrators in `stores`.
+    /// An authenticator for the configured issuers, and for the keys and administrators in `stores`. It lets
+    /// nobody in before `revocations` were loaded, and none of those whose access was revoked.
     pub fn new(
         config: AuthenticatorConfig,
         fetch: &Arc<dyn Fetch>,
         stores: CredentialStores,
+        revocations: Arc<Revocations>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
+        let directory = Directory::new(Arc::clone(&stores.people), &*stores.changes);
+        let local = LocalAccess::new(config.public_url.clone(), stores);
         Ok(Self {
-            tokens: TokenVerifier::new(config.issuers, fetch, Arc::clone(&clock))?,
-            local: Some(LocalAccess::new(config.public_url.clone(), stores)),
+            tokens: TokenVerifier::new(
+                config.issuers,
+                config.own_issuer,
+                fetch,
+                Arc::clone(&clock),
+            )?,
+            local,
+            directory,
+            revocations,
             gate: config.public_url,
+            conditions: config.conditions,
             anonymous_on_loopback: config.anonymous_on_loopback,
-            clock,
-        })
-    }
-
-    /// An authenticator that lets everybody on this machine in as *anonymous*, and nobody else. It knows no
-    /// other credential. For tests only.
-    pub fn insecure_loopback(
-        public_url: PublicUrl,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConfigError> {
-        let nowhere: Arc<dyn Fetch> = Arc::new(Nowhere);
-        Ok(Self {
-            gate: public_url,
-            tokens: TokenVerifier::new(Vec::new(), &nowhere, Arc::clone(&clock))?,
-            local: None,
-            anonymous_on_loopback: true,
             clock,
         })
     }
@@ -89,37 +108,86 @@ impl Authenticator {
         source: Source,
         resource: &ResourceUri,
     ) -> Result<Arc<Caller>, Refusal> {
+        let mut caller = self.identify(credentials, source, resource).await?;
+        let device = caller.circumstances.device.take();
+        caller.circumstances = Circumstances {
+            device,
+            ..self.conditions.of(caller.source.ip)
+        };
+        // Last, so that what was revoked while we looked counts too.
+        self.revocations.check(&caller)?;
+        Ok(Arc::new(caller))
+    }
+
+    async fn identify(
+        &self,
+        credentials: &Credentials,
+        source: Source,
+        resource: &ResourceUri,
+    ) -> Result<Caller, Refusal> {
         let Credentials::Bearer(bearer) = credentials else {
-            return self.without_credentials(source).map(Arc::new);
+            return self.without_credentials(source);
         };
         let text = bearer.expose();
+        let now = self.clock.now();
         if text.starts_with(KEY_PREFIX) {
-            let now = self.clock.now();
-            return self
-                .local()?
-                .service_key(text, source, now)
-                .await
-                .map(Arc::new);
+            return self.local.service_key(text, source, now).await;
         }
         if text.starts_with(ADMINISTRATOR_PREFIX) {
-            let now = self.clock.now();
-            return self
-                .local()?
-                .administrator(text, source, now)
-                .await
-                .map(Arc::new);
+            return self.local.administrator(text, source, now).await;
         }
         let token = self
             .tokens
             .verify(text, resource)
             .await
             .map_err(|error| error.into_refusal(resource.as_str()))?;
-        Ok(Arc::new(Caller {
+        let mut caller = Caller {
             principal: token.principal.clone(),
             client: token.client.clone(),
             authentication: token.authentication.clone(),
             source,
-        }))
+            circumstances: Circumstances {
+                device: token.device.clone(),
+                ..Circumstances::default()
+            },
+        };
+        if token.is_own() {
+            self.complete(&token, &mut caller).await?;
+        }
+        Ok(caller)
+    }
+
+    /// Fills in what tokens of our own do not tell.
+    async fn complete(&self, token: &VerifiedToken, caller: &mut Caller) -> Result<(), Refusal> {
+        match token.principal.kind {
+            PrincipalKind::User => self.directory.complete(&mut caller.principal).await,
+            PrincipalKind::ServiceAccount => {
+                let now = self.clock.now();
+                self.local.complete_account(caller, now).await
+            }
+            PrincipalKind::LocalAdministrator | PrincipalKind::Anonymous => {
+                Err(refuse("the access token is for nobody who may use one"))
+            }
+        }
+    }
+
+    /// Completes when the caller may go on no longer because access was revoked, with the reason: what is
+    /// under way is to end then.
+    pub async fn revoked(&self, caller: &Caller) -> Refusal {
+        tokio::select! {
+            refusal = self.revocations.revoked(caller) => refusal,
+            refusal = self.local.account_ended(caller, &*self.clock) => refusal,
+        }
+    }
+
+    /// Whether the caller's access was revoked, as far as is known now: for what waits.
+    pub fn is_revoked(&self, caller: &Caller) -> bool {
+        self.revocations.covers(caller)
+    }
+
+    /// What was revoked.
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// The metadata of one of our resources (RFC 9728), with the issuers accepted here.
@@ -138,9 +206,17 @@ impl Authenticator {
         self.tokens.forget_all();
     }
 
-    /// Keeps issuers' keys fresh and writes when service keys were used. Runs until it is dropped; call
-    /// [`flush`](Self::flush) afterwards.
+    /// Follows what is revoked, keeps issuers' keys fresh and writes when service keys were used. Runs until it
+    /// is dropped; call [`flush`](Self::flush) afterwards.
     pub async fn maintain(&self) {
+        tokio::join!(
+            self.revocations.follow(),
+            prune(&self.revocations),
+            self.keep_fresh(),
+        );
+    }
+
+    async fn keep_fresh(&self) {
         let mut ticks = tokio::time::interval(MAINTAIN_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -152,15 +228,7 @@ impl Authenticator {
 
     /// Writes what is not written yet.
     pub async fn flush(&self) {
-        if let Some(local) = &self.local {
-            local.write_uses().await;
-        }
-    }
-
-    fn local(&self) -> Result<&LocalAccess, Refusal> {
-        self.local.as_ref().ok_or_else(|| {
-            refuse("service-account keys and administrators are not known in this mode")
-        })
+        self.local.write_uses().await;
     }
 
     fn without_credentials(&self, source: Source) -> Result<Caller, Refusal> {
@@ -194,11 +262,30 @@ impl Authenticator {
                 amr: Vec::new(),
                 issuer: self.gate.as_str().to_owned(),
                 at: None,
+                issued_at: None,
+                grant: None,
+                session: None,
                 scopes: None,
                 expires_at: None,
             },
             source,
+            circumstances: Circumstances::default(),
         })
+    }
+}
+
+async fn prune(revocations: &Revocations) {
+    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match revocations.prune().await {
+            Ok(count) => tracing::debug!(count, "old revocations were forgotten"),
+            Err(error) => tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "old revocations could not be forgotten yet"
+            ),
+        }
     }
 }
 
@@ -209,14 +296,4 @@ fn is_this_machine(ip: Option<IpAddr>) -> bool {
 
 fn refuse(message: &str) -> Refusal {
     Refusal::new(RefusalCode::Unauthenticated, Stage::Authenticate, message)
-}
-
-/// For an authenticator without issuers, which has nothing to fetch.
-struct Nowhere;
-
-#[async_trait]
-impl Fetch for Nowhere {
-    async fn get_json(&self, _: &Uri) -> Result<Bytes, FetchError> {
-        Err(FetchError::NotFound)
-    }
 }

@@ -16,7 +16,9 @@ use crate::resource::ResourceUri;
 pub fn challenge(refusal: &Refusal, resource: &ResourceUri) -> Option<HeaderValue> {
     let error = match refusal.code {
         RefusalCode::Unauthenticated if refusal.message == MISSING => None,
-        RefusalCode::Unauthenticated | RefusalCode::WrongAudience => Some("invalid_token"),
+        RefusalCode::Unauthenticated | RefusalCode::Revoked | RefusalCode::WrongAudience => {
+            Some("invalid_token")
+        }
         RefusalCode::InsufficientScope => Some("insufficient_scope"),
         _ => return None,
     };

@@ -30,6 +30,14 @@ pub enum ConfigError {
         /// The rule that it breaks.
         rule: &'static str,
     },
+    /// A named network is not of its form.
+    #[error("zone {zone:?} is not acceptable: {rule}")]
+    Zone {
+        /// The zone.
+        zone: String,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
     /// The sealing key can't be used.
     #[error("the sealing key can't be used")]
     SealKey,

@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
+    Source,
 };
-use sekimori_domain::ids::{ClientId, PrincipalId};
+use sekimori_domain::clock::Clock;
+use sekimori_domain::ids::{ClientId, InvalidName, PrincipalId};
+use sekimori_domain::person::USER_ID_PREFIX;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
 use sekimori_store::{
@@ -23,11 +25,11 @@ use sekimori_store::{
 };
 use tokio::sync::Mutex as AsyncMutex;
 
+use crate::people::{ActivePeople, StoredPeople};
 use crate::resource::PublicUrl;
+use crate::revocation::{SERVICE_PREFIX, STALE_AFTER};
 use crate::secret;
 
-/// How long the store may be silent before its last word is not believed any more.
-const STALE_AFTER: Duration = Duration::from_secs(3);
 /// Never a minute of the epoch: the key was not used yet.
 const NEVER: i64 = i64::MIN;
 
@@ -40,7 +42,9 @@ pub struct CredentialStores {
     pub accounts: Arc<dyn ServiceAccounts>,
     /// Local administrators.
     pub administrators: Arc<dyn Administrators>,
-    /// Tells of changes to both.
+    /// People, who own service accounts and use tokens of our own.
+    pub people: Arc<dyn ActivePeople>,
+    /// Tells of changes to all of them.
     pub changes: Arc<dyn Changes>,
 }
 
@@ -50,6 +54,7 @@ impl CredentialStores {
         Self {
             accounts: store.service_accounts(),
             administrators: store.administrators(),
+            people: Arc::new(StoredPeople(store.people())),
             changes: store.changes(),
         }
     }
@@ -59,17 +64,27 @@ impl CredentialStores {
 #[derive(Debug)]
 struct Entry {
     key: ServiceKey,
-    account: Arc<ServiceAccount>,
-    principal: Principal,
+    account: Arc<Account>,
     client: Client,
     authentication: Authentication,
     /// Minute of the epoch of the last use that was noted.
     noted_minute: AtomicI64,
 }
 
+/// A service account, as what it calls.
+#[derive(Debug)]
+struct Account {
+    account: ServiceAccount,
+    principal: Principal,
+    /// Whether the person who answers for it may do so. Where people are not known here, it is not known
+    /// either, and an administrator suspends accounts by hand.
+    is_owned: bool,
+}
+
 #[derive(Debug)]
 struct Snapshot {
     revision: u64,
+    accounts: HashMap<String, Arc<Account>>,
     keys: HashMap<String, Entry>,
     administrators: Vec<AdministratorToken>,
 }
@@ -79,6 +94,7 @@ pub(crate) struct LocalAccess {
     gate: PublicUrl,
     accounts: Arc<dyn ServiceAccounts>,
     administrators: Arc<dyn Administrators>,
+    people: Arc<dyn ActivePeople>,
     changes: Arc<dyn Changes>,
     revisions: tokio::sync::watch::Receiver<sekimori_store::Revisions>,
     snapshot: ArcSwapOption<Snapshot>,
@@ -99,6 +115,7 @@ impl LocalAccess {
             gate,
             accounts: stores.accounts,
             administrators: stores.administrators,
+            people: stores.people,
             revisions: stores.changes.watch(),
             changes: stores.changes,
             snapshot: ArcSwapOption::empty(),
@@ -125,14 +142,59 @@ impl LocalAccess {
         // From here on the secret is known to be right, so the reason may be told.
         check_key(&entry.key, now)?;
         check_account(&entry.account, now)?;
-        check_network(&entry.account, &source)?;
+        check_network(&entry.account.account, &source)?;
         self.note_use(entry, now);
         Ok(Caller {
-            principal: entry.principal.clone(),
+            principal: entry.account.principal.clone(),
             client: entry.client.clone(),
             authentication: entry.authentication.clone(),
             source,
+            circumstances: Circumstances::default(),
         })
+    }
+
+    /// Completes a service account of which the id is proved by a token of our own.
+    pub(crate) async fn complete_account(
+        &self,
+        caller: &mut Caller,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let snapshot = self.current().await?;
+        let account = snapshot.accounts.get(account_name(&caller.principal));
+        let account = account.ok_or_else(|| refuse("there is no such service account"))?;
+        check_account(account, now)?;
+        check_network(&account.account, &caller.source)?;
+        caller.principal = account.principal.clone();
+        if !account.account.scopes.is_empty()
+            && let Some(scopes) = &mut caller.authentication.scopes
+        {
+            scopes.retain(|scope| account.account.scopes.contains(scope));
+        }
+        Ok(())
+    }
+
+    /// Completes when a service account, or the key it uses, may be used no longer, with the reason. Never for
+    /// other callers.
+    pub(crate) async fn account_ended(&self, caller: &Caller, clock: &dyn Clock) -> Refusal {
+        if caller.principal.kind != PrincipalKind::ServiceAccount {
+            return std::future::pending().await;
+        }
+        let mut revisions = self.revisions.clone();
+        loop {
+            revisions.borrow_and_update();
+            // What can't be looked up now is looked at again at the next change.
+            if let Ok(snapshot) = self.current().await
+                && let Err(refusal) = snapshot.check(caller, clock.now())
+            {
+                return Refusal {
+                    code: RefusalCode::Revoked,
+                    ..refusal
+                };
+            }
+            if revisions.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// The caller behind a local administrator's token.
@@ -164,10 +226,7 @@ impl LocalAccess {
         Ok(caller)
     }
 
-    fn administrator_caller(
-        &self,
-        token: &AdministratorToken,
-    ) -> Result<Caller, sekimori_domain::ids::InvalidName> {
+    fn administrator_caller(&self, token: &AdministratorToken) -> Result<Caller, InvalidName> {
         Ok(Caller {
             principal: Principal {
                 id: PrincipalId::new(&format!("admin:{}", token.name))?,
@@ -186,12 +245,14 @@ impl LocalAccess {
             authentication: authentication(
                 &self.gate,
                 AuthenticationMethod::LocalAdministrator,
+                token.created_at,
                 token.expires_at,
             ),
             source: Source {
                 ip: None,
                 user_agent: None,
             },
+            circumstances: Circumstances::default(),
         })
     }
 
@@ -233,50 +294,66 @@ impl LocalAccess {
     async fn load(&self) -> Result<Snapshot, StoreError> {
         // Read before the tables: a change in between leads to another load, not to a missed one.
         let revision = self.revisions.borrow().identity;
-        let mut keys = HashMap::new();
+        let mut snapshot = Snapshot {
+            revision,
+            accounts: HashMap::new(),
+            keys: HashMap::new(),
+            administrators: self.administrators.list().await?,
+        };
         for account in self.accounts.list().await? {
-            let account = Arc::new(account);
-            for key in self.accounts.keys(&account.name).await? {
+            let name = account.name.clone();
+            let unreadable = |what: &str, error: InvalidName| {
+                tracing::error!(
+                    account = %name,
+                    error = &error as &dyn std::error::Error,
+                    "a stored {what} can't be read; it is not accepted"
+                );
+            };
+            let is_owned = self.is_owned(&account).await?;
+            let account = match Account::new(account, is_owned) {
+                Ok(account) => Arc::new(account),
+                Err(error) => {
+                    unreadable("service account", error);
+                    continue;
+                }
+            };
+            for key in self.accounts.keys(&name).await? {
                 let id = key.id.clone();
                 match self.entry(key, &account) {
-                    Ok(entry) => drop(keys.insert(id, entry)),
-                    Err(error) => tracing::error!(
-                        key = %id,
-                        error = &error as &dyn std::error::Error,
-                        "a stored key can't be read; it is not accepted"
-                    ),
+                    Ok(entry) => drop(snapshot.keys.insert(id, entry)),
+                    Err(error) => unreadable("key", error),
                 }
             }
+            snapshot.accounts.insert(name, account);
         }
-        Ok(Snapshot {
-            revision,
-            keys,
-            administrators: self.administrators.list().await?,
-        })
+        Ok(snapshot)
     }
 
-    fn entry(
-        &self,
-        key: ServiceKey,
-        account: &Arc<ServiceAccount>,
-    ) -> Result<Entry, sekimori_domain::ids::InvalidName> {
-        let ends = key.expires_at.min(account.expires_at);
+    /// Whether the owner is an active person, as far as that is known here (AUTHN-5).
+    async fn is_owned(&self, account: &ServiceAccount) -> Result<bool, StoreError> {
+        if !account.owner.starts_with(USER_ID_PREFIX) {
+            return Ok(true);
+        }
+        let Ok(owner) = PrincipalId::new(&account.owner) else {
+            return Ok(false);
+        };
+        Ok(self.people.active_person(&owner).await?.is_some())
+    }
+
+    fn entry(&self, key: ServiceKey, account: &Arc<Account>) -> Result<Entry, InvalidName> {
+        let ends = key.expires_at.min(account.account.expires_at);
+        let scopes = &account.account.scopes;
+        let method = AuthenticationMethod::ServiceKey;
         Ok(Entry {
-            principal: Principal {
-                id: PrincipalId::new(&format!("service:{}", account.name))?,
-                kind: PrincipalKind::ServiceAccount,
-                display_name: account.name.clone(),
-                groups: account.groups.clone(),
-                department: None,
-                employment: None,
-                environments: Some(account.environments.clone()),
-            },
             client: Client {
                 id: ClientId::new(&key.id)?,
                 kind: "service",
                 claimed_name: None,
             },
-            authentication: authentication(&self.gate, AuthenticationMethod::ServiceKey, ends),
+            authentication: Authentication {
+                scopes: (!scopes.is_empty()).then(|| scopes.clone()),
+                ..authentication(&self.gate, method, key.created_at, ends)
+            },
             noted_minute: AtomicI64::new(key.last_used_at.map_or(NEVER, minute)),
             account: Arc::clone(account),
             key,
@@ -308,6 +385,45 @@ impl LocalAccess {
     }
 }
 
+impl Account {
+    fn new(account: ServiceAccount, is_owned: bool) -> Result<Self, InvalidName> {
+        Ok(Self {
+            principal: Principal {
+                id: PrincipalId::new(&[SERVICE_PREFIX, &account.name].concat())?,
+                kind: PrincipalKind::ServiceAccount,
+                display_name: account.name.clone(),
+                groups: account.groups.clone(),
+                department: None,
+                employment: None,
+                environments: Some(account.environments.clone()),
+            },
+            account,
+            is_owned,
+        })
+    }
+}
+
+impl Snapshot {
+    /// Whether a service account that was let in may still be used, with the key that it used.
+    fn check(&self, caller: &Caller, now: Timestamp) -> Result<(), Refusal> {
+        if caller.authentication.method == AuthenticationMethod::ServiceKey {
+            let entry = self.keys.get(caller.client.id.as_str());
+            let entry = entry.ok_or_else(|| refuse(NOT_ACCEPTED))?;
+            check_key(&entry.key, now)?;
+        }
+        let account = self.accounts.get(account_name(&caller.principal));
+        check_account(
+            account.ok_or_else(|| refuse("there is no such service account"))?,
+            now,
+        )
+    }
+}
+
+fn account_name(principal: &Principal) -> &str {
+    let id = principal.id.as_str();
+    id.strip_prefix(SERVICE_PREFIX).unwrap_or(id)
+}
+
 fn check_key(key: &ServiceKey, now: Timestamp) -> Result<(), Refusal> {
     if key.revoked_at.is_some() {
         return Err(refuse("the service-account key was revoked"));
@@ -320,11 +436,16 @@ fn check_key(key: &ServiceKey, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_account(account: &ServiceAccount, now: Timestamp) -> Result<(), Refusal> {
-    if account.suspended_at.is_some() {
+fn check_account(account: &Account, now: Timestamp) -> Result<(), Refusal> {
+    if account.account.suspended_at.is_some() {
         return Err(refuse("the service account is suspended"));
     }
-    if now >= account.expires_at {
+    if !account.is_owned {
+        return Err(refuse(
+            "the service account is suspended, because the person who answers for it is not active",
+        ));
+    }
+    if now >= account.account.expires_at {
         return Err(refuse("the service account has ended"));
     }
     Ok(())
@@ -342,10 +463,11 @@ fn check_network(account: &ServiceAccount, source: &Source) -> Result<(), Refusa
     ))
 }
 
-/// These credentials know no scopes; policy alone bounds them.
+/// These credentials know no scopes by themselves; policy alone bounds them.
 fn authentication(
     gate: &PublicUrl,
     method: AuthenticationMethod,
+    issued_at: Timestamp,
     expires_at: Timestamp,
 ) -> Authentication {
     Authentication {
@@ -355,6 +477,9 @@ fn authentication(
         amr: Vec::new(),
         issuer: gate.as_str().to_owned(),
         at: None,
+        issued_at: Some(issued_at),
+        grant: None,
+        session: None,
         scopes: None,
         expires_at: Some(expires_at),
     }

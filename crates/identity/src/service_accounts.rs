@@ -7,12 +7,14 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::clock::Clock;
-use sekimori_domain::ids::GroupName;
+use sekimori_domain::ids::{GroupName, PrincipalId};
+use sekimori_domain::person::USER_ID_PREFIX;
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
-use sekimori_store::ServiceAccounts;
+use sekimori_store::{People, ServiceAccounts, UserQuery};
 
 use crate::error::IdentityError;
 use crate::random::Random;
+use crate::scope::Scope;
 use crate::secret::{self, ShownOnce};
 
 /// Longest life of an account or key: a year, after which somebody must say again what it is for.
@@ -35,6 +37,8 @@ pub struct NewAccount {
     pub purpose: String,
     /// Groups and roles it belongs to.
     pub groups: Vec<GroupName>,
+    /// OAuth scopes that bound it; empty means that policy alone does.
+    pub scopes: Vec<Scope>,
     /// Environments whose connectors it may reach; empty means none.
     pub environments: Vec<Environment>,
     /// Networks it may call from; empty means any.
@@ -76,6 +80,7 @@ pub async fn create_account(
         owner: new.owner.trim().to_owned(),
         purpose: new.purpose.trim().to_owned(),
         groups: new.groups,
+        scopes: new.scopes.iter().map(ToString::to_string).collect(),
         environments: new.environments,
         networks: new.networks,
         created_at: now,
@@ -84,6 +89,42 @@ pub async fn create_account(
     };
     store.create(&account).await?;
     Ok(account)
+}
+
+/// Who is to answer for an account: the id of an active person, by id or user name. While nobody is known here,
+/// because no identity provider is connected yet, a name is taken as it is (AUTHN-5).
+pub async fn find_owner(people: &dyn People, given: &str) -> Result<String, IdentityError> {
+    let given = given.trim();
+    check_text(given, "owner")?;
+    let found = match PrincipalId::new(given) {
+        Ok(id) if given.starts_with(USER_ID_PREFIX) => people.user(&id).await?,
+        _ => people.user_by_name(given).await?,
+    };
+    match found {
+        Some(user) if user.active => Ok(user.id.to_string()),
+        Some(_) => Err(invalid("owner", "this person is not active")),
+        None if people.count_users(&UserQuery::default()).await? == 0 => Ok(given.to_owned()),
+        None => Err(invalid(
+            "owner",
+            "there is no such person: give the user name or id of somebody who can sign in",
+        )),
+    }
+}
+
+/// Gives an account to somebody else to answer for: with its owner it would stop working.
+pub async fn hand_over(
+    store: &dyn ServiceAccounts,
+    people: &dyn People,
+    account: &str,
+    to: &str,
+) -> Result<String, IdentityError> {
+    let owner = find_owner(people, to).await?;
+    if store.set_owner(account, &owner).await? {
+        return Ok(owner);
+    }
+    Err(IdentityError::NotFound {
+        what: "service account",
+    })
 }
 
 /// Makes a key for an account. It ends with the account at the latest; its secret can be read once and is

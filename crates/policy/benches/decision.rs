@@ -15,7 +15,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
+    Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{CallId, ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
@@ -108,6 +109,9 @@ fn caller(number: usize) -> Caller {
             amr: vec!["pwd".to_owned(), "otp".to_owned()],
             issuer: "https://gate.example".to_owned(),
             at: Some(now()),
+            issued_at: None,
+            grant: None,
+            session: None,
             scopes: Some(vec!["tools".to_owned()]),
             expires_at: None,
         },
@@ -115,6 +119,7 @@ fn caller(number: usize) -> Caller {
             ip: Some("10.1.2.3".parse().unwrap()),
             user_agent: None,
         },
+        circumstances: Circumstances::default(),
     }
 }
 

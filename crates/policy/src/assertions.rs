@@ -15,7 +15,8 @@ use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Device, Principal,
+    PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::compiled::{CompiledPolicies, PolicySettings};
 use crate::decide::Verdict;
 use crate::error::PolicyError;
-use crate::situation::{Device, Projections, Situation};
+use crate::situation::{Projections, Situation};
 
 /// Largest text of assertions.
 pub const TESTS_BYTES_MAX: usize = 1024 * 1024;
@@ -159,7 +160,9 @@ fn tool() -> TargetKind {
 struct TestContext {
     now: Option<Timestamp>,
     ip: Option<IpAddr>,
+    zones: Option<Vec<String>>,
     country: Option<String>,
+    holiday: Option<bool>,
     device: Option<Device>,
     client: Option<ClientId>,
     client_kind: Option<ClientKind>,
@@ -217,8 +220,7 @@ impl Test {
         let caller = self.caller(now)?;
         let tool = self.tool();
         let situation = Situation {
-            country: self.context.country.as_deref(),
-            device: self.context.device.as_ref(),
+            holiday: self.context.holiday,
             ..Situation::new(&caller, now, &self.arguments)
         };
         let verdict = policies.decide(&situation, &tool)?;
@@ -325,12 +327,20 @@ impl Test {
                 amr: context.amr.clone(),
                 issuer: context.issuer.clone().unwrap_or_default(),
                 at: context.age_seconds.and_then(|seconds| age(seconds).ok()),
+                issued_at: None,
+                grant: None,
+                session: None,
                 scopes: context.scopes.clone(),
                 expires_at: None,
             },
             source: Source {
                 ip: context.ip,
                 user_agent: None,
+            },
+            circumstances: Circumstances {
+                zones: context.zones.clone(),
+                country: context.country.clone(),
+                device: context.device.clone(),
             },
         })
     }

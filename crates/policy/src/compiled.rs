@@ -7,11 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use cedar_policy::{
     Authorizer, Effect, Policy, PolicyId, PolicySet as CedarPolicies, ValidationMode, Validator,
 };
-use jiff::tz::{Offset, TimeZone};
 use sekimori_domain::policy_set::PolicySet;
 
 use crate::assertions;
 use crate::bits::Bits;
+use crate::calendar::Calendar;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::PolicyError;
 use crate::groups::GroupHierarchy;
@@ -30,22 +30,12 @@ pub const POLICIES_MAX: usize = 10_000;
 const CANDIDATE_SETS_MAX: usize = 4_096;
 
 /// What a policy set is compiled with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct PolicySettings {
     /// Groups within groups, and groups that carry roles.
     pub groups: GroupHierarchy,
-    /// The time zone of `context.minuteOfDay` and `context.weekday`.
-    pub time_zone: TimeZone,
-}
-
-impl Default for PolicySettings {
-    /// Japan's time has been UTC+9 without daylight saving since 1951: no time zone database is needed.
-    fn default() -> Self {
-        Self {
-            groups: GroupHierarchy::default(),
-            time_zone: TimeZone::fixed(Offset::constant(9)),
-        }
-    }
+    /// The time zone of `context.minuteOfDay` and `context.weekday`, and the days of `context.holiday`.
+    pub calendar: Calendar,
 }
 
 /// One policy with what the gate needs to know of it.
@@ -178,7 +168,7 @@ impl CompiledPolicies {
         FactsBuilder {
             vocabulary: &self.vocabulary,
             groups: &self.settings.groups,
-            time_zone: &self.settings.time_zone,
+            calendar: &self.settings.calendar,
         }
     }
 

@@ -11,6 +11,12 @@
 //! giving somebody a role means putting them into the group, or giving one of their groups the role as a parent
 //! ([`GroupHierarchy`]).
 //!
+//! Conditional access reads the context: `zones` (named networks) and `country` of the address, `device`, local
+//! time (`minuteOfDay`, `weekday`, `holiday`), the kind of `client`, and `auth`. What is not known is absent:
+//! a policy must ask with `has` first, and what it then permits is not permitted. So write what must hold into
+//! permits; a forbid that asks for a fact forbids nothing to those of whom the fact is not known.
+//! [`CONDITIONAL_ACCESS_POLICIES`] shows each of them.
+//!
 //! # How it is decided
 //! - Nothing is allowed that no permit allows, and any matching forbid wins.
 //! - A policy that can't be evaluated makes the answer no, and an alert. (Cedar itself would skip it, even a
@@ -28,6 +34,7 @@
 
 mod assertions;
 mod bits;
+mod calendar;
 mod compiled;
 mod decide;
 mod diagnostic;
@@ -46,16 +53,21 @@ mod visible;
 mod vocabulary;
 
 pub use assertions::{Expectation, TESTS_BYTES_MAX, TESTS_MAX, TestReport, TestResult, test_bench};
+pub use calendar::Calendar;
 pub use compiled::{CompiledPolicies, POLICIES_MAX, POLICY_TEXT_BYTES_MAX, PolicySettings, check};
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::{ENVIRONMENT_RULE, PolicyEngine};
 pub use error::PolicyError;
 pub use explain::{ExplainedPolicy, Explanation, PolicyOutcome};
 pub use groups::GroupHierarchy;
-pub use situation::{Device, Projections};
+pub use situation::Projections;
 pub use vocabulary::SCHEMA;
 
 /// The policies of a first start.
 pub const DEFAULT_POLICIES: &str = include_str!("default_policies.cedar");
+/// Policies to begin conditional access with.
+pub const CONDITIONAL_ACCESS_POLICIES: &str = include_str!("conditional_access.cedar");
+/// The tests of [`CONDITIONAL_ACCESS_POLICIES`].
+pub const CONDITIONAL_ACCESS_TESTS: &str = include_str!("conditional_access_tests.toml");
 /// The tests of [`DEFAULT_POLICIES`].
 pub const DEFAULT_TESTS: &str = include_str!("default_tests.toml");

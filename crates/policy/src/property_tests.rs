@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Device, Principal,
+    PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
@@ -48,7 +49,7 @@ const RESOURCES: [&str; 9] = [
     "resource is Sekimori::Resource",
 ];
 
-const CONDITIONS: [&str; 26] = [
+const CONDITIONS: [&str; 30] = [
     "",
     "when { principal in [Sekimori::Group::\"g0\", Sekimori::Group::\"g2\"] }",
     "when { resource in [Sekimori::Connector::\"c0\", Sekimori::Connector::\"c2\"] }",
@@ -73,6 +74,10 @@ const CONDITIONS: [&str; 26] = [
     "unless { context.argSet.hasTag(\"to\") && [\"a.jp\"].containsAll(context.argSet.getTag(\"to\")) }",
     "when { context.minuteOfDay < 1080 && context.weekday <= 5 }",
     "when { context.now < datetime(\"2026-06-01T00:00:00Z\") }",
+    "unless { context has zones && context.zones.contains(\"office\") }",
+    "when { context has country && context.country == \"JP\" }",
+    "unless { context has holiday && context.holiday }",
+    "when { context has device && context.device has compliant && context.device.compliant }",
     "when { context has scopes && context.scopes.contains(\"tools\") }",
     "when { principal in Sekimori::Group::\"g1\" && {context: 1} == {context: 1} }",
     "when { context.client.kind == \"service\" && context.auth has acr }",
@@ -146,12 +151,29 @@ fn caller() -> impl Strategy<Value = Caller> {
                 amr: vec!["otp".to_owned()],
                 issuer: "https://issuer.example".to_owned(),
                 at: None,
+                issued_at: None,
+                grant: None,
+                session: None,
                 scopes,
                 expires_at: None,
             },
             source: Source {
                 ip: ip.map(|ip| ip.parse().unwrap()),
                 user_agent: None,
+            },
+            circumstances: Circumstances {
+                zones: ip.map(|ip| {
+                    if mfa {
+                        vec!["office".to_owned()]
+                    } else {
+                        vec![ip.to_owned()]
+                    }
+                }),
+                country: (number == 0).then(|| "JP".to_owned()),
+                device: (number == 1).then(|| Device {
+                    compliant: mfa.then_some(true),
+                    ..Device::default()
+                }),
             },
         },
     )

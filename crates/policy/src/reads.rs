@@ -14,10 +14,12 @@ use crate::vocabulary::{Kind, NAMESPACE};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ContextPart {
     Ip,
+    Zones,
     Country,
     Now,
     MinuteOfDay,
     Weekday,
+    Holiday,
     Client,
     Auth,
     Scopes,
@@ -29,12 +31,14 @@ pub(crate) enum ContextPart {
 }
 
 impl ContextPart {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Ip,
+        Self::Zones,
         Self::Country,
         Self::Now,
         Self::MinuteOfDay,
         Self::Weekday,
+        Self::Holiday,
         Self::Client,
         Self::Auth,
         Self::Scopes,
@@ -50,10 +54,12 @@ impl ContextPart {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ip => "ip",
+            Self::Zones => "zones",
             Self::Country => "country",
             Self::Now => "now",
             Self::MinuteOfDay => "minuteOfDay",
             Self::Weekday => "weekday",
+            Self::Holiday => "holiday",
             Self::Client => "client",
             Self::Auth => "auth",
             Self::Scopes => "scopes",

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use sekimori_domain::caller::{Authentication, Caller, Principal};
+use sekimori_domain::caller::{Authentication, Caller, Device, Principal};
 use sekimori_domain::catalog::{OperationClass, Tool};
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Calendar;
 use crate::error::PolicyError;
 use crate::groups::GroupHierarchy;
 use crate::reads::{ContextPart, Reads};
@@ -39,26 +39,14 @@ impl Projections {
     }
 }
 
-/// What is known of the device in use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Device {
-    /// Managed by the company.
-    pub managed: bool,
-    /// In the state the company asks for.
-    pub compliant: bool,
-    /// Operating system, where known.
-    pub platform: Option<String>,
-}
-
 /// Everything that a decision depends on besides caller and tool. What is `None` is unknown and absent
 /// from the context of policies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Situation<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) now: Timestamp,
-    pub(crate) country: Option<&'a str>,
-    pub(crate) device: Option<&'a Device>,
+    /// Whether it is a holiday, where that is not to be looked up: for tests of policies.
+    pub(crate) holiday: Option<bool>,
     pub(crate) projections: &'a Projections,
 }
 
@@ -67,8 +55,7 @@ impl<'a> Situation<'a> {
         Self {
             caller,
             now,
-            country: None,
-            device: None,
+            holiday: None,
             projections,
         }
     }
@@ -100,7 +87,7 @@ pub(crate) struct Facts {
 pub(crate) struct FactsBuilder<'a> {
     pub(crate) vocabulary: &'a Vocabulary,
     pub(crate) groups: &'a GroupHierarchy,
-    pub(crate) time_zone: &'a TimeZone,
+    pub(crate) calendar: &'a Calendar,
 }
 
 impl FactsBuilder<'_> {
@@ -240,10 +227,12 @@ impl FactsBuilder<'_> {
             let uid = self.vocabulary.uid(kind, ARGUMENTS_ID)?;
             Ok(Some(RestrictedExpression::new_entity_uid(uid)))
         };
-        let local = || situation.now.to_zoned(self.time_zone.clone());
+        let around = &caller.circumstances;
+        let local = || self.calendar.local(situation.now);
         Ok(match part {
             ContextPart::Ip => caller.source.ip.map(address),
-            ContextPart::Country => situation.country.map(text),
+            ContextPart::Zones => around.zones.as_deref().map(texts),
+            ContextPart::Country => around.country.as_ref().map(text),
             ContextPart::Now => Some(moment(situation.now)),
             ContextPart::MinuteOfDay => {
                 let local = local();
@@ -254,13 +243,17 @@ impl FactsBuilder<'_> {
                 let day = local().weekday().to_monday_one_offset();
                 Some(RestrictedExpression::new_long(i64::from(day)))
             }
+            ContextPart::Holiday => situation
+                .holiday
+                .or_else(|| self.calendar.is_holiday(situation.now))
+                .map(RestrictedExpression::new_bool),
             ContextPart::Client => Some(record([
                 ("id", text(caller.client.id.as_str())),
                 ("kind", text(caller.client.kind)),
             ])?),
             ContextPart::Auth => Some(authentication(&caller.authentication, situation.now)?),
             ContextPart::Scopes => caller.authentication.scopes.as_deref().map(texts),
-            ContextPart::Device => situation.device.map(device).transpose()?,
+            ContextPart::Device => around.device.as_ref().map(device).transpose()?,
             ContextPart::ArgS => argument(Kind::ArgS)?,
             ContextPart::ArgN => argument(Kind::ArgN)?,
             ContextPart::ArgB => argument(Kind::ArgB)?,
@@ -370,15 +363,10 @@ fn authentication(
 }
 
 fn device(device: &Device) -> Result<RestrictedExpression, PolicyError> {
+    let truth = |value: Option<bool>| value.map(RestrictedExpression::new_bool);
     record_of([
-        (
-            "managed",
-            Some(RestrictedExpression::new_bool(device.managed)),
-        ),
-        (
-            "compliant",
-            Some(RestrictedExpression::new_bool(device.compliant)),
-        ),
+        ("managed", truth(device.managed)),
+        ("compliant", truth(device.compliant)),
         ("platform", device.platform.as_ref().map(text)),
     ])
 }

@@ -67,6 +67,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Inspect(command) => cli::inspect::run(&command, &common)?,
         Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Key(command) => cli::key::run(command, &common).await?,
+        Command::Revoke(command) => cli::revoke::run(command, &common).await?,
         Command::Admin(command) => cli::admin::run(command, &common).await?,
         Command::Doctor(command) => return cli::doctor::run(&command, &common).await,
     }

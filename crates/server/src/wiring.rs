@@ -23,10 +23,11 @@ use sekimori_gateway::face;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
+use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
-    PublicUrl, Random as _, SystemRandom,
+    LocalIssuer, OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
@@ -126,7 +127,14 @@ impl Node {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let audit = open_audit(&installation).await?;
-        let identity = open_identity(&installation, access)?;
+        let authorization = authorization_server::open(
+            &installation,
+            egress(&installation.config)?,
+            Arc::new(GuardedFetch::new(&installation.config)?),
+            seal_key(&installation.config.server.data_dir)?,
+        )
+        .await?;
+        let identity = open_identity(&installation, access, authorization.as_deref()).await?;
         let policy = open_policy(&installation).await?;
         let (drifted, drift) = mpsc::unbounded_channel();
         let source = refresh::Source {
@@ -159,13 +167,6 @@ impl Node {
             seal_key(&installation.config.server.data_dir)?,
         )?;
         let sign_in = Arc::new(sign_in);
-        let authorization = authorization_server::open(
-            &installation,
-            egress(&installation.config)?,
-            Arc::new(GuardedFetch::new(&installation.config)?),
-            seal_key(&installation.config.server.data_dir)?,
-        )
-        .await?;
         let mut control = open_control(&installation, &gateway, Arc::clone(&sign_in))?;
         control.authorization_server.clone_from(&authorization);
         let control = Arc::new(control);
@@ -389,6 +390,7 @@ fn open_control(
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
         authorization_server: None,
+        revocations: Arc::clone(gateway.identity.revocations()),
         sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
@@ -423,21 +425,36 @@ async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
     Ok(Arc::new(audit))
 }
 
-fn open_identity(
+async fn open_identity(
     installation: &Installation,
     access: Access,
+    own: Option<&AuthorizationServer>,
 ) -> anyhow::Result<Arc<Authenticator>> {
     let config = &installation.config;
+    let own_issuer = own.map(|server| {
+        let oauth = installation.store.oauth();
+        Arc::new(LocalIssuer::new(server.issuer(), server.keys(), oauth)) as Arc<dyn OwnIssuer>
+    });
     let authenticator_config = AuthenticatorConfig {
-        public_url: config.public_url()?,
         issuers: config.issuers()?,
+        own_issuer,
+        conditions: config.conditions()?,
         anonymous_on_loopback: access == Access::AnybodyOnLoopback,
+        ..AuthenticatorConfig::new(config.public_url()?)
     };
+    let revocations = Arc::new(Revocations::new(
+        &*installation.store,
+        Arc::clone(&installation.clock),
+    ));
+    // Known before the first client comes.
+    let known = revocations.load().await;
+    known.context("what was revoked cannot be read")?;
     let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config)?);
     let authenticator = Authenticator::new(
         authenticator_config,
         &fetch,
         CredentialStores::of(&*installation.store),
+        revocations,
         Arc::clone(&installation.clock),
     )
     .context("identity")?;

@@ -21,6 +21,8 @@ pub struct Revisions {
     pub policies: u64,
     /// Of people, groups, service accounts, keys and administrators.
     pub identity: u64,
+    /// Of what was revoked.
+    pub revocations: u64,
     /// Of OAuth clients and signing keys.
     pub oauth: u64,
 }

@@ -34,6 +34,7 @@ mod policies;
 mod postgres;
 mod relational;
 mod reviews;
+mod revocations;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -65,6 +66,7 @@ pub use people::{
 };
 pub use policies::{Activation, NewPolicySet, Policies};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
+pub use revocations::{Revocations, SUBJECTS_MAX};
 pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
@@ -83,6 +85,8 @@ pub trait Store: Send + Sync + Debug {
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
     /// Local administrators.
     fn administrators(&self) -> Arc<dyn Administrators>;
+    /// What was revoked.
+    fn revocations(&self) -> Arc<dyn Revocations>;
     /// Clients, grants and keys of the authorization server.
     fn oauth(&self) -> Arc<dyn OAuth>;
     /// Sessions of people in browsers.

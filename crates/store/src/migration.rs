@@ -37,6 +37,11 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "sign_in",
         sql: include_str!("../migrations/sqlite/0004_sign_in.sql"),
     },
+    Migration {
+        number: 5,
+        name: "revocation",
+        sql: include_str!("../migrations/sqlite/0005_revocation.sql"),
+    },
 ];
 
 /// For PostgreSQL.
@@ -60,6 +65,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         number: 4,
         name: "sign_in",
         sql: include_str!("../migrations/postgres/0004_sign_in.sql"),
+    },
+    Migration {
+        number: 5,
+        name: "revocation",
+        sql: include_str!("../migrations/postgres/0005_revocation.sql"),
     },
 ];
 

@@ -19,6 +19,9 @@ pub trait ServiceAccounts: Send + Sync {
     /// All accounts, by name.
     async fn list(&self) -> Result<Vec<ServiceAccount>>;
 
+    /// Gives an account another owner. `false` if there is no such account.
+    async fn set_owner(&self, name: &str, owner: &str) -> Result<bool>;
+
     /// Suspends an account; one suspended before keeps its first date. `false` if there is no such account.
     async fn suspend(&self, name: &str, at: Timestamp) -> Result<bool>;
 

@@ -24,7 +24,7 @@ use sekimori_identity::authorization_server::{
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Document, Fetch, FetchDocument,
-    FetchError, PublicUrl, SystemRandom,
+    FetchError, PublicUrl, Revocations, SystemRandom,
 };
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -104,14 +104,13 @@ impl Plane {
             .unwrap();
         let public_url = PublicUrl::new(public_url).unwrap();
         let fetch: Arc<dyn Fetch> = Arc::new(NoFetch);
+        let revocations = Arc::new(Revocations::new(&*store, Arc::clone(&clock)));
+        revocations.load().await.unwrap();
         let identity = Authenticator::new(
-            AuthenticatorConfig {
-                public_url: public_url.clone(),
-                issuers: Vec::new(),
-                anonymous_on_loopback: false,
-            },
+            AuthenticatorConfig::new(public_url.clone()),
             &fetch,
             CredentialStores::of(&*store),
+            Arc::clone(&revocations),
             Arc::clone(&clock),
         )
         .unwrap();
@@ -148,6 +147,7 @@ impl Plane {
             sign_in: Arc::new(sign_in),
             store,
             identity: Arc::new(identity),
+            revocations,
             audit: Arc::new(audit),
             clock,
             ids,

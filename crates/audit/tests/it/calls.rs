@@ -9,7 +9,8 @@ use sekimori_audit::{
 };
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
+    Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::digest::Digest;
@@ -92,6 +93,9 @@ fn caller() -> Caller {
             amr: Vec::new(),
             issuer: "https://idp.example".into(),
             at: None,
+            issued_at: None,
+            grant: None,
+            session: None,
             scopes: None,
             expires_at: None,
         },
@@ -99,6 +103,7 @@ fn caller() -> Caller {
             ip: Some("192.0.2.1".parse().unwrap()),
             user_agent: Some("agent/1".into()),
         },
+        circumstances: Circumstances::default(),
     }
 }
 

@@ -147,6 +147,22 @@ pub(super) async fn keep_sessions(face: Arc<Face>) {
     }
 }
 
+/// Ends a session, with a record, as soon as the access is revoked of who opened it.
+pub(super) fn end_with_access(face: &Arc<Face>, session: Arc<Session>, caller: Arc<Caller>) {
+    let face = Arc::clone(face);
+    tokio::spawn(async move {
+        let revoked = face.gateway.identity.revoked(&caller);
+        if session.ended.run_until_cancelled(revoked).await.is_none()
+            || !face.sessions.remove(&session.id)
+        {
+            return;
+        }
+        if let Err(refusal) = note_end(&face, &session, "the access was revoked").await {
+            tracing::error!(%refusal, session = %session.number, "the end of a session could not be recorded");
+        }
+    });
+}
+
 /// The head of a request in `session`.
 pub(super) fn head_in(face: &Face, template: &Head, session: &Session, meta: &RawObject) -> Head {
     let mut head = head::for_request(template, meta, &*face.gateway.ids);
@@ -408,6 +424,7 @@ pub(super) async fn tell_changes(line: Line, caller: Arc<Caller>) {
             () = session.ended.cancelled() => break,
             () = face.settings.shutdown.cancelled() => break,
             () = modern::ended(face, &caller) => break,
+            _ = face.gateway.identity.revoked(&caller) => break,
             change = changes.recv() => change,
         };
         let notices = match change {

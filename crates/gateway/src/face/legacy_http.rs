@@ -121,6 +121,7 @@ impl Envelope<'_> {
             face.sessions.remove(&session.id);
             return Err(refusal);
         }
+        legacy::end_with_access(face, Arc::clone(&session), opened.caller);
         let leaving = legacy::leave_in_the_end(Arc::clone(face), Arc::clone(&session));
         face.settings.tasks.spawn(leaving);
         Ok((session, opened.result))

@@ -161,12 +161,17 @@ async fn listen(
     }
     let subscription = id.to_raw();
     outlet.send(wanted.acknowledgement(&subscription));
+    let mut revoked = None;
     let graceful = loop {
         tokio::select! {
             biased;
             () = gone.cancelled() => break false,
             () = face.settings.shutdown.cancelled() => break true,
             () = ended(face, &caller) => break true,
+            refusal = face.gateway.identity.revoked(&caller) => {
+                revoked = Some(refusal);
+                break true;
+            }
             notices = next_notices(&mut changes, &head.endpoint, &wanted) => match notices {
                 Some(notices) => {
                     for notice in notices {
@@ -179,6 +184,9 @@ async fn listen(
     };
     subscribed.remove_all().await;
     tasks::unwatch_all(face, &wanted.tasks);
+    if let Some(refusal) = revoked {
+        return Done::refused(&refusal, &head.correlation);
+    }
     if !graceful {
         return Done::cancelled();
     }

@@ -155,6 +155,7 @@ impl Done {
         match self.refused.as_ref().map(|refusal| refusal.code) {
             Some(
                 code @ (RefusalCode::Unauthenticated
+                | RefusalCode::Revoked
                 | RefusalCode::WrongAudience
                 | RefusalCode::InsufficientScope),
             ) => return code.form().http_status,

@@ -1,12 +1,16 @@
 //! The only stage that leaves the building.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::Target;
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{ConnectorName, PrincipalId};
+use sekimori_domain::ids::{ConnectorName, CorrelationId, PrincipalId};
 use sekimori_domain::limits;
+use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::raw_object::{self, RawObject};
@@ -17,6 +21,8 @@ use sekimori_upstream::exchange::{Ask, Event, Exchange, Question, Reply};
 use sekimori_upstream::{Outgoing, Questions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::Gateway;
@@ -114,6 +120,7 @@ pub(crate) async fn invoke(
     let waiting = reopen(gateway, &warrant, &mut invocation.request.rest)?;
     let call = Call {
         owner: warrant.caller().principal.id.clone(),
+        caller: Arc::clone(warrant.caller()),
         target: warrant.tool().target.clone(),
         arguments: warrant.arguments().digest(),
     };
@@ -140,7 +147,13 @@ pub(crate) async fn invoke(
         }
         None => start(warrant, &mut invocation),
     };
-    run(gateway, &call, exchange, &mut invocation).await
+    let revoked = gateway.identity.revoked(&call.caller);
+    tokio::select! {
+        biased;
+        // The exchange is dropped, which cancels it at the upstream.
+        refusal = revoked => Err(Refusal { stage: Stage::Invoke, ..refusal }),
+        output = run(gateway, &call, exchange, &mut invocation) => output,
+    }
 }
 
 /// The answer to a request about a task that this node keeps itself.
@@ -166,13 +179,17 @@ fn kept(gateway: &Gateway, call: &Call, invocation: &Invocation<'_>) -> Option<O
 /// The facts of a call that bind what waits for it.
 struct Call {
     owner: PrincipalId,
+    caller: Arc<Caller>,
     target: Target,
     arguments: Digest,
 }
 
 fn start(warrant: Warrant, invocation: &mut Invocation<'_>) -> Exchange {
-    // Nobody needs them here any more.
+    // Nobody needs them here any more, but whether a task was asked for.
     let mut rest = std::mem::take(&mut invocation.request.rest);
+    if let Some(task) = rest.get("task") {
+        invocation.request.rest.set("task", task.to_owned());
+    }
     let request = &invocation.request;
     let entry = &invocation.resolved.entry;
     let questions = if invocation.port.can_ask() {
@@ -471,6 +488,7 @@ fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<
         arguments: call.arguments,
         exchange,
         ask,
+        _watched: end_with_access(gateway, call, id),
     };
     gateway
         .state
@@ -482,6 +500,38 @@ fn park(gateway: &Gateway, call: &Call, exchange: Exchange, ask: Ask) -> Result<
         reply: Reply::Result(result),
         kind: OutputKind::InputRequired,
     })
+}
+
+/// Ends a parked exchange, with a record, as soon as its caller's access is revoked. Watches until the value is
+/// dropped.
+fn end_with_access(gateway: &Gateway, call: &Call, id: Uuid) -> DropGuard {
+    let (identity, audit) = (Arc::clone(&gateway.identity), Arc::clone(&gateway.audit));
+    let (parked, ids) = (Arc::clone(&gateway.state.parked), Arc::clone(&gateway.ids));
+    let (caller, target) = (Arc::clone(&call.caller), call.target.clone());
+    let taken = CancellationToken::new();
+    let held = taken.clone().drop_guard();
+    tokio::spawn(async move {
+        let revoked = taken.run_until_cancelled(identity.revoked(&caller)).await;
+        let Some(refusal) = revoked.filter(|_| parked.end(id)) else {
+            return;
+        };
+        let detail = json!({
+            "ended": "parked_call", "principal": caller.principal.id, "client": caller.client.id,
+            "target": target.to_string(), "reason": refusal.message,
+        });
+        let detail = match detail {
+            Value::Object(members) => members.into_iter().collect(),
+            _ => BTreeMap::new(),
+        };
+        let correlation = CorrelationId::from_uuid(ids.next());
+        let noted = audit
+            .note(EventKind::AccessRevoke, correlation, detail)
+            .await;
+        if let Err(error) = noted {
+            tracing::error!(%error, "the end of a waiting call could not be recorded");
+        }
+    });
+    held
 }
 
 enum Unparked {

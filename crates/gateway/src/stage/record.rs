@@ -142,6 +142,11 @@ impl CallRecord {
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         let status = match refusal.code {
             RefusalCode::Cancelled => OutcomeStatus::Cancelled,
+            // It was under way. What an upstream did after an intent is not known.
+            RefusalCode::Revoked if refusal.stage == Stage::Invoke && self.intended => {
+                OutcomeStatus::Unknown
+            }
+            RefusalCode::Revoked if refusal.stage == Stage::Invoke => OutcomeStatus::Cancelled,
             RefusalCode::UpstreamUnavailable
             | RefusalCode::UpstreamTimeout
             | RefusalCode::UpstreamInvalid => OutcomeStatus::Error,

@@ -23,11 +23,11 @@ use sekimori_gateway::face;
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
+    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl, Revocations,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
-use sekimori_store::{AuditQuery, Expected, Order};
+use sekimori_store::{AuditQuery, Expected, Order, Store};
 use sekimori_testkit::client::{Live, RawClient};
 use sekimori_testkit::fixture::{self, Era, Local, Options};
 use sekimori_upstream::egress::{Egress, SystemResolver};
@@ -44,6 +44,8 @@ pub(crate) struct Gate {
     pub(crate) served: Local,
     pub(crate) stop: CancellationToken,
     pub(crate) settings: face::Settings,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) revocations: Arc<Revocations>,
     _folder: tempfile::TempDir,
 }
 
@@ -55,20 +57,30 @@ impl Gate {
 
     /// The same, with other settings of the face.
     pub(crate) async fn with(url: &str, change: impl FnOnce(&mut face::Settings)) -> Self {
+        Self::node("test", None, url, change).await
+    }
+
+    /// A node of that name, on a database that others may use too; by default on one of its own.
+    pub(crate) async fn node(
+        name: &str,
+        database: Option<&str>,
+        url: &str,
+        change: impl FnOnce(&mut face::Settings),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock(Instant::now()));
         let ids: Arc<dyn Ids> = Arc::new(SystemIds);
-        let database = format!("sqlite://{}", folder.path().join("gate.db").display());
-        let store = sekimori_store::open(&database).await.unwrap();
-        let connector = connector("fixture", url, clock.now());
-        store
-            .connectors()
-            .put(&connector, Expected::Absent)
+        let own = format!("sqlite://{}", folder.path().join("gate.db").display());
+        let store = sekimori_store::open(database.unwrap_or(&own))
             .await
             .unwrap();
+        let connector = connector("fixture", url, clock.now());
+        let put = store.connectors().put(&connector, Expected::Absent).await;
+        // Another node of the same database may have it already.
+        assert!(put.is_ok() || database.is_some());
         let options = AuditOptions {
             folder: folder.path().join("journal"),
-            node: "test".to_owned(),
+            node: name.to_owned(),
             segment_bytes: 1024 * 1024,
         };
         let audit = Audit::start(
@@ -81,25 +93,21 @@ impl Gate {
         .unwrap();
         let public_url = PublicUrl::new("http://127.0.0.1:8080").unwrap();
         let fetch: Arc<dyn Fetch> = Arc::new(NoFetch);
+        let revocations = Arc::new(Revocations::new(&*store, Arc::clone(&clock)));
+        revocations.load().await.unwrap();
         let identity = Authenticator::new(
             AuthenticatorConfig {
-                public_url: public_url.clone(),
-                issuers: Vec::new(),
                 anonymous_on_loopback: true,
+                ..AuthenticatorConfig::new(public_url.clone())
             },
             &fetch,
             CredentialStores::of(&*store),
+            Arc::clone(&revocations),
             Arc::clone(&clock),
         )
         .unwrap();
-        let set = PolicySet {
-            version: 1,
-            text: ALLOW_ALL.to_owned(),
-            tests: String::new(),
-            author: "test".to_owned(),
-            created_at: clock.now(),
-        };
-        let policy = CompiledPolicies::compile(&set, &PolicySettings::default()).unwrap();
+        let identity = Arc::new(identity);
+        let policy = allow_all(clock.now());
         let deps = Deps {
             clock: Arc::clone(&clock),
             egress: Egress::new(Vec::new(), None, Arc::new(SystemResolver)).unwrap(),
@@ -108,7 +116,7 @@ impl Gate {
         };
         let (drifted, _) = mpsc::unbounded_channel();
         let catalog = Arc::new(Catalog::new(refresh::Source {
-            store,
+            store: Arc::clone(&store),
             make_upstream: Arc::new(move |connector: Arc<Connector>| {
                 Arc::new(Upstream::new((*connector).clone(), deps.clone()))
             }),
@@ -116,7 +124,7 @@ impl Gate {
             drifted,
         }));
         let gateway = Arc::new(Gateway {
-            identity: Arc::new(identity),
+            identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Inspector::new(16 * 1024 * 1024),
@@ -135,6 +143,8 @@ impl Gate {
         refresh::reload_and_list(&catalog).await;
         let stop = CancellationToken::new();
         tokio::spawn(refresh::follow(catalog, stop.clone()));
+        let stopped = stop.clone();
+        tokio::spawn(async move { stopped.run_until_cancelled(identity.maintain()).await });
         let mut settings = face::Settings::default();
         change(&mut settings);
         let here: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
@@ -146,6 +156,8 @@ impl Gate {
             served,
             stop,
             settings,
+            store,
+            revocations,
             _folder: folder,
         }
     }
@@ -217,6 +229,17 @@ pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
         }
     });
     waited.await.expect("it becomes so in time");
+}
+
+fn allow_all(created_at: Timestamp) -> CompiledPolicies {
+    let set = PolicySet {
+        version: 1,
+        text: ALLOW_ALL.to_owned(),
+        tests: String::new(),
+        author: "test".to_owned(),
+        created_at,
+    };
+    CompiledPolicies::compile(&set, &PolicySettings::default()).unwrap()
 }
 
 fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {

@@ -183,7 +183,7 @@ impl AuthorizationServerConfig {
             return wrong("a grant lasts 90 days at most");
         }
         for one in &self.enterprise {
-            check_issuers(std::slice::from_ref(&one.issuer))?;
+            check_issuers(std::slice::from_ref(&one.issuer), None)?;
         }
         let mut issuers = BTreeSet::new();
         if !self

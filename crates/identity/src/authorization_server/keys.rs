@@ -62,6 +62,15 @@ pub struct PublicKeys {
 }
 
 impl PublicKeys {
+    /// The keys of a JWK set; `None` if it is none.
+    pub fn new(jwks: Value) -> Option<Self> {
+        Some(Self {
+            set: KeySet::read(&jwks, &[Algorithm::Es256])?,
+            digest: Digest::of(jwks.to_string().as_bytes()),
+            jwks,
+        })
+    }
+
     /// The claims of an access token that was signed with one of these keys. Only its type, algorithm and
     /// signature are checked: audience, times and revocation are the caller's part.
     pub fn verify(&self, token: &str) -> Option<Map<String, Value>> {
@@ -239,11 +248,9 @@ impl SigningKeys {
 fn state(keys: Vec<Loaded>) -> Result<State, KeysError> {
     let list: Vec<&Value> = keys.iter().map(|loaded| &loaded.key.public).collect();
     let jwks = json!({ "keys": list });
-    let set = KeySet::read(&jwks, &[Algorithm::Es256]).ok_or(KeysError::Key)?;
-    let digest = Digest::of(jwks.to_string().as_bytes());
     Ok(State {
         keys,
-        public: Arc::new(PublicKeys { jwks, digest, set }),
+        public: Arc::new(PublicKeys::new(jwks).ok_or(KeysError::Key)?),
     })
 }
 

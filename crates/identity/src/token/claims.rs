@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Client, Principal, PrincipalKind,
+    Authentication, AuthenticationMethod, Client, Device, Principal, PrincipalKind,
 };
 use sekimori_domain::ids::{ClientId, GroupName, PrincipalId};
 use serde_json::{Map, Value};
 
 use super::TokenError;
 use super::config::IssuerConfig;
+use crate::revocation;
 
 /// How far clocks may be apart.
 pub(crate) const CLOCK_SKEW_SECONDS: i64 = 30;
@@ -38,6 +39,27 @@ pub(crate) fn check_times(claims: &Claims, now: Timestamp) -> Result<Timestamp, 
 /// Whether a token that expires then has ended, clocks being what they are.
 pub(super) fn has_ended(expires: Timestamp, now: Timestamp) -> bool {
     now.as_second() >= expires.as_second().saturating_add(CLOCK_SKEW_SECONDS)
+}
+
+/// When the token was issued (`iat`). Without that nobody could tell whether it was before a revocation; and a
+/// token that is older than revocations are kept could have been revoked.
+pub(super) fn issued_at(claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {
+    let issued_at = seconds(claims, "iat")?.ok_or(TokenError::Claim("iat"))?;
+    if is_too_old(issued_at, now) {
+        return Err(TokenError::TooOld);
+    }
+    Ok(issued_at)
+}
+
+/// Whether a token that was issued then could have been revoked so long ago that nobody knows any more.
+pub(super) fn is_too_old(issued_at: Timestamp, now: Timestamp) -> bool {
+    let kept = i64::try_from(revocation::KEPT_FOR.as_secs()).unwrap_or(i64::MAX);
+    issued_at.as_second() <= now.as_second().saturating_sub(kept)
+}
+
+/// The earliest time that another clock may have meant: theirs may be ahead of ours.
+pub(super) fn at_the_earliest(told: Timestamp) -> Timestamp {
+    Timestamp::from_second(told.as_second().saturating_sub(CLOCK_SKEW_SECONDS)).unwrap_or(told)
 }
 
 /// The one audience. A token for several could be used against us by any of the others.
@@ -92,6 +114,17 @@ pub(super) fn client(claims: &Claims) -> Result<Client, TokenError> {
     })
 }
 
+/// On which device, where the issuer tells.
+pub(super) fn device(claims: &Claims, issuer: &IssuerConfig) -> Option<Device> {
+    let names = &issuer.claims;
+    let device = Device {
+        managed: truth(claims, names.device_managed.as_deref()),
+        compliant: truth(claims, names.device_compliant.as_deref()),
+        platform: told(claims, names.device_platform.as_deref()),
+    };
+    (device != Device::default()).then_some(device)
+}
+
 /// How it was proved.
 pub(super) fn authentication(
     claims: &Claims,
@@ -111,6 +144,9 @@ pub(super) fn authentication(
         amr,
         issuer: issuer.issuer.clone(),
         at: seconds(claims, "auth_time")?,
+        issued_at: None,
+        grant: None,
+        session: text(claims, "sid").map(str::to_owned),
         // Without a scope claim the token reaches nothing; `None` would mean that it knows no limits.
         scopes: Some(list(claims.get("scope").or_else(|| claims.get("scp")))),
         expires_at: Some(expires),
@@ -190,6 +226,16 @@ fn told(claims: &Claims, name: Option<&str>) -> Option<String> {
     find(claims, name?)?.as_str().map(displayable)
 }
 
+/// A truth value; some identity providers write it as a text.
+fn truth(claims: &Claims, name: Option<&str>) -> Option<bool> {
+    match find(claims, name?)? {
+        Value::Bool(value) => Some(*value),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
 pub(crate) fn text<'a>(claims: &'a Claims, claim: &str) -> Option<&'a str> {
     claims
         .get(claim)?
@@ -240,6 +286,9 @@ mod tests {
                 department: Some("/org/department".to_owned()),
                 employment: Some("https://claims.example/employment".to_owned()),
                 mfa_acr: vec!["urn:mfa".to_owned()],
+                device_managed: Some("/device/managed".to_owned()),
+                device_compliant: Some("/device/compliant".to_owned()),
+                device_platform: Some("/device/os".to_owned()),
             },
             ..IssuerConfig::new("https://idp.example")
         }
@@ -256,6 +305,36 @@ mod tests {
         assert_eq!(check_times(&token, at(1_030)), Err(TokenError::Expired));
         assert_eq!(check_times(&token, at(470)), Ok(at(1_000)));
         assert_eq!(check_times(&token, at(469)), Err(TokenError::NotYetValid));
+    }
+
+    #[test]
+    fn authn_4_a_token_tells_when_it_was_issued() {
+        let now = at(10_000_000);
+        let issued = |claim: Value| issued_at(&claims(json!({"iat": claim})), now);
+        assert_eq!(issued(json!(9_999_999)), Ok(at(9_999_999)));
+        assert_eq!(at_the_earliest(at(1_000)), at(970));
+        let month = 31 * 24 * 60 * 60;
+        assert_eq!(issued(json!(10_000_000 - month)), Err(TokenError::TooOld));
+        assert!(issued(json!(10_000_001 - month)).is_ok());
+        assert_eq!(issued(json!("now")), Err(TokenError::Claim("iat")));
+        let none = issued_at(&claims(json!({})), now);
+        assert_eq!(none, Err(TokenError::Claim("iat")));
+    }
+
+    #[test]
+    fn authz_3_a_device_is_what_is_told_of_it() {
+        let read = |value: Value| device(&claims(json!({"device": value})), &issuer());
+        let whole = json!({"managed": true, "compliant": "False", "os": "macOS"});
+        let told = Device {
+            managed: Some(true),
+            compliant: Some(false),
+            platform: Some("macOS".to_owned()),
+        };
+        assert_eq!(read(whole), Some(told));
+        let half = read(json!({"compliant": true, "managed": 1})).unwrap();
+        assert_eq!((half.managed, half.compliant), (None, Some(true)));
+        assert_eq!(read(json!({})), None);
+        assert_eq!(device(&claims(json!({})), &issuer()), None);
     }
 
     #[test]

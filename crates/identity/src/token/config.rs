@@ -63,13 +63,22 @@ pub struct ClaimNames {
     pub department: Option<String>,
     /// Employment type: a text.
     pub employment: Option<String>,
+    /// Whether the device is managed by the company: a truth value.
+    pub device_managed: Option<String>,
+    /// Whether the device is in the state the company asks for: a truth value.
+    pub device_compliant: Option<String>,
+    /// The operating system of the device: a text.
+    pub device_platform: Option<String>,
     /// Values of `acr` that mean more than one factor, beside `mfa` in `amr` (AUTHN-2).
     pub mfa_acr: Vec<String>,
 }
 
-/// Checks what must hold for each issuer and between them.
-pub(crate) fn check(issuers: &[IssuerConfig]) -> Result<(), ConfigError> {
-    let mut names = BTreeSet::new();
+/// Checks what must hold for each issuer and between them, and with our own.
+pub(crate) fn check(
+    issuers: &[IssuerConfig],
+    own: Option<&IssuerConfig>,
+) -> Result<(), ConfigError> {
+    let mut names: BTreeSet<_> = own.iter().map(|own| &own.issuer).collect();
     let mut prefixes = BTreeSet::new();
     for config in issuers {
         let wrong = |rule| ConfigError::Issuer {
@@ -87,7 +96,7 @@ pub(crate) fn check(issuers: &[IssuerConfig]) -> Result<(), ConfigError> {
             return Err(wrong("the audience must not be empty"));
         }
         if !names.insert(&config.issuer) {
-            return Err(wrong("it is configured twice"));
+            return Err(wrong("it is configured twice, or it is this gate itself"));
         }
         let prefix = config.principal_prefix.as_deref();
         if issuers.len() > 1 && prefix.is_none() {
@@ -137,8 +146,10 @@ mod tests {
     #[test]
     fn equal_subjects_of_two_issuers_can_never_meet() {
         let (one, two) = ("https://one.example", "https://two.example");
-        assert!(check(&[issuer(one, None)]).is_ok());
-        assert!(check(&[issuer(one, Some("a")), issuer(two, Some("b"))]).is_ok());
+        assert!(check(&[issuer(one, None)], None).is_ok());
+        let both = [issuer(one, Some("a")), issuer(two, Some("b"))];
+        assert!(check(&both, None).is_ok());
+        assert!(check(&both, Some(&issuer(one, None))).is_err());
         for bad in [
             [issuer(one, None), issuer(two, None)],
             [issuer(one, None), issuer(two, Some("b"))],
@@ -146,20 +157,20 @@ mod tests {
             [issuer(one, Some("a")), issuer(one, Some("b"))],
             [issuer(one, Some("a/b")), issuer(two, Some("b"))],
         ] {
-            assert!(check(&bad).is_err());
+            assert!(check(&bad, None).is_err());
         }
     }
 
     #[test]
     fn issuers_are_reached_in_secret() {
         for bad in ["http://idp.example", "idp", "", "https://me@idp.example"] {
-            assert!(check(&[IssuerConfig::new(bad)]).is_err(), "{bad}");
+            assert!(check(&[IssuerConfig::new(bad)], None).is_err(), "{bad}");
         }
         let keys = KeySource::JwksUri("http://idp.example/jwks".to_owned());
         let config = IssuerConfig {
             keys,
             ..IssuerConfig::new("https://idp.example")
         };
-        assert!(check(&[config]).is_err());
+        assert!(check(&[config], None).is_err());
     }
 }

@@ -5,17 +5,18 @@ mod config;
 mod jwk;
 pub(crate) mod jws;
 pub(crate) mod keys;
+mod own;
 mod verifier;
 
 pub use config::{ClaimNames, IssuerConfig, KeySource};
 pub use jwk::Algorithm;
+pub use own::{LocalIssuer, OwnIssuer};
 
 pub(crate) use config::check as check_issuers;
 pub(crate) use jwk::KeySet;
 pub(crate) use jws::Jws;
 pub(crate) use keys::IssuerKeys;
-
-pub(crate) use verifier::TokenVerifier;
+pub(crate) use verifier::{TokenVerifier, VerifiedToken};
 
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 
@@ -43,6 +44,16 @@ pub(crate) enum TokenError {
     NotYetValid,
     #[error("the access token lacks the claim {0}, or it is not of its form")]
     Claim(&'static str),
+    #[error(
+        "the access token was issued so long ago that it is not accepted any more: get a new one"
+    )]
+    TooOld,
+    #[error(
+        "the client that the access token was issued to is not known any more, or may not be used"
+    )]
+    Client,
+    #[error("the client that the access token was issued to can't be looked up now")]
+    ClientUnavailable,
     #[error("the access token was made for another audience")]
     Audience,
     #[error("the issuer left the groups out of the token because there are too many")]
@@ -55,7 +66,7 @@ impl TokenError {
     pub(crate) fn into_refusal(self, resource: &str) -> Refusal {
         let code = match self {
             Self::Audience => RefusalCode::WrongAudience,
-            Self::KeysUnavailable => RefusalCode::DependencyUnavailable,
+            Self::KeysUnavailable | Self::ClientUnavailable => RefusalCode::DependencyUnavailable,
             _ => RefusalCode::Unauthenticated,
         };
         let message = match self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::sync::Cache;
-use sekimori_domain::caller::{Authentication, Client, Principal};
+use sekimori_domain::caller::{Authentication, Client, Device, Principal};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::digest::Digest;
 
@@ -14,6 +14,7 @@ use super::config::{self, IssuerConfig};
 use super::jwk::Algorithm;
 use super::jws::Jws;
 use super::keys::IssuerKeys;
+use super::own::{self, OwnIssuer, OwnTokens};
 use super::{TokenError, claims};
 use crate::error::ConfigError;
 use crate::fetch::Fetch;
@@ -36,16 +37,34 @@ pub(crate) struct VerifiedToken {
     pub(crate) principal: Principal,
     pub(crate) client: Client,
     pub(crate) authentication: Authentication,
-    issuer: usize,
+    pub(crate) device: Option<Device>,
+    issuer: Origin,
     audience: String,
     expires: Timestamp,
     generation: u64,
     epoch: u64,
 }
 
+/// Whom a token comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Our own authorization server.
+    Own,
+    /// The configured issuer of that number.
+    Other(usize),
+}
+
+impl VerifiedToken {
+    /// Whether our own authorization server issued it. Then it tells the principal's id alone.
+    pub(crate) fn is_own(&self) -> bool {
+        self.issuer == Origin::Own
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct TokenVerifier {
     issuers: Vec<Issuer>,
+    own: Option<OwnTokens>,
     clock: Arc<dyn Clock>,
     /// By SHA-256 of the token, so that no token lies about in memory.
     remembered: Cache<Digest, Arc<VerifiedToken>>,
@@ -55,10 +74,12 @@ pub(crate) struct TokenVerifier {
 impl TokenVerifier {
     pub(crate) fn new(
         issuers: Vec<IssuerConfig>,
+        own: Option<Arc<dyn OwnIssuer>>,
         fetch: &Arc<dyn Fetch>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        config::check(&issuers)?;
+        let own = own.map(OwnTokens::new);
+        config::check(&issuers, own.as_ref().map(|own| &own.config))?;
         let issuers = issuers
             .into_iter()
             .map(|config| Issuer {
@@ -72,6 +93,7 @@ impl TokenVerifier {
             .collect();
         Ok(Self {
             issuers,
+            own,
             clock,
             remembered: Cache::builder()
                 .max_capacity(REMEMBERED_MAX)
@@ -82,9 +104,9 @@ impl TokenVerifier {
     }
 
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
-        self.issuers
-            .iter()
-            .map(|issuer| issuer.config.issuer.as_str())
+        let others = self.issuers.iter().map(|issuer| &issuer.config);
+        let own = self.own.iter().map(|own| &own.config);
+        own.chain(others).map(|config| config.issuer.as_str())
     }
 
     /// Forgets what was verified: every token is verified anew when it comes next.
@@ -114,7 +136,7 @@ impl TokenVerifier {
         Ok(verified)
     }
 
-    /// What is remembered of the token, if it still counts. Audience and end are checked every time.
+    /// What is remembered of the token, if it still counts. Audience, age and end are checked every time.
     fn recall(
         &self,
         digest: &Digest,
@@ -124,16 +146,18 @@ impl TokenVerifier {
             return Ok(None);
         };
         let counts = verified.epoch == self.epoch.load(Ordering::Acquire)
-            && self
-                .issuers
-                .get(verified.issuer)
-                .is_some_and(|issuer| issuer.keys.generation() == Some(verified.generation));
+            && self.generation(verified.issuer) == Some(verified.generation);
         if !counts {
             self.remembered.invalidate(digest);
             return Ok(None);
         }
-        if claims::has_ended(verified.expires, self.clock.now()) {
+        let now = self.clock.now();
+        if claims::has_ended(verified.expires, now) {
             return Err(TokenError::Expired);
+        }
+        let issued_at = verified.authentication.issued_at;
+        if issued_at.is_none_or(|issued_at| claims::is_too_old(issued_at, now)) {
+            return Err(TokenError::TooOld);
         }
         if !self.is_for(&verified.audience, verified.issuer, resource) {
             return Err(TokenError::Audience);
@@ -150,51 +174,100 @@ impl TokenVerifier {
         let epoch = self.epoch.load(Ordering::Acquire);
         let jws = Jws::parse(token)?;
         let named = jws.claims.get("iss").and_then(|name| name.as_str());
-        let (index, issuer) = self
-            .issuers
-            .iter()
-            .enumerate()
-            .find(|(_, issuer)| Some(issuer.config.issuer.as_str()) == named)
-            .ok_or(TokenError::Issuer)?;
-        check_type(jws.header.typ.as_deref(), &issuer.config)?;
-        let algorithm = jws
-            .header
-            .alg
-            .parse::<Algorithm>()
-            .ok()
-            .filter(|algorithm| issuer.config.algorithms.contains(algorithm))
-            .ok_or(TokenError::Algorithm)?;
-        let generation = issuer
-            .keys
-            .verify(
-                jws.header.kid.as_deref(),
-                algorithm,
-                jws.signed,
-                &jws.signature,
-            )
-            .await?;
-        let expires = claims::check_times(&jws.claims, self.clock.now())?;
-        let audience = claims::audience(&jws.claims)?;
-        if !self.is_for(audience, index, resource) {
+        let (from, config) = self.issuer(named).ok_or(TokenError::Issuer)?;
+        check_type(jws.header.typ.as_deref(), config)?;
+        let generation = self.verify_signature(from, config, &jws).await?;
+        let (claims, now) = (&jws.claims, self.clock.now());
+        let expires = claims::check_times(claims, now)?;
+        let audience = claims::audience(claims)?;
+        if !self.is_for(audience, from, resource) {
             return Err(TokenError::Audience);
         }
-        Ok(VerifiedToken {
-            principal: claims::principal(&jws.claims, &issuer.config)?,
-            client: claims::client(&jws.claims)?,
-            authentication: claims::authentication(&jws.claims, &issuer.config, expires)?,
-            issuer: index,
+        let issued_at = claims::issued_at(claims, now)?;
+        let authentication = claims::authentication(claims, config, expires)?;
+        let token = VerifiedToken {
+            principal: match from {
+                Origin::Own => own::principal(claims)?,
+                Origin::Other(_) => claims::principal(claims, config)?,
+            },
+            client: match &self.own {
+                Some(own) if from == Origin::Own => own.client(claims).await?,
+                _ => claims::client(claims)?,
+            },
+            authentication: Authentication {
+                issued_at: Some(claims::at_the_earliest(issued_at)),
+                ..authentication
+            },
+            device: claims::device(claims, config),
+            issuer: from,
             audience: audience.to_owned(),
             expires,
             generation,
             epoch,
+        };
+        if from != Origin::Own {
+            return Ok(token);
+        }
+        let (grant, session) = own::lineage(claims)?;
+        Ok(VerifiedToken {
+            authentication: Authentication {
+                // By our own clock.
+                issued_at: Some(issued_at),
+                grant: Some(grant),
+                session,
+                ..token.authentication
+            },
+            ..token
         })
     }
 
-    fn is_for(&self, audience: &str, issuer: usize, resource: &ResourceUri) -> bool {
-        self.issuers.get(issuer).is_some_and(|issuer| {
-            let expected = issuer.config.audience.as_deref();
-            audience == expected.unwrap_or(resource.as_str())
-        })
+    async fn verify_signature(
+        &self,
+        from: Origin,
+        config: &IssuerConfig,
+        jws: &Jws<'_>,
+    ) -> Result<u64, TokenError> {
+        let algorithm = jws.header.alg.parse::<Algorithm>().ok();
+        let algorithm = algorithm
+            .filter(|algorithm| config.algorithms.contains(algorithm))
+            .ok_or(TokenError::Algorithm)?;
+        let kid = jws.header.kid.as_deref();
+        match (from, &self.own) {
+            (Origin::Own, Some(own)) => own.verify(kid, algorithm, jws.signed, &jws.signature),
+            (Origin::Own, None) => Err(TokenError::Issuer),
+            (Origin::Other(number), _) => {
+                let issuer = self.issuers.get(number).ok_or(TokenError::Issuer)?;
+                let keys = &issuer.keys;
+                keys.verify(kid, algorithm, jws.signed, &jws.signature)
+                    .await
+            }
+        }
+    }
+
+    fn issuer(&self, named: Option<&str>) -> Option<(Origin, &IssuerConfig)> {
+        let own = self.own.iter().map(|own| (Origin::Own, &own.config));
+        let others = self.issuers.iter().enumerate();
+        let others = others.map(|(number, issuer)| (Origin::Other(number), &issuer.config));
+        own.chain(others)
+            .find(|(_, config)| Some(config.issuer.as_str()) == named)
+    }
+
+    fn generation(&self, from: Origin) -> Option<u64> {
+        match from {
+            Origin::Own => self.own.as_ref().map(OwnTokens::generation),
+            Origin::Other(number) => self.issuers.get(number)?.keys.generation(),
+        }
+    }
+
+    fn is_for(&self, audience: &str, from: Origin, resource: &ResourceUri) -> bool {
+        let expected = match from {
+            Origin::Own => None,
+            Origin::Other(number) => match self.issuers.get(number) {
+                Some(issuer) => issuer.config.audience.as_deref(),
+                None => return false,
+            },
+        };
+        audience == expected.unwrap_or(resource.as_str())
     }
 }
 

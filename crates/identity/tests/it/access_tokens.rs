@@ -9,7 +9,7 @@ use jsonwebtoken::Algorithm;
 use proptest::prelude::*;
 use sekimori_domain::caller::PrincipalKind;
 use sekimori_domain::refusal::RefusalCode;
-use sekimori_identity::{Algorithm as Accepted, IssuerConfig};
+use sekimori_identity::{Algorithm as Accepted, ClaimNames, Conditions, IssuerConfig, Zone};
 use serde_json::{Value, json};
 
 use crate::gate::{AUDIENCE, Gate, assert_unauthenticated, issuer_config};
@@ -20,6 +20,40 @@ async fn setting() -> (Gate, Issuer, SigningKey) {
     let issuer = Issuer::start(&[&key]).await;
     let gate = Gate::new(vec![issuer_config(&issuer.url)]);
     (gate, issuer, key)
+}
+
+#[tokio::test]
+async fn authz_3_circumstances_go_with_the_caller() {
+    let key = SigningKey::generate(Algorithm::ES256, "k1");
+    let issuer = Issuer::start(&[&key]).await;
+    let zones = vec![Zone {
+        name: "office".to_owned(),
+        networks: vec!["192.0.2.0/24".parse().unwrap()],
+    }];
+    let config = IssuerConfig {
+        claims: ClaimNames {
+            device_compliant: Some("/device/compliant".to_owned()),
+            ..ClaimNames::default()
+        },
+        ..IssuerConfig::new(&issuer.url)
+    };
+    let gate = Gate::with_conditions(vec![config], Conditions::new(zones).unwrap());
+    let device = json!({"device": {"compliant": true}});
+    let token = key.sign(&gate.claims(&issuer.url, &device));
+    // The second time the token is remembered, but not where it came from.
+    for (ip, zones) in [
+        (Some("192.0.2.7"), Some(vec!["office".to_owned()])),
+        (Some("198.51.100.7"), Some(vec![])),
+        (None, None),
+    ] {
+        let caller = gate.try_token_from(&token, ip).await.unwrap();
+        assert_eq!(caller.circumstances.zones, zones);
+        let device = caller.circumstances.device.clone().unwrap();
+        assert_eq!((device.compliant, device.managed), (Some(true), None));
+    }
+    let token = key.sign(&gate.claims(&issuer.url, &json!({})));
+    let caller = gate.try_token(&token).await.unwrap();
+    assert_eq!(caller.circumstances.device, None);
 }
 
 #[tokio::test]

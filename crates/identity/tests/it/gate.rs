@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::Uri;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
@@ -14,8 +15,8 @@ use sekimori_domain::caller::{Caller, Source};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, ClaimNames, CredentialStores, Credentials, Fetch,
-    FetchError, IssuerConfig, PublicUrl, ResourceUri,
+    Authenticator, AuthenticatorConfig, ClaimNames, Conditions, CredentialStores, Credentials,
+    Fetch, FetchError, IssuerConfig, OwnIssuer, PublicUrl, ResourceUri, Revocations,
 };
 use serde_json::{Value, json};
 
@@ -48,7 +49,8 @@ impl Fetch for PlainHttp {
 }
 
 pub(crate) struct Gate {
-    pub(crate) authenticator: Authenticator,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) stores: Arc<Stores>,
     pub(crate) resource: ResourceUri,
@@ -67,39 +69,80 @@ pub(crate) fn issuer_config(url: &str) -> IssuerConfig {
 impl Gate {
     pub(crate) fn new(issuers: Vec<IssuerConfig>) -> Self {
         let stores = Arc::new(Stores::new());
-        let credentials = CredentialStores {
-            accounts: Arc::<Stores>::clone(&stores),
-            administrators: Arc::<Stores>::clone(&stores),
-            changes: Arc::<Stores>::clone(&stores),
+        let config = AuthenticatorConfig {
+            issuers,
+            ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
         };
-        Self::with(issuers, credentials, stores)
+        Self::with(config, credentials(&stores), stores)
+    }
+
+    /// A gate that looks at where requests come from.
+    pub(crate) fn with_conditions(issuers: Vec<IssuerConfig>, conditions: Conditions) -> Self {
+        let stores = Arc::new(Stores::new());
+        let config = AuthenticatorConfig {
+            issuers,
+            conditions,
+            ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
+        };
+        Self::with(config, credentials(&stores), stores)
+    }
+
+    /// A gate that lets everybody on this machine in.
+    pub(crate) fn for_everybody_here() -> Self {
+        let stores = Arc::new(Stores::new());
+        let config = AuthenticatorConfig {
+            anonymous_on_loopback: true,
+            ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
+        };
+        Self::with(config, credentials(&stores), stores)
+    }
+
+    /// A gate that accepts the tokens of its own authorization server.
+    pub(crate) fn own(issuer: Arc<dyn OwnIssuer>) -> Self {
+        let stores = Arc::new(Stores::new());
+        let config = AuthenticatorConfig {
+            own_issuer: Some(issuer),
+            ..AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap())
+        };
+        Self::with(config, credentials(&stores), stores)
     }
 
     /// A gate with other stores than the ones in memory.
     pub(crate) fn on(credentials: CredentialStores) -> Self {
-        Self::with(Vec::new(), credentials, Arc::new(Stores::new()))
+        let config = AuthenticatorConfig::new(PublicUrl::new(PUBLIC_URL).unwrap());
+        Self::with(config, credentials, Arc::new(Stores::new()))
     }
 
     fn with(
-        issuers: Vec<IssuerConfig>,
+        config: AuthenticatorConfig,
         credentials: CredentialStores,
         stores: Arc<Stores>,
     ) -> Self {
         let clock = Arc::new(TestClock::new());
-        let public_url = PublicUrl::new(PUBLIC_URL).unwrap();
-        let config = AuthenticatorConfig {
-            public_url: public_url.clone(),
-            issuers,
-            anonymous_on_loopback: false,
-        };
+        let resource = config.public_url.aggregate();
         let fetch: Arc<dyn Fetch> = Arc::new(PlainHttp);
-        let authenticator =
-            Authenticator::new(config, &fetch, credentials, Arc::<TestClock>::clone(&clock));
+        let revocations = Arc::new(Revocations::over(
+            Arc::<Stores>::clone(&stores),
+            Arc::<Stores>::clone(&stores),
+            Arc::<TestClock>::clone(&clock),
+        ));
+        // The stores in memory answer at once.
+        revocations.load().now_or_never().unwrap().unwrap();
+        let followed = Arc::clone(&revocations);
+        tokio::spawn(async move { followed.follow().await });
+        let authenticator = Authenticator::new(
+            config,
+            &fetch,
+            credentials,
+            Arc::clone(&revocations),
+            Arc::<TestClock>::clone(&clock),
+        );
         Self {
-            authenticator: authenticator.unwrap(),
+            authenticator: Arc::new(authenticator.unwrap()),
+            revocations,
             clock,
             stores,
-            resource: public_url.aggregate(),
+            resource,
         }
     }
 
@@ -141,6 +184,15 @@ impl Gate {
             }
         }
         claims
+    }
+}
+
+fn credentials(stores: &Arc<Stores>) -> CredentialStores {
+    CredentialStores {
+        accounts: Arc::<Stores>::clone(stores),
+        administrators: Arc::<Stores>::clone(stores),
+        people: Arc::<Stores>::clone(stores),
+        changes: Arc::<Stores>::clone(stores),
     }
 }
 

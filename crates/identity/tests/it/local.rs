@@ -1,6 +1,5 @@
 //! Service keys, administrators and the insecure mode, as the authenticate stage sees them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sekimori_domain::caller::PrincipalKind;
@@ -9,12 +8,11 @@ use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::refusal::RefusalCode;
 use sekimori_identity::{
-    Authenticator, CredentialStores, Credentials, FIRST_ADMINISTRATOR_LIFETIME, NewAccount,
-    PublicUrl, SystemRandom, create_account, create_administrator, create_key, revoke_key,
+    CredentialStores, Credentials, FIRST_ADMINISTRATOR_LIFETIME, NewAccount, SystemRandom,
+    create_account, create_administrator, create_key, revoke_key,
 };
 use sekimori_store::{Administrators, ServiceAccounts};
 
-use crate::clock::TestClock;
 use crate::gate::{Gate, PUBLIC_URL, assert_unauthenticated, source};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -25,6 +23,7 @@ pub(crate) fn new_account(gate: &Gate) -> NewAccount {
         owner: "hanako@acme.example".to_owned(),
         purpose: "sends the report of the night".to_owned(),
         groups: vec![GroupName::new("reporters").unwrap()],
+        scopes: Vec::new(),
         environments: vec![Environment::Production],
         networks: vec![
             "192.0.2.0/24".parse().unwrap(),
@@ -251,10 +250,8 @@ async fn without_credentials_nobody_gets_in() {
 
 #[tokio::test]
 async fn the_insecure_mode_lets_this_machine_in_and_nobody_else() {
-    let public_url = PublicUrl::new(PUBLIC_URL).unwrap();
-    let resource = public_url.aggregate();
-    let clock = Arc::new(TestClock::new());
-    let authenticator = Authenticator::insecure_loopback(public_url, clock).unwrap();
+    let gate = Gate::for_everybody_here();
+    let (authenticator, resource) = (&gate.authenticator, &gate.resource);
     for ip in [
         Some("127.0.0.1"),
         Some("127.8.9.1"),
@@ -263,14 +260,14 @@ async fn the_insecure_mode_lets_this_machine_in_and_nobody_else() {
         None,
     ] {
         let result = authenticator
-            .authenticate(&Credentials::None, source(ip), &resource)
+            .authenticate(&Credentials::None, source(ip), resource)
             .await;
         assert_eq!(result.unwrap().principal.kind, PrincipalKind::Anonymous);
     }
     for ip in ["192.0.2.7", "10.0.0.1", "::ffff:192.0.2.7", "fe80::1"] {
         let from = source(Some(ip));
         let result = authenticator
-            .authenticate(&Credentials::None, from, &resource)
+            .authenticate(&Credentials::None, from, resource)
             .await;
         assert_eq!(result.unwrap_err().code, RefusalCode::Unauthenticated);
     }
@@ -279,7 +276,7 @@ async fn the_insecure_mode_lets_this_machine_in_and_nobody_else() {
         let credentials = Credentials::bearer(&format!("Bearer {token}")).unwrap();
         let from = source(Some("127.0.0.1"));
         let result = authenticator
-            .authenticate(&credentials, from, &resource)
+            .authenticate(&credentials, from, resource)
             .await;
         assert_eq!(result.unwrap_err().code, RefusalCode::Unauthenticated);
     }

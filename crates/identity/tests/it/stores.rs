@@ -1,5 +1,6 @@
 //! The three stores that credentials live in, in memory, with changes and failures on command.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,9 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sekimori_domain::Timestamp;
 use sekimori_domain::digest::Digest;
+use sekimori_domain::ids::PrincipalId;
+use sekimori_domain::revocation::{Revocation, Subject};
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
+use sekimori_identity::{ActivePeople, Person};
 use sekimori_store::{
-    AdministratorToken, Administrators, Changes, Result, Revisions, ServiceAccounts, StoreError,
+    AdministratorToken, Administrators, Changes, Result, Revisions, Revocations, ServiceAccounts,
+    StoreError,
 };
 use tokio::sync::watch;
 
@@ -17,9 +22,12 @@ pub(crate) struct Stores {
     accounts: Mutex<Vec<ServiceAccount>>,
     keys: Mutex<Vec<ServiceKey>>,
     administrators: Mutex<Vec<AdministratorToken>>,
+    people: Mutex<BTreeMap<PrincipalId, Person>>,
+    revocations: Mutex<Vec<Revocation>>,
     revisions: watch::Sender<Revisions>,
     staleness: Mutex<Duration>,
     broken: AtomicBool,
+    breaks_next: AtomicBool,
     touches: AtomicUsize,
     loads: AtomicUsize,
 }
@@ -30,9 +38,12 @@ impl Stores {
             accounts: Mutex::default(),
             keys: Mutex::default(),
             administrators: Mutex::default(),
+            people: Mutex::default(),
+            revocations: Mutex::default(),
             revisions: watch::Sender::new(Revisions::default()),
             staleness: Mutex::default(),
             broken: AtomicBool::new(false),
+            breaks_next: AtomicBool::new(false),
             touches: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
         }
@@ -40,6 +51,11 @@ impl Stores {
 
     pub(crate) fn set_broken(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// The next revocation is written, and then nothing can be read any more.
+    pub(crate) fn set_broken_after_next_write(&self) {
+        self.breaks_next.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn set_staleness(&self, staleness: Duration) {
@@ -54,6 +70,18 @@ impl Stores {
     /// How often the accounts were read.
     pub(crate) fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
+    }
+
+    /// Somebody is there, and active, or is not any more.
+    pub(crate) fn set_person(&self, id: &str, person: Option<Person>) {
+        let id = PrincipalId::new(id).unwrap();
+        let mut people = self.people.lock().unwrap();
+        match person {
+            Some(person) => drop(people.insert(id, person)),
+            None => drop(people.remove(&id)),
+        }
+        drop(people);
+        self.changed();
     }
 
     pub(crate) fn changed(&self) {
@@ -91,6 +119,16 @@ impl ServiceAccounts for Stores {
         self.check()?;
         self.loads.fetch_add(1, Ordering::SeqCst);
         Ok(self.accounts.lock().unwrap().clone())
+    }
+
+    async fn set_owner(&self, name: &str, owner: &str) -> Result<bool> {
+        let mut accounts = self.accounts.lock().unwrap();
+        let account = accounts.iter_mut().find(|account| account.name == name);
+        let found = account
+            .map(|account| owner.clone_into(&mut account.owner))
+            .is_some();
+        self.changed();
+        Ok(found)
     }
 
     async fn suspend(&self, name: &str, at: Timestamp) -> Result<bool> {
@@ -191,6 +229,51 @@ impl Administrators for Stores {
         }
         self.changed();
         Ok(count)
+    }
+}
+
+#[async_trait]
+impl ActivePeople for Stores {
+    async fn active_person(&self, id: &PrincipalId) -> Result<Option<Person>> {
+        self.check()?;
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        Ok(self.people.lock().unwrap().get(id).cloned())
+    }
+}
+
+#[async_trait]
+impl Revocations for Stores {
+    async fn revoke(&self, subjects: &[Subject], not_before: Timestamp) -> Result<u64> {
+        self.check()?;
+        let revision = self.revisions.borrow().revocations + 1;
+        let mut revocations = self.revocations.lock().unwrap();
+        revocations.extend(subjects.iter().map(|subject| Revocation {
+            subject: subject.clone(),
+            not_before,
+            revision,
+        }));
+        drop(revocations);
+        if self.breaks_next.swap(false, Ordering::SeqCst) {
+            self.set_broken(true);
+        }
+        self.revisions
+            .send_modify(|revisions| revisions.revocations = revision);
+        Ok(revision)
+    }
+
+    async fn since(&self, revision: u64) -> Result<Vec<Revocation>> {
+        self.check()?;
+        let revocations = self.revocations.lock().unwrap();
+        let newer = revocations.iter().filter(|row| row.revision > revision);
+        Ok(newer.cloned().collect())
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64> {
+        self.check()?;
+        let mut revocations = self.revocations.lock().unwrap();
+        let count = revocations.len();
+        revocations.retain(|row| row.not_before >= before);
+        Ok(u64::try_from(count - revocations.len()).unwrap())
     }
 }
 

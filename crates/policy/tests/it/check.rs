@@ -1,8 +1,8 @@
 //! What is said about policies and tests that can't be accepted.
 
 use sekimori_policy::{
-    DEFAULT_POLICIES, DEFAULT_TESTS, Diagnostic, Expectation, PolicyError, PolicySettings,
-    Severity, check, test_bench,
+    CONDITIONAL_ACCESS_POLICIES, CONDITIONAL_ACCESS_TESTS, DEFAULT_POLICIES, DEFAULT_TESTS,
+    Diagnostic, Expectation, PolicyError, PolicySettings, Severity, check, test_bench,
 };
 
 use sekimori_domain::catalog::OperationClass;
@@ -18,6 +18,22 @@ fn only(text: &str) -> Diagnostic {
 #[test]
 fn the_default_policies_have_nothing_to_say() {
     assert_eq!(check(DEFAULT_POLICIES).unwrap(), []);
+}
+
+#[test]
+fn authz_3_the_policies_to_begin_conditional_access_with_do_what_they_say() {
+    assert_eq!(check(CONDITIONAL_ACCESS_POLICIES).unwrap(), []);
+    let set = policy_set(CONDITIONAL_ACCESS_POLICIES, CONDITIONAL_ACCESS_TESTS);
+    let report = test_bench(&set, &PolicySettings::default()).unwrap();
+    let failed: Vec<_> = report.results.iter().filter(|test| !test.passed).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(report.results.len() >= 20);
+    // Together with the policies of a first start, too.
+    let both = policy_set(
+        &[DEFAULT_POLICIES, CONDITIONAL_ACCESS_POLICIES].concat(),
+        "",
+    );
+    test_bench(&both, &PolicySettings::default()).unwrap();
 }
 
 #[test]

@@ -38,7 +38,10 @@ fn a_refusal_names_the_policy_that_nearly_matched() {
     assert_eq!(told.context["weekday"], 1);
     assert_eq!(told.context["auth"]["mfa"], false);
     assert_eq!(told.context["argN"]["amount"], 5);
-    assert_eq!(told.unknown, ["country", "scopes", "device"]);
+    assert_eq!(
+        told.unknown,
+        ["zones", "country", "holiday", "scopes", "device"]
+    );
     let json = serde_json::to_value(&told).unwrap();
     assert_eq!(json["decision"], "deny");
     assert_eq!(json["policies"][0]["outcome"], "condition_false");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
+    Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{CallId, ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
@@ -55,6 +56,9 @@ pub(crate) fn caller(id: &str, kind: PrincipalKind, groups: &[&str]) -> Caller {
             amr: Vec::new(),
             issuer: "https://login.example".to_owned(),
             at: None,
+            issued_at: None,
+            grant: None,
+            session: None,
             scopes: None,
             expires_at: None,
         },
@@ -62,6 +66,7 @@ pub(crate) fn caller(id: &str, kind: PrincipalKind, groups: &[&str]) -> Caller {
             ip: None,
             user_agent: None,
         },
+        circumstances: Circumstances::default(),
     }
 }
 

@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::record::EventKind;
-use sekimori_identity::{NewAccount, SystemRandom, create_account, create_key};
+use sekimori_identity::{
+    NewAccount, Scope, SystemRandom, create_account, create_key, find_owner, hand_over,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -27,7 +29,7 @@ pub(crate) enum Key {
     /// List accounts and keys, with age and last use
     #[command(after_help = "Example:\n  sekimori key list --json")]
     List,
-    /// Revoke a key; it is refused within a second
+    /// Revoke a key; it is refused within a second, and what it does ends
     #[command(after_help = "Example:\n  sekimori key revoke 3f2a9c0d1b7e4a55")]
     Revoke {
         /// Id of the key: the part between smk_ and the next underscore
@@ -38,6 +40,17 @@ pub(crate) enum Key {
     Suspend {
         /// The account
         account: String,
+    },
+    /// Give an account to somebody else to answer for; with its owner's account it stops working
+    #[command(
+        after_help = "Example:\n  sekimori key hand-over nightly-report --to jiro@example.co.jp"
+    )]
+    HandOver {
+        /// The account
+        account: String,
+        /// User name or id of the person
+        #[arg(long)]
+        to: String,
     },
     /// Let a suspended account work again
     #[command(after_help = "Example:\n  sekimori key resume nightly-report")]
@@ -52,7 +65,7 @@ pub(crate) enum Key {
 pub(crate) struct Create {
     /// The service account
     account: String,
-    /// The person who answers for it (new accounts)
+    /// The person who answers for it: user name or id (new accounts)
     #[arg(long)]
     owner: Option<String>,
     /// What it is for (new accounts)
@@ -61,6 +74,9 @@ pub(crate) struct Create {
     /// Group or role; repeat for more (new accounts)
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<GroupName>,
+    /// Scope that bounds it: mcp:read, mcp:write or mcp:admin. Default: policy alone does (new accounts)
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
+    scopes: Vec<Scope>,
     /// Environment it may reach; repeat for more. Default: production (new accounts)
     #[arg(long = "environment", value_name = "ENVIRONMENT")]
     environments: Vec<Environment>,
@@ -70,6 +86,13 @@ pub(crate) struct Create {
     /// Days until it ends
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=366))]
     days: u32,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::ALL
+        .into_iter()
+        .find(|scope| scope.as_str() == text)
+        .ok_or_else(|| "use mcp:read, mcp:write or mcp:admin".to_owned())
 }
 
 /// Runs the command.
@@ -98,6 +121,22 @@ pub(crate) async fn run(command: Key, common: &Common) -> anyhow::Result<()> {
             accounts.suspend(&account, installation.clock.now()).await?;
             output.show(&json!({"suspended": account}), |_| {
                 format!("Suspended {account}.")
+            })
+        }
+        Key::HandOver { account, to } => {
+            let people = installation.store.people();
+            let to = find_owner(&*people, &to).await?;
+            installation.note(
+                EventKind::ServiceAccountChange,
+                [
+                    ("action", json!("hand_over_account")),
+                    ("name", json!(account)),
+                    ("owner", json!(to)),
+                ],
+            )?;
+            hand_over(&*accounts, &*people, &account, &to).await?;
+            output.show(&json!({"account": account, "owner": to}), |_| {
+                format!("{account} belongs to {to} now.")
             })
         }
         Key::Resume { account } => {
@@ -129,15 +168,18 @@ async fn make(installation: &Installation, output: Output, create: Create) -> an
     let expires_at = now.checked_add(life).context("--days is too far away")?;
     let account = create.account.clone();
     if accounts.get(&account).await?.is_none() {
+        let owner = create
+            .owner
+            .context("a new account needs --owner: the person who answers for it")?;
+        let owner = find_owner(&*installation.store.people(), &owner).await?;
         let new = NewAccount {
             name: create.account,
-            owner: create
-                .owner
-                .context("a new account needs --owner: the person who answers for it")?,
+            owner,
             purpose: create
                 .purpose
                 .context("a new account needs --purpose: what it is for")?,
             groups: create.groups,
+            scopes: create.scopes,
             environments: if create.environments.is_empty() {
                 vec![Environment::Production]
             } else {
@@ -154,6 +196,15 @@ async fn make(installation: &Installation, output: Output, create: Create) -> an
                 ("owner", json!(new.owner)),
                 ("purpose", json!(new.purpose)),
                 ("groups", json!(new.groups)),
+                (
+                    "scopes",
+                    json!(
+                        new.scopes
+                            .iter()
+                            .map(|scope| scope.as_str())
+                            .collect::<Vec<_>>()
+                    ),
+                ),
                 ("environments", json!(new.environments)),
             ],
         )?;

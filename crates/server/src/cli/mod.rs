@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod policy;
+pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod tool;
 
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     /// Service accounts and their keys
     #[command(subcommand)]
     Key(key::Key),
+    /// End somebody's or something's access, everywhere and at once
+    Revoke(revoke::Revoke),
     /// The local administrator, for the first start and for emergencies
     #[command(subcommand)]
     Admin(admin::Admin),

@@ -14,9 +14,11 @@ use sekimori_domain::catalog::{Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
+use sekimori_identity::Conditions;
 use sekimori_policy::{
-    CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, Diagnostic, Explanation, PolicyError,
-    Projections, Severity, TestReport, check, test_bench,
+    CONDITIONAL_ACCESS_POLICIES, CONDITIONAL_ACCESS_TESTS, CompiledPolicies, DEFAULT_POLICIES,
+    DEFAULT_TESTS, Diagnostic, Explanation, PolicyError, Projections, Severity, TestReport, check,
+    test_bench,
 };
 use sekimori_store::NewPolicySet;
 use serde_json::json;
@@ -62,6 +64,15 @@ pub(crate) enum Policy {
     /// Print the policies that are shipped, to start from
     #[command(after_help = "Example:\n  sekimori policy default > company.cedar")]
     Default,
+    /// Print policies to begin conditional access with: networks, countries, devices, hours, clients
+    #[command(
+        after_help = "Examples:\n  sekimori policy conditional-access > conditions.cedar\n  sekimori policy conditional-access --tests > conditions.tests.toml"
+    )]
+    ConditionalAccess {
+        /// Print their tests instead
+        #[arg(long)]
+        tests: bool,
+    },
     /// Say whether somebody may call a tool now, and why
     #[command(
         after_help = "Example:\n  sekimori policy explain --user user:hanako --group employee --tool crm/find_customer"
@@ -121,6 +132,8 @@ pub(crate) async fn run(command: Policy, common: &Common) -> anyhow::Result<bool
     match command {
         Policy::Check { file } => return check_file(output, &file),
         Policy::Default => output::line(DEFAULT_POLICIES)?,
+        Policy::ConditionalAccess { tests: false } => output::line(CONDITIONAL_ACCESS_POLICIES)?,
+        Policy::ConditionalAccess { tests: true } => output::line(CONDITIONAL_ACCESS_TESTS)?,
         Policy::Test(files) => return test(common, output, files).await,
         Policy::Save(save) => return save_file(common, output, save).await,
         Policy::Activate { version } => {
@@ -363,7 +376,7 @@ async fn explain_call(common: &Common, output: Output, asked: Explain) -> anyhow
     let set = find(&installation, None).await?;
     let compiled = CompiledPolicies::compile(&set, &installation.config.policy_settings()?)?;
     let tool = find_tool(&installation, &asked.tool).await?;
-    let caller = caller(asked)?;
+    let caller = caller(asked, &installation.config.conditions()?)?;
     let explanation = compiled.explain(
         &caller,
         &tool,
@@ -404,7 +417,7 @@ async fn find_tool(installation: &Installation, given: &str) -> anyhow::Result<T
     ))
 }
 
-fn caller(asked: Explain) -> anyhow::Result<Caller> {
+fn caller(asked: Explain, conditions: &Conditions) -> anyhow::Result<Caller> {
     let kind = if asked.service_account {
         PrincipalKind::ServiceAccount
     } else {
@@ -433,6 +446,9 @@ fn caller(asked: Explain) -> anyhow::Result<Caller> {
             amr: Vec::new(),
             issuer: "hypothetical".to_owned(),
             at: None,
+            issued_at: None,
+            grant: None,
+            session: None,
             scopes: None,
             expires_at: None,
         },
@@ -440,6 +456,7 @@ fn caller(asked: Explain) -> anyhow::Result<Caller> {
             ip: asked.ip,
             user_agent: None,
         },
+        circumstances: conditions.of(asked.ip),
     })
 }
 

@@ -31,6 +31,9 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
         .parent()
         .map_or_else(|| PathBuf::from("."), Path::to_path_buf);
     config.server.data_dir = folder.join(&config.server.data_dir);
+    if let Some(database) = &mut config.identity.country_database {
+        *database = folder.join(&*database);
+    }
     if let Some(ca_file) = &mut config.egress.ca_file {
         *ca_file = folder.join(&*ca_file);
     }

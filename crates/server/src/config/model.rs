@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
 use sekimori_identity::authorization_server::AuthorizationServerConfig;
-use sekimori_identity::{Algorithm, IssuerConfig, KeySource, PublicUrl};
-use sekimori_policy::{GroupHierarchy, PolicySettings};
+use sekimori_identity::{
+    self as identity, Algorithm, Conditions, CountryDatabase, IssuerConfig, KeySource, PublicUrl,
+};
+use sekimori_policy::{Calendar, GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
 
 use super::authorization_server::AuthorizationServer;
@@ -103,6 +106,21 @@ pub(crate) struct Identity {
     pub(crate) authorization_server: AuthorizationServer,
     /// Which groups carry which roles.
     pub(crate) roles: Vec<Role>,
+    /// Named networks of the company, for conditional access.
+    pub(crate) zones: Vec<Zone>,
+    /// Database of the countries of addresses, in MaxMind's format (`.mmdb`). Default: countries are unknown.
+    pub(crate) country_database: Option<PathBuf>,
+}
+
+/// A named network of the company, as policies ask for it (`context.zones`).
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Zone {
+    /// Name: `a-z`, `0-9` and `-`.
+    pub(crate) name: String,
+    /// Networks, such as `10.0.0.0/8`.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) networks: Vec<IpNet>,
 }
 
 /// An authorization server whose access tokens are accepted.
@@ -132,6 +150,15 @@ pub(crate) struct Issuer {
     /// Claim that lists the groups. Default: `groups`.
     #[serde(default)]
     pub(crate) groups_claim: Option<String>,
+    /// Claim that tells whether the device is managed by the company.
+    #[serde(default)]
+    pub(crate) device_managed_claim: Option<String>,
+    /// Claim that tells whether the device is in the state the company asks for.
+    #[serde(default)]
+    pub(crate) device_compliant_claim: Option<String>,
+    /// Claim that tells the operating system of the device.
+    #[serde(default)]
+    pub(crate) device_platform_claim: Option<String>,
 }
 
 /// A role, and the groups whose members carry it.
@@ -148,14 +175,19 @@ pub(crate) struct Role {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Policy {
-    /// Time zone of conditions on time of day and weekday.
+    /// Time zone of conditions on time of day, weekday and holidays.
     pub(crate) time_zone: String,
+    /// Holidays, such as `"2026-01-01"`: national ones and the company's own. Of a year without any entry it is
+    /// unknown which days are holidays.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) holidays: Vec<Date>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
             time_zone: "Asia/Tokyo".to_owned(),
+            holidays: Vec::new(),
         }
     }
 }
@@ -249,6 +281,7 @@ impl Config {
         self.issuers()?;
         self.authorization_server()?;
         self.policy_settings()?;
+        self.zones()?;
         anyhow::ensure!(
             !self.server.node.is_empty() && self.server.node.len() <= 64,
             "server.node: use 1 to 64 characters"
@@ -301,7 +334,28 @@ impl Config {
             .collect()
     }
 
-    /// Roles and time zone for policies.
+    /// What conditional access asks for, with the database of countries read.
+    pub(crate) fn conditions(&self) -> anyhow::Result<Conditions> {
+        let countries = match &self.identity.country_database {
+            Some(path) => {
+                let shown = || format!("identity.country_database {}", path.display());
+                let file = std::fs::read(path).with_context(shown)?;
+                Some(CountryDatabase::read(file).with_context(shown)?)
+            }
+            None => None,
+        };
+        Ok(self.zones()?.with_countries(countries))
+    }
+
+    fn zones(&self) -> anyhow::Result<Conditions> {
+        let zones = self.identity.zones.iter().map(|zone| identity::Zone {
+            name: zone.name.clone(),
+            networks: zone.networks.clone(),
+        });
+        Conditions::new(zones.collect()).context("identity.zones")
+    }
+
+    /// Roles, time zone and holidays for policies.
     pub(crate) fn policy_settings(&self) -> anyhow::Result<PolicySettings> {
         let mut edges = Vec::new();
         for role in &self.identity.roles {
@@ -315,9 +369,13 @@ impl Config {
         }
         let time_zone = jiff::tz::TimeZone::get(&self.policy.time_zone)
             .with_context(|| format!("policy.time_zone: {} is unknown", self.policy.time_zone))?;
+        anyhow::ensure!(
+            self.policy.holidays.len() <= 10_000,
+            "policy.holidays: 10,000 at most"
+        );
         Ok(PolicySettings {
             groups: GroupHierarchy::new(edges),
-            time_zone,
+            calendar: Calendar::new(time_zone, self.policy.holidays.iter().copied()),
         })
     }
 }
@@ -348,6 +406,18 @@ impl Issuer {
         config.principal_prefix.clone_from(&self.principal_prefix);
         let claim = self.groups_claim.as_deref().unwrap_or("groups");
         config.claims.groups = Some(claim.to_owned());
+        config
+            .claims
+            .device_managed
+            .clone_from(&self.device_managed_claim);
+        config
+            .claims
+            .device_compliant
+            .clone_from(&self.device_compliant_claim);
+        config
+            .claims
+            .device_platform
+            .clone_from(&self.device_platform_claim);
         Ok(config)
     }
 }

@@ -120,7 +120,10 @@ async fn every_command_prints_json() {
         (&["key", "list"], "/0/keys/0/id"),
         (&["key", "suspend", "desk"], "/suspended"),
         (&["key", "resume", "desk"], "/resumed"),
+        (&["key", "hand-over", "desk", "--to", "jiro"], "/owner"),
         (&["key", "revoke", id], "/revoked"),
+        (&["revoke", "user", "user:hanako"], "/revoked/id"),
+        (&["revoke", "service-account", "desk"], "/revoked/kind"),
         (&["admin", "create"], "/token"),
         (&["admin", "revoke"], "/revoked"),
         (&["audit", "search"], "/records"),
@@ -173,6 +176,11 @@ async fn errors_say_what_to_do() {
         ),
         (&["key", "revoke", "nope"], &["no key nope", "key list"]),
         (&["key", "create", "new"], &["--owner"]),
+        (
+            &["key", "hand-over", "nope", "--to", "jiro"],
+            &["service account"],
+        ),
+        (&["revoke", "everything", "x"], &["everything", "user"]),
         (
             &["policy", "activate", "99"],
             &["no version 99", "policy list"],

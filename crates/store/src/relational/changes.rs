@@ -121,6 +121,7 @@ async fn read(database: &dyn Database) -> Result<Revisions> {
             "reviews" => revisions.reviews = value,
             "policies" => revisions.policies = value,
             "identity" => revisions.identity = value,
+            "revocations" => revisions.revocations = value,
             "oauth" => revisions.oauth = value,
             // Of a newer program on the same database.
             _ => {}

@@ -10,6 +10,7 @@ mod oauth;
 mod people;
 mod policies;
 mod reviews;
+mod revocations;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -23,7 +24,7 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
-    People, Policies, Reviews, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -65,6 +66,10 @@ impl Store for RelationalStore {
         Arc::new(administrators::AdministratorTable(Arc::clone(
             &self.database,
         )))
+    }
+
+    fn revocations(&self) -> Arc<dyn Revocations> {
+        Arc::new(revocations::RevocationTable(Arc::clone(&self.database)))
     }
 
     fn oauth(&self) -> Arc<dyn OAuth> {
@@ -127,6 +132,7 @@ enum Group {
     Reviews,
     Policies,
     Identity,
+    Revocations,
     OAuth,
 }
 
@@ -137,6 +143,7 @@ impl Group {
             Self::Reviews => "reviews",
             Self::Policies => "policies",
             Self::Identity => "identity",
+            Self::Revocations => "revocations",
             Self::OAuth => "oauth",
         }
     }

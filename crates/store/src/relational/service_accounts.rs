@@ -48,6 +48,26 @@ impl ServiceAccounts for ServiceAccountTable {
         rows.into_iter().map(|mut row| account(&mut row)).collect()
     }
 
+    async fn set_owner(&self, name: &str, owner: &str) -> Result<bool> {
+        let (mut transaction, _) = begin(&*self.0, Group::Identity).await?;
+        let sql = "SELECT document, suspended_at FROM service_account WHERE name = $1";
+        let statement = Statement::new(ACCOUNT, sql).bind(name);
+        let Some(mut row) = first(transaction.query(statement).await?) else {
+            return Ok(false);
+        };
+        let changed = ServiceAccount {
+            owner: owner.to_owned(),
+            ..account(&mut row)?
+        };
+        let sql = "UPDATE service_account SET document = $2 WHERE name = $1";
+        let statement = Statement::new(ACCOUNT, sql)
+            .bind(name)
+            .bind(document(ACCOUNT, &changed)?);
+        transaction.execute(statement).await?;
+        transaction.commit(true).await?;
+        Ok(true)
+    }
+
     async fn suspend(&self, name: &str, at: Timestamp) -> Result<bool> {
         let sql = "UPDATE service_account SET suspended_at = coalesce(suspended_at, $2)
                    WHERE name = $1";

@@ -86,6 +86,7 @@ pub(crate) fn account(text: &str) -> ServiceAccount {
         owner: "user:tanaka".into(),
         purpose: "夜間バッチ".into(),
         groups: vec![GroupName::new("営業部").unwrap()],
+        scopes: vec!["mcp:read".into()],
         environments: vec![Environment::Staging],
         networks: vec!["10.0.0.0/8".parse().unwrap()],
         created_at: at(3),

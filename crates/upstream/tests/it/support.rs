@@ -13,7 +13,8 @@ use http::{HeaderMap, Method, StatusCode};
 use sekimori_domain::Timestamp;
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
+    Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::clock::Clock;
@@ -129,6 +130,9 @@ fn caller() -> Caller {
             amr: Vec::new(),
             issuer: "test".into(),
             at: None,
+            issued_at: None,
+            grant: None,
+            session: None,
             scopes: None,
             expires_at: None,
         },
@@ -136,6 +140,7 @@ fn caller() -> Caller {
             ip: None,
             user_agent: None,
         },
+        circumstances: Circumstances::default(),
     }
 }
 

@@ -5,5 +5,6 @@ mod http;
 mod legacy;
 mod modern;
 mod records;
+mod revocation;
 mod stdio;
 mod tasks;

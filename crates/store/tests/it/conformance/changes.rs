@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::person::UserLink;
+use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_store::{Expected, MemberChange, Revisions, Store};
 use tokio::time::timeout;
 
@@ -72,6 +73,11 @@ pub(crate) async fn every_mutation_bumps_its_group(database: &TestDatabase) {
     bumps!(
         store,
         identity,
+        store.service_accounts().set_owner("batch", "user:suzuki")
+    );
+    bumps!(
+        store,
+        identity,
         store.service_accounts().revoke_key("k1", at(1))
     );
     bumps!(
@@ -83,6 +89,12 @@ pub(crate) async fn every_mutation_bumps_its_group(database: &TestDatabase) {
         store,
         identity,
         store.administrators().revoke("root", at(1))
+    );
+    let subject = Subject::new(SubjectKind::User, "user:hanako");
+    bumps!(
+        store,
+        revocations,
+        store.revocations().revoke(&[subject], at(1))
     );
     people_bump(&*store).await;
     let before = store.changes().revisions().await.unwrap();

@@ -15,6 +15,7 @@ mod opening;
 mod people;
 mod policies;
 mod reviews;
+mod revocations;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -98,11 +99,14 @@ mod suite {
             claimed_groups_are_those_of_the_last_sign_in;
         policies: versions_are_numbered_from_one, concurrent_writers_get_distinct_versions,
             activation_needs_a_version, the_last_activation_counts;
+        revocations: revocations_read_back_from_a_revision_on, a_revocation_is_never_moved_back,
+            pruning_forgets_the_old_ones_only, too_much_or_unreadable_is_refused_as_a_whole,
+            concurrent_revocations_are_all_seen;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
         scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,
             use_is_noted_to_the_minute;
-        service_accounts: reads_back_what_was_created, suspending_keeps_the_first_date,
+        service_accounts: reads_back_what_was_created, an_account_can_get_another_owner, suspending_keeps_the_first_date,
             keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;
         sessions: reads_back_what_was_created, ended_sessions_are_not_listed_and_then_forgotten,
             renewing_changes_the_cookie_once, every_selector_revokes_its_own, use_is_noted_to_the_minute;

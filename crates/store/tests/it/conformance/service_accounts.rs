@@ -39,6 +39,21 @@ pub(crate) async fn suspending_keeps_the_first_date(database: &TestDatabase) {
     assert!(!accounts.resume("nobody").await.unwrap());
 }
 
+pub(crate) async fn an_account_can_get_another_owner(database: &TestDatabase) {
+    let store = database.open().await;
+    let accounts = store.service_accounts();
+    accounts.create(&account("batch")).await.unwrap();
+    accounts.suspend("batch", at(10)).await.unwrap();
+    assert!(accounts.set_owner("batch", "user:suzuki").await.unwrap());
+    let expected = ServiceAccount {
+        owner: "user:suzuki".into(),
+        suspended_at: Some(at(10)),
+        ..account("batch")
+    };
+    assert_eq!(accounts.get("batch").await.unwrap(), Some(expected));
+    assert!(!accounts.set_owner("nobody", "user:suzuki").await.unwrap());
+}
+
 pub(crate) async fn keys_come_with_their_account(database: &TestDatabase) {
     let store = database.open().await;
     let accounts = store.service_accounts();
