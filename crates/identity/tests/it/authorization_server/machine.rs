@@ -62,6 +62,7 @@ impl Machine {
             owner: user_id().to_string(),
             purpose: "夜間バッチ".into(),
             groups: Vec::new(),
+            scopes: Vec::new(),
             environments: Vec::new(),
             networks: vec!["10.0.0.0/8".parse().unwrap()],
             created_at: kit.clock.now(),
