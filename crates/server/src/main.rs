@@ -68,6 +68,9 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Key(command) => cli::key::run(command, &common).await?,
         Command::Revoke(command) => cli::revoke::run(command, &common).await?,
+        Command::User(command) => cli::user::run(command, &common).await?,
+        Command::Group(command) => cli::group::run(command, &common).await?,
+        Command::ScimToken(command) => cli::scim_token::run(command, &common).await?,
         Command::Admin(command) => cli::admin::run(command, &common).await?,
         Command::Doctor(command) => return cli::doctor::run(&command, &common).await,
     }

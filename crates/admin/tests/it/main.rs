@@ -16,5 +16,6 @@ mod oauth;
 mod oidc;
 mod pages;
 mod saml;
+mod scim;
 mod simplesamlphp;
 mod walker;

@@ -44,6 +44,7 @@ pub use list::ListQuery;
 pub use token::{
     IssuedScimToken, NewScimToken, Provisioner, SCIM_TOKEN_LIFETIME_MAX, create_scim_token,
 };
+pub use user::set_active;
 pub use view::View;
 
 use crate::credentials::Credentials;

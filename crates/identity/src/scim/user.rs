@@ -1,12 +1,16 @@
 //! Between a person as stored and as the resource that identity providers see.
 
 use jiff::Timestamp;
+use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::PrincipalId;
 use sekimori_domain::person::{Group, User, UserSource};
+use sekimori_store::{People, StoreError};
 use serde_json::{Map, Value, json};
 
+use super::TRIES_MAX;
 use super::error::ScimError;
 use super::schema::{ENTERPRISE_URN, USER_URN, USERS};
+use crate::error::IdentityError;
 
 /// Longest user name and displayed name.
 const NAME_CHARS_MAX: usize = 320;
@@ -77,6 +81,33 @@ pub(crate) fn with_attributes(
         attributes,
         ..user.clone()
     })
+}
+
+/// Lets a person act, or not, whatever the identity provider says; returns the person as stored. To take
+/// effect on what is under way, end their access afterwards.
+pub async fn set_active(
+    people: &dyn People,
+    clock: &dyn Clock,
+    id: &PrincipalId,
+    active: bool,
+) -> Result<User, IdentityError> {
+    let mut tries = 0;
+    loop {
+        let user = people.user(id).await?;
+        let mut user = user.ok_or(IdentityError::NotFound { what: "user" })?;
+        if user.active == active {
+            return Ok(user);
+        }
+        user.active = active;
+        user.updated_at = clock.now();
+        if !user.attributes.is_empty() {
+            user.attributes.insert("active".to_owned(), active.into());
+        }
+        match people.replace_user(&user, user.version).await {
+            Err(StoreError::Conflict { .. }) if tries < TRIES_MAX => tries += 1,
+            result => return Ok(result?),
+        }
+    }
 }
 
 /// The attributes of a stored person: as provisioned, or what is known of somebody who signed in before

@@ -6,12 +6,15 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod connector;
 pub(crate) mod doctor;
+pub(crate) mod group;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod revoke;
+pub(crate) mod scim_token;
 pub(crate) mod serve;
 pub(crate) mod tool;
+pub(crate) mod user;
 
 use std::path::PathBuf;
 
@@ -82,6 +85,15 @@ pub(crate) enum Command {
     Key(key::Key),
     /// End somebody's or something's access, everywhere and at once
     Revoke(revoke::Revoke),
+    /// People, as the identity provider or their sign-in made them known
+    #[command(subcommand)]
+    User(user::User),
+    /// Their groups, and the names by which policies know them
+    #[command(subcommand)]
+    Group(group::Group),
+    /// Credentials with which identity providers provision people (SCIM)
+    #[command(subcommand)]
+    ScimToken(scim_token::ScimToken),
     /// The local administrator, for the first start and for emergencies
     #[command(subcommand)]
     Admin(admin::Admin),

@@ -14,5 +14,6 @@ mod fidelity;
 mod gate;
 mod hostile;
 mod operations;
+mod provisioning;
 mod road;
 mod stdio;
