@@ -13,9 +13,11 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 use sekimori_domain::ids::CorrelationId;
+use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_identity::authorization_server::{
     OAuthErrorCode, OAuthRefusal, Params, RegistrationRequest,
 };
+use sekimori_identity::end_access;
 use serde_json::json;
 
 use super::record::{self, At};
@@ -89,10 +91,22 @@ pub(super) async fn token(
             Ok(answer(StatusCode::OK, &issued.to_json()))
         }
         Err(refusal) => {
+            if let Some(grant) = refusal.grant.as_ref().filter(|_| refusal.theft.is_some()) {
+                end_grant(&control, &grant.id).await?;
+            }
             record::refused(&at, "token", &refusal).await?;
             Ok(refused(&refusal))
         }
     }
+}
+
+/// Ends what was issued from a grant on every node, calls under way included: what is in the hands of a
+/// thief does not live until it expires.
+async fn end_grant(control: &Control, id: &str) -> Result<(), Problem> {
+    let grant = Subject::new(SubjectKind::Grant, id);
+    let (store, clock) = (&*control.store, &*control.clock);
+    end_access(store, &control.revocations, clock, &grant).await?;
+    Ok(())
 }
 
 /// A token is given back.
@@ -112,6 +126,7 @@ pub(super) async fn revoke(
     match server.revoke(&params).await {
         Ok(revoked) => {
             if let Some(grant) = revoked {
+                end_grant(&control, &grant.id).await?;
                 record::given_back(&at, &grant).await?;
             }
             Ok(StatusCode::OK.into_response())
