@@ -3,6 +3,7 @@
 mod authorization_server;
 mod cli;
 mod config;
+mod fetch;
 mod installation;
 mod listener;
 mod operations;
@@ -67,6 +68,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Inspect(command) => cli::inspect::run(&command, &common)?,
         Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Key(command) => cli::key::run(command, &common).await?,
+        Command::Idp(command) => cli::idp::run(command, &common).await?,
         Command::Revoke(command) => cli::revoke::run(command, &common).await?,
         Command::User(command) => cli::user::run(command, &common).await?,
         Command::Group(command) => cli::group::run(command, &common).await?,

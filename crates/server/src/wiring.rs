@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use async_trait::async_trait;
-use bytes::Bytes;
 use sekimori_admin::{Control, Pages};
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
@@ -26,15 +24,15 @@ use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, FetchError,
-    LocalIssuer, OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
+    OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
     CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
 };
 use sekimori_store::{DefinitionChange, NewPolicySet, Store};
-use sekimori_upstream::egress::{self, Egress, HostPattern, HttpClient, Networks, SystemResolver};
+use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
 use sekimori_upstream::{Deps, Upstream};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -44,6 +42,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::authorization_server;
 use crate::config::Config;
+use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
 use crate::sign_in;
 use crate::spool::Spool;
@@ -130,7 +129,10 @@ impl Node {
         let authorization = authorization_server::open(
             &installation,
             egress(&installation.config)?,
-            Arc::new(GuardedFetch::new(&installation.config)?),
+            Arc::new(GuardedFetch::new(
+                &installation.config,
+                &egress(&installation.config)?,
+            )?),
             seal_key(&installation.config.server.data_dir)?,
         )
         .await?;
@@ -449,7 +451,7 @@ async fn open_identity(
     // Known before the first client comes.
     let known = revocations.load().await;
     known.context("what was revoked cannot be read")?;
-    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config)?);
+    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config, &egress(config)?)?);
     let authenticator = Authenticator::new(
         authenticator_config,
         &fetch,
@@ -617,79 +619,6 @@ async fn record_drift(
         });
         if let Err(error) = note(&gateway, EventKind::ToolDefinitionChange, detail).await {
             tracing::error!(%error, "a changed definition could not be recorded");
-        }
-    }
-}
-
-/// Fetches issuers' documents through the egress guard. The hosts of configured issuers are allowed, and
-/// those that their metadata names on the allowlist.
-struct GuardedFetch {
-    client: HttpClient,
-}
-
-/// How long an issuer may take to answer.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest document of an issuer.
-const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
-
-impl GuardedFetch {
-    fn new(config: &Config) -> anyhow::Result<Self> {
-        let mut hosts = Vec::new();
-        let mut networks = Networks::Public;
-        let issuers = config.identity.issuers.iter();
-        let issuers = issuers.map(|one| {
-            (
-                &one.issuer,
-                one.jwks_uri.as_ref(),
-                one.allow_private_network,
-            )
-        });
-        let enterprise = config.identity.authorization_server.enterprise.iter();
-        let enterprise = enterprise.map(|one| {
-            (
-                &one.issuer,
-                one.jwks_uri.as_ref(),
-                one.allow_private_network,
-            )
-        });
-        for (issuer, keys, private) in issuers.chain(enterprise) {
-            for url in [Some(issuer), keys].into_iter().flatten() {
-                let url: http::Uri = url.parse().context("identity.issuers")?;
-                let host = url
-                    .host()
-                    .context("identity.issuers: an address without host")?;
-                let default = if url.scheme_str() == Some("http") {
-                    80
-                } else {
-                    443
-                };
-                hosts.push(HostPattern::exactly(
-                    host,
-                    url.port_u16().unwrap_or(default),
-                ));
-            }
-            if private {
-                networks = Networks::AlsoPrivate;
-            }
-        }
-        Ok(Self {
-            client: egress(config)?.client(hosts, networks),
-        })
-    }
-}
-
-#[async_trait]
-impl Fetch for GuardedFetch {
-    async fn get_json(&self, url: &http::Uri) -> Result<Bytes, FetchError> {
-        let fetched = self
-            .client
-            .get_json(&url.to_string(), DOCUMENT_BYTES_MAX, FETCH_TIMEOUT)
-            .await;
-        match fetched {
-            Ok(fetched) => Ok(fetched.body),
-            Err(egress::FetchError::Status(404)) => Err(FetchError::NotFound),
-            Err(error @ egress::FetchError::Egress(_)) => Err(FetchError::Forbidden(error.into())),
-            Err(error) => Err(FetchError::Unavailable(error.into())),
         }
     }
 }

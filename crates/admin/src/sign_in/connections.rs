@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use sekimori_domain::ids::SessionId;
 use sekimori_domain::oauth::Grant;
 use sekimori_domain::record::EventKind;
-use sekimori_domain::revocation::{Subject, SubjectKind};
-use sekimori_identity::end_access;
+use sekimori_domain::revocation::SubjectKind;
 use sekimori_identity::sign_in::{Reason, SessionError, SignInFailure};
 use sekimori_store::{BrowserSession, GrantsOf, StoreError};
 use serde::Deserialize;
@@ -111,19 +110,11 @@ pub(super) async fn end_session(
     let detail = [("session", json!(session.id)), ("why", json!("by oneself"))];
     let event = EventKind::SessionRevoke;
     record::did(&control, &guest, &signed_in, event, &detail).await?;
-    let subject = Subject::new(SubjectKind::Session, session.id.as_str());
-    end(&control, &subject).await?;
+    record::end_access(&control, SubjectKind::Session, session.id.as_str()).await?;
     let cookie = (session.id == signed_in.session)
         .then(|| no_session_cookie(&control))
         .flatten();
     Ok(guest.redirect(&control, "/connections", cookie))
-}
-
-/// Ends what hangs by a session or grant: tokens, running calls and streams at once, on every node.
-async fn end(control: &Control, subject: &Subject) -> Result<(), Problem> {
-    let (store, clock) = (&*control.store, &*control.clock);
-    let ended = end_access(store, &control.revocations, clock, subject).await;
-    ended.map(drop).map_err(store_failure)
 }
 
 /// Takes a client's right to act for one away.
@@ -148,8 +139,7 @@ pub(super) async fn revoke_grant(
     ];
     let event = EventKind::GrantRevoke;
     record::did(&control, &guest, &signed_in, event, &detail).await?;
-    let subject = Subject::new(SubjectKind::Grant, grant.id.as_str());
-    end(&control, &subject).await?;
+    record::end_access(&control, SubjectKind::Grant, &grant.id).await?;
     // Asked again the next time, even if the consent was to be remembered.
     let forgotten = grants
         .forget_consents(signed_in.user.as_str(), grant.client.as_str())

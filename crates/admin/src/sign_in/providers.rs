@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, SET_COOKIE};
 use sekimori_domain::record::EventKind;
+use sekimori_domain::revocation::SubjectKind;
 use sekimori_identity::sign_in::OidcAnswer;
 use sekimori_store::AuthenticatorKind;
 use serde::Deserialize;
@@ -144,7 +145,12 @@ pub(super) async fn saml_acs(
         Ok(location) => {
             Ok((StatusCode::SEE_OTHER, [(http::header::LOCATION, location)]).into_response())
         }
-        Err(failure) => guest.failed(&control, &failure).await,
+        Err(failure) => {
+            let mut answer = guest.failed(&control, &failure).await?;
+            // Any page can make a browser post here, and must not take the cookies away that it has.
+            answer.headers_mut().remove(SET_COOKIE);
+            Ok(answer)
+        }
     }
 }
 
@@ -228,6 +234,7 @@ pub(super) async fn provider_logout(
                     ("why", json!("back-channel logout")),
                 ];
                 record::provider_did(&control, &guest, EventKind::SessionRevoke, &detail).await?;
+                record::end_access(&control, SubjectKind::Session, session.as_str()).await?;
             }
             Ok(StatusCode::OK.into_response())
         }

@@ -3,6 +3,7 @@
 use sekimori_audit::note;
 use sekimori_domain::person::User;
 use sekimori_domain::record::{CallerNote, EventKind, OutcomeNote, OutcomeStatus};
+use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_identity::sign_in::{Browser, Done, Reason, SignInFailure, SignedIn};
 use serde_json::{Value, json};
 
@@ -82,6 +83,19 @@ pub(super) async fn did(
 ) -> Result<(), Problem> {
     let caller = caller(&guest.browser, who, None);
     write(control, guest, event, Some(caller), detail, success()).await
+}
+
+/// Ends a session or grant with everything that hangs by it: tokens, running calls and streams on every node.
+pub(super) async fn end_access(
+    control: &Control,
+    kind: SubjectKind,
+    id: &str,
+) -> Result<(), Problem> {
+    let (store, clock) = (&*control.store, &*control.clock);
+    let subject = Subject::new(kind, id);
+    let ended = sekimori_identity::end_access(store, &control.revocations, clock, &subject).await;
+    ended.map_err(|error| Problem::failure("ending access", &error))?;
+    Ok(())
 }
 
 /// A provider did something.

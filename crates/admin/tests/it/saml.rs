@@ -161,6 +161,13 @@ async fn an_answer_is_bound_to_the_browser_and_to_one_use() {
         seen.text
     );
 
+    // Whatever another site makes a browser post, its own key stays.
+    let mut lured = Walker::default();
+    let acs = answer["acs"].as_str().unwrap();
+    let fields = [("SAMLResponse", "x"), ("RelayState", "y")];
+    assert_eq!(lured.post(acs, &fields).await.status, 400);
+    assert!(lured.cookie(&world.gate, "sekimori-browser").is_none());
+
     // An assertion that was used before, wrapped up anew for another request of ours.
     let id = "_assertion-of-yesterday";
     let seen = world.try_variant("good", json!({"assertionId": id})).await;

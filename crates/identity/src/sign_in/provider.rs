@@ -130,17 +130,6 @@ impl Providers {
             .ok_or(Reason::UnknownProvider)
     }
 
-    /// Whether a provider can be used as configured.
-    pub(super) fn check(&self, config: &IdentityProvider) -> Result<(), ConfigError> {
-        self.tools
-            .provider(config.clone())
-            .map(|_| ())
-            .map_err(|rule| ConfigError::Provider {
-                name: config.name.clone(),
-                rule,
-            })
-    }
-
     async fn stored(&self) -> Result<Arc<Loaded>, Reason> {
         if let Some(loaded) = self.current() {
             return Ok(loaded);
@@ -191,35 +180,56 @@ impl Providers {
 
 impl Tools {
     fn provider(&self, config: IdentityProvider) -> Result<Provider, &'static str> {
-        if config.name.as_str() == super::LOCAL {
-            return Err("the name local stands for this gate itself");
-        }
+        check(&self.public_url, &config)?;
         let client = match &config.protocol {
-            SignInProtocol::Oidc(settings) => {
-                check_url(&settings.issuer)?;
-                if settings.client_id.is_empty() {
-                    return Err("it needs a client id");
-                }
-                oidc::algorithms(settings)?;
-                Client::Oidc(Box::new(OidcClient::new(
-                    settings,
-                    Arc::clone(&self.http),
-                    self.secrets.clone(),
-                    Arc::clone(&self.clock),
-                )?))
-            }
+            SignInProtocol::Oidc(settings) => Client::Oidc(Box::new(OidcClient::new(
+                settings,
+                Arc::clone(&self.http),
+                self.secrets.clone(),
+                Arc::clone(&self.clock),
+            )?)),
             SignInProtocol::Saml(settings) => {
-                check_url(&settings.sso_url)?;
-                let base = self.saml_base(&config.name);
+                let base = saml_base(&self.public_url, &config.name);
                 Client::Saml(Box::new(SamlClient::new(settings, &base)?))
             }
         };
         Ok(Provider { config, client })
     }
+}
 
-    fn saml_base(&self, name: &ProviderName) -> String {
-        format!("{}/sign-in/saml/{name}", self.public_url)
+/// Whether a provider can be used by the gate at `public_url` as it is configured. Nobody is asked.
+pub fn check_provider(
+    public_url: &PublicUrl,
+    config: &IdentityProvider,
+) -> Result<(), ConfigError> {
+    check(public_url, config).map_err(|rule| ConfigError::Provider {
+        name: config.name.clone(),
+        rule,
+    })
+}
+
+fn check(public_url: &PublicUrl, config: &IdentityProvider) -> Result<(), &'static str> {
+    if config.name.as_str() == super::LOCAL {
+        return Err("the name local stands for this gate itself");
     }
+    match &config.protocol {
+        SignInProtocol::Oidc(settings) => {
+            check_url(&settings.issuer)?;
+            if settings.client_id.is_empty() {
+                return Err("it needs a client id");
+            }
+            oidc::algorithms(settings)?;
+        }
+        SignInProtocol::Saml(settings) => {
+            check_url(&settings.sso_url)?;
+            SamlClient::new(settings, &saml_base(public_url, &config.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn saml_base(public_url: &PublicUrl, name: &ProviderName) -> String {
+    format!("{public_url}/sign-in/saml/{name}")
 }
 
 fn check_url(text: &str) -> Result<(), &'static str> {

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod connector;
 pub(crate) mod doctor;
 pub(crate) mod group;
+pub(crate) mod idp;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod policy;
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     /// Service accounts and their keys
     #[command(subcommand)]
     Key(key::Key),
+    /// The identity providers that people sign in through
+    #[command(subcommand)]
+    Idp(idp::Idp),
     /// End somebody's or something's access, everywhere and at once
     Revoke(revoke::Revoke),
     /// People, as the identity provider or their sign-in made them known

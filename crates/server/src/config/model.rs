@@ -11,6 +11,7 @@ use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
 use sekimori_identity::authorization_server::AuthorizationServerConfig;
+use sekimori_identity::sign_in::check_provider;
 use sekimori_identity::{
     self as identity, Algorithm, Conditions, CountryDatabase, IssuerConfig, KeySource, PublicUrl,
 };
@@ -281,6 +282,9 @@ impl Config {
         self.issuers()?;
         self.authorization_server()?;
         self.policy_settings()?;
+        for provider in &self.identity.providers {
+            check_provider(&self.public_url()?, provider).context("identity.providers")?;
+        }
         self.zones()?;
         anyhow::ensure!(
             !self.server.node.is_empty() && self.server.node.len() <= 64,

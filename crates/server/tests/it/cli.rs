@@ -69,6 +69,12 @@ async fn every_command_prints_json() {
     let site = Site::new();
     let policy = site.home().write("company.cedar", OPEN_POLICY);
     let policy = policy.to_str().unwrap();
+    let provider = site.home().write(
+        "corp.toml",
+        "name = \"corp\"\nkind = \"oidc\"\nissuer = \"https://login.example.co.jp\"\nclient_id = \"gate\"\n\
+         client_secret = { env = \"CORP_SECRET\" }\ngroups = { attribute = \"groups\", others = true }\n",
+    );
+    let provider = provider.to_str().unwrap();
     let add = [
         "connector",
         "add",
@@ -122,6 +128,10 @@ async fn every_command_prints_json() {
         (&["key", "resume", "desk"], "/resumed"),
         (&["key", "hand-over", "desk", "--to", "jiro"], "/owner"),
         (&["key", "revoke", id], "/revoked"),
+        (&["idp", "put", provider], "/revision"),
+        (&["idp", "list"], "/0/name"),
+        (&["idp", "remove", "corp"], "/removed"),
+        (&["admin", "setup-code"], "/code"),
         (&["revoke", "user", "user:hanako"], "/revoked/id"),
         (&["revoke", "service-account", "desk"], "/revoked/kind"),
         (&["admin", "create"], "/token"),

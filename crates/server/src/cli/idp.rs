@@ -1,0 +1,104 @@
+//! `sekimori idp`: the identity providers that people sign in through.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use sekimori_domain::identity_provider::IdentityProvider;
+use sekimori_domain::ids::ProviderName;
+use sekimori_domain::record::EventKind;
+use sekimori_identity::sign_in::check_provider;
+use sekimori_store::Expected;
+use serde_json::json;
+
+use crate::cli::Common;
+use crate::installation::Installation;
+use crate::output::{Output, table};
+
+/// Identity providers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Idp {
+    /// Add one, or replace the one of that name
+    #[command(
+        after_help = "The file has the settings of one [[identity.providers]] of the configuration.\n\nExample:\n  sekimori idp put corp.toml"
+    )]
+    Put {
+        /// TOML file with its settings
+        file: PathBuf,
+    },
+    /// List them: those of the configuration file and those that were added
+    #[command(after_help = "Example:\n  sekimori idp list")]
+    List,
+    /// Remove one that was added. Sessions that it vouched for go on until they end
+    #[command(after_help = "Example:\n  sekimori idp remove corp")]
+    Remove {
+        /// Its name
+        name: ProviderName,
+    },
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Idp, common: &Common) -> anyhow::Result<()> {
+    let installation = Installation::open(common).await?;
+    let output = Output::new(common.json);
+    let providers = installation.store.identity_providers();
+    match command {
+        Idp::Put { file } => {
+            let text = std::fs::read_to_string(&file)
+                .with_context(|| format!("{} cannot be read", file.display()))?;
+            let provider: IdentityProvider = toml::from_str(&text)
+                .with_context(|| format!("{} is not acceptable", file.display()))?;
+            let public_url = installation.config.public_url()?;
+            check_provider(&public_url, &provider)?;
+            note(&installation, "put", &provider.name)?;
+            let revision = providers.put(&provider, Expected::Anything).await?;
+            let base = format!(
+                "{public_url}/sign-in/{}/{}",
+                provider.protocol.kind(),
+                provider.name
+            );
+            let shown = json!({"name": provider.name, "revision": revision, "base": base});
+            output.show(&shown, |_| match provider.protocol.kind() {
+                "saml" => format!("Register this gate there: {base}/metadata"),
+                _ => format!(
+                    "Register there:\n  redirect URI         {base}/callback\n  back-channel logout  {base}/logout\n  after signing out    {public_url}/signed-out"
+                ),
+            })
+        }
+        Idp::List => {
+            let (mut shown, mut rows) = (Vec::new(), Vec::new());
+            let stored = providers.list().await?;
+            let stored = stored.iter().map(|stored| (&stored.provider, "added"));
+            let configured = installation.config.identity.providers.iter();
+            for (provider, from) in configured.map(|one| (one, "configuration")).chain(stored) {
+                shown.push(json!({
+                    "name": provider.name, "kind": provider.protocol.kind(),
+                    "enabled": provider.enabled, "from": from, "title": provider.shown_title(),
+                }));
+                rows.push(vec![
+                    provider.name.to_string(),
+                    provider.protocol.kind().to_owned(),
+                    if provider.enabled { "on" } else { "off" }.to_owned(),
+                    from.to_owned(),
+                    provider.shown_title().to_owned(),
+                ]);
+            }
+            output.show(&shown, |_| {
+                table(&["NAME", "KIND", "STATE", "FROM", "TITLE"], &rows)
+            })
+        }
+        Idp::Remove { name } => {
+            note(&installation, "remove", &name)?;
+            let removed = providers.remove(&name).await?;
+            anyhow::ensure!(removed, "no identity provider {name} was added");
+            output.show(&json!({"removed": name}), |_| format!("Removed {name}."))
+        }
+    }
+}
+
+fn note(installation: &Installation, action: &str, name: &ProviderName) -> anyhow::Result<()> {
+    installation.note(
+        EventKind::IdentityProviderChange,
+        [("action", json!(action)), ("provider", json!(name))],
+    )
+}
