@@ -26,21 +26,14 @@ impl GuardedFetch {
     pub(crate) fn new(config: &Config, egress: &Egress) -> anyhow::Result<Self> {
         let mut hosts = Vec::new();
         let mut networks = Networks::Public;
-        let issuers = config.identity.issuers.iter();
-        let issuers = issuers.map(|one| {
-            (
-                &one.issuer,
-                one.jwks_uri.as_ref(),
-                one.allow_private_network,
-            )
+        let issuers = config.identity.issuers.iter().map(|one| {
+            let keys = one.jwks_uri.as_ref();
+            (&one.issuer, keys, one.allow_private_network)
         });
         let enterprise = config.identity.authorization_server.enterprise.iter();
         let enterprise = enterprise.map(|one| {
-            (
-                &one.issuer,
-                one.jwks_uri.as_ref(),
-                one.allow_private_network,
-            )
+            let keys = one.jwks_uri.as_ref();
+            (&one.issuer, keys, one.allow_private_network)
         });
         for (issuer, keys, private) in issuers.chain(enterprise) {
             for url in [Some(issuer), keys].into_iter().flatten() {
