@@ -117,6 +117,8 @@ pub enum AuthenticationMethod {
     ServiceKey,
     /// The local administrator's token.
     LocalAdministrator,
+    /// The session of a browser; for looking after the gate, never for calls.
+    Session,
     /// None: only with `--insecure-no-auth` on loopback.
     None,
 }
@@ -128,6 +130,7 @@ impl AuthenticationMethod {
             Self::AccessToken => "access_token",
             Self::ServiceKey => "service_key",
             Self::LocalAdministrator => "local_administrator",
+            Self::Session => "session",
             Self::None => "none",
         }
     }

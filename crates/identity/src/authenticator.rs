@@ -23,6 +23,7 @@ use crate::people::Directory;
 use crate::resource::{PublicUrl, ResourceUri};
 use crate::revocation::Revocations;
 use crate::secret::{ADMINISTRATOR_PREFIX, KEY_PREFIX};
+use crate::sign_in::SignedIn;
 use crate::token::{IssuerConfig, OwnIssuer, TokenVerifier, VerifiedToken};
 
 /// How often [`Authenticator::maintain`] looks whether something is to do.
@@ -169,6 +170,48 @@ impl Authenticator {
                 Err(refuse("the access token is for nobody who may use one"))
             }
         }
+    }
+
+    /// The caller who is signed in in a browser, for looking after the gate. The session was found open just
+    /// now, which is where its revocation counts; the person is looked up here.
+    pub async fn signed_in(
+        &self,
+        session: &SignedIn,
+        source: Source,
+    ) -> Result<Arc<Caller>, Refusal> {
+        let mut caller = Caller {
+            principal: Principal {
+                id: session.user.clone(),
+                kind: PrincipalKind::User,
+                display_name: String::new(),
+                groups: Vec::new(),
+                department: None,
+                employment: None,
+                environments: None,
+            },
+            client: Client {
+                id: ClientId::new("browser").map_err(|_| refuse(MISSING))?,
+                kind: "local",
+                claimed_name: None,
+            },
+            authentication: Authentication {
+                method: AuthenticationMethod::Session,
+                mfa: session.mfa,
+                acr: session.acr.clone(),
+                amr: session.amr.clone(),
+                issuer: session.idp.clone(),
+                at: Some(session.auth_time),
+                issued_at: None,
+                grant: None,
+                session: Some(session.session.to_string()),
+                scopes: None,
+                expires_at: None,
+            },
+            circumstances: self.conditions.of(source.ip),
+            source,
+        };
+        self.directory.complete(&mut caller.principal).await?;
+        Ok(Arc::new(caller))
     }
 
     /// Completes when the caller may go on no longer because access was revoked, with the reason: what is

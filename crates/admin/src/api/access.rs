@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use http::header::USER_AGENT;
+use http::Method;
+use http::header::{HeaderName, ORIGIN, USER_AGENT};
 use http::request::Parts;
 use sekimori_audit::{OpenRecord, note};
 use sekimori_domain::caller::{Caller, PrincipalKind, Source};
@@ -18,12 +19,18 @@ use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Decision;
 use sekimori_identity::Credentials;
+use sekimori_identity::sign_in::SignedIn;
 use sekimori_policy::{ADMINISTRATION_VERSION, AdminAction, Area};
 use serde_json::Value;
 
 use crate::control::Control;
 use crate::problem::Problem;
+use crate::sign_in::Guest;
 
+/// Carries the token of the session, which another site cannot know.
+const CSRF_HEADER: HeaderName = HeaderName::from_static("x-sekimori-csrf");
+/// Where the browser says what made it send the request.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Longest `User-Agent` that is kept.
 const USER_AGENT_CHARS_MAX: usize = 256;
 /// Longest path that is kept in the record of a request that was turned back.
@@ -109,6 +116,12 @@ impl FromRequestParts<Arc<Control>> for Someone {
                 correlation,
             }),
             Err(Unknown::NothingOffered(refusal)) => Err(refusal.into()),
+            Err(Unknown::Failed(problem)) => Err(problem),
+            Err(Unknown::OtherSite(caller, refusal)) => {
+                let refused = EventKind::RequestRefused;
+                let caller = Some(&*caller);
+                turn_back(parts, control, refused, correlation, caller, &refusal).await
+            }
             Err(Unknown::NotAccepted(refusal)) => {
                 let failure = EventKind::AuthenticationFailure;
                 turn_back(parts, control, failure, correlation, None, &refusal).await
@@ -150,6 +163,10 @@ enum Unknown {
     NothingOffered(Refusal),
     /// What it offers is not accepted.
     NotAccepted(Refusal),
+    /// A page of another site made the browser send it, or may have.
+    OtherSite(Arc<Caller>, Refusal),
+    /// We failed.
+    Failed(Problem),
 }
 
 /// Who sends the request: by a bearer credential, or by the session of a browser.
@@ -161,6 +178,9 @@ async fn identify(
         .map_err(Unknown::NotAccepted)?;
     let resource = control.settings.public_url.api();
     let offered = matches!(credentials, Credentials::Bearer(_));
+    if !offered && let Some(found) = by_session(parts, control).await? {
+        return Ok(found);
+    }
     let caller = control
         .identity
         .authenticate(&credentials, source(parts), &resource)
@@ -177,6 +197,54 @@ async fn identify(
         return Err(Unknown::NothingOffered(unauthenticated(why)));
     }
     Ok((caller, None))
+}
+
+/// Who is signed in in the browser that sends the request, if one does, with the token of its session.
+async fn by_session(
+    parts: &Parts,
+    control: &Control,
+) -> Result<Option<(Arc<Caller>, Option<String>)>, Unknown> {
+    let guest = Guest::of(parts, control).map_err(Unknown::Failed)?;
+    let signed_in = guest.signed_in(control).await.map_err(Unknown::Failed)?;
+    let Some(signed_in) = signed_in else {
+        return Ok(None);
+    };
+    let caller = control
+        .identity
+        .signed_in(&signed_in, source(parts))
+        .await
+        .map_err(Unknown::NotAccepted)?;
+    match check_own_page(parts, control, &signed_in) {
+        Ok(()) => Ok(Some((caller, Some(signed_in.form_token)))),
+        Err(refusal) => Err(Unknown::OtherSite(caller, refusal)),
+    }
+}
+
+/// A browser sends its cookies along with whatever any page makes it send. Only the gate's own pages may use
+/// them here, and what changes something must carry what only they can know.
+fn check_own_page(parts: &Parts, control: &Control, signed_in: &SignedIn) -> Result<(), Refusal> {
+    let text = |name| {
+        let value = parts.headers.get(name)?;
+        Some(value.to_str().unwrap_or("not ASCII"))
+    };
+    let own_site = text(FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let own_origin = text(ORIGIN).is_none_or(|from| from == control.settings.public_url.as_str());
+    if !own_site || !own_origin {
+        return Err(refused(
+            "a page of another site may not use the session of the browser",
+        ));
+    }
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if reads || text(CSRF_HEADER).is_some_and(|token| signed_in.owns_form(token)) {
+        return Ok(());
+    }
+    Err(refused(
+        "a change by a browser's session needs the header X-Sekimori-CSRF with the csrf_token of /api/v1/me",
+    ))
+}
+
+fn refused(why: &str) -> Refusal {
+    Refusal::new(RefusalCode::PolicyDenied, Stage::Authenticate, why)
 }
 
 /// Where the request came from.

@@ -7,6 +7,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::oauth::Grant;
 use sekimori_domain::record::EventKind;
+use sekimori_domain::revocation::SubjectKind;
 use sekimori_store::GrantsOf;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problems;
 use super::access::{Allowed, ManageGrants, ViewGrants};
 use super::list::List;
+use super::revoke;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
 use crate::problem::Problem;
@@ -161,8 +163,7 @@ pub(crate) async fn revoke_grant(
     let deed = allowed
         .begin(&control, EventKind::AccessRevoke, details)
         .await?;
-    let oauth = control.store.oauth();
-    deed.end(oauth.revoke_grant(&grant.id, control.clock.now()).await)
+    deed.end(revoke::end(&control, SubjectKind::Grant, &grant.id).await)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -22,6 +22,7 @@ mod grants;
 mod list;
 mod me;
 mod people;
+mod revoke;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -109,6 +110,9 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(me::who_am_i))
         .routes(routes!(people::list_users))
         .routes(routes!(people::get_user))
+        .routes(routes!(people::deactivate_user))
+        .routes(routes!(people::activate_user))
+        .routes(routes!(people::end_access_of_user))
         .routes(routes!(people::list_groups))
         .routes(routes!(people::get_group))
         .routes(routes!(people::list_members))

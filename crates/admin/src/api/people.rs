@@ -8,14 +8,18 @@ use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::ids::{GroupId, PrincipalId};
 use sekimori_domain::person::{Group, User};
+use sekimori_domain::record::EventKind;
+use sekimori_domain::revocation::SubjectKind;
 use sekimori_store::{GroupQuery, Member, Paging, UserQuery};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
-use super::access::{Allowed, ViewPeople};
+use super::access::{Allowed, ManagePeople, ViewPeople};
 use super::list::{List, Window};
-use super::version::tagged;
+use super::revoke;
+use super::version::{Seen, tagged};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
 use crate::problem::Problem;
@@ -314,4 +318,117 @@ pub(crate) async fn list_members(
     members.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
     let page = window.page_of(members, |member| member.id.to_string());
     Ok(Json(page.map(member_view)))
+}
+
+/// Deactivate a person
+///
+/// Sessions, grants, tokens, running calls and streams end at once, on every node. An identity provider that
+/// provisions the person may make them active again.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/deactivate", tag = "people", operation_id = "deactivateUser",
+    params(
+        ("id" = String, Path, description = "The id"),
+        ("If-Match" = Option<String>, Header, description = "The ETag that was seen"),
+    ),
+    responses(
+        (status = 200, body = UserView),
+        (status = 404, description = "There is no such person"),
+        (status = 412, description = "It was changed meanwhile"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn deactivate_user(
+    allowed: Allowed<ManagePeople>,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+    seen: Seen,
+) -> Result<Response, Problem> {
+    set_active(&allowed, &control, &id, &seen, false).await
+}
+
+/// Let a deactivated person work again
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/activate", tag = "people", operation_id = "activateUser",
+    params(
+        ("id" = String, Path, description = "The id"),
+        ("If-Match" = Option<String>, Header, description = "The ETag that was seen"),
+    ),
+    responses(
+        (status = 200, body = UserView),
+        (status = 404, description = "There is no such person"),
+        (status = 412, description = "It was changed meanwhile"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn activate_user(
+    allowed: Allowed<ManagePeople>,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+    seen: Seen,
+) -> Result<Response, Problem> {
+    set_active(&allowed, &control, &id, &seen, true).await
+}
+
+/// End everything a person has open
+///
+/// Sessions, grants, tokens, running calls and streams, on every node. Who is still active can sign in again.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/end-access", tag = "people", operation_id = "endAccessOfUser",
+    params(("id" = String, Path, description = "The id")),
+    responses(
+        (status = 204, description = "It has ended"),
+        (status = 404, description = "There is no such person"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn end_access_of_user(
+    allowed: Allowed<ManagePeople>,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let user = find_user(&control, &id).await?;
+    let details = [("kind", json!("user")), ("id", json!(user.id))];
+    let deed = allowed
+        .begin(&control, EventKind::AccessRevoke, details)
+        .await?;
+    deed.end(revoke::end(&control, SubjectKind::User, user.id.as_str()).await)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_active(
+    allowed: &Allowed<ManagePeople>,
+    control: &Control,
+    id: &str,
+    seen: &Seen,
+    active: bool,
+) -> Result<Response, Problem> {
+    let user = find_user(control, id).await?;
+    seen.check(&full_view(control, id).await?)?;
+    let action = if active { "activate" } else { "deactivate" };
+    let details = [("action", json!(action)), ("user", json!(user.id))];
+    let deed = allowed
+        .begin(control, EventKind::UserChange, details)
+        .await?;
+    let version = user.version;
+    let changed = User {
+        active,
+        updated_at: control.clock.now(),
+        ..user
+    };
+    deed.end(store_activity(control, &changed, version).await)
+        .await?;
+    tagged(StatusCode::OK, &full_view(control, id).await?)
+}
+
+async fn store_activity(control: &Control, user: &User, version: u64) -> Result<(), Problem> {
+    let people = control.store.people();
+    let user = people.replace_user(user, version).await?;
+    if !user.active {
+        revoke::end(control, SubjectKind::User, user.id.as_str()).await?;
+    }
+    Ok(())
 }

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::record::EventKind;
-use sekimori_domain::scope::Scope;
+use sekimori_domain::revocation::SubjectKind;
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
-use sekimori_identity::NewAccount;
+use sekimori_identity::{NewAccount, Scope, find_owner};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -21,6 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problems;
 use super::access::{Allowed, ManageServiceAccounts, ViewServiceAccounts};
 use super::list::{List, Window};
+use super::revoke;
 use super::version::{Seen, tagged};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
@@ -39,12 +40,12 @@ pub(crate) struct ServiceAccountView {
     purpose: String,
     /// Groups and roles, as policies know them.
     groups: Vec<String>,
+    /// OAuth scopes that bound it; empty means that policy alone does.
+    scopes: Vec<String>,
     /// Environments it may reach: `development`, `staging`, `production`.
     environments: Vec<&'static str>,
     /// Networks it may call from; empty means any.
     networks: Vec<String>,
-    /// OAuth scopes that bound it; empty means that policy alone does.
-    scopes: Vec<String>,
     /// `active`, `suspended` or `ended`.
     state: &'static str,
     /// When it was created.
@@ -100,6 +101,10 @@ pub(crate) struct NewServiceAccount {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     groups: Vec<GroupName>,
+    /// OAuth scopes that bound it: any of `mcp:read`, `mcp:write`, `mcp:admin`; empty means that policy alone
+    /// does.
+    #[serde(default)]
+    scopes: Vec<String>,
     /// Environments it may reach; empty means none.
     #[schema(value_type = Vec<String>)]
     environments: Vec<Environment>,
@@ -107,10 +112,6 @@ pub(crate) struct NewServiceAccount {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     networks: Vec<IpNet>,
-    /// OAuth scopes that bound it: `mcp:read`, `mcp:write`, `mcp:admin`; empty means that policy alone does.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>)]
-    scopes: Vec<Scope>,
     /// When it ends: within a year.
     expires_at: Timestamp,
 }
@@ -147,13 +148,13 @@ fn view(account: ServiceAccount, now: Timestamp) -> ServiceAccountView {
         owner: account.owner,
         purpose: account.purpose,
         groups: account.groups.iter().map(ToString::to_string).collect(),
+        scopes: account.scopes,
         environments: account
             .environments
             .iter()
             .map(|one| one.as_str())
             .collect(),
         networks: account.networks.iter().map(ToString::to_string).collect(),
-        scopes: account.scopes,
         state,
         created_at: account.created_at,
         expires_at: account.expires_at,
@@ -223,26 +224,28 @@ pub(crate) async fn create_account(
     State(control): State<Arc<Control>>,
     Json(new): Json<NewServiceAccount>,
 ) -> Result<Response, Problem> {
+    let owner = find_owner(&*control.store.people(), &new.owner).await?;
+    let scopes = read_scopes(&new.scopes)?;
     let details = [
         ("action", json!("create_account")),
         ("name", json!(new.name)),
-        ("owner", json!(new.owner)),
+        ("owner", json!(owner)),
         ("purpose", json!(new.purpose)),
         ("groups", json!(new.groups)),
-        ("environments", json!(new.environments)),
         ("scopes", json!(new.scopes)),
+        ("environments", json!(new.environments)),
     ];
     let deed = allowed
         .begin(&control, EventKind::ServiceAccountChange, details)
         .await?;
     let new = NewAccount {
         name: new.name,
-        owner: new.owner,
+        owner,
         purpose: new.purpose,
         groups: new.groups,
+        scopes,
         environments: new.environments,
         networks: new.networks,
-        scopes: new.scopes,
         expires_at: new.expires_at,
     };
     let accounts = control.store.service_accounts();
@@ -301,9 +304,7 @@ pub(crate) async fn suspend_account(
 ) -> Result<Response, Problem> {
     seen.check(&find(&control, &name).await?)?;
     let deed = begin(&allowed, &control, "suspend_account", &name).await?;
-    let accounts = control.store.service_accounts();
-    let done = accounts.suspend(&name, control.clock.now()).await;
-    existing(deed.end(done).await?)?;
+    deed.end(suspend(&control, &name).await).await?;
     tagged(StatusCode::OK, &find(&control, &name).await?)
 }
 
@@ -428,9 +429,15 @@ pub(crate) async fn revoke_key(
     }
     let deed = begin(&allowed, &control, "revoke_key", &name).await?;
     deed.detail("key", id.clone());
-    let done = accounts.revoke_key(&id, control.clock.now()).await;
-    existing(deed.end(done).await?)?;
+    deed.end(revoke::end(&control, SubjectKind::ServiceKey, &id).await)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn read_scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
+    let known = |name: &String| Scope::ALL.into_iter().find(|scope| scope.as_str() == name);
+    let scopes: Option<Vec<Scope>> = names.iter().map(known).collect();
+    scopes.ok_or_else(|| Problem::invalid("scopes", "use mcp:read, mcp:write and mcp:admin"))
 }
 
 async fn begin(
@@ -443,6 +450,14 @@ async fn begin(
     allowed
         .begin(control, EventKind::ServiceAccountChange, details)
         .await
+}
+
+/// First it can get nothing new, then what it has ends.
+async fn suspend(control: &Control, name: &str) -> Result<(), Problem> {
+    let accounts = control.store.service_accounts();
+    existing(accounts.suspend(name, control.clock.now()).await?)?;
+    revoke::end(control, SubjectKind::ServiceAccount, name).await?;
+    Ok(())
 }
 
 /// A store tells by `false` that there is nothing to change.

@@ -8,7 +8,8 @@ use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::ids::SessionId;
 use sekimori_domain::record::EventKind;
-use sekimori_store::{BrowserSession, SessionSelector};
+use sekimori_domain::revocation::SubjectKind;
+use sekimori_store::BrowserSession;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use super::Problems;
 use super::access::{Allowed, ManageSessions, ViewSessions};
 use super::list::List;
 use super::people::find_user;
+use super::revoke;
 use crate::control::Control;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
@@ -150,9 +152,8 @@ pub(crate) async fn revoke_session(
     let deed = allowed
         .begin(&control, EventKind::AccessRevoke, details)
         .await?;
-    let sessions = control.store.sessions();
-    let which = SessionSelector::Id(&session.id);
-    deed.end(sessions.revoke(which, control.clock.now()).await)
+    let id = session.id.as_str();
+    deed.end(revoke::end(&control, SubjectKind::Session, id).await)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -69,7 +69,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    fn of(parts: &Parts, control: &Control) -> Result<Self, Problem> {
+    pub(crate) fn of(parts: &Parts, control: &Control) -> Result<Self, Problem> {
         let visit = Visit::of(parts, control)?;
         let name = cookie::full_name(&control.settings, SESSION_COOKIE);
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();

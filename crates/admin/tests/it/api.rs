@@ -103,6 +103,7 @@ impl World {
     /// For each operation that changes something: the path, and the body if it takes one.
     pub(crate) fn examples(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
         let accounts = "/api/v1/service-accounts";
+        let users = format!("/api/v1/users/{}", self.user);
         let account = json!({
             "name": "nightly", "owner": "hanako@example.co.jp", "purpose": "nightly report",
             "groups": ["employee"], "environments": ["production"], "networks": ["10.0.0.0/8"],
@@ -136,6 +137,9 @@ impl World {
                 "revokeScimToken",
                 (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
             ),
+            ("deactivateUser", (format!("{users}/deactivate"), None)),
+            ("activateUser", (format!("{users}/activate"), None)),
+            ("endAccessOfUser", (format!("{users}/end-access"), None)),
             (
                 "revokeSession",
                 (format!("/api/v1/sessions/{}", self.session), None),

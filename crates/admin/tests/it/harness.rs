@@ -145,11 +145,14 @@ impl Plane {
             installation_key: Zeroizing::new([7; 32]),
         };
         let server = AuthorizationServer::start(config, parts).await.unwrap();
+        let identity = Arc::new(identity);
+        let maintained = Arc::clone(&identity);
+        tokio::spawn(async move { maintained.maintain().await });
         let control = Arc::new(Control {
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
             store,
-            identity: Arc::new(identity),
+            identity,
             administration: Administration::new(GroupHierarchy::default()).unwrap(),
             revocations,
             audit: Arc::new(audit),
