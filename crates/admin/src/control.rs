@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
 use sekimori_policy::Administration;
@@ -19,6 +20,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// Who is calling.
     pub identity: Arc<Authenticator>,
+    /// Lets clients in, where this gate is its own authorization server.
+    pub authorization_server: Option<Arc<AuthorizationServer>>,
     /// Who may look after the gate.
     pub administration: Administration,
     /// What was revoked.

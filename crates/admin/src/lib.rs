@@ -65,8 +65,9 @@ pub fn router(control: Arc<Control>) -> Router {
             envelope::check_origin,
         ));
     // Posted by pages of identity providers, so their origin cannot be ours; each proves itself otherwise.
-    let cross_site =
-        sign_in::cross_site_routes().method_not_allowed_fallback(envelope::wrong_method);
+    let cross_site = sign_in::cross_site_routes()
+        .merge(oauth::open_routes())
+        .method_not_allowed_fallback(envelope::wrong_method);
     same_site
         .merge(cross_site)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -141,6 +141,18 @@ pub enum EventKind {
     /// A person's session in a browser was ended by somebody or by the identity provider.
     #[serde(rename = "identity.session_revoke")]
     SessionRevoke,
+    /// A person let a client act for them, or did not.
+    #[serde(rename = "identity.consent")]
+    Consent,
+    /// A client got tokens.
+    #[serde(rename = "identity.token_issue")]
+    TokenIssue,
+    /// A client that is known got no tokens.
+    #[serde(rename = "identity.token_refuse")]
+    TokenRefuse,
+    /// A client was registered, approved, denied or removed.
+    #[serde(rename = "identity.client_change")]
+    ClientChange,
     /// A client lost the right to act for a person.
     #[serde(rename = "identity.grant_revoke")]
     GrantRevoke,
@@ -178,7 +190,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 36] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -200,6 +212,10 @@ impl EventKind {
         Self::StepUp,
         Self::SignOut,
         Self::SessionRevoke,
+        Self::Consent,
+        Self::TokenIssue,
+        Self::TokenRefuse,
+        Self::ClientChange,
         Self::GrantRevoke,
         Self::AuthenticatorChange,
         Self::IdentityProviderChange,
@@ -237,6 +253,10 @@ impl EventKind {
             Self::StepUp => "identity.step_up",
             Self::SignOut => "identity.sign_out",
             Self::SessionRevoke => "identity.session_revoke",
+            Self::Consent => "identity.consent",
+            Self::TokenIssue => "identity.token_issue",
+            Self::TokenRefuse => "identity.token_refuse",
+            Self::ClientChange => "identity.client_change",
             Self::GrantRevoke => "identity.grant_revoke",
             Self::AuthenticatorChange => "identity.authenticator_change",
             Self::IdentityProviderChange => "identity.provider_change",

@@ -3,16 +3,21 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalog::OperationClass;
 
 /// A scope. Each includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub enum Scope {
     /// `mcp:read`
+    #[serde(rename = "mcp:read")]
     Read,
     /// `mcp:write`
+    #[serde(rename = "mcp:write")]
     Write,
     /// `mcp:admin`
+    #[serde(rename = "mcp:admin")]
     Admin,
 }
 

@@ -24,6 +24,12 @@ pub enum ConfigError {
         /// The rule that it breaks.
         rule: &'static str,
     },
+    /// The authorization server can't be run as configured.
+    #[error("the authorization server is not acceptable: {rule}")]
+    AuthorizationServer {
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
     /// A named network is not of its form.
     #[error("zone {zone:?} is not acceptable: {rule}")]
     Zone {

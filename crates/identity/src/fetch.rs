@@ -21,6 +21,25 @@ pub enum FetchError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A document as it was served.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The body.
+    pub body: Bytes,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
+    /// The `Cache-Control` header.
+    pub cache_control: Option<String>,
+}
+
+/// GET of a document whose address a stranger names. The implementation connects to public addresses only,
+/// with TLS, over a connection of its own; it follows no redirect and uses no proxy.
+#[async_trait]
+pub trait FetchDocument: Send + Sync {
+    /// The document, when the status is 200 and the body has at most `bytes_max`.
+    async fn get_document(&self, url: &Uri, bytes_max: usize) -> Result<Document, FetchError>;
+}
+
 /// GET of a small JSON document. The implementation guards the destination, follows no redirect, and
 /// limits time and size.
 #[async_trait]

@@ -76,6 +76,13 @@ pub(crate) fn new_secret(random: &dyn Random) -> Result<Zeroizing<String>, Rando
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
+/// A fresh public id: `prefix` and 128 random bits, which nobody can guess beforehand.
+pub(crate) fn random_id(random: &dyn Random, prefix: &str) -> Result<String, RandomError> {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes)?;
+    Ok(format!("{prefix}{:032x}", u128::from_be_bytes(bytes)))
+}
+
 /// The two parts of a service key's text: `smk_<id>_<secret>`.
 pub(crate) fn split_key(text: &str) -> Option<(&str, &str)> {
     split_prefixed_key(KEY_PREFIX, text)

@@ -26,11 +26,17 @@ impl GuardedFetch {
     pub(crate) fn new(config: &Config, egress: &Egress) -> anyhow::Result<Self> {
         let mut hosts = Vec::new();
         let mut networks = Networks::Public;
-        for issuer in &config.identity.issuers {
-            for url in [Some(&issuer.issuer), issuer.jwks_uri.as_ref()]
-                .into_iter()
-                .flatten()
-            {
+        let issuers = config.identity.issuers.iter().map(|one| {
+            let keys = one.jwks_uri.as_ref();
+            (&one.issuer, keys, one.allow_private_network)
+        });
+        let enterprise = config.identity.authorization_server.enterprise.iter();
+        let enterprise = enterprise.map(|one| {
+            let keys = one.jwks_uri.as_ref();
+            (&one.issuer, keys, one.allow_private_network)
+        });
+        for (issuer, keys, private) in issuers.chain(enterprise) {
+            for url in [Some(issuer), keys].into_iter().flatten() {
                 let url: http::Uri = url.parse().context("identity.issuers")?;
                 let host = url
                     .host()
@@ -45,7 +51,7 @@ impl GuardedFetch {
                     url.port_u16().unwrap_or(default),
                 ));
             }
-            if issuer.allow_private_network {
+            if private {
                 networks = Networks::AlsoPrivate;
             }
         }

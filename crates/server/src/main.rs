@@ -1,5 +1,6 @@
 //! `sekimori`: the binary. Wiring, listeners, telemetry, shutdown and the command line.
 
+mod authorization_server;
 mod cli;
 mod config;
 mod fetch;
@@ -65,6 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Policy(command) => return cli::policy::run(command, &common).await,
         Command::Audit(command) => return cli::audit::run(command, &common).await,
         Command::Inspect(command) => cli::inspect::run(&command, &common)?,
+        Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Key(command) => cli::key::run(command, &common).await?,
         Command::Idp(command) => cli::idp::run(command, &common).await?,
         Command::Revoke(command) => cli::revoke::run(command, &common).await?,

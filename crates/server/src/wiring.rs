@@ -21,10 +21,11 @@ use sekimori_gateway::face;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
+use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, PublicUrl,
-    Random as _, Revocations, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
+    OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
@@ -39,6 +40,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
@@ -124,7 +126,19 @@ impl Node {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let audit = open_audit(&installation).await?;
-        let identity = open_identity(&installation, access).await?;
+        let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(
+            &installation.config,
+            &egress(&installation.config)?,
+        )?);
+        let authorization = authorization_server::open(
+            &installation,
+            egress(&installation.config)?,
+            Arc::clone(&fetch),
+            seal_key(&installation.config.server.data_dir)?,
+        )
+        .await?;
+        let identity =
+            open_identity(&installation, access, &fetch, authorization.as_deref()).await?;
         let policy = open_policy(&installation).await?;
         let (drifted, drift) = mpsc::unbounded_channel();
         let source = refresh::Source {
@@ -157,14 +171,17 @@ impl Node {
             seal_key(&installation.config.server.data_dir)?,
         )?;
         let sign_in = Arc::new(sign_in);
-        let control = Arc::new(open_control(&installation, &gateway, Arc::clone(&sign_in))?);
-        let ended = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = sign_in.maintain() => {}
-            }
-        });
+        let control = open_control(
+            &installation,
+            &gateway,
+            Arc::clone(&sign_in),
+            authorization.clone(),
+        )?;
+        let control = Arc::new(control);
+        if let Some(server) = authorization {
+            until(&stop, &mut tasks, async move { server.look_after().await });
+        }
+        until(&stop, &mut tasks, async move { sign_in.maintain().await });
         note(
             &gateway,
             EventKind::GatewayStart,
@@ -190,14 +207,7 @@ impl Node {
             stop.clone(),
         ));
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
-        let maintained = Arc::clone(&identity);
-        let ended = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = maintained.maintain() => {}
-            }
-        });
+        until(&stop, &mut tasks, async move { identity.maintain().await });
         Ok(Self {
             gateway,
             control,
@@ -239,14 +249,19 @@ impl Node {
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
             tasks: self.requests.clone(),
-            issuers: config
-                .identity
-                .issuers
-                .iter()
-                .map(|one| one.issuer.clone())
-                .collect(),
+            issuers: self.issuers().into(),
             ..face::Settings::default()
         })
+    }
+
+    /// The authorization servers that clients are sent to: ourselves first.
+    fn issuers(&self) -> Vec<String> {
+        let own = self.control.authorization_server.as_ref();
+        let own = own.map(|server| server.issuer().to_owned());
+        let others = self.installation.config.identity.issuers.iter();
+        own.into_iter()
+            .chain(others.map(|one| one.issuer.clone()))
+            .collect()
     }
 
     /// Serves one client on standard input and output until it closes its side.
@@ -333,6 +348,21 @@ impl Node {
     }
 }
 
+/// Does some work until the node stops.
+fn until(
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = work => {}
+        }
+    });
+}
+
 /// Records something that the node itself did.
 async fn note(
     gateway: &Gateway,
@@ -362,11 +392,13 @@ fn open_control(
     installation: &Installation,
     gateway: &Gateway,
     sign_in: Arc<SignIn>,
+    authorization_server: Option<Arc<AuthorizationServer>>,
 ) -> anyhow::Result<Control> {
     let settings = &gateway.settings;
     Ok(Control {
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
+        authorization_server,
         administration: Administration::new(installation.config.policy_settings()?.groups)?,
         revocations: Arc::clone(gateway.identity.revocations()),
         sign_in,
@@ -407,12 +439,19 @@ async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
 async fn open_identity(
     installation: &Installation,
     access: Access,
+    fetch: &Arc<dyn Fetch>,
+    authorization_server: Option<&AuthorizationServer>,
 ) -> anyhow::Result<Arc<Authenticator>> {
     let config = &installation.config;
+    let own_issuer = authorization_server.map(|server| {
+        let oauth = installation.store.oauth();
+        Arc::new(LocalIssuer::new(server.issuer(), server.keys(), oauth)) as Arc<dyn OwnIssuer>
+    });
     let authenticator_config = AuthenticatorConfig {
         issuers: config.issuers()?,
         conditions: config.conditions()?,
         anonymous_on_loopback: access == Access::AnybodyOnLoopback,
+        own_issuer,
         ..AuthenticatorConfig::new(config.public_url()?)
     };
     let revocations = Arc::new(Revocations::new(
@@ -422,10 +461,9 @@ async fn open_identity(
     // Known before the first client comes.
     let known = revocations.load().await;
     known.context("what was revoked cannot be read")?;
-    let fetch: Arc<dyn Fetch> = Arc::new(GuardedFetch::new(config, &egress(config)?)?);
     let authenticator = Authenticator::new(
         authenticator_config,
-        &fetch,
+        fetch,
         CredentialStores::of(&*installation.store),
         revocations,
         Arc::clone(&installation.clock),

@@ -4,6 +4,7 @@
 //! the fixture speaks both eras, only the modern or only the legacy one. A scenario that cannot apply
 //! in a cell is listed in `tests/conformance/not-applicable.toml` with the reason.
 
+mod authorization;
 mod expect;
 mod report;
 
@@ -68,6 +69,9 @@ pub(crate) struct ConformanceArgs {
     /// Without the gate: is the fixture itself conformant?
     #[arg(long)]
     direct: bool,
+    /// Only the gate as an authorization server
+    #[arg(long)]
+    authorization: bool,
     /// Take the binaries and counterparts as they are
     #[arg(long)]
     no_build: bool,
@@ -80,6 +84,14 @@ impl ConformanceArgs {
             no_build: true,
             ..Self::default()
         }
+    }
+}
+
+impl ConformanceArgs {
+    /// Whether the scenarios for authorization servers are among those chosen.
+    fn runs_authorization(&self) -> bool {
+        let all = self.era.is_empty() && self.requirements.is_none() && self.scenario.is_none();
+        self.authorization || (all && !self.direct)
     }
 }
 
@@ -108,6 +120,10 @@ pub(crate) fn conformance(args: &ConformanceArgs) -> Result<()> {
         broken += report.surprises();
         tables.push((format!("{} {}", cell.era.name(), cell.revision), report));
     }
+    if args.runs_authorization() {
+        let folder = fresh(&results.join("authorization"))?;
+        broken += steps.run("--authorization", || authorization::run(&folder))?;
+    }
     report::print_table(&tables, out);
     note(format_args!(
         "\nThe suite's own results are in {}",
@@ -121,6 +137,9 @@ pub(crate) fn conformance(args: &ConformanceArgs) -> Result<()> {
 
 fn cells(args: &ConformanceArgs) -> Vec<Cell> {
     let mut cells = Vec::new();
+    if args.authorization {
+        return cells;
+    }
     for era in Era::value_variants()
         .iter()
         .filter(|era| args.era.is_empty() || args.era.contains(era))
@@ -148,11 +167,7 @@ fn cells(args: &ConformanceArgs) -> Vec<Cell> {
 }
 
 fn run_cell(args: &ConformanceArgs, cell: &Cell, results: &Path) -> Result<Report> {
-    let folder = results.join(format!("{}-{}", cell.era.name(), cell.revision));
-    if folder.exists() {
-        fs::remove_dir_all(&folder).context("removing old results")?;
-    }
-    fs::create_dir_all(&folder).context("creating the folder for results")?;
+    let folder = fresh(&results.join(format!("{}-{}", cell.era.name(), cell.revision)))?;
     let fixture = start_fixture(cell.era, &folder)?;
     let not_applicable = if args.direct {
         NotApplicable::default()
@@ -174,6 +189,15 @@ fn run_cell(args: &ConformanceArgs, cell: &Cell, results: &Path) -> Result<Repor
         &not_applicable,
         args.scenario.as_deref(),
     )
+}
+
+/// An empty folder for results.
+fn fresh(folder: &Path) -> Result<PathBuf> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).context("removing old results")?;
+    }
+    fs::create_dir_all(folder).context("creating the folder for results")?;
+    Ok(folder.to_path_buf())
 }
 
 fn start_fixture(era: Era, folder: &Path) -> Result<Running> {

@@ -34,6 +34,11 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("problem.html", include_str!("templates/problem.html")),
     ("account.html", include_str!("templates/account.html")),
     (
+        "authorize_failed.html",
+        include_str!("templates/authorize_failed.html"),
+    ),
+    ("consent.html", include_str!("templates/consent.html")),
+    (
         "connections.html",
         include_str!("templates/connections.html"),
     ),

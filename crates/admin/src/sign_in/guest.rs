@@ -116,7 +116,7 @@ impl Guest {
     }
 
     /// Sends the browser on, with its new session if there is one.
-    pub(super) fn redirect(
+    pub(crate) fn redirect(
         &self,
         control: &Control,
         location: &str,

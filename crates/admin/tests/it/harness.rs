@@ -19,15 +19,20 @@ use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::record::Record;
+use sekimori_identity::authorization_server::{
+    AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
+};
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, NewAccount, PublicUrl,
-    Revocations, SystemRandom, create_account, create_administrator, create_key,
+    Authenticator, AuthenticatorConfig, CredentialStores, Document, Fetch, FetchDocument,
+    FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
+    create_administrator, create_key,
 };
 use sekimori_policy::{Administration, GroupHierarchy};
 use sekimori_store::AuditQuery;
 use tower::ServiceExt as _;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// The control plane of a test.
 pub(crate) struct Plane {
@@ -128,10 +133,23 @@ impl Plane {
             random: Arc::new(SystemRandom),
         })
         .unwrap();
+        let mut config = AuthorizationServerConfig::new(public_url.clone());
+        config.registration = Some(Registration::default());
+        let parts = Parts {
+            store: Arc::clone(&store),
+            documents: Arc::new(NoFetch),
+            fetch: Arc::clone(&fetch),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            random: Arc::new(SystemRandom),
+            installation_key: Zeroizing::new([7; 32]),
+        };
+        let server = AuthorizationServer::start(config, parts).await.unwrap();
         let identity = Arc::new(identity);
         let maintained = Arc::clone(&identity);
         tokio::spawn(async move { maintained.maintain().await });
         let control = Arc::new(Control {
+            authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
             store,
             identity,
@@ -210,9 +228,9 @@ impl Plane {
             owner: "hanako@example.co.jp".to_owned(),
             purpose: "tests".to_owned(),
             groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
-            scopes: Vec::new(),
             environments: Vec::new(),
             networks: Vec::new(),
+            scopes: Vec::new(),
             expires_at,
         };
         create_account(&*accounts, &*control.clock, new)
@@ -313,6 +331,13 @@ struct NoFetch;
 #[async_trait]
 impl Fetch for NoFetch {
     async fn get_json(&self, _: &Uri) -> Result<Bytes, FetchError> {
+        Err(FetchError::NotFound)
+    }
+}
+
+#[async_trait]
+impl FetchDocument for NoFetch {
+    async fn get_document(&self, _: &Uri, _: usize) -> Result<Document, FetchError> {
         Err(FetchError::NotFound)
     }
 }

@@ -13,6 +13,7 @@ mod authenticator;
 mod counterpart;
 mod harness;
 mod local_sign_in;
+mod oauth;
 mod oidc;
 mod openapi;
 mod pages;

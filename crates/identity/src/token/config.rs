@@ -74,7 +74,7 @@ pub struct ClaimNames {
 }
 
 /// Checks what must hold for each issuer and between them, and with our own.
-pub(super) fn check(
+pub(crate) fn check(
     issuers: &[IssuerConfig],
     own: Option<&IssuerConfig>,
 ) -> Result<(), ConfigError> {

@@ -12,8 +12,10 @@ pub use config::{ClaimNames, IssuerConfig, KeySource};
 pub use jwk::Algorithm;
 pub use own::{LocalIssuer, OwnIssuer};
 
+pub(crate) use config::check as check_issuers;
 pub(crate) use jwk::KeySet;
 pub(crate) use jws::Jws;
+pub(crate) use keys::IssuerKeys;
 pub(crate) use verifier::{TokenVerifier, VerifiedToken};
 
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};

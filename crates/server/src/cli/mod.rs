@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod audit;
+pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod connector;
 pub(crate) mod doctor;
@@ -77,6 +78,9 @@ pub(crate) enum Command {
     /// What content inspection finds in a text
     #[command(subcommand)]
     Inspect(inspect::Inspect),
+    /// The AI clients that people may connect
+    #[command(subcommand)]
+    Client(client::Client),
     /// Service accounts and their keys
     #[command(subcommand)]
     Key(key::Key),

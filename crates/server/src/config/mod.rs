@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, overridden by `SEKIMORI__SECTION__KEY` variables, checked as a whole.
 
+pub(crate) mod authorization_server;
 pub(crate) mod model;
 
 use std::collections::BTreeMap;
@@ -119,7 +120,7 @@ mod tests {
         let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
         for section in schema["$defs"].as_object().unwrap().values() {
             for name in section["properties"].as_object().into_iter().flatten() {
-                let (key, table) = (format!("\n{} = ", name.0), format!(".{}]]", name.0));
+                let (key, table) = (format!("\n{} = ", name.0), format!(".{}]", name.0));
                 assert!(text.contains(&key) || text.contains(&table), "{}", name.0);
             }
         }

@@ -10,12 +10,15 @@ use schemars::JsonSchema;
 use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
+use sekimori_identity::authorization_server::AuthorizationServerConfig;
 use sekimori_identity::sign_in::check_provider;
 use sekimori_identity::{
     self as identity, Algorithm, Conditions, CountryDatabase, IssuerConfig, KeySource, PublicUrl,
 };
 use sekimori_policy::{ADMINISTRATORS_ROLE, Calendar, GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
+
+use super::authorization_server::AuthorizationServer;
 
 /// The configuration of one gateway node.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
@@ -100,6 +103,8 @@ pub(crate) struct Identity {
     /// Identity providers that people sign in through.
     #[schemars(with = "Vec<serde_json::Value>")]
     pub(crate) providers: Vec<IdentityProvider>,
+    /// The gate as its own authorization server.
+    pub(crate) authorization_server: AuthorizationServer,
     /// Which groups carry which roles.
     pub(crate) roles: Vec<Role>,
     /// The group whose members look after the gate: they carry the role `sekimori-admin`. Default: nobody but
@@ -278,6 +283,7 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.public_url()?;
         self.issuers()?;
+        self.authorization_server()?;
         self.policy_settings()?;
         for provider in &self.identity.providers {
             check_provider(&self.public_url()?, provider).context("identity.providers")?;
@@ -318,6 +324,12 @@ impl Config {
                 self.server.data_dir.join("sekimori.db").display()
             ),
         }
+    }
+
+    /// The gate as its own authorization server, where it is one.
+    pub(crate) fn authorization_server(&self) -> anyhow::Result<Option<AuthorizationServerConfig>> {
+        let public_url = self.public_url()?;
+        self.identity.authorization_server.to_config(public_url)
     }
 
     /// The authorization servers.

@@ -38,6 +38,8 @@ impl fmt::Debug for HttpClient {
 pub struct Fetched {
     /// The body.
     pub body: Bytes,
+    /// The `Content-Type` header, if it is readable text.
+    pub content_type: Option<String>,
     /// The `Cache-Control` header, if it is readable text.
     pub cache_control: Option<String>,
 }
@@ -134,14 +136,18 @@ impl HttpClient {
         if status != 200 {
             return Err(FetchError::Status(status));
         }
-        let cache_control = response
-            .headers()
-            .get(header::CACHE_CONTROL)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let text = |name| {
+            let value: Option<&http::HeaderValue> = response.headers().get(name);
+            value
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let content_type = text(header::CONTENT_TYPE);
+        let cache_control = text(header::CACHE_CONTROL);
         let body = read(response.into_body(), bytes_max).await?;
         Ok(Fetched {
             body,
+            content_type,
             cache_control,
         })
     }

@@ -1,3 +1,8 @@
 //! The authorization server, over a real store.
 
+mod attacks;
+mod clients;
+mod flow;
 mod keys;
+mod kit;
+mod machine;
