@@ -99,7 +99,7 @@ fn inherited_environment() -> Vec<(String, String)> {
         .collect()
 }
 
-fn egress(config: &Config) -> anyhow::Result<Egress> {
+pub(crate) fn egress(config: &Config) -> anyhow::Result<Egress> {
     let ca = match &config.egress.ca_file {
         Some(path) => Some(
             fs::read(path)
@@ -436,7 +436,7 @@ async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
     Ok(Arc::new(audit))
 }
 
-async fn open_identity(
+pub(crate) async fn open_identity(
     installation: &Installation,
     access: Access,
     fetch: &Arc<dyn Fetch>,

@@ -18,6 +18,7 @@
 )]
 
 pub(crate) mod access;
+mod clients;
 mod grants;
 mod list;
 mod me;
@@ -74,6 +75,7 @@ pub(crate) enum Problems {
         (name = "me", description = "Who is asking"),
         (name = "people", description = "People and groups, as the identity provider tells of them"),
         (name = "sessions", description = "Sessions of people in browsers"),
+        (name = "clients", description = "The AI clients that people connect with"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
@@ -118,6 +120,10 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(people::list_members))
         .routes(routes!(sessions::list_of_user))
         .routes(routes!(sessions::get_session, sessions::revoke_session))
+        .routes(routes!(clients::list_clients, clients::create_client))
+        .routes(routes!(clients::get_client))
+        .routes(routes!(clients::approve))
+        .routes(routes!(clients::deny))
         .routes(routes!(grants::list_grants))
         .routes(routes!(grants::get_grant, grants::revoke_grant))
         .routes(routes!(scim_tokens::list_tokens, scim_tokens::create_token))

@@ -104,6 +104,10 @@ impl World {
     pub(crate) fn examples(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
         let accounts = "/api/v1/service-accounts";
         let users = format!("/api/v1/users/{}", self.user);
+        let clients = "/api/v1/clients/https%3A%2F%2Fclient.example%2Fmeta.json";
+        let client = json!({
+            "name": "Internal agent", "redirect_uris": ["https://agent.example.co.jp/callback"],
+        });
         let account = json!({
             "name": "nightly", "owner": "hanako@example.co.jp", "purpose": "nightly report",
             "groups": ["employee"], "environments": ["production"], "networks": ["10.0.0.0/8"],
@@ -137,6 +141,9 @@ impl World {
                 "revokeScimToken",
                 (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
             ),
+            ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
+            ("approveClient", (format!("{clients}/approve"), None)),
+            ("denyClient", (format!("{clients}/deny"), None)),
             ("deactivateUser", (format!("{users}/deactivate"), None)),
             ("activateUser", (format!("{users}/activate"), None)),
             ("endAccessOfUser", (format!("{users}/end-access"), None)),
@@ -368,4 +375,35 @@ async fn sessions_and_grants_are_shown_and_revoked() {
         .call("GET", "/api/v1/grants", Some(&token), None)
         .await;
     assert_eq!(unclear.status, 422);
+}
+
+#[tokio::test]
+async fn a_client_is_approved_shown_and_denied_with_its_grants() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let world = World::make(&plane).await;
+    let place = "/api/v1/clients/https%3A%2F%2Fclient.example%2Fmeta.json";
+    assert_eq!(
+        plane.call("GET", place, Some(&token), None).await.status,
+        404
+    );
+    let approved = plane
+        .call("POST", &format!("{place}/approve"), Some(&token), None)
+        .await;
+    assert_eq!(approved.json()["status"], "approved", "{}", approved.text);
+    assert_eq!(approved.json()["decided_by"], "admin:test");
+    let listed = plane
+        .call("GET", "/api/v1/clients", Some(&token), None)
+        .await;
+    assert_eq!(
+        listed.json()["items"][0]["id"],
+        "https://client.example/meta.json"
+    );
+    let denied = plane
+        .call("POST", &format!("{place}/deny"), Some(&token), None)
+        .await;
+    assert_eq!(denied.json()["status"], "denied", "{}", denied.text);
+    let grant = format!("/api/v1/grants/{}", world.grant);
+    let grant = plane.call("GET", &grant, Some(&token), None).await;
+    assert_eq!(grant.json()["state"], "revoked");
 }

@@ -245,7 +245,7 @@ impl Plane {
     }
 
     /// Waits until this node knows what its store was told.
-    async fn follow(&self) {
+    pub(crate) async fn follow(&self) {
         let changes = self.control.store.changes();
         let now = changes.revisions().await.unwrap().identity;
         let mut seen = changes.watch();

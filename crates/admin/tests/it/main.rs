@@ -10,6 +10,7 @@
 
 mod api;
 mod authenticator;
+mod browser_api;
 mod counterpart;
 mod harness;
 mod local_sign_in;

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod connector;
 pub(crate) mod doctor;
+pub(crate) mod grant;
 pub(crate) mod group;
 pub(crate) mod idp;
 pub(crate) mod inspect;
@@ -14,8 +15,10 @@ pub(crate) mod policy;
 pub(crate) mod revoke;
 pub(crate) mod scim_token;
 pub(crate) mod serve;
+pub(crate) mod session;
 pub(crate) mod tool;
 pub(crate) mod user;
+pub(crate) mod who_am_i;
 
 use std::path::PathBuf;
 
@@ -81,8 +84,16 @@ pub(crate) enum Command {
     /// The AI clients that people may connect
     #[command(subcommand)]
     Client(client::Client),
-    /// Service accounts and their keys
+    /// What people allowed AI clients to do for them
     #[command(subcommand)]
+    Grant(grant::Grant),
+    /// Sessions of people in browsers
+    #[command(subcommand)]
+    Session(session::Session),
+    /// As whom one is known here
+    WhoAmI(who_am_i::WhoAmI),
+    /// Service accounts and their keys
+    #[command(subcommand, visible_alias = "service-account")]
     Key(key::Key),
     /// The identity providers that people sign in through
     #[command(subcommand)]
