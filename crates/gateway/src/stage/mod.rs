@@ -10,3 +10,4 @@ pub(crate) mod record;
 pub(crate) mod reply;
 pub(crate) mod resolve;
 pub(crate) mod validate;
+mod waiting;

@@ -1,5 +1,7 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
+mod background;
+
 use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::Path;
@@ -29,9 +31,9 @@ use sekimori_identity::{
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{
-    Administration, CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine, PolicySettings,
+    Administration, CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine,
 };
-use sekimori_store::{DefinitionChange, NewPolicySet, Store};
+use sekimori_store::{NewPolicySet, Store};
 use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
 use sekimori_upstream::{Deps, Upstream};
 use serde_json::json;
@@ -40,18 +42,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::background::{follow_policies, keep_house, record_drift};
 use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
 use crate::sign_in;
-use crate::spool::Spool;
 use crate::system::SystemSecrets;
 
 /// How long a warrant lives: the upstream is called right after it was issued.
 const WARRANT_LIFE: Duration = Duration::from_secs(30);
-/// How often waiting records of commands are taken over, and ended waits are forgotten.
-const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
 /// How long requests may take to end after they were told to.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
@@ -539,95 +539,4 @@ fn seal_key(data_dir: &Path) -> anyhow::Result<[u8; 32]> {
         file.sync_all()?;
     }
     Ok(key)
-}
-
-/// Follows the policies in force; a set that cannot be used leaves the last good one in force.
-async fn follow_policies(
-    store: Arc<dyn Store>,
-    engine: Arc<PolicyEngine>,
-    settings: PolicySettings,
-    stop: CancellationToken,
-) {
-    let mut revisions = store.changes().watch();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = revisions.changed() => if changed.is_err() { return },
-        }
-        revisions.borrow_and_update();
-        let active = match store.policies().active().await {
-            Ok(Some(set)) => set,
-            Ok(None) => continue,
-            Err(error) => {
-                tracing::error!(%error, "the policies could not be read; the last good set stays");
-                continue;
-            }
-        };
-        if active.version == engine.active().version() {
-            continue;
-        }
-        let version = active.version;
-        if let Err(error) = engine.reload(&active, &settings) {
-            tracing::error!(
-                alert = true,
-                version,
-                error = &error as &dyn std::error::Error,
-                "policies cannot be used; the last good set stays"
-            );
-        }
-    }
-}
-
-/// Takes over the records of commands, and forgets what waited too long.
-async fn keep_house(gateway: Arc<Gateway>, spool: Spool, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(HOUSEKEEPING);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        gateway.sweep();
-        if let Err(refusal) = gateway.tell_turned_away(false).await {
-            tracing::error!(%refusal, "requests that were turned away could not be recorded");
-        }
-        if let Err(error) = take_over(&gateway, &spool).await {
-            tracing::error!(%error, "records of commands could not be taken into the journal yet");
-        }
-    }
-}
-
-async fn take_over(gateway: &Gateway, spool: &Spool) -> anyhow::Result<()> {
-    for record in spool.waiting()? {
-        // A crash after the journal had it leaves the record here: it is taken over once all the same.
-        if !gateway.audit.has(record.id).await? {
-            gateway.audit.append(&record).await?;
-        }
-        spool.done(&record)?;
-    }
-    Ok(())
-}
-
-/// Records that upstreams changed the definitions of their tools (TOOL-6).
-async fn record_drift(
-    gateway: Arc<Gateway>,
-    mut drift: mpsc::UnboundedReceiver<DefinitionChange>,
-    stop: CancellationToken,
-) {
-    loop {
-        let change = tokio::select! {
-            () = stop.cancelled() => return,
-            change = drift.recv() => match change {
-                Some(change) => change,
-                None => return,
-            },
-        };
-        tracing::warn!(target = %change.target, "a tool definition is new or changed: it counts as admin until reviewed");
-        let detail = json!({
-            "connector": change.target.connector, "tool": change.target.name,
-            "before": change.before, "after": change.after,
-        });
-        if let Err(error) = note(&gateway, EventKind::ToolDefinitionChange, detail).await {
-            tracing::error!(%error, "a changed definition could not be recorded");
-        }
-    }
 }

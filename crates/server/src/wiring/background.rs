@@ -1,0 +1,109 @@
+//! What a node does besides answering requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sekimori_domain::record::EventKind;
+use sekimori_gateway::Gateway;
+use sekimori_policy::{PolicyEngine, PolicySettings};
+use sekimori_store::{DefinitionChange, Store};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::note;
+use crate::spool::Spool;
+
+/// How often waiting records of commands are taken over, and ended waits are forgotten.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+
+/// Follows the policies in force; a set that cannot be used leaves the last good one in force.
+pub(super) async fn follow_policies(
+    store: Arc<dyn Store>,
+    engine: Arc<PolicyEngine>,
+    settings: PolicySettings,
+    stop: CancellationToken,
+) {
+    let mut revisions = store.changes().watch();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = revisions.changed() => if changed.is_err() { return },
+        }
+        revisions.borrow_and_update();
+        let active = match store.policies().active().await {
+            Ok(Some(set)) => set,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(%error, "the policies could not be read; the last good set stays");
+                continue;
+            }
+        };
+        if active.version == engine.active().version() {
+            continue;
+        }
+        let version = active.version;
+        if let Err(error) = engine.reload(&active, &settings) {
+            tracing::error!(
+                alert = true,
+                version,
+                error = &error as &dyn std::error::Error,
+                "policies cannot be used; the last good set stays"
+            );
+        }
+    }
+}
+
+/// Takes over the records of commands, and forgets what waited too long.
+pub(super) async fn keep_house(gateway: Arc<Gateway>, spool: Spool, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        gateway.sweep();
+        if let Err(refusal) = gateway.tell_turned_away(false).await {
+            tracing::error!(%refusal, "requests that were turned away could not be recorded");
+        }
+        if let Err(error) = take_over(&gateway, &spool).await {
+            tracing::error!(%error, "records of commands could not be taken into the journal yet");
+        }
+    }
+}
+
+async fn take_over(gateway: &Gateway, spool: &Spool) -> anyhow::Result<()> {
+    for record in spool.waiting()? {
+        // A crash after the journal had it leaves the record here: it is taken over once all the same.
+        if !gateway.audit.has(record.id).await? {
+            gateway.audit.append(&record).await?;
+        }
+        spool.done(&record)?;
+    }
+    Ok(())
+}
+
+/// Records that upstreams changed the definitions of their tools (TOOL-6).
+pub(super) async fn record_drift(
+    gateway: Arc<Gateway>,
+    mut drift: mpsc::UnboundedReceiver<DefinitionChange>,
+    stop: CancellationToken,
+) {
+    loop {
+        let change = tokio::select! {
+            () = stop.cancelled() => return,
+            change = drift.recv() => match change {
+                Some(change) => change,
+                None => return,
+            },
+        };
+        tracing::warn!(target = %change.target, "a tool definition is new or changed: it counts as admin until reviewed");
+        let detail = json!({
+            "connector": change.target.connector, "tool": change.target.name,
+            "before": change.before, "after": change.after,
+        });
+        if let Err(error) = note(&gateway, EventKind::ToolDefinitionChange, detail).await {
+            tracing::error!(%error, "a changed definition could not be recorded");
+        }
+    }
+}
