@@ -23,7 +23,7 @@ impl Approvals {
 
     /// The warrant for an inspected call, or the refusal that a person must agree first (TOOL-3).
     pub fn approve(&self, inspected: Inspected, now: Timestamp) -> Result<Warrant, Refusal> {
-        if let Some(demand) = &inspected.permit().decision().approval {
+        if let Some(demand) = inspected.demands().next() {
             let mut refusal = Refusal::new(
                 RefusalCode::ApprovalRequired,
                 Stage::Approve,

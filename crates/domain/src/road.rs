@@ -112,12 +112,18 @@ impl Permit {
 pub struct Inspected {
     permit: Permit,
     arguments: Arguments,
+    demand: Option<ApprovalDemand>,
 }
 
 impl Inspected {
     /// For content inspection only. `arguments` may be a masked copy of what the permit was made for.
-    pub fn mint(permit: Permit, arguments: Arguments) -> Self {
-        Self { permit, arguments }
+    /// `demand` is inspection's own demand for a person, beside that of policy.
+    pub fn mint(permit: Permit, arguments: Arguments, demand: Option<ApprovalDemand>) -> Self {
+        Self {
+            permit,
+            arguments,
+            demand,
+        }
     }
 
     /// The permit it stands on.
@@ -128,6 +134,15 @@ impl Inspected {
     /// What may go in.
     pub fn arguments(&self) -> &Arguments {
         &self.arguments
+    }
+
+    /// Every demand for a person: policy's, then inspection's.
+    pub fn demands(&self) -> impl Iterator<Item = &ApprovalDemand> {
+        self.permit
+            .decision
+            .approval
+            .iter()
+            .chain(self.demand.as_ref())
     }
 }
 

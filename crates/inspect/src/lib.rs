@@ -80,7 +80,7 @@ impl Inspector {
             clippy::disallowed_methods,
             reason = "content inspection is the one place that mints inspected content"
         )]
-        Ok(Inspected::mint(permit, arguments))
+        Ok(Inspected::mint(permit, arguments, None))
     }
 
     /// Whether `content`, which takes `bytes` on the wire, may go to the caller.

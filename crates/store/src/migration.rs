@@ -15,63 +15,32 @@ pub(crate) struct Migration {
     sql: &'static str,
 }
 
-/// For SQLite.
-pub(crate) const SQLITE: &[Migration] = &[
-    Migration {
-        number: 1,
-        name: "gate",
-        sql: include_str!("../migrations/sqlite/0001_gate.sql"),
-    },
-    Migration {
-        number: 2,
-        name: "people",
-        sql: include_str!("../migrations/sqlite/0002_people.sql"),
-    },
-    Migration {
-        number: 3,
-        name: "oauth",
-        sql: include_str!("../migrations/sqlite/0003_oauth.sql"),
-    },
-    Migration {
-        number: 4,
-        name: "sign_in",
-        sql: include_str!("../migrations/sqlite/0004_sign_in.sql"),
-    },
-    Migration {
-        number: 5,
-        name: "revocation",
-        sql: include_str!("../migrations/sqlite/0005_revocation.sql"),
-    },
-];
+/// Both lists from one: number, name and file, whose text exists once per dialect.
+macro_rules! migrations {
+    ($($number:literal $name:literal $file:literal,)+) => {
+        /// For SQLite.
+        pub(crate) const SQLITE: &[Migration] = &[$(Migration {
+            number: $number,
+            name: $name,
+            sql: include_str!(concat!("../migrations/sqlite/", $file)),
+        },)+];
 
-/// For PostgreSQL.
-pub(crate) const POSTGRES: &[Migration] = &[
-    Migration {
-        number: 1,
-        name: "gate",
-        sql: include_str!("../migrations/postgres/0001_gate.sql"),
-    },
-    Migration {
-        number: 2,
-        name: "people",
-        sql: include_str!("../migrations/postgres/0002_people.sql"),
-    },
-    Migration {
-        number: 3,
-        name: "oauth",
-        sql: include_str!("../migrations/postgres/0003_oauth.sql"),
-    },
-    Migration {
-        number: 4,
-        name: "sign_in",
-        sql: include_str!("../migrations/postgres/0004_sign_in.sql"),
-    },
-    Migration {
-        number: 5,
-        name: "revocation",
-        sql: include_str!("../migrations/postgres/0005_revocation.sql"),
-    },
-];
+        /// For PostgreSQL.
+        pub(crate) const POSTGRES: &[Migration] = &[$(Migration {
+            number: $number,
+            name: $name,
+            sql: include_str!(concat!("../migrations/postgres/", $file)),
+        },)+];
+    };
+}
+
+migrations! {
+    1 "gate" "0001_gate.sql",
+    2 "people" "0002_people.sql",
+    3 "oauth" "0003_oauth.sql",
+    4 "sign_in" "0004_sign_in.sql",
+    5 "revocation" "0005_revocation.sql",
+}
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
 /// that a crash half-way leaves the schema as it was.

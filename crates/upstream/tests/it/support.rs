@@ -175,7 +175,7 @@ pub(crate) fn warrant_until(
         arguments.digest(),
         decision,
     );
-    Warrant::mint(Inspected::mint(permit, arguments), expires_at)
+    Warrant::mint(Inspected::mint(permit, arguments, None), expires_at)
 }
 
 pub(crate) fn warrant(name: &str, arguments: &str) -> Warrant {
