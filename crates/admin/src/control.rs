@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use sekimori_approval::Approvals;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_identity::authorization_server::AuthorizationServer;
@@ -28,6 +29,8 @@ pub struct Control {
     pub revocations: Arc<Revocations>,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
+    /// Requests for people to agree to a call.
+    pub approvals: Arc<Approvals>,
     /// What happened.
     pub audit: Arc<Audit>,
     /// The time.

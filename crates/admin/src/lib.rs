@@ -21,6 +21,7 @@
 //!    [`Browser::check_csrf`] before anything else.
 
 mod api;
+mod approvals;
 mod browser;
 mod control;
 mod cookie;

@@ -189,6 +189,24 @@ checked_text!(
     })
 );
 
+checked_text!(
+    /// A request for people to agree to a call: `apr_` and a UUID without hyphens. Not secret: who may see the
+    /// request is asked each time.
+    ApprovalId,
+    "approval id",
+    "use apr_ and 32 hexadecimal digits",
+    |text| text.strip_prefix("apr_").is_some_and(|rest| {
+        rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+);
+
+impl ApprovalId {
+    /// The id made of a UUID.
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        Self(Arc::from(format!("apr_{}", uuid.simple())))
+    }
+}
+
 impl SessionId {
     /// The id made of a UUID.
     pub fn from_uuid(uuid: Uuid) -> Self {

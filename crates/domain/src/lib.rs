@@ -4,6 +4,7 @@
 //! [`clock::Ids`]. Start with [`road`], the chain of keys that a call collects on its way, and
 //! [`refusal`], the table of reasons for which it may be turned back.
 
+pub mod approval;
 pub mod arguments;
 pub mod caller;
 pub mod catalog;

@@ -174,6 +174,21 @@ pub enum EventKind {
     /// A SCIM token was created or revoked.
     #[serde(rename = "scim_token.change")]
     ScimTokenChange,
+    /// People were asked to agree to a call.
+    #[serde(rename = "approval.request")]
+    ApprovalRequest,
+    /// Somebody looked at the arguments of such a request.
+    #[serde(rename = "approval.view")]
+    ApprovalView,
+    /// Somebody decided on such a request: agreed, refused, changed, handed over or took it back.
+    #[serde(rename = "approval.decision")]
+    ApprovalDecision,
+    /// What people agreed to was called, and can't be called again.
+    #[serde(rename = "approval.use")]
+    ApprovalUse,
+    /// The time of such a request ran out.
+    #[serde(rename = "approval.expire")]
+    ApprovalExpire,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -190,7 +205,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 41] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -223,6 +238,11 @@ impl EventKind {
         Self::UserChange,
         Self::GroupChange,
         Self::ScimTokenChange,
+        Self::ApprovalRequest,
+        Self::ApprovalView,
+        Self::ApprovalDecision,
+        Self::ApprovalUse,
+        Self::ApprovalExpire,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -264,6 +284,11 @@ impl EventKind {
             Self::UserChange => "user.change",
             Self::GroupChange => "group.change",
             Self::ScimTokenChange => "scim_token.change",
+            Self::ApprovalRequest => "approval.request",
+            Self::ApprovalView => "approval.view",
+            Self::ApprovalDecision => "approval.decision",
+            Self::ApprovalUse => "approval.use",
+            Self::ApprovalExpire => "approval.expire",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

@@ -5,9 +5,12 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::approval::ApprovalState;
+use crate::ids::ApprovalId;
 use crate::scope::Scope;
 
 /// The stages of the road, in order.
@@ -82,6 +85,8 @@ pub enum RefusalCode {
     PolicyDenied,
     /// A person must approve it first.
     ApprovalRequired,
+    /// A person looked at it and refused.
+    ApprovalRefused,
     /// Its content may not pass.
     ContentBlocked,
     /// Too many calls.
@@ -129,7 +134,7 @@ pub struct RefusalForm {
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Unauthenticated,
         Self::Revoked,
         Self::WrongAudience,
@@ -142,6 +147,7 @@ impl RefusalCode {
         Self::InvalidArguments,
         Self::PolicyDenied,
         Self::ApprovalRequired,
+        Self::ApprovalRefused,
         Self::ContentBlocked,
         Self::RateLimited,
         Self::Busy,
@@ -184,6 +190,7 @@ impl RefusalCode {
             Self::InvalidArguments => form("invalid_arguments", 422, -32602, true, false),
             Self::PolicyDenied => form("policy_denied", 403, 403, true, false),
             Self::ApprovalRequired => form("approval_required", 403, 403, true, true),
+            Self::ApprovalRefused => form("approval_refused", 403, 403, true, false),
             Self::ContentBlocked => form("content_blocked", 403, 403, true, false),
             Self::RateLimited => form("rate_limited", 429, 429, true, true),
             Self::Busy => form("busy", 503, 503, false, true),
@@ -214,6 +221,23 @@ pub enum Need {
     Scope(Scope),
     /// Capabilities that the client declares, in the form in which it declares them.
     Capabilities(Value),
+    /// People who agree to it, or who have agreed to something else.
+    Approval(PendingApproval),
+}
+
+/// A request for people to agree to a call, as the caller is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingApproval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// Where people look at it.
+    pub url: String,
+    /// Where it stands: `pending` or `approved`.
+    pub state: ApprovalState,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The arguments to call with instead, if people changed them.
+    pub arguments: Option<Value>,
 }
 
 /// A call was turned back.

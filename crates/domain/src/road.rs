@@ -26,6 +26,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
 use crate::caller::Caller;
@@ -45,7 +46,7 @@ pub struct Decision {
 }
 
 /// A policy's demand that a person agrees first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalDemand {
     /// The policy that demands it.
     pub policy: String,

@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 
 use crate::Gateway;
 use crate::request::{CallReply, CallRequest, ClientPort};
-use crate::stage::approve::approve;
+use crate::stage::approve::{self, Approved, Patience, approve};
 use crate::stage::authenticate::authenticate;
 use crate::stage::authorize::authorize;
 use crate::stage::inspect_input::inspect_input;
@@ -16,7 +16,7 @@ use crate::stage::inspect_output::inspect_output;
 use crate::stage::invoke::{Invocation, Output, invoke};
 use crate::stage::record::{self, CallRecord};
 use crate::stage::reply;
-use crate::stage::resolve::resolve;
+use crate::stage::resolve::{Resolved, resolve};
 use crate::stage::validate::validate;
 use crate::telemetry;
 
@@ -64,21 +64,47 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
 async fn admit(
     gateway: &Gateway,
     record: &mut CallRecord,
-    request: CallRequest,
+    mut request: CallRequest,
     port: &mut dyn ClientPort,
 ) -> Result<Output, Refusal> {
     let _slot = gateway.slot()?; // bounded
-    let caller = authenticate(gateway, record, &request.head).await?; // who
-    let resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
-    let arguments = validate(record, &resolved, &request)?; // JSON Schema, limits
-    let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
-    let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
-    let warrant = approve(gateway, inspected)?; // a person, if asked for
+    let mut patience = Patience::default();
+    let (granted, resolved) = loop {
+        let walked = walk(gateway, record, &mut request, port, &mut patience).await?;
+        match walked {
+            (Approved::Granted(granted), resolved) => break (*granted, resolved),
+            (Approved::Asks(output), _) => return Ok(output),
+            // Each time because people decided something meanwhile.
+            (Approved::Again, _) => {}
+        }
+    };
     let invocation = Invocation {
         resolved,
         request,
         port,
     };
-    let output = invoke(gateway, record, warrant, invocation).await?; // the only one that leaves the building
+    let output = invoke(gateway, record, granted, invocation).await?; // the only one that leaves the building
     inspect_output(gateway, output) // may the content come out
+}
+
+/// The road up to the warrant.
+async fn walk(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    request: &mut CallRequest,
+    port: &mut dyn ClientPort,
+    patience: &mut Patience,
+) -> Result<(Approved, Resolved), Refusal> {
+    let caller = authenticate(gateway, record, &request.head).await?; // who
+    let resolved = resolve(gateway, record, &caller, request).await?; // what, at which upstream
+    let arguments = validate(record, &resolved, request)?; // JSON Schema, limits
+    let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
+    let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
+    let mut call = approve::Call {
+        resolved: &resolved,
+        request,
+        port,
+    };
+    let approved = approve(gateway, record, inspected, &mut call, patience).await?; // a person, if asked for
+    Ok((approved, resolved))
 }

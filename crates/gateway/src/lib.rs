@@ -3,6 +3,7 @@
 //! [`face`] turns bytes into [`request`] types and back; [`call`] and [`list`] know no wire format. Every
 //! request takes the same road, whichever face it came in by.
 
+pub mod approvals;
 pub mod call;
 pub mod catalog;
 pub mod face;
@@ -46,7 +47,7 @@ pub struct Gateway {
     /// What may pass.
     pub inspector: Inspector,
     /// When a person must agree.
-    pub approvals: Approvals,
+    pub approvals: Arc<Approvals>,
     /// What happened.
     pub audit: Arc<Audit>,
     /// Seals handles that cross the client.
@@ -89,6 +90,8 @@ pub struct State {
     tasks: Tasks,
     turned_away: TurnedAway,
     in_flight: Arc<Semaphore>,
+    /// Places for calls that wait for people.
+    patient: Arc<Semaphore>,
     calls_max: usize,
     /// Cancelled when calls may go on no longer.
     cut_off: CancellationToken,
@@ -102,6 +105,7 @@ impl State {
             tasks: Tasks::default(),
             turned_away: TurnedAway::default(),
             in_flight: Arc::new(Semaphore::new(calls_max)),
+            patient: Arc::new(Semaphore::new(calls_max / 2)),
             calls_max,
             cut_off: CancellationToken::new(),
         }

@@ -25,6 +25,8 @@ pub const ADMINISTRATION_VERSION: u64 = 1;
 
 /// The role whose members look after the gate.
 pub const ADMINISTRATORS_ROLE: &str = "sekimori-admin";
+/// The role whose members decide on every request for approval.
+pub const APPROVERS_ROLE: &str = "sekimori-approver";
 /// The role whose members may look at everything and change nothing.
 pub const AUDITORS_ROLE: &str = "sekimori-auditor";
 
@@ -64,11 +66,13 @@ pub enum Area {
     ScimTokens,
     /// Identity providers.
     IdentityProviders,
+    /// Requests for people to agree to a call.
+    Approvals,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -76,6 +80,7 @@ impl Area {
         Self::ServiceAccounts,
         Self::ScimTokens,
         Self::IdentityProviders,
+        Self::Approvals,
     ];
 
     /// The name in policies and records.
@@ -88,6 +93,7 @@ impl Area {
             Self::ServiceAccounts => "service-accounts",
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
+            Self::Approvals => "approvals",
         }
     }
 }

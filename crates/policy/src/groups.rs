@@ -36,6 +36,15 @@ impl GroupHierarchy {
         })
     }
 
+    /// All groups and roles that a member of `groups` belongs to, sorted.
+    pub fn all(&self, groups: &[GroupName]) -> Vec<GroupName> {
+        let above = groups.iter().filter_map(|group| self.above.get(group));
+        let mut all: Vec<GroupName> = groups.iter().chain(above.flatten()).cloned().collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// Calls `found` once with the name of each group that a member of `groups` belongs to.
     pub(crate) fn memberships<'a>(
         &'a self,

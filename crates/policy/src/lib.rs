@@ -54,7 +54,7 @@ mod visible;
 mod vocabulary;
 
 pub use administration::{
-    ADMINISTRATION_VERSION, ADMINISTRATORS_ROLE, AUDITORS_ROLE, AdminAction, Administration, Area,
+    ADMINISTRATION_VERSION, ADMINISTRATORS_ROLE, APPROVERS_ROLE, AUDITORS_ROLE, AdminAction, Administration, Area,
 };
 pub use assertions::{Expectation, TESTS_BYTES_MAX, TESTS_MAX, TestReport, TestResult, test_bench};
 pub use calendar::Calendar;

@@ -64,6 +64,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Connector(command) => cli::connector::run(command, &common).await?,
         Command::Tool(command) => cli::tool::run(command, &common).await?,
         Command::Policy(command) => return cli::policy::run(command, &common).await,
+        Command::Approval(command) => cli::approval::run(command, &common).await?,
         Command::Audit(command) => return cli::audit::run(command, &common).await,
         Command::Inspect(command) => cli::inspect::run(&command, &common)?,
         Command::Client(command) => cli::client::run(command, &common).await?,

@@ -25,6 +25,8 @@ pub struct Revisions {
     pub revocations: u64,
     /// Of OAuth clients and signing keys.
     pub oauth: u64,
+    /// Of requests for people to agree to a call.
+    pub approvals: u64,
 }
 
 /// Changes made by this process and by others.

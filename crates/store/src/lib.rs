@@ -19,6 +19,7 @@
 //! 4. `tests/it/conformance/<aggregate>.rs`: every promise, run on both.
 
 mod administrators;
+mod approvals;
 mod audit_index;
 mod authenticators;
 mod changes;
@@ -48,6 +49,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use administrators::{AdministratorToken, Administrators};
+pub use approvals::{
+    APPROVALS_PAGE_MAX, ApprovalNotice, ApprovalNotices, ApprovalQuery, Approvals,
+    LIVE_APPROVALS_MAX, StoredApproval, Substitution,
+};
 pub use audit_index::{
     AuditIndex, AuditPage, AuditQuery, IndexedRecord, Order, PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
 };
@@ -101,6 +106,10 @@ pub trait Store: Send + Sync + Debug {
     fn people(&self) -> Arc<dyn People>;
     /// Credentials of identity providers that provision people.
     fn scim_tokens(&self) -> Arc<dyn ScimTokens>;
+    /// Requests for people to agree to a call.
+    fn approvals(&self) -> Arc<dyn Approvals>;
+    /// What people are still to be told of them.
+    fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
     /// Revisions.

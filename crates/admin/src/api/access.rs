@@ -12,6 +12,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use http::Method;
 use http::header::{HeaderName, ORIGIN, USER_AGENT};
 use http::request::Parts;
+use jiff::Timestamp;
 use sekimori_audit::{OpenRecord, note};
 use sekimori_domain::caller::{Caller, PrincipalKind, Source};
 use sekimori_domain::ids::CorrelationId;
@@ -76,6 +77,7 @@ rights! {
     ViewServiceAccounts, ManageServiceAccounts: ServiceAccounts;
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
+    ViewApprovals, ManageApprovals: Approvals;
 }
 
 /// Somebody who proved who they are.
@@ -85,6 +87,8 @@ pub(crate) struct Someone {
     pub(crate) caller: Arc<Caller>,
     /// What to send back with changes, for browsers.
     pub(crate) csrf_token: Option<String>,
+    /// When they last proved a second factor in the session of a browser.
+    pub(crate) mfa_at: Option<Timestamp>,
     correlation: CorrelationId,
 }
 
@@ -110,9 +114,14 @@ impl FromRequestParts<Arc<Control>> for Someone {
             .cloned()
             .unwrap_or_else(|| CorrelationId::from_uuid(control.ids.next()));
         match identify(parts, control).await {
-            Ok((caller, csrf_token)) => Ok(Self {
+            Ok(Known {
                 caller,
                 csrf_token,
+                mfa_at,
+            }) => Ok(Self {
+                caller,
+                csrf_token,
+                mfa_at,
                 correlation,
             }),
             Err(Unknown::NothingOffered(refusal)) => Err(refusal.into()),
@@ -157,6 +166,13 @@ impl<R: Right> FromRequestParts<Arc<Control>> for Allowed<R> {
     }
 }
 
+/// Who was let in.
+struct Known {
+    caller: Arc<Caller>,
+    csrf_token: Option<String>,
+    mfa_at: Option<Timestamp>,
+}
+
 /// Why nobody is let in.
 enum Unknown {
     /// The request offers no proof at all. Nothing failed, so nothing is recorded.
@@ -173,7 +189,7 @@ enum Unknown {
 async fn identify(
     parts: &Parts,
     control: &Control,
-) -> Result<(Arc<Caller>, Option<String>), Unknown> {
+) -> Result<Known, Unknown> {
     let credentials = Credentials::from_request(&parts.headers, parts.uri.query())
         .map_err(Unknown::NotAccepted)?;
     let resource = control.settings.public_url.api();
@@ -196,14 +212,18 @@ async fn identify(
         let why = "authentication is needed here, whatever the mode of the gate";
         return Err(Unknown::NothingOffered(unauthenticated(why)));
     }
-    Ok((caller, None))
+    Ok(Known {
+        caller,
+        csrf_token: None,
+        mfa_at: None,
+    })
 }
 
 /// Who is signed in in the browser that sends the request, if one does, with the token of its session.
 async fn by_session(
     parts: &Parts,
     control: &Control,
-) -> Result<Option<(Arc<Caller>, Option<String>)>, Unknown> {
+) -> Result<Option<Known>, Unknown> {
     let guest = Guest::of(parts, control).map_err(Unknown::Failed)?;
     let signed_in = guest.signed_in(control).await.map_err(Unknown::Failed)?;
     let Some(signed_in) = signed_in else {
@@ -215,7 +235,11 @@ async fn by_session(
         .await
         .map_err(Unknown::NotAccepted)?;
     match check_own_page(parts, control, &signed_in) {
-        Ok(()) => Ok(Some((caller, Some(signed_in.form_token)))),
+        Ok(()) => Ok(Some(Known {
+            caller,
+            csrf_token: Some(signed_in.form_token),
+            mfa_at: signed_in.mfa_at,
+        })),
         Err(refusal) => Err(Unknown::OtherSite(caller, refusal)),
     }
 }
@@ -296,15 +320,50 @@ impl<R: Right> Allowed<R> {
         event: EventKind,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Deed, Problem> {
-        let correlation = self.someone.correlation.clone();
-        let record = control.audit.open(event, correlation, None)?;
-        record.caller(&self.someone.caller);
+        let record = self.someone.open(control, event, details)?;
         record.decision(note::allowed(&self.decision));
+        record.intent().await?;
+        Ok(Deed(record))
+    }
+}
+
+impl Someone {
+    /// As [`Allowed::begin`], for what everybody may try: whether they may depends on what it is done to.
+    pub(crate) async fn begin(
+        &self,
+        control: &Control,
+        event: EventKind,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Deed, Problem> {
+        let record = self.open(control, event, details)?;
+        record.intent().await?;
+        Ok(Deed(record))
+    }
+
+    /// Records something that is done by being recorded.
+    pub(crate) async fn note(
+        &self,
+        control: &Control,
+        event: EventKind,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<(), Problem> {
+        let record = self.open(control, event, details)?;
+        record.close(note::ended(OutcomeStatus::Success)).await?;
+        Ok(())
+    }
+
+    fn open(
+        &self,
+        control: &Control,
+        event: EventKind,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<OpenRecord, Problem> {
+        let record = control.audit.open(event, self.correlation.clone(), None)?;
+        record.caller(&self.caller);
         for (name, value) in details {
             record.detail(name, value);
         }
-        record.intent().await?;
-        Ok(Deed(record))
+        Ok(record)
     }
 }
 

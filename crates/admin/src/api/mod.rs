@@ -18,6 +18,8 @@
 )]
 
 pub(crate) mod access;
+mod approval_view;
+mod approvals;
 mod clients;
 mod grants;
 mod list;
@@ -76,6 +78,7 @@ pub(crate) enum Problems {
         (name = "people", description = "People and groups, as the identity provider tells of them"),
         (name = "sessions", description = "Sessions of people in browsers"),
         (name = "clients", description = "The AI clients that people connect with"),
+        (name = "approvals", description = "Calls that wait until people agree, and deciding on them"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
@@ -140,6 +143,18 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             service_accounts::create_key
         ))
         .routes(routes!(service_accounts::revoke_key))
+        .routes(routes!(approvals::list_requests))
+        .routes(routes!(approvals::get_request))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::refuse))
+        .routes(routes!(approvals::edit))
+        .routes(routes!(approvals::delegate))
+        .routes(routes!(approvals::cancel))
+        .routes(routes!(approvals::list_substitutes))
+        .routes(routes!(
+            approvals::name_substitute,
+            approvals::end_substitute
+        ))
 }
 
 /// The OpenAPI document of the API.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{PrincipalId, SessionId};
+use sekimori_domain::ids::{ApprovalId, PrincipalId, SessionId};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
 use sekimori_store::{BrowserSession, SessionProof};
 use serde_json::{Value, json};
 
+use crate::approvals;
 use crate::harness::Plane;
 
 /// Something of everything, to be looked at and changed.
@@ -21,6 +22,7 @@ pub(crate) struct World {
     key: String,
     scim_token: String,
     end: String,
+    approvals: Vec<ApprovalId>,
 }
 
 impl World {
@@ -90,6 +92,10 @@ impl World {
             .unwrap();
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
+        let mut approvals = Vec::new();
+        for amount in 0..5 {
+            approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);
+        }
         Self {
             user,
             session,
@@ -97,6 +103,7 @@ impl World {
             key,
             scim_token: scim.token.id,
             end: later.to_string(),
+            approvals,
         }
     }
 
@@ -115,7 +122,38 @@ impl World {
         });
         let key = json!({"expires_at": self.end});
         let scim = json!({"provider": "entra", "expires_at": self.end});
+        let approval = |number: usize, what: &str| {
+            let id = &self.approvals[number];
+            format!("/api/v1/approval-requests/{id}/{what}")
+        };
+        let substitutes = "/api/v1/approval-substitutes/mine".to_owned();
+        let digest = approvals::digest(&json!({ "amount": 0 }));
         BTreeMap::from([
+            (
+                "approveRequest",
+                (approval(0, "approve"), Some(json!({ "arguments_digest": digest }))),
+            ),
+            (
+                "refuseRequest",
+                (approval(1, "refuse"), Some(json!({ "reason": "over budget" }))),
+            ),
+            (
+                "editRequest",
+                (approval(2, "edit"), Some(json!({ "arguments": { "amount": 9 } }))),
+            ),
+            (
+                "delegateRequest",
+                (approval(3, "delegate"), Some(json!({ "to": self.user }))),
+            ),
+            ("cancelRequest", (approval(4, "cancel"), None)),
+            (
+                "nameApprovalSubstitute",
+                (
+                    substitutes.clone(),
+                    Some(json!({ "substitute": self.user, "until": self.end })),
+                ),
+            ),
+            ("endApprovalSubstitute", (substitutes, None)),
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
             (
                 "suspendServiceAccount",
@@ -159,7 +197,7 @@ impl World {
     }
 }
 
-fn person(id: &PrincipalId, name: &str, now: sekimori_domain::Timestamp) -> User {
+pub(crate) fn person(id: &PrincipalId, name: &str, now: sekimori_domain::Timestamp) -> User {
     User {
         id: id.clone(),
         user_name: format!("{name}@example.co.jp"),

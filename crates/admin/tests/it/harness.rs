@@ -13,12 +13,15 @@ use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use sekimori_admin::{Control, Pages, Settings};
+use sekimori_approval::{Approvals, Parts as ApprovalParts, Settings as ApprovalSettings};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
+use sekimori_domain::approval::{Route, Routes, When};
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::record::Record;
+use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
 };
@@ -29,7 +32,7 @@ use sekimori_identity::{
     create_administrator, create_key,
 };
 use sekimori_policy::{Administration, GroupHierarchy};
-use sekimori_store::AuditQuery;
+use sekimori_store::{AuditQuery, Store};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -148,14 +151,17 @@ impl Plane {
         let identity = Arc::new(identity);
         let maintained = Arc::clone(&identity);
         tokio::spawn(async move { maintained.maintain().await });
+        let audit = Arc::new(audit);
+        let approvals = approvals(&*store, &audit, &clock, &ids);
         let control = Arc::new(Control {
+            approvals,
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
             store,
             identity,
             administration: Administration::new(GroupHierarchy::default()).unwrap(),
             revocations,
-            audit: Arc::new(audit),
+            audit,
             clock,
             ids,
             random: Arc::new(SystemRandom),
@@ -362,4 +368,48 @@ impl ProviderHttp for RealHttp {
         let body = body.map_err(|error| FetchError::Unavailable(error.into()))?;
         Ok(http::Response::from_parts(parts, body.to_bytes()))
     }
+}
+
+/// Approvals in which members of "managers" decide, and on what a tool named "danger" does with a second factor.
+fn approvals(
+    store: &dyn Store,
+    audit: &Arc<Audit>,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Arc<Approvals> {
+    let vault = SealedArguments::new(&[7; 32], Arc::new(SystemRandom)).unwrap();
+    let journal = ApprovalJournal::new(Arc::clone(audit), Arc::clone(ids));
+    let parts = ApprovalParts::of(
+        store,
+        Arc::new(vault),
+        Arc::new(journal),
+        Arc::clone(clock),
+        Arc::clone(ids),
+    );
+    let route = |name: &str, tools: Vec<String>, step_up| Route {
+        name: name.to_owned(),
+        when: When {
+            tools,
+            ..When::default()
+        },
+        groups: vec!["managers".parse().unwrap()],
+        person_from: None,
+        quorum: 1,
+        step_up,
+        expires_hours: None,
+    };
+    let settings = ApprovalSettings {
+        warrant_life: Duration::from_secs(30),
+        life: Duration::from_hours(14 * 24),
+        refusal_stands: Duration::from_hours(1),
+        wait: Duration::from_secs(30),
+        routes: Routes {
+            routes: vec![route("careful", vec!["danger".to_owned()], true)],
+            otherwise: route("default", Vec::new(), false),
+        },
+        groups: GroupHierarchy::default(),
+        channels: Vec::new(),
+        public_url: "https://gate.example".to_owned(),
+    };
+    Arc::new(Approvals::new(parts, settings))
 }

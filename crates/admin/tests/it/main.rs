@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod approvals;
 mod authenticator;
 mod browser_api;
 mod counterpart;

@@ -243,6 +243,18 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
         Some(Need::Scope(scope)) => {
             members.insert("requiredScope".to_owned(), scope.as_str().into());
         }
+        Some(Need::Approval(pending)) => {
+            let mut approval = json!({
+                "id": pending.id,
+                "url": pending.url,
+                "state": pending.state,
+                "expiresAt": pending.expires_at,
+            });
+            if let (Value::Object(members), Some(arguments)) = (&mut approval, &pending.arguments) {
+                members.insert("arguments".to_owned(), arguments.clone());
+            }
+            members.insert("approval".to_owned(), approval);
+        }
         None => {}
     }
     data

@@ -1,11 +1,296 @@
-//! Whether a person must agree first.
+//! Whether a person must agree first, and how the client waits for that.
+//!
+//! A client hears of it in the best way that it can take: as a question with an address, which it shows to its
+//! user; by progress, while its call waits; or by a result that says "pending, call again". Whatever way, the
+//! call goes through when it comes again, or goes on, after people agreed: once.
 
-use sekimori_domain::refusal::Refusal;
-use sekimori_domain::road::{Inspected, Warrant};
+use std::time::Duration;
 
+use sekimori_approval::{Admission, Asked, Granted, Waiting};
+use sekimori_domain::approval::{ApprovalRequest, ApprovalState};
+use sekimori_domain::caller::Caller;
+use sekimori_domain::ids::ApprovalId;
+use sekimori_domain::refusal::{Need, PendingApproval, Refusal, RefusalCode, Stage};
+use sekimori_domain::road::Inspected;
+use sekimori_mcp::raw_object::{RawObject, raw_json};
+use sekimori_mcp::revision::Era;
+use sekimori_upstream::exchange::{Question, Reply};
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::invoke::{Output, OutputKind};
+use super::resolve::Resolved;
+use super::waiting::{self, Continues};
 use crate::Gateway;
+use crate::request::{CallRequest, ClientFeatures, ClientPort, Operation};
+use crate::stage::record::CallRecord;
 
-/// Turns what was inspected into a warrant, or asks for a person.
-pub(crate) fn approve(gateway: &Gateway, inspected: Inspected) -> Result<Warrant, Refusal> {
-    gateway.approvals.approve(inspected, gateway.clock.now())
+/// How often a waiting client hears that its call is alive: well below the usual time-outs.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+/// The name of our question among the questions of a call.
+const QUESTION: &str = "sekimori-approval";
+const ELICITATION: &str = "elicitation/create";
+
+/// What the stage says.
+pub(crate) enum Approved {
+    /// Go on.
+    Granted(Box<Granted>),
+    /// Somebody decided meanwhile: walk the road anew, by the rules of now.
+    Again,
+    /// The client is told to ask its user, and calls again.
+    Asks(Output),
+}
+
+/// How long this call waits for people, and what its client was told already.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    ends: Option<Duration>,
+    /// The client knows the address.
+    shown: bool,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+/// What the stage works with.
+pub(crate) struct Call<'a> {
+    /// What is called.
+    pub(crate) resolved: &'a Resolved,
+    /// The request; what concerns only us is taken out of it.
+    pub(crate) request: &'a mut CallRequest,
+    /// The way back to the client.
+    pub(crate) port: &'a mut dyn ClientPort,
+}
+
+/// Turns what was inspected into a warrant, or has the client wait for a person.
+pub(crate) async fn approve(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    inspected: Inspected,
+    call: &mut Call<'_>,
+    patience: &mut Patience,
+) -> Result<Approved, Refusal> {
+    // Who made a task may look after it: people agreed to it when it was made.
+    if matches!(call.request.operation, Operation::Task { .. }) {
+        let granted = gateway.approvals.admit_task(inspected);
+        return Ok(Approved::Granted(Box::new(granted)));
+    }
+    let continues = match waiting::continues(gateway, &inspected, &mut call.request.rest) {
+        Continues::Nothing => None,
+        Continues::Call(pass) => Some(pass),
+        Continues::Approval => {
+            patience.shown = true;
+            forget_answer(&mut call.request.rest);
+            None
+        }
+    };
+    let caller = inspected.permit().caller().clone();
+    let asked = Asked {
+        inspected,
+        correlation: call.request.head.correlation.clone(),
+        client: call.request.head.claimed_client.clone(),
+        continues,
+    };
+    match gateway.approvals.admit(asked).await? {
+        Admission::Granted(granted) => {
+            if let Some(pass) = &granted.pass {
+                record.detail("approval", pass.id.as_str().into());
+            }
+            Ok(Approved::Granted(granted))
+        }
+        Admission::Waits(waiting) => {
+            record.detail("approval", waiting.request.id.as_str().into());
+            wait(gateway, &caller, *waiting, call, patience).await
+        }
+    }
+}
+
+async fn wait(
+    gateway: &Gateway,
+    caller: &Caller,
+    waiting: Waiting,
+    call: &mut Call<'_>,
+    patience: &mut Patience,
+) -> Result<Approved, Refusal> {
+    let request = &waiting.request;
+    // The client must call with other arguments, so there is nothing to wait for.
+    if waiting.changed.is_some() {
+        return Err(pending(gateway, &waiting));
+    }
+    let by_address = takes_addresses(&call.request.client);
+    if by_address && !patience.shown {
+        patience.shown = true;
+        let question = question(gateway, request, call.request.client.era);
+        if !call.port.can_ask() {
+            let sealed = waiting::seal_approval(gateway, caller, request)?;
+            return Ok(Approved::Asks(ask_first(call.resolved, &question, &sealed)));
+        }
+        if !accepted(call.port.ask(question).await) {
+            return Err(pending(gateway, &waiting));
+        }
+    }
+    let told = call.request.client.progress_token.is_some();
+    if !told && !(by_address && patience.shown) {
+        return Err(pending(gateway, &waiting));
+    }
+    if patience.ends.is_none() {
+        // Those who wait must not take the road from those who call.
+        let place = gateway.state.patient.clone().try_acquire_owned();
+        let Ok(place) = place else {
+            return Err(pending(gateway, &waiting));
+        };
+        patience._place = Some(place);
+        patience.ends = Some(gateway.clock.monotonic() + gateway.approvals.wait());
+    }
+    let ends = patience.ends.unwrap_or_default();
+    until_decided(gateway, caller, &waiting, call, ends).await
+}
+
+/// Waits until the request is pending no more, on whichever node somebody decides.
+async fn until_decided(
+    gateway: &Gateway,
+    caller: &Caller,
+    waiting: &Waiting,
+    call: &mut Call<'_>,
+    ends: Duration,
+) -> Result<Approved, Refusal> {
+    let id = &waiting.request.id;
+    let mut changes = gateway.approvals.watch();
+    let revoked = gateway.identity.revoked(caller);
+    tokio::pin!(revoked);
+    let mut beats = 0_u32;
+    loop {
+        changes.borrow_and_update();
+        if gateway.approvals.state(id).await? != Some(ApprovalState::Pending) {
+            return Ok(Approved::Again);
+        }
+        let left = ends.saturating_sub(gateway.clock.monotonic());
+        if left.is_zero() {
+            return Err(pending(gateway, waiting));
+        }
+        tokio::select! {
+            biased;
+            () = call.port.gone() => {
+                let why = "the caller cancelled the call while it waited for approval";
+                return Err(Refusal::new(RefusalCode::Cancelled, Stage::Approve, why));
+            }
+            refusal = &mut revoked => return Err(Refusal { stage: Stage::Approve, ..refusal }),
+            changed = changes.changed() => if changed.is_err() {
+                return Err(pending(gateway, waiting));
+            },
+            () = tokio::time::sleep(left.min(PROGRESS_EVERY)) => {
+                beats += 1;
+                let params = json!({ "progress": beats, "message": told(gateway, id) });
+                let params = Some(raw_json(&params));
+                call.port.notify("notifications/progress", params).await;
+            }
+        }
+    }
+}
+
+/// Whether the client shows addresses to its user (elicitation in URL mode).
+fn takes_addresses(client: &ClientFeatures) -> bool {
+    let elicitation = client.capabilities.get_object("elicitation");
+    elicitation.is_some_and(|modes| modes.contains("url"))
+}
+
+fn question(gateway: &Gateway, request: &ApprovalRequest, era: Era) -> Question {
+    let mut params = RawObject::new();
+    params.set_str("mode", "url");
+    params.set_str("message", &told(gateway, &request.id));
+    params.set_str("url", &gateway.approvals.page(&request.id));
+    if era == Era::Legacy {
+        params.set_str("elicitationId", request.id.as_str());
+    }
+    Question {
+        key: QUESTION.to_owned(),
+        method: ELICITATION.to_owned(),
+        params: Some(params.to_raw()),
+    }
+}
+
+fn told(gateway: &Gateway, id: &ApprovalId) -> String {
+    format!(
+        "This call waits until a person approves it ({id}): {}",
+        gateway.approvals.page(id)
+    )
+}
+
+/// Whether the user lets the client wait.
+fn accepted(reply: Reply) -> bool {
+    match reply {
+        Reply::Result(answer) => {
+            let answer = RawObject::from_raw_or_empty(Some(&answer));
+            answer.get_str("action").as_deref() == Some("accept")
+        }
+        Reply::Error(_) => false,
+    }
+}
+
+/// The result that has a modern client ask its user and call again.
+fn ask_first(resolved: &Resolved, question: &Question, state: &str) -> Output {
+    let mut entry = RawObject::new();
+    entry.set_str("method", &question.method);
+    if let Some(params) = &question.params {
+        entry.set("params", params.clone());
+    }
+    let mut questions = RawObject::new();
+    questions.set(&question.key, entry.to_raw());
+    let mut result = RawObject::new();
+    result.set_str("resultType", "input_required");
+    result.set("inputRequests", questions.to_raw());
+    result.set_str("requestState", state);
+    Output {
+        connector: resolved.entry.connector.name.clone(),
+        reply: Reply::Result(result.to_raw()),
+        kind: OutputKind::InputRequired,
+    }
+}
+
+/// The answer to our question is not the upstream's.
+fn forget_answer(rest: &mut RawObject) {
+    let Some(mut answers) = rest.get_object("inputResponses") else {
+        return;
+    };
+    answers.remove(QUESTION);
+    if answers.is_empty() {
+        rest.remove("inputResponses");
+    } else {
+        rest.set("inputResponses", answers.to_raw());
+    }
+}
+
+/// What a client is told that does not wait: where the request is, and to call again.
+fn pending(gateway: &Gateway, waiting: &Waiting) -> Refusal {
+    let request = &waiting.request;
+    let (id, url) = (&request.id, gateway.approvals.page(&request.id));
+    let reasons: Vec<&str> = request
+        .demands
+        .iter()
+        .map(|demand| demand.reason.as_str())
+        .collect();
+    let reasons = reasons.join("; ");
+    let message = match &waiting.changed {
+        Some(_) => format!(
+            "people changed the arguments of this call before deciding ({id}, {}): do not repeat it as it is; \
+             call with the arguments given here under \"arguments\" instead. {url}",
+            request.state
+        ),
+        None => format!(
+            "pending approval {id}: a person must approve this call ({reasons}). Tell the user; when it is \
+             approved, call again with exactly the same arguments. {url}"
+        ),
+    };
+    let mut refusal = Refusal::new(RefusalCode::ApprovalRequired, Stage::Approve, message)
+        .needing(Need::Approval(PendingApproval {
+            id: id.clone(),
+            url,
+            state: request.state,
+            expires_at: request.expires_at,
+            arguments: waiting.changed.clone(),
+        }));
+    refusal.policies = request
+        .demands
+        .iter()
+        .map(|demand| demand.policy.clone())
+        .collect();
+    refusal
 }

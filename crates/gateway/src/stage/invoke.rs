@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use sekimori_approval::{Granted, Pass};
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::Target;
 use sekimori_domain::digest::Digest;
@@ -84,15 +85,17 @@ impl Output {
 pub(crate) async fn invoke(
     gateway: &Gateway,
     record: &mut CallRecord,
-    warrant: Warrant,
+    granted: Granted,
     mut invocation: Invocation<'_>,
 ) -> Result<Output, Refusal> {
+    let Granted { warrant, pass } = granted;
     let waiting = reopen(gateway, &warrant, &mut invocation.request.rest)?;
     let call = Call {
         owner: warrant.caller().principal.id.clone(),
         caller: Arc::clone(warrant.caller()),
         target: warrant.tool().target.clone(),
         arguments: warrant.arguments().digest(),
+        pass,
     };
     if let Some(output) = kept(gateway, &call, &invocation) {
         return Ok(output);
@@ -115,7 +118,7 @@ pub(crate) async fn invoke(
             }
             start(warrant, &mut invocation)
         }
-        None => start(warrant, &mut invocation),
+        Some(Waits::Approval) | None => start(warrant, &mut invocation),
     };
     let revoked = gateway.identity.revoked(&call.caller);
     tokio::select! {
@@ -152,6 +155,8 @@ pub(super) struct Call {
     pub(super) caller: Arc<Caller>,
     pub(super) target: Target,
     pub(super) arguments: Digest,
+    /// The agreement of people that it goes by.
+    pub(super) pass: Option<Pass>,
 }
 
 fn start(warrant: Warrant, invocation: &mut Invocation<'_>) -> Exchange {

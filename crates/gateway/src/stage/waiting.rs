@@ -4,13 +4,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sekimori_approval::Pass;
+use sekimori_domain::approval::ApprovalRequest;
+use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::Target;
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::CorrelationId;
+use sekimori_domain::ids::{ApprovalId, CorrelationId};
 use sekimori_domain::limits;
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
-use sekimori_domain::road::Warrant;
+use sekimori_domain::road::{Inspected, Warrant};
 use sekimori_mcp::raw_object::{self, RawObject};
 use sekimori_upstream::exchange::{Ask, Exchange, Reply};
 use serde::{Deserialize, Serialize};
@@ -33,6 +36,9 @@ struct WaitingCall {
     arguments: Digest,
     #[serde(rename = "w")]
     waits: Waits,
+    /// The agreement that it goes on by.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pass: Option<(ApprovalId, u32)>,
 }
 
 /// Where it waits.
@@ -44,6 +50,68 @@ pub(super) enum Waits {
     /// On this node, with a legacy upstream's request open.
     #[serde(rename = "p")]
     Parked(Uuid),
+    /// At the gate, for people to agree.
+    #[serde(rename = "a")]
+    Approval,
+}
+
+/// What the request state of a call says before the call may go on.
+pub(super) enum Continues {
+    /// It is a new call, or a state that nobody here made.
+    Nothing,
+    /// A call that people agreed to, and that the upstream interrupted with questions.
+    Call(Pass),
+    /// A call whose client was told that people must agree.
+    Approval,
+}
+
+/// What this call goes on with, as far as approval is concerned. A state of that kind is taken out.
+pub(super) fn continues(
+    gateway: &Gateway,
+    inspected: &Inspected,
+    rest: &mut RawObject,
+) -> Continues {
+    let Some(sealed) = rest.get_str("requestState").map(Cow::into_owned) else {
+        return Continues::Nothing;
+    };
+    let owner = &inspected.permit().caller().principal.id;
+    let now = gateway.clock.now();
+    let opened = gateway
+        .sealer
+        .open::<WaitingCall>(Purpose::RequestState, owner, &sealed, now);
+    let Ok(waiting) = opened else {
+        return Continues::Nothing; // `reopen` turns it back
+    };
+    match (waiting.waits, waiting.pass) {
+        (Waits::Approval, _) => {
+            rest.remove("requestState");
+            Continues::Approval
+        }
+        (Waits::Upstream(_) | Waits::Parked(_), Some((id, round))) => {
+            Continues::Call(Pass { id, round })
+        }
+        (Waits::Upstream(_) | Waits::Parked(_), None) => Continues::Nothing,
+    }
+}
+
+/// The state of a call whose client asks its user first. It proves nothing: whether people agreed is looked up.
+pub(super) fn seal_approval(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: &ApprovalRequest,
+) -> Result<String, Refusal> {
+    let waiting = WaitingCall {
+        target: request.call.target.clone(),
+        arguments: request.call.arguments,
+        waits: Waits::Approval,
+        pass: None,
+    };
+    let life = limits::ELICITATION_TIMEOUT;
+    let (owner, now) = (&caller.principal.id, gateway.clock.now());
+    gateway
+        .sealer
+        .seal(Purpose::RequestState, owner, &waiting, now, life)
+        .map_err(|_| sealing_failed())
 }
 
 pub(super) fn seal_state(gateway: &Gateway, call: &Call, waits: Waits) -> Result<String, Refusal> {
@@ -51,6 +119,7 @@ pub(super) fn seal_state(gateway: &Gateway, call: &Call, waits: Waits) -> Result
         target: call.target.clone(),
         arguments: call.arguments,
         waits,
+        pass: call.pass.as_ref().map(|pass| (pass.id.clone(), pass.round)),
     };
     let now = gateway.clock.now();
     gateway

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -9,24 +10,27 @@ use axum::Extension;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::Uri;
-use sekimori_approval::Approvals;
+use sekimori_approval::{Approvals, Parts, Settings as ApprovalSettings};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
+use sekimori_domain::approval::{Route, Routes, When};
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::{Connector, ProtocolChoice, SecretRef, Transport};
 use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::{EventKind, Record};
+use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl, Revocations,
+    SystemRandom,
 };
 use sekimori_inspect::Inspector;
-use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
+use sekimori_policy::{CompiledPolicies, GroupHierarchy, PolicyEngine, PolicySettings};
 use sekimori_store::{AuditQuery, Expected, Order, Store};
 use sekimori_testkit::client::{Live, RawClient};
 use sekimori_testkit::fixture::{self, Era, Local, Options};
@@ -46,6 +50,7 @@ pub(crate) struct Gate {
     pub(crate) settings: face::Settings,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) revocations: Arc<Revocations>,
+    moved: Arc<AtomicI64>,
     _folder: tempfile::TempDir,
 }
 
@@ -68,7 +73,8 @@ impl Gate {
         change: impl FnOnce(&mut face::Settings),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock(Instant::now()));
+        let moved = Arc::new(AtomicI64::new(0));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock(Instant::now(), Arc::clone(&moved)));
         let ids: Arc<dyn Ids> = Arc::new(SystemIds);
         let own = format!("sqlite://{}", folder.path().join("gate.db").display());
         let store = sekimori_store::open(database.unwrap_or(&own))
@@ -123,13 +129,15 @@ impl Gate {
             clock: Arc::clone(&clock),
             drifted,
         }));
+        let audit = Arc::new(audit);
+        let approvals = approvals(&*store, &audit, &clock, &ids);
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Inspector::new(16 * 1024 * 1024),
-            approvals: Approvals::new(Duration::from_secs(30)),
-            audit: Arc::new(audit),
+            approvals,
+            audit,
             sealer: Sealer::new(&[7; 32]).unwrap(),
             clock,
             ids,
@@ -158,8 +166,15 @@ impl Gate {
             settings,
             store,
             revocations,
+            moved,
             _folder: folder,
         }
+    }
+
+    /// Moves the wall clock of the node on.
+    pub(crate) fn wait(&self, time: Duration) {
+        let seconds = i64::try_from(time.as_secs()).unwrap();
+        self.moved.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// The records of that kind, oldest first.
@@ -242,6 +257,47 @@ fn allow_all(created_at: Timestamp) -> CompiledPolicies {
     CompiledPolicies::compile(&set, &PolicySettings::default()).unwrap()
 }
 
+
+/// Approvals in which members of "managers" decide.
+pub(crate) fn approvals(
+    store: &dyn Store,
+    audit: &Arc<Audit>,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Arc<Approvals> {
+    let vault = SealedArguments::new(&[7; 32], Arc::new(SystemRandom)).unwrap();
+    let journal = ApprovalJournal::new(Arc::clone(audit), Arc::clone(ids));
+    let parts = Parts::of(
+        store,
+        Arc::new(vault),
+        Arc::new(journal),
+        Arc::clone(clock),
+        Arc::clone(ids),
+    );
+    let settings = ApprovalSettings {
+        warrant_life: Duration::from_secs(30),
+        life: Duration::from_hours(14 * 24),
+        refusal_stands: Duration::from_hours(1),
+        wait: Duration::from_secs(30),
+        routes: Routes {
+            routes: Vec::new(),
+            otherwise: Route {
+                name: "default".to_owned(),
+                when: When::default(),
+                groups: vec!["managers".parse().unwrap()],
+                person_from: None,
+                quorum: 1,
+                step_up: false,
+                expires_hours: None,
+            },
+        },
+        groups: GroupHierarchy::default(),
+        channels: Vec::new(),
+        public_url: "http://127.0.0.1:8080".to_owned(),
+    };
+    Arc::new(Approvals::new(parts, settings))
+}
+
 fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
     Connector {
         name: ConnectorName::new(name).unwrap(),
@@ -264,12 +320,12 @@ fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
 }
 
 #[derive(Debug)]
-struct SystemClock(Instant);
+struct SystemClock(Instant, Arc<AtomicI64>);
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the clock of these tests")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        Timestamp::now() + Duration::from_secs(self.1.load(Ordering::SeqCst).try_into().unwrap())
     }
 
     fn monotonic(&self) -> Duration {

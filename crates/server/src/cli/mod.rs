@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 pub(crate) mod admin;
+pub(crate) mod approval;
 pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod config;
@@ -75,6 +76,9 @@ pub(crate) enum Command {
     /// What is allowed: check, test, activate and explain policies
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Calls that wait until people agree: look and decide
+    #[command(subcommand)]
+    Approval(approval::Approval),
     /// What happened: search and verify the audit journal
     #[command(subcommand)]
     Audit(audit::Audit),

@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, overridden by `SEKIMORI__SECTION__KEY` variables, checked as a whole.
 
+pub(crate) mod approvals;
 pub(crate) mod authorization_server;
 pub(crate) mod model;
 

@@ -18,6 +18,7 @@ use sekimori_identity::{
 use sekimori_policy::{ADMINISTRATORS_ROLE, Calendar, GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
 
+use super::approvals::Approvals;
 use super::authorization_server::AuthorizationServer;
 
 /// The configuration of one gateway node.
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) identity: Identity,
     /// How policies are read.
     pub(crate) policy: Policy,
+    /// Calls that wait for a person.
+    pub(crate) approvals: Approvals,
     /// Where the gate itself may connect to.
     pub(crate) egress: Egress,
     /// The audit journal.
@@ -330,6 +333,13 @@ impl Config {
     pub(crate) fn authorization_server(&self) -> anyhow::Result<Option<AuthorizationServerConfig>> {
         let public_url = self.public_url()?;
         self.identity.authorization_server.to_config(public_url)
+    }
+
+    /// Who decides on calls that wait for a person.
+    pub(crate) fn approval_settings(&self) -> anyhow::Result<sekimori_approval::Settings> {
+        let groups = self.policy_settings()?.groups;
+        let public_url = self.public_url()?.as_str().to_owned();
+        self.approvals.to_settings(groups, public_url)
     }
 
     /// The authorization servers.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sekimori_approval::Approvals;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::Gateway;
 use sekimori_policy::{PolicyEngine, PolicySettings};
@@ -50,6 +51,24 @@ pub(super) async fn follow_policies(
                 error = &error as &dyn std::error::Error,
                 "policies cannot be used; the last good set stays"
             );
+        }
+    }
+}
+
+/// How often requests for approval are looked through for those whose time is over.
+const APPROVALS_LOOKED_THROUGH: Duration = Duration::from_secs(30);
+
+/// Ends requests for approval that nobody decided on in time.
+pub(super) async fn end_overdue_approvals(approvals: Arc<Approvals>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(APPROVALS_LOOKED_THROUGH);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = approvals.end_overdue().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "requests for approval could not be ended in time");
         }
     }
 }

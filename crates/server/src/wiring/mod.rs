@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sekimori_admin::{Control, Pages};
-use sekimori_approval::Approvals;
+use sekimori_approval::{Approvals, Parts as ApprovalParts, Vault};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::caller::Source;
 use sekimori_domain::clock::Clock;
@@ -18,6 +18,7 @@ use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
+use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::request::{Endpoint, Head};
@@ -42,16 +43,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::background::{follow_policies, keep_house, record_drift};
+use self::background::{end_overdue_approvals, follow_policies, keep_house, record_drift};
 use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
 use crate::sign_in;
 use crate::system::SystemSecrets;
-
-/// How long a warrant lives: the upstream is called right after it was issued.
-const WARRANT_LIFE: Duration = Duration::from_secs(30);
 
 /// How long requests may take to end after they were told to.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
@@ -153,7 +151,7 @@ impl Node {
             catalog: Arc::clone(&catalog),
             policy: Arc::clone(&policy),
             inspector: Inspector::new(installation.config.limits.answer_bytes),
-            approvals: Approvals::new(WARRANT_LIFE),
+            approvals: open_approvals(&installation, &audit)?,
             audit: Arc::clone(&audit),
             sealer: open_sealer(&installation.config.server.data_dir)?,
             clock: Arc::clone(&installation.clock),
@@ -204,6 +202,10 @@ impl Node {
         tasks.spawn(keep_house(
             Arc::clone(&gateway),
             installation.spool.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(end_overdue_approvals(
+            Arc::clone(&gateway.approvals),
             stop.clone(),
         ));
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
@@ -398,6 +400,7 @@ fn open_control(
     Ok(Control {
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
+        approvals: Arc::clone(&gateway.approvals),
         authorization_server,
         administration: Administration::new(installation.config.policy_settings()?.groups)?,
         revocations: Arc::clone(gateway.identity.revocations()),
@@ -416,6 +419,29 @@ fn open_control(
             trusted_proxies: installation.config.server.trusted_proxies.clone().into(),
         },
     })
+}
+
+fn open_approvals(
+    installation: &Installation,
+    audit: &Arc<Audit>,
+) -> anyhow::Result<Arc<Approvals>> {
+    let ids = Arc::clone(&installation.ids);
+    let journal = ApprovalJournal::new(Arc::clone(audit), Arc::clone(&ids));
+    let parts = ApprovalParts::of(
+        &*installation.store,
+        approval_vault(installation)?,
+        Arc::new(journal),
+        Arc::clone(&installation.clock),
+        ids,
+    );
+    let settings = installation.config.approval_settings()?;
+    Ok(Arc::new(Approvals::new(parts, settings)))
+}
+
+/// Seals the arguments that people decide on.
+pub(crate) fn approval_vault(installation: &Installation) -> anyhow::Result<Arc<dyn Vault>> {
+    let key = seal_key(&installation.config.server.data_dir)?;
+    Ok(Arc::new(SealedArguments::new(&key, Arc::new(SystemRandom))?))
 }
 
 async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {

@@ -1,6 +1,7 @@
 //! The aggregates over a [`Database`], one file each.
 
 mod administrators;
+mod approvals;
 mod audit_index;
 mod authenticators;
 mod changes;
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
+    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
     People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
@@ -104,6 +105,14 @@ impl Store for RelationalStore {
         Arc::new(scim_tokens::ScimTokenTable(Arc::clone(&self.database)))
     }
 
+    fn approvals(&self) -> Arc<dyn Approvals> {
+        Arc::new(approvals::ApprovalTables(Arc::clone(&self.database)))
+    }
+
+    fn approval_notices(&self) -> Arc<dyn ApprovalNotices> {
+        Arc::new(approvals::ApprovalTables(Arc::clone(&self.database)))
+    }
+
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
         Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
     }
@@ -134,6 +143,7 @@ enum Group {
     Identity,
     Revocations,
     OAuth,
+    Approvals,
 }
 
 impl Group {
@@ -145,6 +155,7 @@ impl Group {
             Self::Identity => "identity",
             Self::Revocations => "revocations",
             Self::OAuth => "oauth",
+            Self::Approvals => "approvals",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The MCP face, from outside.
 
 mod aggregate;
+mod approval;
 mod http;
 mod legacy;
 mod modern;

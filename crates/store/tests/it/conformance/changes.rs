@@ -8,6 +8,7 @@ use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_store::{Expected, MemberChange, Revisions, Store};
 use tokio::time::timeout;
 
+use super::approvals::asked;
 use crate::database::TestDatabase;
 use crate::fixtures::{
     account, at, connector, definition, group, key, name, person, policies, review, scim_token,
@@ -132,6 +133,8 @@ async fn people_bump(store: &dyn Store) {
     let tokens = store.scim_tokens();
     bumps!(store, identity, tokens.create(&scim_token("t1", "entra")));
     bumps!(store, identity, tokens.revoke("t1", at(2)));
+    let asked = asked(1, "usr_anna", "100");
+    bumps!(store, approvals, store.approvals().create(&asked, &[]));
 }
 
 pub(crate) async fn failed_mutations_bump_nothing(database: &TestDatabase) {

@@ -3,6 +3,7 @@
 use sekimori_store::StoreError;
 
 mod administrators;
+mod approvals;
 mod audit_index;
 mod audit_search;
 mod authenticators;
@@ -66,6 +67,8 @@ macro_rules! suite {
 mod suite {
     suite! {
         administrators: tokens_are_found_by_digest, revoking_covers_all_tokens_of_a_name;
+        approvals: reads_back_what_was_created, a_call_has_one_live_request, of_several_changes_one_wins,
+            lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up;
         audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
             clearing_forgets_one_node_only, intents_stay_open_until_their_outcome,
             awkward_names_are_indexed, nodes_append_at_the_same_time;

@@ -1,0 +1,399 @@
+//! The stage of the road: a warrant, or what to wait for.
+
+use sekimori_domain::approval::{ApprovalRequest, ApprovalState, ExactCall, Fault, Risk, Shown};
+use sekimori_domain::ids::{ApprovalId, CorrelationId};
+use sekimori_domain::record::EventKind;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_domain::road::{ApprovalDemand, Inspected, Warrant};
+use sekimori_store::{StoreError, StoredApproval};
+use serde_json::Value;
+
+use crate::error::ApprovalError;
+use crate::{Approvals, RACES_MAX, is_race};
+
+/// A call that reached the stage.
+#[derive(Debug)]
+pub struct Asked {
+    /// What may go in.
+    pub inspected: Inspected,
+    /// Ties its records together.
+    pub correlation: CorrelationId,
+    /// What the client calls itself.
+    pub client: Option<String>,
+    /// The call went on before, on an agreement that was used already: which, and in which round.
+    pub continues: Option<Pass>,
+}
+
+/// A call goes through.
+#[derive(Debug)]
+pub struct Granted {
+    /// The key to the upstream.
+    pub warrant: Warrant,
+    /// The agreement that was used for it.
+    pub pass: Option<Pass>,
+}
+
+/// An agreement in use. With it the call may go on if the upstream asks something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// The request.
+    pub id: ApprovalId,
+    /// The next round.
+    pub round: u32,
+}
+
+/// A call waits for people.
+#[derive(Debug)]
+pub struct Waiting {
+    /// What people are to decide on.
+    pub request: ApprovalRequest,
+    /// The arguments that people made of those that were asked for, if they changed them.
+    pub changed: Option<Value>,
+}
+
+/// What becomes of a call.
+#[derive(Debug)]
+pub enum Admission {
+    /// It goes through.
+    Granted(Box<Granted>),
+    /// It waits.
+    Waits(Box<Waiting>),
+}
+
+impl Approvals {
+    /// The warrant for what was agreed to before, when the task was made that this is about.
+    pub fn admit_task(&self, inspected: Inspected) -> Granted {
+        Granted {
+            warrant: self.mint(inspected),
+            pass: None,
+        }
+    }
+
+    /// Where a request stands; `None`: it is not there any more.
+    pub async fn state(&self, id: &ApprovalId) -> Result<Option<ApprovalState>, Refusal> {
+        let stored = self.parts.requests.get(id).await;
+        let stored = stored.map_err(|error| unavailable(&error))?;
+        Ok(stored.map(|stored| stored.request.state))
+    }
+
+    /// The warrant for an inspected call: at once where nobody demands a person, or where people agreed to this
+    /// very call. Otherwise the request that waits for them.
+    pub async fn admit(&self, asked: Asked) -> Result<Admission, Refusal> {
+        if asked.inspected.demands().next().is_none() {
+            return Ok(self.grant(asked.inspected, None));
+        }
+        let call = self.exact(&asked.inspected);
+        if let Some(pass) = asked.continues.clone() {
+            let pass = self.go_on(&call, &pass).await?;
+            return Ok(self.grant(asked.inspected, Some(pass)));
+        }
+        for _ in 0..RACES_MAX {
+            let found = self.parts.requests.about(&call.digest()).await;
+            let Some(found) = found.map_err(|error| unavailable(&error))? else {
+                match self.ask(&asked, &call).await? {
+                    Some(request) => return Ok(waits(request, None)),
+                    None => continue,
+                }
+            };
+            if let Some(admission) = self.by(found, &asked, &call).await? {
+                return self.admission(admission, asked);
+            }
+        }
+        let why = "too many requests for approval wait already; try again when some are decided";
+        Err(Refusal::new(RefusalCode::Busy, Stage::Approve, why))
+    }
+
+    fn admission(&self, found: Found, asked: Asked) -> Result<Admission, Refusal> {
+        match found {
+            Found::Agreed(pass) => Ok(self.grant(asked.inspected, Some(pass))),
+            Found::Open(request) => Ok(waits(*request, None)),
+            Found::Changed(stored) => {
+                let changed = self.arguments(&stored).map_err(|error| unavailable(&error))?;
+                Ok(waits(stored.request, Some(changed)))
+            }
+        }
+    }
+
+    /// What a request means for the call; `None`: look again.
+    async fn by(
+        &self,
+        stored: StoredApproval,
+        asked: &Asked,
+        call: &ExactCall,
+    ) -> Result<Option<Found>, Refusal> {
+        let now = self.parts.clock.now();
+        let request = &stored.request;
+        if request.state.is_live() && now >= request.expires_at {
+            self.expire(stored).await.map_err(|error| unavailable(&error))?;
+            return Ok(None);
+        }
+        match request.state {
+            ApprovalState::Pending if request.call == *call => {
+                Ok(Some(Found::Open(Box::new(stored.request))))
+            }
+            ApprovalState::Approved if request.call == *call => {
+                self.use_up(stored, asked, call).await
+            }
+            ApprovalState::Pending | ApprovalState::Approved => {
+                Ok(Some(Found::Changed(Box::new(stored))))
+            }
+            ApprovalState::Refused if self.still_stands(request) => Err(self.refused(request)),
+            ApprovalState::Refused
+            | ApprovalState::Expired
+            | ApprovalState::Cancelled
+            | ApprovalState::Used => {
+                let new = self.ask(asked, call).await?;
+                Ok(new.map(|request| Found::Open(Box::new(request))))
+            }
+        }
+    }
+
+    /// A refusal counts for a while: a client that simply tries again must not ask people again and again.
+    fn still_stands(&self, request: &ApprovalRequest) -> bool {
+        let stands = self.settings.refusal_stands;
+        let until = |at: jiff::Timestamp| at.checked_add(stands).unwrap_or(jiff::Timestamp::MAX);
+        request
+            .closing
+            .as_ref()
+            .is_some_and(|closing| self.parts.clock.now() < until(closing.at))
+    }
+
+    /// Uses the agreement; nobody else does.
+    async fn use_up(
+        &self,
+        mut stored: StoredApproval,
+        asked: &Asked,
+        call: &ExactCall,
+    ) -> Result<Option<Found>, Refusal> {
+        let now = self.parts.clock.now();
+        let id = asked.inspected.permit().call();
+        stored
+            .request
+            .use_up(call, id, now)
+            .map_err(|fault| self.turned_back(&stored.request, &fault))?;
+        match self.parts.requests.replace(&stored, &[]).await {
+            Ok(()) => {}
+            Err(error) if is_race(&error) => return Ok(None),
+            Err(error) => return Err(unavailable(&error)),
+        }
+        let correlation = Some(asked.correlation.clone());
+        let detail = [("call", Value::from(id.to_string()))];
+        let noted = self.note(EventKind::ApprovalUse, correlation, &stored.request, detail);
+        noted.await.map_err(|error| unavailable(&error))?;
+        Ok(Some(Found::Agreed(Pass {
+            id: stored.request.id,
+            round: 0,
+        })))
+    }
+
+    /// The call goes on because the upstream had asked something.
+    async fn go_on(&self, call: &ExactCall, pass: &Pass) -> Result<Pass, Refusal> {
+        let stored = self.parts.requests.get(&pass.id).await;
+        let stored = stored.map_err(|error| unavailable(&error))?;
+        let mut stored = stored.ok_or_else(gone)?;
+        stored
+            .request
+            .go_on(call, pass.round)
+            .map_err(|fault| self.turned_back(&stored.request, &fault))?;
+        match self.parts.requests.replace(&stored, &[]).await {
+            Ok(()) => Ok(Pass {
+                id: pass.id.clone(),
+                round: pass.round + 1,
+            }),
+            Err(error) if is_race(&error) => Err(gone()),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Asks people; `None` if somebody else did so meanwhile, or there is no room.
+    async fn ask(
+        &self,
+        asked: &Asked,
+        call: &ExactCall,
+    ) -> Result<Option<ApprovalRequest>, Refusal> {
+        let id = ApprovalId::from_uuid(self.parts.ids.next());
+        let inspected = &asked.inspected;
+        let text = inspected.arguments().raw().get();
+        let sealed = self.parts.vault.seal(id.as_str(), text.as_bytes());
+        let request = self.new_request(id, asked, call).await?;
+        let stored = StoredApproval {
+            request,
+            arguments: sealed.map_err(|error| unavailable(&error))?,
+        };
+        let notices = self.notices(&stored.request, "requested");
+        match self.parts.requests.create(&stored, &notices).await {
+            Ok(()) => {}
+            Err(error) if is_race(&error) => return Ok(None),
+            Err(error) => return Err(unavailable(&error)),
+        }
+        let request = stored.request;
+        let correlation = Some(asked.correlation.clone());
+        let policies = request.demands.iter().map(|demand| demand.policy.as_str());
+        let groups = request.panel.groups.iter().map(|group| group.as_str());
+        let detail = [
+            ("policies", policies.collect()),
+            ("route", Value::from(request.panel.route.clone())),
+            ("approver_groups", groups.collect()),
+            ("quorum", Value::from(request.panel.quorum)),
+            ("expires_at", Value::from(request.expires_at.to_string())),
+        ];
+        let noted = self.note(EventKind::ApprovalRequest, correlation, &request, detail);
+        noted.await.map_err(|error| unavailable(&error))?;
+        Ok(Some(request))
+    }
+
+    async fn new_request(
+        &self,
+        id: ApprovalId,
+        asked: &Asked,
+        call: &ExactCall,
+    ) -> Result<ApprovalRequest, Refusal> {
+        let inspected = &asked.inspected;
+        let (caller, tool) = (inspected.permit().caller(), inspected.permit().tool());
+        let demands: Vec<&ApprovalDemand> = inspected.demands().collect();
+        let arguments = inspected.arguments().value();
+        let route = self.settings.routes.of(tool, arguments, &demands);
+        let mut panel = route.panel();
+        if let Some(name) = route.named_person(arguments) {
+            let person = self.parts.people.user_by_name(name).await;
+            let person = person.map_err(|error| unavailable(&error))?;
+            panel.people.extend(person.map(|person| person.id));
+        }
+        let now = self.parts.clock.now();
+        let life = route.life().unwrap_or(self.settings.life);
+        Ok(ApprovalRequest {
+            id,
+            version: 1,
+            asked: call.digest(),
+            call: call.clone(),
+            shown: Shown {
+                requester: caller.principal.display_name.clone(),
+                kind: caller.principal.kind,
+                client: asked.client.clone(),
+                class: tool.class,
+                environment: tool.environment,
+                data_classes: tool.data_classes.clone(),
+            },
+            risk: Risk::of(tool),
+            demands: demands.into_iter().cloned().collect(),
+            panel,
+            created_at: now,
+            expires_at: now.checked_add(life).unwrap_or(jiff::Timestamp::MAX),
+            state: ApprovalState::Pending,
+            votes: Vec::new(),
+            edits: Vec::new(),
+            delegations: Vec::new(),
+            closing: None,
+            used: None,
+        })
+    }
+
+    fn exact(&self, inspected: &Inspected) -> ExactCall {
+        let permit = inspected.permit();
+        let text = inspected.arguments().raw().get();
+        ExactCall {
+            principal: permit.caller().principal.id.clone(),
+            client: permit.caller().client.id.clone(),
+            target: permit.tool().target.clone(),
+            definition: permit.tool().definition,
+            arguments: self.parts.vault.digest(text.as_bytes()),
+            policy_version: permit.decision().policy_version,
+        }
+    }
+
+    fn grant(&self, inspected: Inspected, pass: Option<Pass>) -> Admission {
+        Admission::Granted(Box::new(Granted {
+            warrant: self.mint(inspected),
+            pass,
+        }))
+    }
+
+    fn mint(&self, inspected: Inspected) -> Warrant {
+        let now = self.parts.clock.now();
+        let life = self.settings.warrant_life;
+        let expires_at = now.checked_add(life).unwrap_or(jiff::Timestamp::MAX);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the approval stage is the one place that mints warrants"
+        )]
+        Warrant::mint(inspected, expires_at)
+    }
+
+    /// Somebody decided that it is not to be done.
+    fn refused(&self, request: &ApprovalRequest) -> Refusal {
+        let closing = request.closing.as_ref();
+        let who = closing.and_then(|closing| closing.name.as_deref());
+        let why = closing.and_then(|closing| closing.reason.as_deref());
+        let message = format!(
+            "{} refused this call: {}. Do not try it again; {}",
+            who.unwrap_or("a person"),
+            why.unwrap_or("no reason was given").trim_end_matches('.'),
+            self.page(&request.id),
+        );
+        Refusal::new(RefusalCode::ApprovalRefused, Stage::Approve, message)
+    }
+
+    fn turned_back(&self, request: &ApprovalRequest, fault: &Fault) -> Refusal {
+        let message = format!("approval {}: {fault}", request.id);
+        let mut refusal = Refusal::new(RefusalCode::ApprovalRequired, Stage::Approve, message);
+        refusal.policies = policies(request);
+        refusal
+    }
+}
+
+/// What a request means for a call.
+enum Found {
+    Agreed(Pass),
+    Open(Box<ApprovalRequest>),
+    /// It is about other arguments now.
+    Changed(Box<StoredApproval>),
+}
+
+/// The policies that ask for a person.
+pub(crate) fn policies(request: &ApprovalRequest) -> Vec<String> {
+    let policies = request.demands.iter();
+    policies.map(|demand| demand.policy.clone()).collect()
+}
+
+fn waits(request: ApprovalRequest, changed: Option<Value>) -> Admission {
+    Admission::Waits(Box::new(Waiting { request, changed }))
+}
+
+/// The agreement was for something else, or its rounds are over.
+fn gone() -> Refusal {
+    let why = "this call does not go on any more: start it again";
+    Refusal::new(RefusalCode::ApprovalRequired, Stage::Approve, why)
+}
+
+/// Without the database, the key or the journal nobody knows whether people agreed.
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
+    tracing::error!(alert = true, error, "approvals are not available; the call is turned back");
+    let why = "approvals are not available now, so the call was not made; try again later";
+    Refusal::new(RefusalCode::DependencyUnavailable, Stage::Approve, why)
+}
+
+impl Approvals {
+    /// The arguments as they stand now.
+    pub(crate) fn arguments(&self, stored: &StoredApproval) -> Result<Value, ApprovalError> {
+        let id = stored.request.id.as_str();
+        let plain = self.parts.vault.open(id, &stored.arguments)?;
+        serde_json::from_slice(&plain).map_err(|_| ApprovalError::Vault(crate::VaultError))
+    }
+
+    /// Ends a request whose time is over.
+    pub(crate) async fn expire(&self, mut stored: StoredApproval) -> Result<(), ApprovalError> {
+        if !stored.request.expire(self.parts.clock.now()) {
+            return Ok(());
+        }
+        let notices = self.notices(&stored.request, "expired");
+        match self.parts.requests.replace(&stored, &notices).await {
+            Ok(()) => {}
+            // Another node did, or somebody was faster.
+            Err(StoreError::Conflict { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        self.note(EventKind::ApprovalExpire, None, &stored.request, [])
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! Who decides on which call: routes by tool, data and the values of arguments.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Panel;
+use crate::catalog::{Environment, OperationClass, Tool};
+use crate::ids::{ConnectorName, DataClass, GroupName};
+use crate::road::ApprovalDemand;
+
+/// All routes, in order, and what counts where none matches.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    /// The first that matches counts.
+    pub routes: Vec<Route>,
+    /// Who decides where none matches.
+    pub otherwise: Route,
+}
+
+/// One way for requests to go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Its name, told to people.
+    pub name: String,
+    /// Which calls.
+    #[serde(default)]
+    pub when: When,
+    /// Members of these groups may decide.
+    #[serde(default)]
+    pub groups: Vec<GroupName>,
+    /// The argument (JSON pointer) that names the person who may decide: the owner of what is touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_from: Option<String>,
+    /// How many must agree.
+    #[serde(default = "one")]
+    pub quorum: u32,
+    /// Whether each must just have proved a second factor.
+    #[serde(default)]
+    pub step_up: bool,
+    /// After how many hours it ends; by default as for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_hours: Option<u32>,
+}
+
+/// Which calls take a route: all that is said must hold.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct When {
+    /// One of these connectors.
+    pub connectors: Vec<ConnectorName>,
+    /// One of these tools, as the upstream spells them.
+    pub tools: Vec<String>,
+    /// One of these operation classes.
+    pub classes: Vec<OperationClass>,
+    /// At least one of these data classes.
+    pub data_classes: Vec<DataClass>,
+    /// One of these environments.
+    pub environments: Vec<Environment>,
+    /// One of these policies asks for it.
+    pub policies: Vec<String>,
+    /// What an argument is.
+    pub argument: Option<ArgumentTest>,
+}
+
+/// What is asked of the value of an argument.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArgumentTest {
+    /// Which (JSON pointer, RFC 6901).
+    pub pointer: String,
+    /// It is a number of at least that much. What is there and is no number matches too, and so does what is
+    /// missing: in doubt the larger amount counts.
+    #[serde(default)]
+    pub at_least: Option<f64>,
+    /// It is one of these values.
+    #[serde(default)]
+    pub one_of: Vec<Value>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Routes {
+    /// The route of a call.
+    pub fn of(&self, tool: &Tool, arguments: &Value, demands: &[&ApprovalDemand]) -> &Route {
+        self.routes
+            .iter()
+            .find(|route| route.when.holds(tool, arguments, demands))
+            .unwrap_or(&self.otherwise)
+    }
+}
+
+impl Route {
+    /// Who decides, apart from the person whom an argument names.
+    pub fn panel(&self) -> Panel {
+        Panel {
+            route: Some(self.name.clone()),
+            groups: self.groups.clone(),
+            people: Vec::new(),
+            quorum: self.quorum.max(1),
+            step_up: self.step_up,
+        }
+    }
+
+    /// The person whom the arguments name.
+    pub fn named_person<'a>(&self, arguments: &'a Value) -> Option<&'a str> {
+        arguments.pointer(self.person_from.as_deref()?)?.as_str()
+    }
+
+    /// After how long it ends, if it says so.
+    pub fn life(&self) -> Option<Duration> {
+        self.expires_hours
+            .map(|hours| Duration::from_secs(u64::from(hours.max(1)) * 3_600))
+    }
+}
+
+impl When {
+    fn holds(&self, tool: &Tool, arguments: &Value, demands: &[&ApprovalDemand]) -> bool {
+        among(&self.connectors, &tool.target.connector)
+            && among(&self.tools, &tool.target.name)
+            && among(&self.classes, &tool.class)
+            && among(&self.environments, &tool.environment)
+            && (self.data_classes.is_empty()
+                || tool
+                    .data_classes
+                    .iter()
+                    .any(|class| self.data_classes.contains(class)))
+            && (self.policies.is_empty()
+                || demands
+                    .iter()
+                    .any(|demand| self.policies.contains(&demand.policy)))
+            && self
+                .argument
+                .as_ref()
+                .is_none_or(|test| test.holds(arguments))
+    }
+}
+
+impl ArgumentTest {
+    fn holds(&self, arguments: &Value) -> bool {
+        let value = arguments.pointer(&self.pointer);
+        let enough = self.at_least.is_none_or(|least| {
+            let number = match value {
+                Some(Value::Number(number)) => number.as_f64(),
+                Some(Value::String(text)) => text.trim().parse().ok(),
+                _ => None,
+            };
+            number.is_none_or(|number| number.is_nan() || number >= least)
+        });
+        let known = self.one_of.is_empty() || value.is_some_and(|value| self.one_of.contains(value));
+        enough && known
+    }
+}
+
+fn among<T: PartialEq>(wanted: &[T], value: &T) -> bool {
+    wanted.is_empty() || wanted.contains(value)
+}
