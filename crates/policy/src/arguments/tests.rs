@@ -1,5 +1,7 @@
 //! Rules on arguments, one by one (TOOL-2).
 
+#![expect(clippy::needless_pass_by_value, reason = "test code")]
+
 use jiff::Zoned;
 use jiff::tz::{Offset, TimeZone};
 use sekimori_domain::catalog::OperationClass;

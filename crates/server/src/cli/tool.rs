@@ -310,7 +310,8 @@ async fn show(
         reviewed,
     };
     output.show(&shown, |shown| {
-        let pretty = |value| serde_json::to_string_pretty(value).unwrap_or_default();
+        let pretty =
+            |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
         let mut text = format!(
             "{target}\n  class      {} ({})\n  suggested  {}\n  digest     {}\n",
             shown.row.class,
