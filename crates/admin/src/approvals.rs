@@ -132,7 +132,10 @@ pub(crate) async fn name_substitute(
         .begin(control, EventKind::ApprovalDecision, details)
         .await?;
     let own = &someone.caller.principal.id;
-    let named = control.approvals.name_substitute(own, to, from, until).await;
+    let named = control
+        .approvals
+        .name_substitute(own, to, from, until)
+        .await;
     deed.end(named).await
 }
 

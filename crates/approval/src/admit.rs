@@ -1,6 +1,8 @@
 //! The stage of the road: a warrant, or what to wait for.
 
-use sekimori_domain::approval::{ApprovalRequest, ApprovalState, ExactCall, Fault, Risk, Shown};
+use sekimori_domain::approval::{
+    ApprovalRequest, ApprovalState, ExactCall, Fault, Risk, Route, Shown,
+};
 use sekimori_domain::ids::{ApprovalId, CorrelationId};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
@@ -108,7 +110,9 @@ impl Approvals {
             Found::Agreed(pass) => Ok(self.grant(asked.inspected, Some(pass))),
             Found::Open(request) => Ok(waits(*request, None)),
             Found::Changed(stored) => {
-                let changed = self.arguments(&stored).map_err(|error| unavailable(&error))?;
+                let changed = self
+                    .arguments(&stored)
+                    .map_err(|error| unavailable(&error))?;
                 Ok(waits(stored.request, Some(changed)))
             }
         }
@@ -124,7 +128,9 @@ impl Approvals {
         let now = self.parts.clock.now();
         let request = &stored.request;
         if request.state.is_live() && now >= request.expires_at {
-            self.expire(stored).await.map_err(|error| unavailable(&error))?;
+            self.expire(stored)
+                .await
+                .map_err(|error| unavailable(&error))?;
             return Ok(None);
         }
         match request.state {
@@ -229,12 +235,13 @@ impl Approvals {
         let request = stored.request;
         let correlation = Some(asked.correlation.clone());
         let policies = request.demands.iter().map(|demand| demand.policy.as_str());
-        let groups = request.panel.groups.iter().map(|group| group.as_str());
+        let groups = request.panels.iter().flat_map(|panel| &panel.groups);
+        let groups = groups.map(|group| group.as_str());
+        let routes = request.panels.iter().map(|panel| panel.chosen_by.as_str());
         let detail = [
             ("policies", policies.collect()),
-            ("route", Value::from(request.panel.route.clone())),
+            ("chosen_by", routes.collect()),
             ("approver_groups", groups.collect()),
-            ("quorum", Value::from(request.panel.quorum)),
             ("expires_at", Value::from(request.expires_at.to_string())),
         ];
         let noted = self.note(EventKind::ApprovalRequest, correlation, &request, detail);
@@ -252,15 +259,18 @@ impl Approvals {
         let (caller, tool) = (inspected.permit().caller(), inspected.permit().tool());
         let demands: Vec<&ApprovalDemand> = inspected.demands().collect();
         let arguments = inspected.arguments().value();
-        let route = self.settings.routes.of(tool, arguments, &demands);
-        let mut panel = route.panel();
-        if let Some(name) = route.named_person(arguments) {
-            let person = self.parts.people.user_by_name(name).await;
-            let person = person.map_err(|error| unavailable(&error))?;
-            panel.people.extend(person.map(|person| person.id));
-        }
+        let routes = &self.settings.routes;
+        let route = routes.of(tool, arguments, &demands);
+        let named = match route.and_then(|route| route.named_person(arguments)) {
+            Some(name) => {
+                let person = self.parts.people.user_by_name(name).await;
+                person.map_err(|error| unavailable(&error))?
+            }
+            None => None,
+        };
+        let panels = routes.panels(route, named.map(|person| person.id), &demands);
         let now = self.parts.clock.now();
-        let life = route.life().unwrap_or(self.settings.life);
+        let life = route.and_then(Route::life).unwrap_or(self.settings.life);
         Ok(ApprovalRequest {
             id,
             version: 1,
@@ -276,7 +286,7 @@ impl Approvals {
             },
             risk: Risk::of(tool),
             demands: demands.into_iter().cloned().collect(),
-            panel,
+            panels,
             created_at: now,
             expires_at: now.checked_add(life).unwrap_or(jiff::Timestamp::MAX),
             state: ApprovalState::Pending,
@@ -367,7 +377,11 @@ fn gone() -> Refusal {
 
 /// Without the database, the key or the journal nobody knows whether people agreed.
 fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
-    tracing::error!(alert = true, error, "approvals are not available; the call is turned back");
+    tracing::error!(
+        alert = true,
+        error,
+        "approvals are not available; the call is turned back"
+    );
     let why = "approvals are not available now, so the call was not made; try again later";
     Refusal::new(RefusalCode::DependencyUnavailable, Stage::Approve, why)
 }

@@ -219,7 +219,10 @@ impl Approvals {
         }
         let longest = jiff::SignedDuration::from_hours(SUBSTITUTION_DAYS_MAX * 24);
         if until <= from || until.duration_since(from) > longest {
-            return Err(invalid("until", "use a time after the beginning, within a year"));
+            return Err(invalid(
+                "until",
+                "use a time after the beginning, within a year",
+            ));
         }
         let substitution = Substitution {
             absent: absent.clone(),

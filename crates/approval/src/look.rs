@@ -157,7 +157,7 @@ impl Approvals {
             Filter::ForMe => {
                 let open = request.is_open(self.parts.clock.now());
                 let agreed = request.votes.iter().any(|vote| vote.by == decider.id);
-                open && !agreed && request.standing(decider).is_ok()
+                open && !agreed && request.seat(decider).is_ok()
             }
             Filter::Mine => true,
             Filter::Decided => viewer.sees_all || had_part(request, decider),
@@ -169,7 +169,7 @@ impl Approvals {
 /// Who asked, who may decide, and who had a part in it.
 fn is_involved(request: &ApprovalRequest, decider: &Decider) -> bool {
     request.call.principal == decider.id
-        || request.standing(decider).is_ok()
+        || request.seat(decider).is_ok()
         || had_part(request, decider)
 }
 

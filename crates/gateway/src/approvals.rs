@@ -84,8 +84,7 @@ impl Journal for ApprovalJournal {
         correlation: Option<CorrelationId>,
         detail: BTreeMap<String, Value>,
     ) -> Result<(), NotRecorded> {
-        let correlation =
-            correlation.unwrap_or_else(|| CorrelationId::from_uuid(self.ids.next()));
+        let correlation = correlation.unwrap_or_else(|| CorrelationId::from_uuid(self.ids.next()));
         let noted = self.audit.note(event, correlation, detail).await;
         noted.map(|_| ()).map_err(|_| NotRecorded)
     }

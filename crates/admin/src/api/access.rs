@@ -186,10 +186,7 @@ enum Unknown {
 }
 
 /// Who sends the request: by a bearer credential, or by the session of a browser.
-async fn identify(
-    parts: &Parts,
-    control: &Control,
-) -> Result<Known, Unknown> {
+async fn identify(parts: &Parts, control: &Control) -> Result<Known, Unknown> {
     let credentials = Credentials::from_request(&parts.headers, parts.uri.query())
         .map_err(Unknown::NotAccepted)?;
     let resource = control.settings.public_url.api();
@@ -220,10 +217,7 @@ async fn identify(
 }
 
 /// Who is signed in in the browser that sends the request, if one does, with the token of its session.
-async fn by_session(
-    parts: &Parts,
-    control: &Control,
-) -> Result<Option<Known>, Unknown> {
+async fn by_session(parts: &Parts, control: &Control) -> Result<Option<Known>, Unknown> {
     let guest = Guest::of(parts, control).map_err(Unknown::Failed)?;
     let signed_in = guest.signed_in(control).await.map_err(Unknown::Failed)?;
     let Some(signed_in) = signed_in else {

@@ -28,8 +28,8 @@ pub(crate) struct ApprovalRequestView {
     reasons: Vec<ReasonView>,
     /// `low`, `medium` or `high`.
     risk: &'static str,
-    /// Who decides.
-    approvers: ApproversView,
+    /// Who decides: each of these panels must agree.
+    approvers: Vec<ApproversView>,
     /// Who agreed to the arguments as they stand.
     votes: Vec<VoteView>,
     /// Changes to the arguments.
@@ -102,18 +102,19 @@ pub(crate) struct ReasonView {
     reason: String,
 }
 
-/// Who decides.
+/// Some people of whom so many must agree.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApproversView {
-    /// The route that chose them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<String>,
+    /// The route or the policy that chose them.
+    chosen_by: String,
     /// Members of these groups may decide.
     groups: Vec<String>,
     /// These people may decide.
     people: Vec<String>,
     /// How many must agree.
     quorum: u32,
+    /// How many agreed.
+    agreed: usize,
     /// Whether each must just have proved a second factor.
     step_up: bool,
 }
@@ -258,13 +259,7 @@ impl ApprovalRequestView {
                 })
                 .collect(),
             risk: request.risk.as_str(),
-            approvers: ApproversView {
-                route: request.panel.route.clone(),
-                groups: texts(&request.panel.groups),
-                people: texts(&request.panel.people),
-                quorum: request.panel.quorum,
-                step_up: request.panel.step_up,
-            },
+            approvers: approvers(request),
             votes: votes(request),
             edits: edits(request),
             delegations: delegations(request),
@@ -285,6 +280,23 @@ impl ApprovalRequestView {
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
+}
+
+fn approvers(request: &ApprovalRequest) -> Vec<ApproversView> {
+    let panels = request.panels.iter().enumerate();
+    panels
+        .map(|(number, panel)| {
+            let votes = request.votes.iter();
+            ApproversView {
+                chosen_by: panel.chosen_by.clone(),
+                groups: texts(&panel.groups),
+                people: texts(&panel.people),
+                quorum: panel.quorum,
+                agreed: votes.filter(|vote| vote.panels.contains(&number)).count(),
+                step_up: panel.step_up,
+            }
+        })
+        .collect()
 }
 
 fn votes(request: &ApprovalRequest) -> Vec<VoteView> {

@@ -178,9 +178,9 @@ pub(crate) async fn list_requests(
         .list(filter, &viewer, before, window.wanted())
         .await?;
     let page = window.page(found, |request: &ApprovalRequest| request.id.to_string());
-    Ok(Json(
-        page.map(|request| ApprovalRequestView::of(&control, &request)),
-    ))
+    Ok(Json(page.map(|request| {
+        ApprovalRequestView::of(&control, &request)
+    })))
 }
 
 /// Show a request for approval

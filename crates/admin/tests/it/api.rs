@@ -131,15 +131,24 @@ impl World {
         BTreeMap::from([
             (
                 "approveRequest",
-                (approval(0, "approve"), Some(json!({ "arguments_digest": digest }))),
+                (
+                    approval(0, "approve"),
+                    Some(json!({ "arguments_digest": digest })),
+                ),
             ),
             (
                 "refuseRequest",
-                (approval(1, "refuse"), Some(json!({ "reason": "over budget" }))),
+                (
+                    approval(1, "refuse"),
+                    Some(json!({ "reason": "over budget" })),
+                ),
             ),
             (
                 "editRequest",
-                (approval(2, "edit"), Some(json!({ "arguments": { "amount": 9 } }))),
+                (
+                    approval(2, "edit"),
+                    Some(json!({ "arguments": { "amount": 9 } })),
+                ),
             ),
             (
                 "delegateRequest",

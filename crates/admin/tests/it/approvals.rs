@@ -72,13 +72,13 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
             reason: "payments are looked at".to_owned(),
         }],
         risk: Risk::Medium,
-        panel: Panel {
-            route: Some("default".to_owned()),
+        panels: vec![Panel {
+            chosen_by: "default".to_owned(),
             groups: vec!["managers".parse().unwrap()],
             people: Vec::new(),
             quorum: 1,
             step_up: tool == "danger",
-        },
+        }],
         created_at: now,
         expires_at: now + std::time::Duration::from_hours(24),
         state: ApprovalState::Pending,
@@ -93,7 +93,12 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
         request,
         arguments: sealed.unwrap(),
     };
-    control.store.approvals().create(&stored, &[]).await.unwrap();
+    control
+        .store
+        .approvals()
+        .create(&stored, &[])
+        .await
+        .unwrap();
     id
 }
 
@@ -112,7 +117,10 @@ impl Person {
         let people = control.store.people();
         people.create_user(&person(&id, name, now)).await.unwrap();
         let groups: Vec<_> = groups.iter().map(|group| group.parse().unwrap()).collect();
-        people.claim_groups(&id, "corporate", &groups).await.unwrap();
+        people
+            .claim_groups(&id, "corporate", &groups)
+            .await
+            .unwrap();
         let vouched = Vouched {
             user: id.clone(),
             idp: "corporate".to_owned(),
@@ -134,7 +142,10 @@ impl Person {
             token: String::new(),
         };
         let me = signed_in.get(plane, "/api/v1/me").await.json();
-        me["csrf_token"].as_str().unwrap().clone_into(&mut signed_in.token);
+        me["csrf_token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut signed_in.token);
         signed_in
     }
 
@@ -192,8 +203,14 @@ async fn approvers_see_what_waits_and_decide_once() {
     let seen = json!({ "arguments_digest": shown["arguments_digest"], "note": "checked" });
     let other = json!({ "arguments_digest": Digest::of(b"something else") });
     let changed = bob.post(&plane, &id, "approve", other).await;
-    assert_eq!((changed.status.as_u16(), changed.json()["code"].as_str()), (409, Some("changed_meanwhile")));
-    assert_eq!(eve.post(&plane, &id, "approve", seen.clone()).await.status, 404);
+    assert_eq!(
+        (changed.status.as_u16(), changed.json()["code"].as_str()),
+        (409, Some("changed_meanwhile"))
+    );
+    assert_eq!(
+        eve.post(&plane, &id, "approve", seen.clone()).await.status,
+        404
+    );
     let agreed = bob.post(&plane, &id, "approve", seen.clone()).await;
     assert_eq!(agreed.status, 200, "{}", agreed.text);
     let view = agreed.json()["request"].clone();
@@ -203,13 +220,19 @@ async fn approvers_see_what_waits_and_decide_once() {
     let twice = bob.post(&plane, &id, "approve", seen).await;
     assert_eq!(twice.json()["code"], "approval_closed");
     assert_eq!(bob.waiting(&plane).await, 0);
-    let decided = bob.get(&plane, &format!("{REQUESTS}?filter=decided")).await.json();
+    let decided = bob
+        .get(&plane, &format!("{REQUESTS}?filter=decided"))
+        .await
+        .json();
     assert_eq!(decided["items"][0]["id"], id.as_str());
     let now = bob.get(&plane, &place).await;
     assert_ne!(now.header("etag"), tag);
 
     let records = plane.records(agreed.header("x-correlation-id")).await;
-    let outcome = records.iter().find(|one| one.phase == Phase::Outcome).unwrap();
+    let outcome = records
+        .iter()
+        .find(|one| one.phase == Phase::Outcome)
+        .unwrap();
     assert_eq!(outcome.event, EventKind::ApprovalDecision);
     assert_eq!(outcome.detail["decision"], "approve");
     assert_eq!(outcome.detail["requester"], "service:batch");
@@ -226,14 +249,27 @@ async fn who_asked_sees_it_but_does_not_decide_and_may_take_it_back() {
     let bob = Person::sign_in(&plane, "bob", &["managers", "sekimori-admin"], true).await;
     let id = waits(&plane, bob.id.as_str(), "transfer", json!({})).await;
     assert_eq!(bob.waiting(&plane).await, 0);
-    let mine = bob.get(&plane, &format!("{REQUESTS}?filter=mine")).await.json();
+    let mine = bob
+        .get(&plane, &format!("{REQUESTS}?filter=mine"))
+        .await
+        .json();
     assert_eq!(mine["items"][0]["id"], id.as_str());
     let shown = bob.get(&plane, &format!("{REQUESTS}/{id}")).await.json();
     assert_eq!(shown["may"]["why_not"], "approval_own_request");
     let seen = json!({ "arguments_digest": shown["arguments_digest"] });
     let own = bob.post(&plane, &id, "approve", seen).await;
-    assert_eq!((own.status.as_u16(), own.json()["code"].as_str()), (403, Some("approval_own_request")));
-    let back = bob.post(&plane, &id, "delegate", json!({ "to": "bob@example.co.jp" })).await;
+    assert_eq!(
+        (own.status.as_u16(), own.json()["code"].as_str()),
+        (403, Some("approval_own_request"))
+    );
+    let back = bob
+        .post(
+            &plane,
+            &id,
+            "delegate",
+            json!({ "to": "bob@example.co.jp" }),
+        )
+        .await;
     assert_eq!(back.status, 403);
     let cancelled = bob.post(&plane, &id, "cancel", json!({})).await;
     assert_eq!(cancelled.json()["request"]["state"], "cancelled");
@@ -251,11 +287,18 @@ async fn auditors_see_names_of_arguments_and_programs_decide_nothing() {
     let masked = json!({ "to": { "name": "***" }, "lines": ["***", "***"] });
     assert_eq!(shown["arguments"], masked);
     assert_eq!(shown["arguments_masked"], true);
-    let robot = plane.service_key("robot", &["managers", "sekimori-admin"]).await;
+    let robot = plane
+        .service_key("robot", &["managers", "sekimori-admin"])
+        .await;
     let seen = json!({ "arguments_digest": shown["arguments_digest"] });
     let path = format!("{place}/approve");
     let answer = plane.call("POST", &path, Some(&robot), Some(&seen)).await;
-    assert_eq!(answer.json()["code"], "approval_not_a_person", "{}", answer.text);
+    assert_eq!(
+        answer.json()["code"],
+        "approval_not_a_person",
+        "{}",
+        answer.text
+    );
 }
 
 #[tokio::test]
@@ -265,12 +308,23 @@ async fn a_dangerous_call_needs_a_second_factor_proved_just_now() {
     let seen = json!({ "arguments_digest": digest(&json!({})) });
     let without = Person::sign_in(&plane, "bob", &["managers"], false).await;
     let answer = without.post(&plane, &id, "approve", seen.clone()).await;
-    assert_eq!((answer.status.as_u16(), answer.json()["code"].as_str()), (403, Some("step_up_needed")));
-    let shown = without.get(&plane, &format!("{REQUESTS}/{id}")).await.json();
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["code"].as_str()),
+        (403, Some("step_up_needed"))
+    );
+    let shown = without
+        .get(&plane, &format!("{REQUESTS}/{id}"))
+        .await
+        .json();
     assert_eq!(shown["may"]["why_not"], "step_up_needed");
     let with = Person::sign_in(&plane, "carol", &["managers"], true).await;
     let answer = with.post(&plane, &id, "approve", seen).await;
-    assert_eq!(answer.json()["request"]["state"], "approved", "{}", answer.text);
+    assert_eq!(
+        answer.json()["request"]["state"],
+        "approved",
+        "{}",
+        answer.text
+    );
 }
 
 #[tokio::test]
@@ -296,10 +350,17 @@ async fn equal_requests_are_decided_together_and_history_tells_of_them() {
         let shown = bob.get(&plane, &format!("{REQUESTS}/{id}")).await.json();
         assert_eq!(shown["state"], state);
     }
-    let shown = bob.get(&plane, &format!("{REQUESTS}/{}", ids[0])).await.json();
+    let shown = bob
+        .get(&plane, &format!("{REQUESTS}/{}", ids[0]))
+        .await
+        .json();
     let history = shown["history"].as_array().unwrap();
     assert_eq!(history.len(), 3);
-    assert!(history.iter().any(|past| past["decided_by"] == json!(["bob"])));
+    assert!(
+        history
+            .iter()
+            .any(|past| past["decided_by"] == json!(["bob"]))
+    );
 }
 
 #[tokio::test]
@@ -309,14 +370,25 @@ async fn somebody_else_decides_by_delegation_or_as_a_substitute() {
     let dave = Person::sign_in(&plane, "dave", &["staff"], false).await;
     let id = waiting(&plane, json!({ "n": 1 })).await;
     let given = bob
-        .post(&plane, &id, "delegate", json!({ "to": "dave@example.co.jp" }))
+        .post(
+            &plane,
+            &id,
+            "delegate",
+            json!({ "to": "dave@example.co.jp" }),
+        )
         .await;
-    assert_eq!(given.json()["request"]["delegations"][0]["to"], dave.id.as_str());
+    assert_eq!(
+        given.json()["request"]["delegations"][0]["to"],
+        dave.id.as_str()
+    );
     let seen = json!({ "arguments_digest": digest(&json!({ "n": 1 })) });
     let late = bob.post(&plane, &id, "approve", seen.clone()).await;
     assert_eq!(late.json()["code"], "approval_handed_over");
     let agreed = dave.post(&plane, &id, "approve", seen).await.json();
-    assert_eq!(agreed["request"]["votes"][0]["on_behalf_of"], bob.id.as_str());
+    assert_eq!(
+        agreed["request"]["votes"][0]["on_behalf_of"],
+        bob.id.as_str()
+    );
 
     let id = waiting(&plane, json!({ "n": 2 })).await;
     assert_eq!(dave.waiting(&plane).await, 0);
@@ -327,11 +399,21 @@ async fn somebody_else_decides_by_delegation_or_as_a_substitute() {
     assert_eq!(put.status, 200, "{}", put.text);
     assert_eq!(dave.waiting(&plane).await, 1);
     let mine = waits(&plane, bob.id.as_str(), "transfer", json!({ "n": 3 })).await;
-    assert_eq!(dave.waiting(&plane).await, 1, "not on what the absent one asked for");
+    assert_eq!(
+        dave.waiting(&plane).await,
+        1,
+        "not on what the absent one asked for"
+    );
     let seen = json!({ "arguments_digest": digest(&json!({ "n": 2 })) });
     let agreed = dave.post(&plane, &id, "approve", seen).await.json();
-    assert_eq!(agreed["request"]["votes"][0]["on_behalf_of"], bob.id.as_str());
+    assert_eq!(
+        agreed["request"]["votes"][0]["on_behalf_of"],
+        bob.id.as_str()
+    );
     let ended = bob.send(&plane, "DELETE", substitutes, None).await;
     assert_eq!(ended.status, 204);
-    assert_eq!(dave.get(&plane, &format!("{REQUESTS}/{mine}")).await.status, 404);
+    assert_eq!(
+        dave.get(&plane, &format!("{REQUESTS}/{mine}")).await.status,
+        404
+    );
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ApprovalRequest, ApprovalState, Fault};
+use super::{ApprovalRequest, ApprovalState, Fault, Panel};
 use crate::caller::PrincipalKind;
 use crate::ids::{GroupName, PrincipalId};
 
@@ -36,34 +36,23 @@ pub struct Represented {
 
 /// By what right somebody decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// By their own.
-    Own,
-    /// In the place of somebody.
-    InPlaceOf(PrincipalId),
+pub struct Seat {
+    /// In whose place, if not in their own.
+    pub in_place_of: Option<PrincipalId>,
+    /// On which panels, by number.
+    pub panels: Vec<usize>,
 }
 
-impl Standing {
-    /// In whose place, if not in their own.
-    pub fn on_behalf_of(&self) -> Option<PrincipalId> {
-        match self {
-            Self::Own => None,
-            Self::InPlaceOf(other) => Some(other.clone()),
-        }
-    }
-
+impl Seat {
     /// Whose agreement it is.
     pub(super) fn represents<'a>(&'a self, decider: &'a Decider) -> &'a PrincipalId {
-        match self {
-            Self::Own => &decider.id,
-            Self::InPlaceOf(other) => other,
-        }
+        self.in_place_of.as_ref().unwrap_or(&decider.id)
     }
 }
 
 impl ApprovalRequest {
     /// By what right `decider` may decide on it, apart from whether it is still to be decided.
-    pub fn standing(&self, decider: &Decider) -> Result<Standing, Fault> {
+    pub fn seat(&self, decider: &Decider) -> Result<Seat, Fault> {
         if !matches!(
             decider.kind,
             PrincipalKind::User | PrincipalKind::LocalAdministrator
@@ -76,45 +65,68 @@ impl ApprovalRequest {
         if self.has_handed_over(&decider.id) {
             return Err(Fault::HandedOver);
         }
-        if decider.holds_right || self.is_on_panel(&decider.id, &decider.groups) {
-            return Ok(Standing::Own);
+        let own = if decider.holds_right {
+            (0..self.panels.len()).collect()
+        } else {
+            self.panels_of(&decider.id, &decider.groups)
+        };
+        if !own.is_empty() {
+            return Ok(Seat {
+                in_place_of: None,
+                panels: own,
+            });
         }
         if let Some(given) = self.delegations.iter().find(|one| one.to == decider.id) {
-            return Ok(Standing::InPlaceOf(given.from.clone()));
+            return Ok(Seat {
+                in_place_of: Some(given.from.clone()),
+                panels: given.panels.clone(),
+            });
         }
-        let absent = decider.represented.iter().find(|absent| {
+        self.seat_of_absent(decider).ok_or(Fault::NotAnApprover)
+    }
+
+    /// The seat of somebody who is away.
+    fn seat_of_absent(&self, decider: &Decider) -> Option<Seat> {
+        decider.represented.iter().find_map(|absent| {
             // Who asked does not decide through a substitute either.
-            absent.id != self.call.principal
-                && !self.has_handed_over(&absent.id)
-                && self.is_on_panel(&absent.id, &absent.groups)
-        });
-        absent.map_or(Err(Fault::NotAnApprover), |absent| {
-            Ok(Standing::InPlaceOf(absent.id.clone()))
+            if absent.id == self.call.principal || self.has_handed_over(&absent.id) {
+                return None;
+            }
+            let panels = self.panels_of(&absent.id, &absent.groups);
+            (!panels.is_empty()).then(|| Seat {
+                in_place_of: Some(absent.id.clone()),
+                panels,
+            })
         })
     }
 
     /// By what right `decider` may decide on it at `now`.
-    pub fn may_decide(&self, decider: &Decider, now: Timestamp) -> Result<Standing, Fault> {
+    pub fn may_decide(&self, decider: &Decider, now: Timestamp) -> Result<Seat, Fault> {
         if self.state != ApprovalState::Pending {
             return Err(Fault::Closed(self.state));
         }
         if now >= self.expires_at {
             return Err(Fault::Ended);
         }
-        let standing = self.standing(decider)?;
-        if self.panel.step_up && !decider.stepped_up {
+        let seat = self.seat(decider)?;
+        let on = |number: &usize| self.panels.get(*number);
+        let careful = seat.panels.iter().filter_map(on).any(|panel| panel.step_up);
+        if careful && !decider.stepped_up {
             return Err(Fault::StepUpNeeded);
         }
-        Ok(standing)
+        Ok(seat)
     }
 
-    fn is_on_panel(&self, id: &PrincipalId, groups: &[GroupName]) -> bool {
-        self.panel.people.contains(id)
-            || self
-                .panel
-                .groups
-                .iter()
-                .any(|group| groups.contains(group))
+    /// The panels that somebody is on, by number.
+    fn panels_of(&self, id: &PrincipalId, groups: &[GroupName]) -> Vec<usize> {
+        let is_on = |panel: &Panel| {
+            panel.people.contains(id) || panel.groups.iter().any(|group| groups.contains(group))
+        };
+        let panels = self.panels.iter().enumerate();
+        panels
+            .filter(|(_, panel)| is_on(panel))
+            .map(|(number, _)| number)
+            .collect()
     }
 
     fn has_handed_over(&self, id: &PrincipalId) -> bool {

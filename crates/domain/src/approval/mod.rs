@@ -15,7 +15,7 @@ mod route;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use decide::{Decider, Represented, Standing};
+pub use decide::{Decider, Represented, Seat};
 pub use route::{ArgumentTest, Route, Routes, When};
 
 use crate::caller::PrincipalKind;
@@ -150,12 +150,11 @@ impl Risk {
     }
 }
 
-/// Who decides.
+/// Some people of whom so many must agree. A request may have several such panels, and needs all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panel {
-    /// The route that chose them; `None`: no route matched.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub route: Option<String>,
+    /// The route or the policy that chose them.
+    pub chosen_by: String,
     /// Members of these groups may decide.
     pub groups: Vec<GroupName>,
     /// These people may decide.
@@ -231,6 +230,8 @@ pub struct Vote {
     /// In whose place, if not in their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<PrincipalId>,
+    /// For which panels it counts.
+    pub panels: Vec<usize>,
     /// What they added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -262,6 +263,8 @@ pub struct Delegation {
     pub to: PrincipalId,
     /// Name of who got it.
     pub to_name: String,
+    /// For which panels.
+    pub panels: Vec<usize>,
     /// When.
     pub at: Timestamp,
 }
@@ -311,8 +314,8 @@ pub struct ApprovalRequest {
     pub demands: Vec<ApprovalDemand>,
     /// The risk.
     pub risk: Risk,
-    /// Who decides.
-    pub panel: Panel,
+    /// Who decides: each of these panels must agree.
+    pub panels: Vec<Panel>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it ends, decided or not.
@@ -428,25 +431,25 @@ impl ApprovalRequest {
         note: Option<String>,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let standing = self.may_decide(decider, now)?;
+        let seat = self.may_decide(decider, now)?;
         if seen.is_some_and(|seen| *seen != self.call.arguments) {
             return Err(Fault::Changed);
         }
         if note.as_ref().is_some_and(too_long) {
             return Err(Fault::ReasonNeeded);
         }
-        if self.has_agreed(&decider.id) || self.has_agreed(standing.represents(decider)) {
+        if self.has_agreed(&decider.id) || self.has_agreed(seat.represents(decider)) {
             return Err(Fault::AlreadyAgreed);
         }
         self.votes.push(Vote {
             by: decider.id.clone(),
             name: decider.name.clone(),
-            on_behalf_of: standing.on_behalf_of(),
+            on_behalf_of: seat.in_place_of,
+            panels: seat.panels,
             note,
             at: now,
         });
-        let agreed = u32::try_from(self.votes.len()).unwrap_or(u32::MAX);
-        if agreed >= self.panel.quorum.max(1) {
+        if self.all_agreed() {
             self.state = ApprovalState::Approved;
         }
         self.version += 1;
@@ -503,8 +506,8 @@ impl ApprovalRequest {
         to_name: String,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let standing = self.may_decide(decider, now)?;
-        if self.has_agreed(&decider.id) || self.has_agreed(standing.represents(decider)) {
+        let seat = self.may_decide(decider, now)?;
+        if self.has_agreed(&decider.id) || self.has_agreed(seat.represents(decider)) {
             return Err(Fault::AlreadyAgreed);
         }
         let circle = self.delegations.iter().any(|past| past.from == to);
@@ -518,6 +521,7 @@ impl ApprovalRequest {
             from: decider.id.clone(),
             to,
             to_name,
+            panels: seat.panels,
             at: now,
         });
         self.version += 1;
@@ -579,6 +583,19 @@ impl ApprovalRequest {
             }
             _ => Err(Fault::Closed(self.state)),
         }
+    }
+
+    /// Whether enough people of each panel agreed.
+    fn all_agreed(&self) -> bool {
+        let enough = |(number, panel): (usize, &Panel)| {
+            let agreed = self
+                .votes
+                .iter()
+                .filter(|vote| vote.panels.contains(&number));
+            agreed.count() >= usize::try_from(panel.quorum.max(1)).unwrap_or(usize::MAX)
+        };
+        // Without any panel nobody could agree to anything.
+        !self.panels.is_empty() && self.panels.iter().enumerate().all(enough)
     }
 
     fn has_agreed(&self, who: &PrincipalId) -> bool {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Panel;
 use crate::catalog::{Environment, OperationClass, Tool};
-use crate::ids::{ConnectorName, DataClass, GroupName};
+use crate::ids::{ConnectorName, DataClass, GroupName, PrincipalId};
 use crate::road::ApprovalDemand;
 
 /// All routes, in order, and what counts where none matches.
@@ -85,12 +85,57 @@ fn one() -> u32 {
 }
 
 impl Routes {
-    /// The route of a call.
-    pub fn of(&self, tool: &Tool, arguments: &Value, demands: &[&ApprovalDemand]) -> &Route {
-        self.routes
-            .iter()
-            .find(|route| route.when.holds(tool, arguments, demands))
-            .unwrap_or(&self.otherwise)
+    /// The first route of a call that matches, if any does.
+    pub fn of(
+        &self,
+        tool: &Tool,
+        arguments: &Value,
+        demands: &[&ApprovalDemand],
+    ) -> Option<&Route> {
+        let mut routes = self.routes.iter();
+        routes.find(|route| route.when.holds(tool, arguments, demands))
+    }
+
+    /// Who decides: those whom each demand names; those of the route, if one matches; and where a demand names
+    /// nobody and no route matches, those who decide otherwise. `named` is the person whom the route's argument
+    /// names.
+    pub fn panels(
+        &self,
+        route: Option<&Route>,
+        named: Option<PrincipalId>,
+        demands: &[&ApprovalDemand],
+    ) -> Vec<Panel> {
+        let mut panels: Vec<Panel> = Vec::new();
+        let unnamed = || demands.iter().filter(|demand| demand.approvers.is_empty());
+        if route.is_some() || unnamed().next().is_some() {
+            let mut panel = route.unwrap_or(&self.otherwise).panel();
+            panel.people.extend(named);
+            for demand in unnamed() {
+                panel.quorum = panel.quorum.max(u32::from(demand.quorum));
+                panel.step_up |= demand.step_up;
+            }
+            panels.push(panel);
+        }
+        for demand in demands.iter().filter(|demand| !demand.approvers.is_empty()) {
+            let names = demand.approvers.iter();
+            let panel = Panel {
+                chosen_by: demand.policy.clone(),
+                // A name that no group can have has no members.
+                groups: names.filter_map(|name| GroupName::new(name).ok()).collect(),
+                people: Vec::new(),
+                quorum: u32::from(demand.quorum.max(1)),
+                step_up: demand.step_up,
+            };
+            let known = panels.iter_mut().find(|known| known.groups == panel.groups);
+            match known.filter(|known| known.people.is_empty()) {
+                Some(known) => {
+                    known.quorum = known.quorum.max(panel.quorum);
+                    known.step_up |= panel.step_up;
+                }
+                None => panels.push(panel),
+            }
+        }
+        panels
     }
 }
 
@@ -98,7 +143,7 @@ impl Route {
     /// Who decides, apart from the person whom an argument names.
     pub fn panel(&self) -> Panel {
         Panel {
-            route: Some(self.name.clone()),
+            chosen_by: self.name.clone(),
             groups: self.groups.clone(),
             people: Vec::new(),
             quorum: self.quorum.max(1),
@@ -151,7 +196,8 @@ impl ArgumentTest {
             };
             number.is_none_or(|number| number.is_nan() || number >= least)
         });
-        let known = self.one_of.is_empty() || value.is_some_and(|value| self.one_of.contains(value));
+        let known =
+            self.one_of.is_empty() || value.is_some_and(|value| self.one_of.contains(value));
         enough && known
     }
 }

@@ -40,7 +40,18 @@ fn tool() -> Tool {
         classified: true,
         data_classes: Vec::new(),
         environment: Environment::Production,
+        tags: Vec::new(),
         definition: None,
+    }
+}
+
+fn panel(name: &str, quorum: u32) -> Panel {
+    Panel {
+        chosen_by: "default".into(),
+        groups: vec![group(name)],
+        people: Vec::new(),
+        quorum,
+        step_up: false,
     }
 }
 
@@ -61,13 +72,7 @@ fn request(quorum: u32) -> ApprovalRequest {
         },
         demands: Vec::new(),
         risk: Risk::High,
-        panel: Panel {
-            route: None,
-            groups: vec![group("managers")],
-            people: Vec::new(),
-            quorum,
-            step_up: false,
-        },
+        panels: vec![panel("managers", quorum)],
         created_at: at(0),
         expires_at: at(100),
         state: ApprovalState::Pending,
@@ -103,7 +108,9 @@ fn id(number: u128) -> CallId {
 #[test]
 fn an_agreement_is_bound_to_the_exact_call() {
     let mut approved = request(1);
-    approved.approve(&manager("usr_bob"), None, None, at(1)).unwrap();
+    approved
+        .approve(&manager("usr_bob"), None, None, at(1))
+        .unwrap();
     let good = call(b"100");
     let mut others = vec![good.clone(); 7];
     others[0].principal = who("usr_eve");
@@ -140,7 +147,7 @@ fn nobody_decides_on_their_own_call_by_any_way() {
         holds_right: true,
         ..anna.clone()
     };
-    assert_eq!(asked.standing(&holder), Err(Fault::OwnRequest));
+    assert_eq!(asked.seat(&holder), Err(Fault::OwnRequest));
     // Not through somebody who hands it over to her.
     let back = asked.delegate(&manager("usr_bob"), who("usr_anna"), "Anna".into(), at(1));
     assert_eq!(back, Err(Fault::BadDelegate));
@@ -152,14 +159,14 @@ fn nobody_decides_on_their_own_call_by_any_way() {
         }],
         ..person("usr_sub", &[])
     };
-    assert_eq!(asked.standing(&substitute), Err(Fault::NotAnApprover));
+    assert_eq!(asked.seat(&substitute), Err(Fault::NotAnApprover));
     let program = Decider {
         kind: PrincipalKind::ServiceAccount,
         ..manager("service:bot")
     };
-    assert_eq!(asked.standing(&program), Err(Fault::NotAPerson));
+    assert_eq!(asked.seat(&program), Err(Fault::NotAPerson));
     assert_eq!(
-        asked.standing(&person("usr_eve", &["staff"])),
+        asked.seat(&person("usr_eve", &["staff"])),
         Err(Fault::NotAnApprover)
     );
 }
@@ -194,6 +201,80 @@ fn a_quorum_is_of_different_people() {
     );
 }
 
+/// Two demands that name different people are both to be met; one person on both panels counts for both.
+#[test]
+fn every_panel_must_agree() {
+    let mut asked = request(1);
+    asked.panels.push(panel("lawyers", 1));
+    let mut both = asked.clone();
+    asked
+        .approve(&manager("usr_bob"), None, None, at(1))
+        .unwrap();
+    assert_eq!(asked.state, ApprovalState::Pending);
+    let second = manager("usr_carol");
+    asked.approve(&second, None, None, at(1)).unwrap();
+    assert_eq!(asked.state, ApprovalState::Pending);
+    let lawyer = person("usr_dave", &["lawyers"]);
+    asked.approve(&lawyer, None, None, at(1)).unwrap();
+    assert_eq!(asked.state, ApprovalState::Approved);
+
+    let head = person("usr_erin", &["lawyers", "managers"]);
+    both.approve(&head, None, None, at(1)).unwrap();
+    assert_eq!(both.state, ApprovalState::Approved);
+    let mut nobody = request(1);
+    nobody.panels.clear();
+    let holder = Decider {
+        holds_right: true,
+        ..manager("usr_bob")
+    };
+    let _ = nobody.approve(&holder, None, None, at(1));
+    assert_ne!(nobody.state, ApprovalState::Approved);
+}
+
+#[test]
+fn demands_and_routes_choose_the_panels() {
+    let named = |groups: &[&str], quorum| ApprovalDemand {
+        approvers: groups.iter().map(|&name| name.to_owned()).collect(),
+        quorum,
+        ..ApprovalDemand::new("p", "why")
+    };
+    let route = |name: &str, group_name: &str| Route {
+        name: name.into(),
+        when: When::default(),
+        groups: vec![group(group_name)],
+        person_from: None,
+        quorum: 1,
+        step_up: false,
+        expires_hours: None,
+    };
+    let routes = Routes {
+        routes: Vec::new(),
+        otherwise: route("default", "managers"),
+    };
+    let groups = |panels: &[Panel]| -> Vec<(String, u32)> {
+        let each = panels.iter();
+        each.map(|panel| (panel.groups[0].to_string(), panel.quorum))
+            .collect()
+    };
+    let (nobody, lawyers) = (named(&[], 2), named(&["lawyers"], 1));
+    let of = |demands: &[&ApprovalDemand]| groups(&routes.panels(None, None, demands));
+    assert_eq!(of(&[&nobody]), [("managers".to_owned(), 2)]);
+    assert_eq!(of(&[&lawyers]), [("lawyers".to_owned(), 1)]);
+    assert_eq!(
+        of(&[&lawyers, &nobody]),
+        [("managers".to_owned(), 2), ("lawyers".to_owned(), 1)]
+    );
+    let again = named(&["lawyers"], 3);
+    assert_eq!(of(&[&lawyers, &again]), [("lawyers".to_owned(), 3)]);
+    let large = route("large", "directors");
+    let panels = routes.panels(Some(&large), Some(who("usr_owner")), &[&lawyers]);
+    assert_eq!(
+        groups(&panels),
+        [("directors".to_owned(), 1), ("lawyers".to_owned(), 1)]
+    );
+    assert_eq!(panels[0].people, [who("usr_owner")]);
+}
+
 #[test]
 fn who_hands_over_has_no_voice_any_more() {
     let mut asked = request(1);
@@ -225,8 +306,12 @@ fn a_change_needs_new_agreement_to_the_new_arguments() {
         asked.approve(&bob, Some(&before), None, at(3)),
         Err(Fault::Changed)
     );
-    asked.approve(&bob, Some(&less.arguments), None, at(3)).unwrap();
-    asked.approve(&carol, Some(&less.arguments), None, at(3)).unwrap();
+    asked
+        .approve(&bob, Some(&less.arguments), None, at(3))
+        .unwrap();
+    asked
+        .approve(&carol, Some(&less.arguments), None, at(3))
+        .unwrap();
     assert_eq!(
         asked.use_up(&call(b"100"), id(1), at(4)),
         Err(Fault::OtherCall)
@@ -237,7 +322,7 @@ fn a_change_needs_new_agreement_to_the_new_arguments() {
 #[test]
 fn a_refusal_has_a_reason_and_step_up_is_asked_for() {
     let mut asked = request(1);
-    asked.panel.step_up = true;
+    asked.panels[0].step_up = true;
     let bob = manager("usr_bob");
     assert_eq!(
         asked.refuse(&bob, "no".into(), at(1)),
@@ -259,8 +344,12 @@ fn a_refusal_has_a_reason_and_step_up_is_asked_for() {
 #[test]
 fn a_call_goes_on_once_per_question() {
     let mut used = request(1);
-    assert!(used.go_on(&call(b"100"), 0).is_err(), "not before it was made");
-    used.approve(&manager("usr_bob"), None, None, at(1)).unwrap();
+    assert!(
+        used.go_on(&call(b"100"), 0).is_err(),
+        "not before it was made"
+    );
+    used.approve(&manager("usr_bob"), None, None, at(1))
+        .unwrap();
     used.use_up(&call(b"100"), id(1), at(2)).unwrap();
     used.go_on(&call(b"100"), 0).unwrap();
     assert!(used.go_on(&call(b"100"), 0).is_err());
@@ -302,7 +391,11 @@ fn routes_go_by_the_value_of_arguments() {
         ],
         otherwise: route("all", When::default(), "managers"),
     };
-    let of = |arguments| routes.of(&tool(), &arguments, &[]).name.clone();
+    let of = |arguments| {
+        routes
+            .of(&tool(), &arguments, &[])
+            .map_or("all".to_owned(), |route| route.name.clone())
+    };
     assert_eq!(of(json!({"amount": 1_000_000})), "large");
     assert_eq!(of(json!({"amount": "2500000"})), "large");
     // In doubt the larger amount counts.
@@ -314,7 +407,10 @@ fn routes_go_by_the_value_of_arguments() {
         person_from: Some("/owner".into()),
         ..routes.otherwise.clone()
     };
-    assert_eq!(owner.named_person(&json!({"owner": "bob@x"})), Some("bob@x"));
+    assert_eq!(
+        owner.named_person(&json!({"owner": "bob@x"})),
+        Some("bob@x")
+    );
 }
 
 #[test]

@@ -279,14 +279,15 @@ fn pending(gateway: &Gateway, waiting: &Waiting) -> Refusal {
              approved, call again with exactly the same arguments. {url}"
         ),
     };
-    let mut refusal = Refusal::new(RefusalCode::ApprovalRequired, Stage::Approve, message)
-        .needing(Need::Approval(PendingApproval {
+    let mut refusal = Refusal::new(RefusalCode::ApprovalRequired, Stage::Approve, message).needing(
+        Need::Approval(PendingApproval {
             id: id.clone(),
             url,
             state: request.state,
             expires_at: request.expires_at,
             arguments: waiting.changed.clone(),
-        }));
+        }),
+    );
     refusal.policies = request
         .demands
         .iter()

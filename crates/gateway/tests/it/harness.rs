@@ -26,8 +26,8 @@ use sekimori_gateway::face;
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl, Revocations,
-    SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
+    Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{CompiledPolicies, GroupHierarchy, PolicyEngine, PolicySettings};
@@ -256,7 +256,6 @@ fn allow_all(created_at: Timestamp) -> CompiledPolicies {
     };
     CompiledPolicies::compile(&set, &PolicySettings::default()).unwrap()
 }
-
 
 /// Approvals in which members of "managers" decide.
 pub(crate) fn approvals(

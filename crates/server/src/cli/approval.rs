@@ -36,7 +36,9 @@ pub(crate) enum Approval {
         which: Which,
     },
     /// Show a request: who, through which client, what exactly, why
-    #[command(after_help = "Example:\n  sekimori approval show apr_0190a1b2c3d47e5f8a9b0c1d2e3f4a5b")]
+    #[command(
+        after_help = "Example:\n  sekimori approval show apr_0190a1b2c3d47e5f8a9b0c1d2e3f4a5b"
+    )]
     Show {
         /// Its id
         id: String,
@@ -92,7 +94,9 @@ pub(crate) enum Approval {
         to: String,
     },
     /// Take a request back in the name of who asked
-    #[command(after_help = "Example:\n  sekimori approval cancel apr_0190a1b2c3d47e5f8a9b0c1d2e3f4a5b")]
+    #[command(
+        after_help = "Example:\n  sekimori approval cancel apr_0190a1b2c3d47e5f8a9b0c1d2e3f4a5b"
+    )]
     Cancel {
         /// Its id
         id: String,
@@ -149,9 +153,7 @@ pub(crate) async fn run(command: Approval, common: &Common) -> anyhow::Result<()
             let arguments = serde_json::from_str(&arguments).context("--arguments is not JSON")?;
             desk.decide(&id, Decision::Edit { arguments }, false).await
         }
-        Approval::Delegate { id, to } => {
-            desk.decide(&id, Decision::Delegate { to }, false).await
-        }
+        Approval::Delegate { id, to } => desk.decide(&id, Decision::Delegate { to }, false).await,
         Approval::Cancel { id } => desk.decide(&id, Decision::Cancel, false).await,
     }
 }
@@ -164,7 +166,10 @@ fn open(installation: &Installation) -> anyhow::Result<Approvals> {
         Arc::clone(&installation.clock),
         Arc::clone(&installation.ids),
     );
-    Ok(Approvals::new(parts, installation.config.approval_settings()?))
+    Ok(Approvals::new(
+        parts,
+        installation.config.approval_settings()?,
+    ))
 }
 
 /// Who runs the command may read the database and its key: they may decide on everything but what they asked
@@ -250,7 +255,8 @@ impl Desk {
         if let Decision::Refuse { reason } = decision {
             detail.push(("reason", json!(reason)));
         }
-        self.installation.note(EventKind::ApprovalDecision, detail)?;
+        self.installation
+            .note(EventKind::ApprovalDecision, detail)?;
         let decider = &self.viewer.decider;
         Ok(self.approvals.decide(id, decider, decision).await?)
     }
@@ -285,7 +291,14 @@ fn text(details: &Details, arguments: &Value) -> String {
         .iter()
         .map(|demand| format!("{} ({})", demand.reason, demand.policy))
         .collect();
-    let groups: Vec<_> = request.panel.groups.iter().map(ToString::to_string).collect();
+    let panels: Vec<_> = request
+        .panels
+        .iter()
+        .map(|panel| {
+            let groups: Vec<_> = panel.groups.iter().map(ToString::to_string).collect();
+            format!("{} of {}", panel.quorum, groups.join(", "))
+        })
+        .collect();
     let mut rows = vec![
         ("request", request.id.to_string()),
         ("state", request.state.to_string()),
@@ -294,17 +307,11 @@ fn text(details: &Details, arguments: &Value) -> String {
             format!("{} ({})", request.shown.requester, call.principal),
         ),
         ("client", call.client.to_string()),
-        (
-            "call",
-            format!("{} ({})", call.target, request.shown.class),
-        ),
+        ("call", format!("{} ({})", call.target, request.shown.class)),
         ("environment", request.shown.environment.to_string()),
         ("risk", request.risk.as_str().to_owned()),
         ("why", reasons.join("; ")),
-        (
-            "approvers",
-            format!("{} of {}", request.panel.quorum, groups.join(", ")),
-        ),
+        ("approvers", panels.join("; and ")),
         ("asked at", request.created_at.to_string()),
         ("until", request.expires_at.to_string()),
     ];

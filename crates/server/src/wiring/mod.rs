@@ -441,7 +441,10 @@ fn open_approvals(
 /// Seals the arguments that people decide on.
 pub(crate) fn approval_vault(installation: &Installation) -> anyhow::Result<Arc<dyn Vault>> {
     let key = seal_key(&installation.config.server.data_dir)?;
-    Ok(Arc::new(SealedArguments::new(&key, Arc::new(SystemRandom))?))
+    Ok(Arc::new(SealedArguments::new(
+        &key,
+        Arc::new(SystemRandom),
+    )?))
 }
 
 async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {

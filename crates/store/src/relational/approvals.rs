@@ -21,8 +21,7 @@ const NOTICE: &str = "approval notice";
 const SUBSTITUTION: &str = "substitution";
 const SELECT: &str = "SELECT document, arguments FROM approval_request";
 const LIVE: &str = "state IN ('pending', 'approved')";
-const SELECT_NOTICE: &str =
-    "id, channel, request, kind, created_at, attempts, due_at, problem";
+const SELECT_NOTICE: &str = "id, channel, request, kind, created_at, attempts, due_at, problem";
 /// Longest text of what went wrong that is kept.
 const PROBLEM_CHARS_MAX: usize = 300;
 

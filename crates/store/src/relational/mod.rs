@@ -24,8 +24,9 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
-    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
+    IdentityProviders, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts,
+    Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.

@@ -110,9 +110,15 @@ async fn a_call_is_made_once_after_somebody_agreed() {
     let first = client.modern("tools/call", call("a")).await;
     let told = pending(&first.result());
     let text = first.content_text();
-    assert!(text.contains("payments are looked at") && text.contains("call again"), "{text}");
+    assert!(
+        text.contains("payments are looked at") && text.contains("call again"),
+        "{text}"
+    );
     let url = told["url"].as_str().unwrap();
-    assert_eq!(url, format!("http://127.0.0.1:8080/approvals/{}", id(&told)));
+    assert_eq!(
+        url,
+        format!("http://127.0.0.1:8080/approvals/{}", id(&told))
+    );
     // Asking again is the same request: people are not asked twice.
     let again = pending(&client.modern("tools/call", call("a")).await.result());
     assert_eq!(id(&again), id(&told));
@@ -121,21 +127,25 @@ async fn a_call_is_made_once_after_somebody_agreed() {
 
     approve(&gate, &id(&told)).await.unwrap();
     let made = client.modern("tools/call", call("a")).await.result();
-    assert!(made.get("isError").is_none_or(|error| error == false), "{made}");
+    assert!(
+        made.get("isError").is_none_or(|error| error == false),
+        "{made}"
+    );
     assert_eq!(done(&gate).await, 1);
     let replayed = pending(&client.modern("tools/call", call("a")).await.result());
     assert_ne!(id(&replayed), id(&told), "another agreement is needed");
     assert_eq!(done(&gate).await, 1);
-    for (event, count) in [
-        (EventKind::ApprovalRequest, 2),
-        (EventKind::ApprovalUse, 1),
-    ] {
+    for (event, count) in [(EventKind::ApprovalRequest, 2), (EventKind::ApprovalUse, 1)] {
         let records = gate.records(event).await;
         assert_eq!(records.len(), count, "{event:?}");
         assert_eq!(records[0].detail["approval"], told["id"]);
     }
     let calls = gate.records(EventKind::ToolCall).await;
-    assert!(calls.iter().all(|record| record.detail.contains_key("approval")));
+    assert!(
+        calls
+            .iter()
+            .all(|record| record.detail.contains_key("approval"))
+    );
     let journal = format!("{:?}", gate.records(EventKind::ApprovalRequest).await);
     assert!(!journal.contains("note"), "arguments are not in records");
 }
@@ -181,7 +191,10 @@ async fn nodes_share_requests_and_neither_decides_or_uses_twice() {
         two_client.modern("tools/call", call("a"))
     );
     let made = [first.result(), second.result()];
-    let made = made.iter().filter(|answer| answer["isError"] != true).count();
+    let made = made
+        .iter()
+        .filter(|answer| answer["isError"] != true)
+        .count();
     assert_eq!(made, 1);
 
     // The node that asked stops; a new one on the same database goes on a week later.
@@ -192,9 +205,19 @@ async fn nodes_share_requests_and_neither_decides_or_uses_twice() {
     let three = Gate::node("three", Some(&database), &fixture.url, |_| ()).await;
     ask(&three, 2);
     three.wait(WEEK);
-    let made = three.client().modern("tools/call", call("b")).await.result();
+    let made = three
+        .client()
+        .modern("tools/call", call("b"))
+        .await
+        .result();
     assert_ne!(made["isError"], true, "{made}");
-    pending(&three.client().modern("tools/call", call("b")).await.result());
+    pending(
+        &three
+            .client()
+            .modern("tools/call", call("b"))
+            .await
+            .result(),
+    );
 }
 
 /// Whatever differs from the exact call that people agreed to, the call waits anew.
@@ -335,10 +358,7 @@ async fn a_client_that_shows_addresses_gets_one() {
     let question = live.next().await.unwrap();
     assert_eq!(question["method"], "elicitation/create", "{question}");
     let request = waiting(&gate).await;
-    assert_eq!(
-        question["params"]["elicitationId"],
-        request[0].id.as_str()
-    );
+    assert_eq!(question["params"]["elicitationId"], request[0].id.as_str());
     let answer = json!({ "action": "accept" });
     assert_eq!(legacy.answer(&question["id"], &answer).await.status, 202);
     approve(&gate, &request[0].id).await.unwrap();

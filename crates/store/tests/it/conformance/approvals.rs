@@ -42,13 +42,13 @@ pub(super) fn asked(number: u128, who: &str, arguments: &str) -> StoredApproval 
             },
             demands: Vec::new(),
             risk: Risk::Medium,
-            panel: Panel {
-                route: None,
+            panels: vec![Panel {
+                chosen_by: "default".to_owned(),
                 groups: vec!["managers".parse().unwrap()],
                 people: Vec::new(),
                 quorum: 1,
                 step_up: false,
-            },
+            }],
             created_at: at(0),
             expires_at: at(100),
             state: ApprovalState::Pending,
@@ -128,7 +128,10 @@ pub(crate) async fn a_call_has_one_live_request(database: &TestDatabase) {
     let made = askers.join_all().await;
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
     let rest = made.into_iter().filter_map(Result::err);
-    assert!(rest.into_iter().all(|error| matches!(error, StoreError::Conflict { .. })));
+    assert!(
+        rest.into_iter()
+            .all(|error| matches!(error, StoreError::Conflict { .. }))
+    );
     // Nobody is told of what was not stored.
     let told = store.approval_notices().take(at(0), at(60), 50).await;
     assert_eq!(told.unwrap().len(), 1);
@@ -139,8 +142,15 @@ pub(crate) async fn a_call_has_one_live_request(database: &TestDatabase) {
         .replace(&next(&first, ApprovalState::Refused), &[])
         .await
         .unwrap();
-    approvals.create(&asked(7, "usr_anna", "100"), &[]).await.unwrap();
-    let live = approvals.about(&first.request.asked).await.unwrap().unwrap();
+    approvals
+        .create(&asked(7, "usr_anna", "100"), &[])
+        .await
+        .unwrap();
+    let live = approvals
+        .about(&first.request.asked)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(ids(&[live]), [7]);
     for number in 0..u128::from(LIVE_APPROVALS_MAX) - 1 {
         let new = asked(100 + number, "usr_anna", &format!("other {number}"));
@@ -166,7 +176,11 @@ pub(crate) async fn of_several_changes_one_wins(database: &TestDatabase) {
             deciders.spawn(async move { store.approvals().replace(&changed, &[]).await });
         }
         let done = deciders.join_all().await;
-        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{state}");
+        assert_eq!(
+            done.iter().filter(|done| done.is_ok()).count(),
+            1,
+            "{state}"
+        );
         current = next(&current, state);
         let stored = two.approvals().get(&current.request.id).await.unwrap();
         assert_eq!(stored, Some(current.clone()));
@@ -188,7 +202,11 @@ pub(crate) async fn lists_narrow_and_pages_join(database: &TestDatabase) {
     let store = database.open().await;
     let approvals = store.approvals();
     for number in 1..=5 {
-        let who = if number % 2 == 0 { "usr_anna" } else { "usr_bob" };
+        let who = if number % 2 == 0 {
+            "usr_anna"
+        } else {
+            "usr_bob"
+        };
         let new = asked(number, who, &format!("{}", number / 2));
         approvals.create(&new, &[]).await.unwrap();
     }
@@ -258,7 +276,10 @@ pub(crate) async fn notices_are_told_or_given_up(database: &TestDatabase) {
     let notices = store.approval_notices();
     let taken = notices.take(at(1), at(60), 50).await.unwrap();
     assert_eq!(taken.len(), 2);
-    assert_eq!((taken[0].attempts, taken[0].kind.as_str()), (1, "requested"));
+    assert_eq!(
+        (taken[0].attempts, taken[0].kind.as_str()),
+        (1, "requested")
+    );
     let other = database.open().await;
     let meanwhile = other.approval_notices().take(at(59), at(90), 50).await;
     assert!(meanwhile.unwrap().is_empty());
@@ -275,7 +296,13 @@ pub(crate) async fn notices_are_told_or_given_up(database: &TestDatabase) {
         .failed(Uuid::from_u128(2), None, "no such address")
         .await
         .unwrap();
-    assert!(notices.take(at(9_999), at(9_999), 50).await.unwrap().is_empty());
+    assert!(
+        notices
+            .take(at(9_999), at(9_999), 50)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let lost = notices.given_up(50).await.unwrap();
     assert_eq!(lost[0].problem.as_deref(), Some("no such address"));
     assert!(notices.retry(Uuid::from_u128(2), at(50)).await.unwrap());
