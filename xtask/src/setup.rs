@@ -50,7 +50,7 @@ impl Part {
             Self::Python => {
                 "PyPI packages of tests/clients/requirements.txt in a virtual environment: \
                  the official Python client, two servers that speak the newest revision, and two \
-                 clients that test a SCIM service"
+                 clients that test a SCIM service, and a mail server"
             }
             Self::Simplesamlphp => {
                 "SimpleSAMLphp and PHP (Debian packages, no service is started): a whole SAML identity \

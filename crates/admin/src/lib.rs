@@ -10,6 +10,7 @@
 //! | `pages` | the frame of all pages: templates, both languages, style, forms |
 //! | `oauth` | the authorization server's endpoints |
 //! | `sign_in` | signing in and out, and what identity providers call |
+//! | `approvals`, `approval_page` | deciding on calls that wait for people |
 //! | `scim` | provisioning |
 //! | `api` | the REST API and its OpenAPI document |
 //!
@@ -21,6 +22,7 @@
 //!    [`Browser::check_csrf`] before anything else.
 
 mod api;
+mod approval_page;
 mod approvals;
 mod browser;
 mod control;
@@ -57,6 +59,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(pages::routes())
         .merge(oauth::routes())
         .merge(sign_in::routes())
+        .merge(approval_page::routes())
         .merge(scim::routes())
         .merge(api::routes())
         .method_not_allowed_fallback(envelope::wrong_method)

@@ -11,12 +11,14 @@
 //! | `decide.rs` | what people do to a request |
 //! | `look.rs` | what people see of it |
 //! | `look_after.rs` | ends what nobody decided on in time |
+//! | `notify/` | tells people, by mail and webhooks |
 
 mod admit;
 mod decide;
 mod error;
 mod look;
 mod look_after;
+pub mod notify;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

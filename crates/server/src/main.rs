@@ -6,6 +6,7 @@ mod config;
 mod fetch;
 mod installation;
 mod listener;
+mod notify;
 mod operations;
 mod output;
 mod sign_in;

@@ -10,6 +10,7 @@ pub mod egress;
 pub mod exchange;
 mod fault;
 mod listing;
+pub mod mail;
 pub mod notices;
 mod outgoing;
 mod session;

@@ -322,6 +322,27 @@ impl<R: Right> Allowed<R> {
 }
 
 impl Someone {
+    /// Whoever is signed in in a browser that shows a page of ours.
+    pub(crate) async fn in_browser(
+        control: &Control,
+        guest: &Guest,
+        signed_in: &SignedIn,
+    ) -> Result<Self, Problem> {
+        let agent = guest.browser.user_agent.as_deref().unwrap_or_default();
+        let agent: String = agent.chars().take(USER_AGENT_CHARS_MAX).collect();
+        let source = Source {
+            ip: guest.browser.ip,
+            user_agent: (!agent.is_empty()).then_some(agent),
+        };
+        let caller = control.identity.signed_in(signed_in, source).await?;
+        Ok(Self {
+            caller,
+            csrf_token: None,
+            mfa_at: signed_in.mfa_at,
+            correlation: guest.correlation.clone(),
+        })
+    }
+
     /// As [`Allowed::begin`], for what everybody may try: whether they may depends on what it is done to.
     pub(crate) async fn begin(
         &self,

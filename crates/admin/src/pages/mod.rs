@@ -54,6 +54,7 @@ const TEMPLATES: &[(&str, &str)] = &[
         include_str!("templates/sign_in_local.html"),
     ),
     ("signed_out.html", include_str!("templates/signed_out.html")),
+    ("approval.html", include_str!("templates/approval.html")),
     ("step_up.html", include_str!("templates/step_up.html")),
     ("totp.html", include_str!("templates/totp.html")),
     ("totp_again.html", include_str!("templates/totp_again.html")),

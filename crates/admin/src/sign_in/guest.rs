@@ -46,7 +46,7 @@ impl Asked {
     /// The same as a query.
     pub(super) fn query(&self) -> String {
         let mut query = String::new();
-        if let ReturnTo::Authorize(txn) = self.wish().to {
+        if let Some(txn) = self.wish().to.handle() {
             query = format!("?txn={txn}");
         }
         if self.assurance == "mfa" {
@@ -106,12 +106,12 @@ impl Guest {
     }
 
     /// Refuses a form that was not shown to this browser.
-    pub(super) fn check_form(&self, token: &str) -> Result<(), Problem> {
+    pub(crate) fn check_form(&self, token: &str) -> Result<(), Problem> {
         self.visit.browser.check_csrf(token)
     }
 
     /// Shows a page.
-    pub(super) fn show(&self, control: &Control, page: &Page) -> Response {
+    pub(crate) fn show(&self, control: &Control, page: &Page) -> Response {
         self.visit.show(control, page)
     }
 

@@ -182,10 +182,7 @@ async fn arrived(
 ) -> Result<Response, Problem> {
     match finished {
         Ok(done) => {
-            let txn = match &done.to {
-                sekimori_identity::sign_in::ReturnTo::Authorize(txn) => txn.clone(),
-                sekimori_identity::sign_in::ReturnTo::Connections => String::new(),
-            };
+            let txn = done.to.handle().unwrap_or_default().to_owned();
             let asked = Asked {
                 txn,
                 assurance: "mfa".to_owned(),

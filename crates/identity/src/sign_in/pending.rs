@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use sekimori_domain::clock::Clock;
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{PrincipalId, ProviderName};
+use sekimori_domain::ids::{ApprovalId, PrincipalId, ProviderName};
 use sekimori_store::{PendingSignIn, SignIns};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -33,14 +33,20 @@ pub enum ReturnTo {
     Connections,
     /// Back to an authorization that is under way, by its opaque handle.
     Authorize(String),
+    /// To a request for approval that waits for the person.
+    Approval(ApprovalId),
 }
 
 /// Longest handle of an authorization that is carried along.
 const HANDLE_CHARS_MAX: usize = 128;
 
 impl ReturnTo {
-    /// The place for the handle of an authorization; [`Connections`](Self::Connections) if it can't be one.
+    /// The place for the handle of an authorization or the id of a request for approval;
+    /// [`Connections`](Self::Connections) if it can't be one.
     pub fn authorize(handle: &str) -> Self {
+        if let Ok(id) = ApprovalId::new(handle) {
+            return Self::Approval(id);
+        }
         let valid = !handle.is_empty()
             && handle.len() <= HANDLE_CHARS_MAX
             && handle
@@ -58,6 +64,16 @@ impl ReturnTo {
         match self {
             Self::Connections => "/connections".to_owned(),
             Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
+            Self::Approval(id) => format!("/approvals/{id}"),
+        }
+    }
+
+    /// What [`authorize`](Self::authorize) made it of.
+    pub fn handle(&self) -> Option<&str> {
+        match self {
+            Self::Connections => None,
+            Self::Authorize(handle) => Some(handle),
+            Self::Approval(id) => Some(id.as_str()),
         }
     }
 }
@@ -206,6 +222,11 @@ mod tests {
         assert_eq!(
             ReturnTo::authorize("abc-1_2").path(),
             "/authorize/resume?txn=abc-1_2"
+        );
+        let approval = "apr_0190a1b2c3d47e5f8a9b0c1d2e3f4a5b";
+        assert_eq!(
+            ReturnTo::authorize(approval).path(),
+            format!("/approvals/{approval}")
         );
         for bad in [
             "",

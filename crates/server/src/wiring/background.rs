@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sekimori_approval::Approvals;
+use sekimori_approval::notify::Channel;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::Gateway;
 use sekimori_policy::{PolicyEngine, PolicySettings};
@@ -69,6 +70,31 @@ pub(super) async fn end_overdue_approvals(approvals: Arc<Approvals>, stop: Cance
         if let Err(error) = approvals.end_overdue().await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "requests for approval could not be ended in time");
+        }
+    }
+}
+
+/// How long to wait when there was nothing to tell.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
+
+/// Tells people of requests for approval.
+pub(super) async fn tell_approvers(
+    approvals: Arc<Approvals>,
+    channels: Vec<Arc<dyn Channel>>,
+    stop: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(TOLD_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        // What was taken and not told when the node stops is taken again later.
+        let told = stop.run_until_cancelled(approvals.tell(&channels)).await;
+        if let Some(Err(error)) = told {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "people could not be told of requests for approval");
         }
     }
 }

@@ -43,11 +43,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::background::{end_overdue_approvals, follow_policies, keep_house, record_drift};
+use self::background::{
+    end_overdue_approvals, follow_policies, keep_house, record_drift, tell_approvers,
+};
 use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
+use crate::notify;
 use crate::sign_in;
 use crate::system::SystemSecrets;
 
@@ -202,6 +205,16 @@ impl Node {
         tasks.spawn(keep_house(
             Arc::clone(&gateway),
             installation.spool.clone(),
+            stop.clone(),
+        ));
+        let channels = notify::channels(
+            &installation.config.approvals,
+            &egress(&installation.config)?,
+            &installation.clock,
+        )?;
+        tasks.spawn(tell_approvers(
+            Arc::clone(&gateway.approvals),
+            channels,
             stop.clone(),
         ));
         tasks.spawn(end_overdue_approvals(

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use tokio::net::TcpStream;
 
 pub use address::{Networks, is_allowed};
 pub use client::{FetchError, Fetched, HttpClient};
@@ -170,6 +171,24 @@ impl Egress {
             tls: Arc::new(tls),
             resolver,
         })
+    }
+
+    /// A bare connection to the host and port of `uri`, for what is not HTTP.
+    pub(crate) async fn dial(
+        &self,
+        uri: &http::Uri,
+        pattern: HostPattern,
+        networks: Networks,
+    ) -> Result<TcpStream, EgressError> {
+        let allow = self.allow.iter().cloned().chain([pattern]).collect();
+        let resolver = Arc::clone(&self.resolver);
+        let connector = connect::GuardedConnector::new(allow, networks, resolver);
+        connector.dial(uri).await
+    }
+
+    /// How TLS is done.
+    pub(crate) fn tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.tls)
     }
 
     /// A client that may reach the hosts of the allowlist and `further` ones, in `networks`.

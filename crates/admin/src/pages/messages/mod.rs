@@ -2,6 +2,7 @@
 //!
 //! A text may have places for values: `{name}`. It is plain text, never HTML.
 
+mod approval;
 mod common;
 mod oauth;
 mod sign_in;
@@ -9,7 +10,7 @@ mod sign_in;
 use crate::language::Language;
 
 /// The texts of all areas.
-const AREAS: &[&[Message]] = &[common::TEXTS, oauth::TEXTS, sign_in::TEXTS];
+const AREAS: &[&[Message]] = &[approval::TEXTS, common::TEXTS, oauth::TEXTS, sign_in::TEXTS];
 
 /// One text in both languages.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,75 @@
+//! Mail to each person that a request concerns.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use sekimori_upstream::mail::{Mail, Mailer};
+
+use super::{Channel, Language, Message, Recipient, Untold, told};
+
+/// Tells people by mail, each in their language.
+#[derive(Debug)]
+pub struct MailChannel {
+    name: String,
+    mailer: Mailer,
+    from: String,
+    /// Who gets a mail of each new request beside those who may decide, such as a shared mailbox.
+    also: Vec<String>,
+}
+
+impl MailChannel {
+    /// From that address, through that server.
+    pub fn new(name: String, mailer: Mailer, from: String, also: Vec<String>) -> Self {
+        Self {
+            name,
+            mailer,
+            from,
+            also,
+        }
+    }
+
+    async fn send(&self, message: &Message, to: &str, language: Language) -> Result<(), Untold> {
+        let told = told(&message.notice.kind, &message.request, language);
+        let host = self.from.rsplit('@').next().unwrap_or("sekimori.invalid");
+        let host = host.trim_end_matches('>');
+        // The same for each try, so that a repetition is known as one.
+        let message_id = format!("<{}@{host}>", message.notice.id);
+        let mail = Mail {
+            message_id,
+            date: SystemTime::from(message.notice.created_at),
+            from: self.from.clone(),
+            to: to.to_owned(),
+            text: told.text(&message.url),
+            subject: told.subject,
+        };
+        self.mailer.send(&mail).await.map_err(|error| Untold {
+            is_final: error.is_final(),
+            why: error.to_string(),
+        })
+    }
+}
+
+#[async_trait]
+impl Channel for MailChannel {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn tell(&self, message: &Message) -> Result<(), Untold> {
+        let own = message.recipients.iter();
+        let own = own.map(|Recipient { mail, language, .. }| (mail, *language));
+        let invites = message.notice.kind == "requested";
+        let also = self.also.iter().filter(|_| invites);
+        let mut last = Ok(());
+        let mut told = 0_usize;
+        for (to, language) in own.chain(also.map(|to| (to, Language::default()))) {
+            match self.send(message, to, language).await {
+                Ok(()) => told += 1,
+                // One bad address must not keep the others from knowing.
+                Err(untold) if untold.is_final => last = Err(untold),
+                Err(untold) => return Err(untold),
+            }
+        }
+        if told > 0 { Ok(()) } else { last }
+    }
+}
