@@ -52,6 +52,7 @@ export const en = {
     filters: 'Filters',
     clearFilters: 'Clear filters',
     search: 'Search',
+    refresh: 'Refresh',
     copy: 'Copy',
     copied: 'Copied',
     more: 'More',
@@ -403,6 +404,8 @@ export const en = {
     lag: (count: string) => `${count} records are not searchable yet`,
     lagNext: 'They are safe in the journal; the index catches up by itself.',
     look: 'Look',
+    severe: 'Act now',
+    mild: 'Soon',
   },
   settings: {
     scim: 'Provisioning (SCIM)',

@@ -49,6 +49,7 @@ export const ja: Messages = {
     filters: '絞り込み',
     clearFilters: '絞り込みを解除',
     search: '検索',
+    refresh: '更新',
     copy: 'コピー',
     copied: 'コピーしました',
     more: 'さらに表示',
@@ -400,6 +401,8 @@ export const ja: Messages = {
     lag: (count) => `${count} 件の記録がまだ検索できません`,
     lagNext: 'ジャーナルには保存済みです。索引は自動で追いつきます。',
     look: '確認する',
+    severe: '要対応',
+    mild: '要確認',
   },
   settings: {
     scim: 'プロビジョニング（SCIM）',

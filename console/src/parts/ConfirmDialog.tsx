@@ -1,7 +1,8 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { useT } from '../i18n/index.tsx';
+import { Dialog } from './Dialog.tsx';
 import { succeeded } from './notices.ts';
 import { ProblemNotice } from './ProblemNotice.tsx';
 
@@ -23,9 +24,9 @@ export interface Confirmation {
 /** Asks before it acts, shows what went wrong, and tells when it is done. */
 export function ConfirmDialog({ asked, close }: { asked: Confirmation | null; close: () => void }) {
   return (
-    <Modal opened={asked !== null} onClose={close} title={asked?.title} centered>
+    <Dialog opened={asked !== null} close={close} title={asked?.title}>
       {asked && <Asking asked={asked} close={close} />}
-    </Modal>
+    </Dialog>
   );
 }
 

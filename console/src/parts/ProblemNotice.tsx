@@ -9,7 +9,7 @@ export function ProblemNotice({ error, retry }: { error: Error; retry?: () => vo
   const problem = error instanceof ApiProblem ? error : undefined;
   const title = problem?.status === 403 ? t.problems.forbidden : problem ? t.problems.refused : t.problems.offline;
   return (
-    <Alert color="red" title={title} icon={<IconAlertTriangle />} role="alert" variant="outline">
+    <Alert color="red.9" title={title} icon={<IconAlertTriangle />} role="alert" variant="outline" className="problem">
       <Stack gap="xs" align="start">
         <Text size="sm">{problem ? (t.problemCodes[problem.code] ?? problem.message) : t.problems.offlineText}</Text>
         {problem?.correlation && (

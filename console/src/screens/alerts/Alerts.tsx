@@ -1,9 +1,10 @@
-import { Alert, Stack, Text } from '@mantine/core';
+import { Paper, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api } from '../../api/client.ts';
 import { useFormat, useT } from '../../i18n/index.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { To } from '../../parts/links.tsx';
+import { Mark } from '../../parts/Mark.tsx';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
@@ -33,14 +34,20 @@ export default function Alerts() {
       <Stack component="ul" className="plain-list">
         {findings.map((finding) => (
           <li key={finding.title}>
-            <Alert color={finding.severe ? 'red' : 'yellow'} variant="outline" title={finding.title}>
+            <Paper withBorder p="md" component="section" aria-label={finding.title}>
+              <div className="marks">
+                <Mark tone={finding.severe ? 'bad' : 'warn'}>{finding.severe ? t.alerts.severe : t.alerts.mild}</Mark>
+                <Title order={2} size="h5">
+                  {finding.title}
+                </Title>
+              </div>
               <Text size="sm">{finding.next}</Text>
               {finding.to && (
                 <To to={finding.to} search={finding.search ?? {}}>
                   {t.alerts.look}
                 </To>
               )}
-            </Alert>
+            </Paper>
           </li>
         ))}
       </Stack>

@@ -35,7 +35,7 @@ export default function Audit() {
           onClick={refresh}
           aria-live="polite"
         >
-          {grown ? t.audit.newRecords : t.problems.retry}
+          {grown ? t.audit.newRecords : t.common.refresh}
         </Button>
       </PageHead>
       <Facets />

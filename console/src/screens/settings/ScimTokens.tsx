@@ -1,9 +1,10 @@
-import { Button, Code, Group, Modal, NumberInput, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Code, Group, NumberInput, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
 import { useT } from '../../i18n/index.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
+import { Dialog } from '../../parts/Dialog.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
@@ -73,9 +74,9 @@ export function ScimTokens() {
         ]}
         empty={<EmptyState title={t.settings.noTokens} next={t.settings.noTokensNext} />}
       />
-      <Modal opened={creating} onClose={() => setCreating(false)} title={t.settings.newTokenTitle} centered>
+      <Dialog opened={creating} close={() => setCreating(false)} title={t.settings.newTokenTitle}>
         <NewToken close={() => setCreating(false)} />
-      </Modal>
+      </Dialog>
       {dialog}
     </>
   );

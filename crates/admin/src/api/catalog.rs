@@ -9,10 +9,13 @@ use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
 use sekimori_domain::connector::{Connector, Transport};
+use sekimori_domain::constraint::Constraints;
+use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ConnectorName, DataClass};
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::catalog::Entry;
 use sekimori_gateway::catalog::listing::read_definition;
+use sekimori_policy::check_review;
 use sekimori_store::SeenDefinition;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -112,6 +115,16 @@ pub(crate) struct ToolDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     reviewed: Option<Value>,
+    /// What was declared about its arguments.
+    #[schema(value_type = Object)]
+    constraints: Constraints,
+}
+
+/// A tool as it was last seen.
+struct Found {
+    target: Target,
+    digest: Digest,
+    details: ToolDetails,
 }
 
 /// Which tools. Everything given must match.
@@ -363,12 +376,7 @@ async fn find_connector(control: &Control, name: &str) -> Result<Connector, Prob
     found.map(|stored| stored.connector).ok_or_else(unknown)
 }
 
-/// A tool as it was last seen, with its definitions.
-async fn find_tool(
-    control: &Control,
-    connector: &str,
-    tool: &str,
-) -> Result<(Target, SeenDefinition, ToolDetails), Problem> {
+async fn find_tool(control: &Control, connector: &str, tool: &str) -> Result<Found, Problem> {
     let unknown = || Problem::not_found("tool");
     let target = Target {
         connector: ConnectorName::new(connector).map_err(|_| unknown())?,
@@ -388,8 +396,13 @@ async fn find_tool(
         tool: tool_view(now, review.as_ref()),
         served: parsed(now),
         reviewed: reviewed.map(parsed),
+        constraints: review.map(|review| review.constraints).unwrap_or_default(),
     };
-    Ok((target, now.clone(), details))
+    Ok(Found {
+        target,
+        digest: now.digest,
+        details,
+    })
 }
 
 /// Show a tool with its definitions
@@ -412,8 +425,8 @@ pub(crate) async fn get_tool(
     State(control): State<Arc<Control>>,
     Path((connector, tool)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let (_, _, details) = find_tool(&control, &connector, &tool).await?;
-    tagged(StatusCode::OK, &details)
+    let found = find_tool(&control, &connector, &tool).await?;
+    tagged(StatusCode::OK, &found.details)
 }
 
 /// Review a tool
@@ -445,9 +458,10 @@ pub(crate) async fn review_tool(
     seen: Seen,
     Json(decided): Json<ToolReview>,
 ) -> Result<Response, Problem> {
-    let (target, now, details) = find_tool(&control, &connector, &tool).await?;
-    seen.check(&details)?;
-    let review = read_review(&allowed, &control, &now, &decided)?;
+    let found = find_tool(&control, &connector, &tool).await?;
+    seen.check(&found.details)?;
+    let review = read_review(&allowed, &control, &found, &decided)?;
+    let target = found.target;
     let event = EventKind::ToolClassify;
     let told = [
         ("connector", json!(target.connector)),
@@ -459,17 +473,17 @@ pub(crate) async fn review_tool(
     let deed = allowed.begin(&control, event, told).await?;
     let reviews = control.store.reviews();
     deed.end(reviews.put(&target, &review).await).await?;
-    let (_, _, details) = find_tool(&control, &connector, &tool).await?;
-    tagged(StatusCode::OK, &details)
+    let found = find_tool(&control, &connector, &tool).await?;
+    tagged(StatusCode::OK, &found.details)
 }
 
 fn read_review(
     allowed: &Allowed<ManageCatalog>,
     control: &Control,
-    now: &SeenDefinition,
+    found: &Found,
     decided: &ToolReview,
 ) -> Result<Review, Problem> {
-    if decided.definition != now.digest.hex() {
+    if decided.definition != found.digest.hex() {
         let why = "the upstream serves another definition than the one that was looked at";
         return Err(Problem::conflict(why));
     }
@@ -477,11 +491,15 @@ fn read_review(
         .class
         .parse()
         .map_err(|_| Problem::invalid("/class", "use read, create, update, delete or admin"))?;
+    let constraints = &found.details.constraints;
+    check_review(class, constraints, &found.details.served)
+        .map_err(|error| Problem::invalid("/class", error.to_string()))?;
     let data_classes = decided.data_classes.iter().map(|name| DataClass::new(name));
     Ok(Review {
         class,
         data_classes: data_classes.collect::<Result<_, _>>()?,
-        definition: now.digest,
+        definition: found.digest,
+        constraints: constraints.clone(),
         reviewer: allowed.someone.caller.principal.id.to_string(),
         reviewed_at: control.clock.now(),
     })

@@ -155,12 +155,12 @@ async fn other_roles_are_turned_away_before_anything_else_and_recorded() {
     let plane = Plane::start().await;
     let key = plane.service_key("clerk", &["employee"]).await;
     for operation in operations() {
-        let answer = plane
-            .call(&operation.method, &nowhere(&operation), Some(&key), None)
-            .await;
         if operation.streams() {
             continue;
         }
+        let answer = plane
+            .call(&operation.method, &nowhere(&operation), Some(&key), None)
+            .await;
         if operation.id == "whoAmI" {
             assert_eq!(answer.status, 200);
             assert_eq!(answer.json()["rights"], json!([]));
