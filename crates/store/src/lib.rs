@@ -54,7 +54,8 @@ pub use approvals::{
     LIVE_APPROVALS_MAX, StoredApproval, Substitution,
 };
 pub use audit_index::{
-    AuditIndex, AuditPage, AuditQuery, IndexedRecord, Order, PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
+    AuditCount, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, IndexedRecord, Order,
+    PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
 };
 pub use authenticators::{
     AUTHENTICATORS_PER_USER_MAX, Authenticator, AuthenticatorKind, Authenticators,

@@ -182,9 +182,8 @@ async fn arrived(
 ) -> Result<Response, Problem> {
     match finished {
         Ok(done) => {
-            let txn = done.to.handle().unwrap_or_default().to_owned();
             let asked = Asked {
-                txn,
+                txn: done.to.handle().to_owned(),
                 assurance: "mfa".to_owned(),
             };
             guest.done(control, done, &asked).await

@@ -35,17 +35,25 @@ pub enum ReturnTo {
     Authorize(String),
     /// To a request for approval that waits for the person.
     Approval(ApprovalId),
+    /// To the console, which remembers by itself which of its pages was asked for.
+    Console,
 }
+
+/// Stands for the console where pages carry the handle of an authorization. No handle is that short.
+const CONSOLE: &str = "console";
 
 /// Longest handle of an authorization that is carried along.
 const HANDLE_CHARS_MAX: usize = 128;
 
 impl ReturnTo {
-    /// The place for the handle of an authorization or the id of a request for approval;
-    /// [`Connections`](Self::Connections) if it can't be one.
+    /// The place for the handle of an authorization, for the id of a request for approval, or for `console`;
+    /// [`Connections`](Self::Connections) if it is none of these.
     pub fn authorize(handle: &str) -> Self {
         if let Ok(id) = ApprovalId::new(handle) {
             return Self::Approval(id);
+        }
+        if handle == CONSOLE {
+            return Self::Console;
         }
         let valid = !handle.is_empty()
             && handle.len() <= HANDLE_CHARS_MAX
@@ -59,21 +67,23 @@ impl ReturnTo {
         }
     }
 
-    /// Path and query on this gate.
-    pub fn path(&self) -> String {
+    /// What pages carry along; [`authorize`](Self::authorize) reads it.
+    pub fn handle(&self) -> &str {
         match self {
-            Self::Connections => "/connections".to_owned(),
-            Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
-            Self::Approval(id) => format!("/approvals/{id}"),
+            Self::Connections => "",
+            Self::Authorize(handle) => handle,
+            Self::Console => CONSOLE,
+            Self::Approval(id) => id.as_str(),
         }
     }
 
-    /// What [`authorize`](Self::authorize) made it of.
-    pub fn handle(&self) -> Option<&str> {
+    /// Path and query on this gate.
+    pub fn path(&self) -> String {
         match self {
-            Self::Connections => None,
-            Self::Authorize(handle) => Some(handle),
-            Self::Approval(id) => Some(id.as_str()),
+            Self::Console => "/ui/".to_owned(),
+            Self::Connections => "/connections".to_owned(),
+            Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
+            Self::Approval(id) => format!("/approvals/{id}"),
         }
     }
 }
