@@ -49,7 +49,7 @@ async fn show(
     if matches!(details.arguments, View::Whole(_)) {
         approvals::note_look(&control, &someone, &details).await?;
     }
-    Ok(guest.show(&control, &page(&details)))
+    Ok(guest.show(&control, &page(&details, "")))
 }
 
 /// What somebody decided.
@@ -96,16 +96,15 @@ async fn decide(
         Err(problem) if problem.status.is_client_error() => {
             let viewer = approvals::viewer(&control, &someone).await?;
             let details = control.approvals.details(&id, &viewer).await?;
-            let page = page(&details)
-                .status(problem.status)
-                .with("failed", problem.code);
+            let page = page(&details, problem.code).status(problem.status);
             Ok(guest.show(&control, &page))
         }
         Err(problem) => Err(problem),
     }
 }
 
-fn page(details: &Details) -> Page {
+/// The page; `failed` is why the last decision was not taken.
+fn page(details: &Details, failed: &str) -> Page {
     let request = &details.request;
     let (View::Whole(arguments) | View::Masked(arguments)) = &details.arguments;
     let pretty = serde_json::to_string_pretty(arguments).unwrap_or_default();
@@ -145,7 +144,7 @@ fn page(details: &Details) -> Page {
         .with("may_decide", details.may_decide.is_ok())
         .with("may_cancel", details.may_cancel)
         .with("why_not", why_not)
-        .with("failed", "")
+        .with("failed", failed)
 }
 
 fn shown(at: Timestamp) -> String {

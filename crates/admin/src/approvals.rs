@@ -8,6 +8,7 @@ use sekimori_approval::{ApprovalError, Decision, Details, Viewer};
 use sekimori_domain::approval::{ApprovalRequest, Decider, Fault};
 use sekimori_domain::ids::ApprovalId;
 use sekimori_domain::record::EventKind;
+use sekimori_gateway::approvals::check_edited;
 use sekimori_policy::{AdminAction, Area};
 use sekimori_store::Substitution;
 use serde_json::json;
@@ -62,7 +63,13 @@ pub(crate) async fn decide(
 ) -> Result<DecisionOutcome, Problem> {
     let viewer = viewer(control, someone).await?;
     // Nobody learns of requests that do not concern them.
-    control.approvals.details(id, &viewer).await?;
+    let details = control.approvals.details(id, &viewer).await?;
+    let target = &details.request.call.target;
+    if let Decision::Edit { arguments } = decision
+        && control.catalog.entry(&target.connector).is_ok()
+    {
+        check_edited(&control.catalog, target, arguments)?;
+    }
     let decider = &viewer.decider;
     // Looked up before: once it is decided, nothing is open that it would be equal to.
     let others = if equal {

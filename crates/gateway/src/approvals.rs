@@ -8,12 +8,18 @@ use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use sekimori_approval::{Journal, NotRecorded, Vault, VaultError};
 use sekimori_audit::Audit;
+use sekimori_domain::arguments::Arguments;
+use sekimori_domain::catalog::Target;
 use sekimori_domain::clock::Ids;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::EventKind;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_identity::{KeyWrap, Random};
 use serde_json::Value;
+
+use crate::catalog::Catalog;
+use crate::stage::validate::check;
 
 const PURPOSE: &str = "approval arguments";
 
@@ -60,6 +66,22 @@ impl Vault for SealedArguments {
         digest.copy_from_slice(hmac::sign(&self.digests, text).as_ref());
         Digest(digest)
     }
+}
+
+/// Whether arguments that somebody made of others could be called with: as the tool's schema says. A tool that is
+/// not listed now is looked at when it is called, as every call is.
+pub fn check_edited(catalog: &Catalog, target: &Target, arguments: &Value) -> Result<(), Refusal> {
+    let entry = catalog.entry(&target.connector)?;
+    let Some(tool) = entry.listing().tools.get(&target.name).cloned() else {
+        return Ok(());
+    };
+    let invalid = |why: String| {
+        let code = RefusalCode::InvalidArguments;
+        Refusal::new(code, Stage::Validate, why)
+    };
+    let arguments = Arguments::from_value(arguments).map_err(|error| invalid(error.to_string()))?;
+    let validator = tool.validator().map_err(|why| invalid(why.to_owned()))?;
+    check(validator, &arguments)
 }
 
 /// Takes the records of approvals into the journal.

@@ -75,6 +75,13 @@ impl<'a> Tour<'a> {
             self.refused()
         });
         report.step("Call with a wrong argument", || self.mistaken());
+        report.step("Unlock writing for calls that a person approves", || {
+            self.unlock()
+        });
+        report.step(
+            "Write a file: it waits, somebody else approves, it is written once",
+            || self.approved(),
+        );
         report.step("Read the audit trail of this tour", || self.trail());
         report.step("Ask why she was refused", || self.explain());
         report.step("Verify the journal", || self.verify());
@@ -168,6 +175,54 @@ impl<'a> Tour<'a> {
             .call("time__get_current_time", &json!({ "timezone": 9 }))?;
         expect_refusal(&answer, "invalid_arguments")?;
         Ok(answer.text())
+    }
+
+    /// The shipped policies, and one more.
+    fn unlock(&self) -> Result<String> {
+        let home = &self.running.home;
+        let more = format!(
+            "\n@id(\"writes-are-approved\")\n@approval(\"shared files are changed\")\npermit (\n  \
+             principal in Sekimori::Role::\"{ROLE}\",\n  action == Sekimori::Action::\"update\",\n  \
+             resource in Sekimori::Connector::\"files\"\n);\n"
+        );
+        let file = self.world.files.with_file_name("company.cedar");
+        let policies = format!("{}{more}", home.sekimori(&["policy", "default"])?);
+        std::fs::write(&file, policies).context("writing the policies of the demo")?;
+        let file = file.display().to_string();
+        home.sekimori(&["policy", "save", &file, "--activate"])?;
+        // Running gates follow within a second.
+        wait_for("the new policies", TRAIL_TIME_MAX, || {
+            let tools = self.employee.tools()?;
+            let listed = tools.iter().any(|tool| tool.name == "files__write_file");
+            Ok(listed.then_some(()))
+        })?;
+        Ok(more.trim().to_owned())
+    }
+
+    fn approved(&self) -> Result<String> {
+        let home = &self.running.home;
+        let path = self.world.files.join("minutes.txt");
+        let arguments = json!({ "path": path, "content": "approved" });
+        let write = || self.employee.call("files__write_file", &arguments);
+        let waits = write()?;
+        expect_refusal(&waits, "approval_required")?;
+        ensure!(!path.exists(), "the file was written before anybody agreed");
+        let waiting: Vec<Value> = home.query(&["approval", "list"])?;
+        let id = waiting
+            .first()
+            .and_then(|request| request.get("id")?.as_str())
+            .context("no request waits")?
+            .to_owned();
+        let shown = home.sekimori(&["approval", "show", &id])?;
+        home.sekimori(&["approval", "approve", &id, "--note", "seen in the demo"])?;
+        let made = write()?;
+        ensure!(made.succeeded(), "expected an answer, got {}", made.message);
+        ensure!(path.exists(), "the file was not written");
+        expect_refusal(&write()?, "approval_required")?;
+        Ok(format!(
+            "The client was told: {}\nWhoever approves sees:\n{shown}\nThen the same call wrote the file, once.",
+            waits.text()
+        ))
     }
 
     fn trail(&self) -> Result<String> {

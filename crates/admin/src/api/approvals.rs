@@ -13,12 +13,13 @@ use sekimori_approval::{Decision, Details, Filter, View};
 use sekimori_domain::approval::ApprovalRequest;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::ApprovalId;
+use sekimori_domain::record::EventKind;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
-use super::access::Someone;
+use super::access::{Allowed, ManageApprovals, Someone, ViewApprovals};
 use super::approval_view::{ApprovalDetailsView, ApprovalRequestView};
 use super::list::{List, Window};
 use super::version::{Seen, tagged};
@@ -26,6 +27,9 @@ use crate::approvals::{self, DecisionOutcome};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
 use crate::problem::Problem;
+
+/// Most given-up notices that are listed.
+const NOTICES_MAX: u32 = 200;
 
 /// Which requests.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
@@ -454,5 +458,85 @@ pub(crate) async fn end_substitute(
     State(control): State<Arc<Control>>,
 ) -> Result<StatusCode, Problem> {
     approvals::end_substitute(&control, &someone).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Something that people could not be told.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NoticeView {
+    /// Its id.
+    id: String,
+    /// The channel that failed.
+    channel: String,
+    /// The request that it is about.
+    request: String,
+    /// What happened to the request, such as `requested`.
+    kind: String,
+    /// When that was.
+    created_at: Timestamp,
+    /// How often it was tried.
+    attempts: u64,
+    /// Why the last try failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+/// List what people could not be told
+///
+/// Mails and messages that were tried again and again, and given up.
+#[utoipa::path(
+    get, path = "/api/v1/approval-notices", tag = "approvals", operation_id = "listApprovalNotices",
+    responses((status = 200, body = List<NoticeView>), Problems),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn list_notices(
+    _: Allowed<ViewApprovals>,
+    State(control): State<Arc<Control>>,
+) -> Result<Json<List<NoticeView>>, Problem> {
+    let given_up = control.approvals.given_up(NOTICES_MAX).await?;
+    let view = |notice: sekimori_store::ApprovalNotice| NoticeView {
+        id: notice.id.to_string(),
+        channel: notice.channel,
+        request: notice.request.to_string(),
+        kind: notice.kind,
+        created_at: notice.created_at,
+        attempts: notice.attempts,
+        problem: notice.problem,
+    };
+    Ok(Json(List {
+        items: given_up.into_iter().map(view).collect(),
+        next_cursor: None,
+    }))
+}
+
+/// Try again to tell people
+#[utoipa::path(
+    post, path = "/api/v1/approval-notices/{id}/retry", tag = "approvals",
+    operation_id = "retryApprovalNotice",
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 204, description = "It is due now"),
+        (status = 404, description = "There is none of that id that was given up"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn retry_notice(
+    allowed: Allowed<ManageApprovals>,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let unknown = || Problem::not_found("notice");
+    let notice = id.parse().map_err(|_| unknown())?;
+    let details = [("decision", json!("retry_notice")), ("notice", json!(id))];
+    let deed = allowed
+        .begin(&control, EventKind::ApprovalDecision, details)
+        .await?;
+    let done = match control.approvals.retry(notice).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(unknown()),
+        Err(error) => Err(error.into()),
+    };
+    deed.end(done).await?;
     Ok(StatusCode::NO_CONTENT)
 }

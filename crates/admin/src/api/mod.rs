@@ -160,6 +160,8 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(approvals::edit))
         .routes(routes!(approvals::delegate))
         .routes(routes!(approvals::cancel))
+        .routes(routes!(approvals::list_notices))
+        .routes(routes!(approvals::retry_notice))
         .routes(routes!(approvals::list_substitutes))
         .routes(routes!(
             approvals::name_substitute,

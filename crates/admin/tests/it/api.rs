@@ -25,6 +25,7 @@ pub(crate) struct World {
     definition: String,
     end: String,
     approvals: Vec<ApprovalId>,
+    notice: String,
 }
 
 impl World {
@@ -99,6 +100,8 @@ impl World {
         for amount in 0..5 {
             approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);
         }
+        let notices = plane.control.store.approval_notices();
+        let notice = notices.given_up(1).await.unwrap()[0].id.to_string();
         Self {
             user,
             session,
@@ -108,6 +111,7 @@ impl World {
             definition,
             end: later.to_string(),
             approvals,
+            notice,
         }
     }
 
@@ -160,6 +164,13 @@ impl World {
             (
                 "delegateRequest",
                 (approval(3, "delegate"), Some(json!({ "to": self.user }))),
+            ),
+            (
+                "retryApprovalNotice",
+                (
+                    format!("/api/v1/approval-notices/{}/retry", self.notice),
+                    None,
+                ),
             ),
             ("cancelRequest", (approval(4, "cancel"), None)),
             (

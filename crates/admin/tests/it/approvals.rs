@@ -15,7 +15,7 @@ use sekimori_domain::road::ApprovalDemand;
 use sekimori_gateway::approvals::SealedArguments;
 use sekimori_identity::SystemRandom;
 use sekimori_identity::sign_in::{Browser, Vouched};
-use sekimori_store::StoredApproval;
+use sekimori_store::{ApprovalNotice, StoredApproval};
 use serde_json::{Value, json};
 
 use crate::api::person;
@@ -93,10 +93,20 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
         request,
         arguments: sealed.unwrap(),
     };
+    let lost = ApprovalNotice {
+        id: control.ids.next(),
+        channel: "mail".to_owned(),
+        request: id.clone(),
+        kind: "requested".to_owned(),
+        created_at: now,
+        attempts: 10,
+        due_at: None,
+        problem: Some("no such mailbox".to_owned()),
+    };
     control
         .store
         .approvals()
-        .create(&stored, &[])
+        .create(&stored, &[lost])
         .await
         .unwrap();
     id
@@ -416,4 +426,71 @@ async fn somebody_else_decides_by_delegation_or_as_a_substitute() {
         dave.get(&plane, &format!("{REQUESTS}/{mine}")).await.status,
         404
     );
+}
+
+/// The page to which a mail leads: signing in first, both languages, no script.
+#[tokio::test]
+async fn the_page_that_a_mail_leads_to_decides() {
+    let plane = Plane::start().await;
+    let id = waiting(&plane, json!({ "to": "<b>ACME</b>" })).await;
+    let path = format!("/approvals/{id}");
+    let stranger = plane.visit(&path, &[]).await;
+    assert_eq!(stranger.status, 303);
+    assert_eq!(stranger.header("location"), format!("/sign-in?txn={id}"));
+    let eve = Person::sign_in(&plane, "eve", &["staff"], false).await;
+    assert_eq!(
+        plane.visit(&path, &[("cookie", &eve.cookie)]).await.status,
+        404
+    );
+
+    let bob = Person::sign_in(&plane, "bob", &["managers"], false).await;
+    let headers = [("cookie", bob.cookie.as_str()), ("accept-language", "ja")];
+    let page = plane.visit(&path, &headers).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.text.contains("承認する") && page.text.contains("payments are looked at"));
+    assert!(
+        page.text.contains("ACME") && !page.text.contains("<b>ACME"),
+        "{}",
+        page.text
+    );
+    let english = [("cookie", bob.cookie.as_str()), ("accept-language", "en")];
+    let page = plane.visit(&path, &english).await;
+    assert!(page.text.contains("Approve") && page.text.contains("Risk"));
+    let field = |name: &str| {
+        let start = format!("name=\"{name}\" value=\"");
+        let rest = page.text.split_once(&start).unwrap().1;
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let browser = page.header("set-cookie").split_once(';').unwrap().0;
+    let cookies = format!("{}; {browser}", bob.cookie);
+    let send = async |csrf: &str, decision: &str, reason: &str| {
+        let digest = field("arguments_digest");
+        let body = crate::walker::form(&[
+            ("csrf", csrf),
+            ("decision", decision),
+            ("arguments_digest", &digest),
+            ("reason", reason),
+        ]);
+        let request = Request::post(&path)
+            .header("host", "gate.example")
+            .header("origin", "https://gate.example")
+            .header("accept", "text/html")
+            .header("accept-language", "en")
+            .header("cookie", &cookies)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .unwrap();
+        plane.send(request).await
+    };
+    assert_eq!(send("guessed", "approve", "").await.status, 403);
+    let csrf = field("csrf");
+    let without = send(&csrf, "refuse", " ").await;
+    assert_eq!(without.status, 422);
+    assert!(without.text.contains("give a reason"), "{}", without.text);
+    let refused = send(&csrf, "refuse", "not this month").await;
+    assert_eq!(refused.status, 303, "{}", refused.text);
+    assert_eq!(refused.header("location"), path);
+    let page = plane.visit(&path, &english).await;
+    assert!(page.text.contains("not this month") && page.text.contains("Refused"));
+    assert!(!page.text.contains("name=\"decision\""));
 }

@@ -49,7 +49,8 @@ fn operations() -> Vec<Operation> {
 
 /// Operations that everybody may try: whether they may depends on what it is done to.
 fn is_for_everybody(operation: &Operation) -> bool {
-    operation.path.starts_with("/api/v1/approval-")
+    operation.path.starts_with("/api/v1/approval-requests")
+        || operation.path.starts_with("/api/v1/approval-substitutes")
 }
 
 /// The path with parameters that name nothing.

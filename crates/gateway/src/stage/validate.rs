@@ -133,7 +133,11 @@ fn well_formed(
     Ok(arguments)
 }
 
-fn check(validator: &jsonschema::Validator, arguments: &Arguments) -> Result<(), Refusal> {
+/// Whether the arguments are as the tool's schema says.
+pub(crate) fn check(
+    validator: &jsonschema::Validator,
+    arguments: &Arguments,
+) -> Result<(), Refusal> {
     if validator.is_valid(arguments.value()) {
         return Ok(());
     }
