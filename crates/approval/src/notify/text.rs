@@ -36,12 +36,12 @@ pub struct Told {
 impl Told {
     /// All of it as plain text, with the address of the page.
     pub fn text(&self, url: &str) -> String {
-        let facts: String = self
-            .facts
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\n"))
+        let facts = self.facts.iter();
+        let facts: Vec<_> = facts
+            .map(|(name, value)| format!("{name}: {value}"))
             .collect();
-        format!("{}\n\n{facts}\n{}\n{url}\n", self.subject, self.call)
+        let facts = facts.join("\n");
+        format!("{}\n\n{facts}\n\n{}\n{url}\n", self.subject, self.call)
     }
 }
 

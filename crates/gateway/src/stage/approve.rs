@@ -47,7 +47,7 @@ pub(crate) struct Patience {
     ends: Option<Duration>,
     /// The client knows the address.
     shown: bool,
-    _place: Option<OwnedSemaphorePermit>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// What the stage works with.
@@ -131,13 +131,13 @@ async fn wait(
     if !told && !(by_address && patience.shown) {
         return Err(pending(gateway, &waiting));
     }
-    if patience.ends.is_none() {
+    if patience.place.is_none() {
         // Those who wait must not take the road from those who call.
         let place = gateway.state.patient.clone().try_acquire_owned();
         let Ok(place) = place else {
             return Err(pending(gateway, &waiting));
         };
-        patience._place = Some(place);
+        patience.place = Some(place);
         patience.ends = Some(gateway.clock.monotonic() + gateway.approvals.wait());
     }
     let ends = patience.ends.unwrap_or_default();

@@ -324,12 +324,11 @@ fn text(details: &Details, arguments: &Value) -> String {
         let why = closing.reason.as_deref().unwrap_or_default();
         rows.push(("ended by", format!("{who} {} {why}", closing.at)));
     }
-    let mut text: String = rows
+    let mut lines: Vec<_> = rows
         .iter()
-        .map(|(name, value)| format!("{name:12} {value}\n"))
+        .map(|(name, value)| format!("{name:12} {value}"))
         .collect();
-    let pretty = serde_json::to_string_pretty(arguments).unwrap_or_default();
-    text.push_str("arguments\n");
-    text.push_str(&pretty);
-    text
+    lines.push("arguments".to_owned());
+    lines.push(serde_json::to_string_pretty(arguments).unwrap_or_default());
+    lines.join("\n")
 }

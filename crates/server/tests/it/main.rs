@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+mod approval;
 mod cli;
 mod clients;
 mod constraints;
