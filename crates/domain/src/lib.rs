@@ -12,6 +12,7 @@ pub mod connector;
 pub mod digest;
 pub mod identity_provider;
 pub mod ids;
+pub mod inspection;
 pub mod json;
 pub mod limits;
 pub mod oauth;

@@ -174,6 +174,12 @@ pub enum EventKind {
     /// A SCIM token was created or revoked.
     #[serde(rename = "scim_token.change")]
     ScimTokenChange,
+    /// Rules of content inspection were saved or activated.
+    #[serde(rename = "inspection.change")]
+    InspectionChange,
+    /// A person took labels off a conversation.
+    #[serde(rename = "conversation.declassify")]
+    Declassify,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -190,7 +196,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -223,6 +229,8 @@ impl EventKind {
         Self::UserChange,
         Self::GroupChange,
         Self::ScimTokenChange,
+        Self::InspectionChange,
+        Self::Declassify,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -264,6 +272,8 @@ impl EventKind {
             Self::UserChange => "user.change",
             Self::GroupChange => "group.change",
             Self::ScimTokenChange => "scim_token.change",
+            Self::InspectionChange => "inspection.change",
+            Self::Declassify => "conversation.declassify",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

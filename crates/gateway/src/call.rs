@@ -13,6 +13,7 @@ use crate::stage::authenticate::authenticate;
 use crate::stage::authorize::authorize;
 use crate::stage::inspect_input::inspect_input;
 use crate::stage::inspect_output::inspect_output;
+use crate::stage::inspecting::Inspecting;
 use crate::stage::invoke::{Invocation, Output, invoke};
 use crate::stage::record::{self, CallRecord};
 use crate::stage::reply;
@@ -64,7 +65,7 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
 async fn admit(
     gateway: &Gateway,
     record: &mut CallRecord,
-    request: CallRequest,
+    mut request: CallRequest,
     port: &mut dyn ClientPort,
 ) -> Result<Output, Refusal> {
     let _slot = gateway.slot()?; // bounded
@@ -72,13 +73,16 @@ async fn admit(
     let resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
     let arguments = validate(record, &resolved, &request)?; // JSON Schema, limits
     let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
-    let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
+    let mut inspecting = Inspecting::new(&permit, &resolved, &request.head);
+    let (called, content) = ((&resolved, &mut request), (permit, arguments));
+    let inspected = inspect_input(gateway, record, &inspecting, called, content).await?; // may the content go in
     let warrant = approve(gateway, inspected)?; // a person, if asked for
     let invocation = Invocation {
         resolved,
         request,
         port,
+        inspecting: &mut inspecting,
     };
     let output = invoke(gateway, record, warrant, invocation).await?; // the only one that leaves the building
-    inspect_output(gateway, output) // may the content come out
+    inspect_output(gateway, record, &mut inspecting, output).await // may the content come out
 }

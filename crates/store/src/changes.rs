@@ -25,6 +25,8 @@ pub struct Revisions {
     pub revocations: u64,
     /// Of OAuth clients and signing keys.
     pub oauth: u64,
+    /// Of the rules of inspection, and of labels that a person took off.
+    pub inspection: u64,
 }
 
 /// Changes made by this process and by others.

@@ -72,6 +72,17 @@ pub(crate) fn validate(
     Ok(arguments)
 }
 
+/// Whether a changed copy of the arguments still fits the tool's schema.
+pub(crate) fn check_again(resolved: &Resolved, arguments: &Arguments) -> Result<(), Refusal> {
+    let Some(definition) = &resolved.definition else {
+        return Ok(());
+    };
+    let validator = definition
+        .validator()
+        .map_err(|why| refuse(RefusalCode::UpstreamInvalid, why.to_string()))?;
+    check(validator, arguments)
+}
+
 fn check(validator: &jsonschema::Validator, arguments: &Arguments) -> Result<(), Refusal> {
     if validator.is_valid(arguments.value()) {
         return Ok(());

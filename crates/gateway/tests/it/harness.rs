@@ -127,7 +127,8 @@ impl Gate {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::new(PolicyEngine::new(policy)),
-            inspector: Inspector::new(16 * 1024 * 1024),
+            inspector: Arc::new(Inspector::new(16 * 1024 * 1024)),
+            conversations: store.conversations(),
             approvals: Approvals::new(Duration::from_secs(30)),
             audit: Arc::new(audit),
             sealer: Sealer::new(&[7; 32]).unwrap(),
@@ -258,6 +259,8 @@ fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
         allow_sampling: true,
         allow_roots: true,
         timeout_seconds: 30,
+        exposure: None,
+        trust: None,
         refresh_seconds: 60,
         created_at,
     }

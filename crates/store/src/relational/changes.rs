@@ -123,6 +123,7 @@ async fn read(database: &dyn Database) -> Result<Revisions> {
             "identity" => revisions.identity = value,
             "revocations" => revisions.revocations = value,
             "oauth" => revisions.oauth = value,
+            "inspection" => revisions.inspection = value,
             // Of a newer program on the same database.
             _ => {}
         }

@@ -6,6 +6,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod identity_providers;
+mod inspection;
 mod oauth;
 mod people;
 mod policies;
@@ -23,7 +24,8 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
+    Administrators, AuditIndex, Authenticators, Changes, Connectors, Conversations,
+    IdentityProviders, InspectionRules, OAuth,
     People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
@@ -54,6 +56,14 @@ impl Store for RelationalStore {
 
     fn policies(&self) -> Arc<dyn Policies> {
         Arc::new(policies::PolicyTable(Arc::clone(&self.database)))
+    }
+
+    fn inspection_rules(&self) -> Arc<dyn InspectionRules> {
+        Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn conversations(&self) -> Arc<dyn Conversations> {
+        Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
     }
 
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts> {
@@ -134,6 +144,7 @@ enum Group {
     Identity,
     Revocations,
     OAuth,
+    Inspection,
 }
 
 impl Group {
@@ -145,6 +156,7 @@ impl Group {
             Self::Identity => "identity",
             Self::Revocations => "revocations",
             Self::OAuth => "oauth",
+            Self::Inspection => "inspection",
         }
     }
 }
