@@ -59,7 +59,9 @@ fn read<'t>(head: &'t str, body: &str) -> Attachment<'t> {
     decode(body)
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .filter(|text| is_text(text))
-        .map_or(Attachment::Opaque(head), |text| Attachment::Text(head, text))
+        .map_or(Attachment::Opaque(head), |text| {
+            Attachment::Text(head, text)
+        })
 }
 
 fn decode(body: &str) -> Option<Vec<u8>> {
@@ -88,7 +90,10 @@ fn is_base64(byte: u8) -> bool {
 
 /// `text` in base64.
 pub(crate) fn encode(head: &str, text: &str) -> String {
-    format!("{head}{}", base64::engine::general_purpose::STANDARD.encode(text))
+    format!(
+        "{head}{}",
+        base64::engine::general_purpose::STANDARD.encode(text)
+    )
 }
 
 #[cfg(test)]
@@ -112,8 +117,14 @@ mod tests {
 
     #[test]
     fn files_are_opaque_and_ids_are_nothing() {
-        assert_eq!(attachment("iVBORw0KGgo=", true), Some(Attachment::Opaque("")));
-        assert_eq!(attachment("not base64!", true), Some(Attachment::Opaque("")));
+        assert_eq!(
+            attachment("iVBORw0KGgo=", true),
+            Some(Attachment::Opaque(""))
+        );
+        assert_eq!(
+            attachment("not base64!", true),
+            Some(Attachment::Opaque(""))
+        );
         let hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
         assert_eq!(attachment(hex, false), None);
         assert_eq!(attachment("data:text/plain,hello", false), None);

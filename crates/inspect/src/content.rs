@@ -8,9 +8,7 @@ use crate::finding::{Class, Finding, Kind};
 use crate::json::{Leaf, LeafKind, Unreadable, leaves, splice};
 use crate::mask::replace;
 use crate::report::Report;
-use crate::rules::{
-    Action, Direction, Passage, Rule, RuleSet, decide, decide_unreadable,
-};
+use crate::rules::{Action, Direction, Passage, Rule, RuleSet, decide, decide_unreadable};
 use crate::scan::Scanner;
 
 /// JSON in strings in JSON, and texts in base64 in them, are opened so many times.
@@ -133,7 +131,9 @@ impl<'r> Inspection<'r> {
             if let Some(name) = leaf.name.and_then(|name| leaves.get(name).zip(Some(name)))
                 && name.0.text.len() <= LABEL_CHARS_MAX * 3
             {
-                let first = told.get_mut(name.1).is_some_and(|told| !std::mem::replace(told, true));
+                let first = told
+                    .get_mut(name.1)
+                    .is_some_and(|told| !std::mem::replace(told, true));
                 flat.add(&name.0.text, first.then_some(name.1));
                 flat.text.push_str(": ");
                 flat.chars += 2;

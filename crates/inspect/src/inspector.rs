@@ -277,7 +277,11 @@ fn flow_demand(
     let fitting: Vec<&FlowRule> = rules
         .flows
         .iter()
-        .filter(|flow| flow.after.iter().all(|label| read_before.contains_key(label)))
+        .filter(|flow| {
+            flow.after
+                .iter()
+                .all(|label| read_before.contains_key(label))
+        })
         .filter(|flow| flow.when.fits(passage, Direction::Input))
         .collect();
     let strictest = fitting.iter().max_by_key(|flow| flow.action);
@@ -307,7 +311,10 @@ fn read(flow: &FlowRule, read_before: &FlowLabels) -> String {
         .iter()
         .filter_map(|label| {
             let source = read_before.get(label)?;
-            Some(format!("{label} from {} at {}", source.connector, source.at))
+            Some(format!(
+                "{label} from {} at {}",
+                source.connector, source.at
+            ))
         })
         .collect();
     format!("this conversation has read {}", sources.join(" and "))

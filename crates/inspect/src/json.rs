@@ -226,9 +226,6 @@ mod tests {
     fn splicing_changes_nothing_else() {
         let text = r#"{"a":"one",  "b" : 2}"#;
         let edits = [(5, 10, "\"1\"".to_owned()), (19, 20, "\"two\"".to_owned())];
-        assert_eq!(
-            splice(text, &edits).unwrap(),
-            r#"{"a":"1",  "b" : "two"}"#
-        );
+        assert_eq!(splice(text, &edits).unwrap(), r#"{"a":"1",  "b" : "two"}"#);
     }
 }

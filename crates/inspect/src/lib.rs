@@ -23,6 +23,7 @@ mod number;
 mod report;
 pub mod rules;
 mod scan;
+mod spots;
 mod stream;
 mod text;
 

@@ -152,7 +152,11 @@ impl Masker {
     fn forget(&mut self) {
         let from = self.open.saturating_sub(BEHIND);
         let kept = self.ends.partition_point(|end| *end <= from);
-        let Some(cut) = kept.checked_sub(1).and_then(|at| self.ends.get(at)).copied() else {
+        let Some(cut) = kept
+            .checked_sub(1)
+            .and_then(|at| self.ends.get(at))
+            .copied()
+        else {
             return;
         };
         // In large steps, so that little is moved.
@@ -178,7 +182,11 @@ fn begins_key(block: &str) -> bool {
 
 /// Characters that may be in the middle of a number, name or token.
 fn in_run(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | '+' | '/' | '=' | '－' | '‐' | '−' | '＠')
+    c.is_alphanumeric()
+        || matches!(
+            c,
+            '-' | '_' | '.' | '@' | '+' | '/' | '=' | '－' | '‐' | '−' | '＠'
+        )
 }
 
 #[cfg(test)]
@@ -246,7 +254,9 @@ mod tests {
         let mut masker = Masker::new(Scanner::new(), |_| true);
         assert_eq!(masker.push_bytes(&[0xff]), Err(StreamError::NotUtf8));
         let mut masker = Masker::new(Scanner::new(), |_| true);
-        masker.push_bytes("あ".as_bytes().get(..2).unwrap()).unwrap();
+        masker
+            .push_bytes("あ".as_bytes().get(..2).unwrap())
+            .unwrap();
         assert_eq!(masker.finish(), Err(StreamError::NotUtf8));
     }
 }

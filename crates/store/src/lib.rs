@@ -59,9 +59,7 @@ pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
-pub use inspection::{
-    CONVERSATIONS_PAGE_MAX, Conversations, InspectionRules, NewInspectionRules,
-};
+pub use inspection::{CONVERSATIONS_PAGE_MAX, Conversations, InspectionRules, NewInspectionRules};
 pub use oauth::{CodeUse, GrantsOf, OAUTH_PAGE_MAX, OAuth, PendingAuthorization, Rotation};
 pub use people::{
     CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,

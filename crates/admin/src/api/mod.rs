@@ -19,7 +19,9 @@
 
 pub(crate) mod access;
 mod clients;
+mod conversations;
 mod grants;
+mod inspection;
 mod list;
 mod me;
 mod people;
@@ -78,6 +80,7 @@ pub(crate) enum Problems {
         (name = "clients", description = "The AI clients that people connect with"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
+        (name = "inspection", description = "Rules of content inspection, and what conversations have read"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
@@ -140,6 +143,15 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             service_accounts::create_key
         ))
         .routes(routes!(service_accounts::revoke_key))
+        .routes(routes!(inspection::list_rules, inspection::save_rules))
+        .routes(routes!(inspection::get_rules))
+        .routes(routes!(inspection::activate_rules))
+        .routes(routes!(inspection::inspect))
+        .routes(routes!(conversations::list_conversations))
+        .routes(routes!(
+            conversations::get_conversation,
+            conversations::declassify
+        ))
 }
 
 /// The OpenAPI document of the API.

@@ -16,9 +16,7 @@ pub(crate) async fn inspect_output(
     output: Output,
 ) -> Result<Output, Refusal> {
     let reply = match output.reply {
-        Reply::Result(result) => {
-            Reply::Result(inspecting.output(gateway, record, result).await?)
-        }
+        Reply::Result(result) => Reply::Result(inspecting.output(gateway, record, result).await?),
         Reply::Error(error) => Reply::Error(inspecting.output(gateway, record, error).await?),
     };
     Ok(Output { reply, ..output })

@@ -151,7 +151,10 @@ pub(crate) async fn aside<T: Send + 'static>(
 
 /// What is not inspected does not pass.
 pub(crate) fn interrupted(stage: Stage) -> Refusal {
-    tracing::error!(alert = true, "an inspection was lost; the content is kept back");
+    tracing::error!(
+        alert = true,
+        "an inspection was lost; the content is kept back"
+    );
     Refusal::new(
         RefusalCode::DependencyUnavailable,
         stage,

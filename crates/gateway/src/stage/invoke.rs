@@ -245,9 +245,12 @@ async fn put(
         question.params = Some(inspecting.output(gateway, record, params).await?);
     }
     Ok(match ask(gateway, call, invocation, question).await? {
-        Reply::Result(answer) => {
-            Reply::Result(invocation.inspecting.answer(gateway, record, answer).await?)
-        }
+        Reply::Result(answer) => Reply::Result(
+            invocation
+                .inspecting
+                .answer(gateway, record, answer)
+                .await?,
+        ),
         Reply::Error(error) => {
             Reply::Error(invocation.inspecting.answer(gateway, record, error).await?)
         }

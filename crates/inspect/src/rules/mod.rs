@@ -239,7 +239,9 @@ impl When {
             && self
                 .exposure
                 .is_none_or(|own| own == passage.connector.exposure())
-            && self.trust.is_none_or(|own| own == passage.connector.trust())
+            && self
+                .trust
+                .is_none_or(|own| own == passage.connector.trust())
             && listed(
                 self.data_classes.is_empty(),
                 self.data_classes.iter().any(|class| {
@@ -283,6 +285,11 @@ impl RuleSet {
             }],
             flows: Vec::new(),
         }
+    }
+
+    /// The rules that may be about findings of a kind, in order.
+    pub fn about(&self, kind: Kind) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(move |rule| rule.find.may_be(kind))
     }
 
     /// The rules about findings that count for content that goes in that direction, in order.

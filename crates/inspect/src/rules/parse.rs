@@ -79,7 +79,10 @@ impl RuleSet {
             ));
         }
         if self.settings.notice.chars().count() > MESSAGE_CHARS_MAX {
-            return Err(wrong("settings", "the notice is longer than 1000 characters"));
+            return Err(wrong(
+                "settings",
+                "the notice is longer than 1000 characters",
+            ));
         }
         let mut ids = std::collections::BTreeSet::new();
         let all = self.rules.iter().map(|rule| &rule.id);
@@ -171,7 +174,11 @@ mod tests {
         let set = RuleSet::parse(0, DEFAULT_RULES).unwrap();
         assert!(set.rules.len() > 5 && set.flows.len() > 1);
         assert_eq!(set, RuleSet::shipped());
-        assert!(set.rules.iter().all(|rule| !rule.message.is_empty() || rule.action == Action::Allow));
+        assert!(
+            set.rules
+                .iter()
+                .all(|rule| !rule.message.is_empty() || rule.action == Action::Allow)
+        );
     }
 
     #[test]

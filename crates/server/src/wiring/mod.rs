@@ -42,7 +42,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::background::{follow_policies, keep_house, record_drift};
+use self::background::{follow_inspection_rules, follow_policies, keep_house, record_drift};
 use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;

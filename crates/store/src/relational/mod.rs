@@ -25,8 +25,8 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, AuditIndex, Authenticators, Changes, Connectors, Conversations,
-    IdentityProviders, InspectionRules, OAuth,
-    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    IdentityProviders, InspectionRules, OAuth, People, Policies, Reviews, Revocations, ScimTokens,
+    ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.

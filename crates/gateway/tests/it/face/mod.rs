@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod http;
+mod inspection;
 mod legacy;
 mod modern;
 mod records;

@@ -41,8 +41,15 @@ pub(crate) async fn rules_are_numbered_and_the_last_activation_counts(database: 
     assert_eq!((first.version, second.version), (1, 2));
     assert_eq!(stored.get(1).await.unwrap(), Some(first.clone()));
     assert_eq!(stored.get(3).await.unwrap(), None);
-    assert_eq!(stored.active().await.unwrap(), None, "saving is not activating");
-    assert_eq!(missing(stored.activate(3, "tanaka", at(3)).await), "version of the inspection rules");
+    assert_eq!(
+        stored.active().await.unwrap(),
+        None,
+        "saving is not activating"
+    );
+    assert_eq!(
+        missing(stored.activate(3, "tanaka", at(3)).await),
+        "version of the inspection rules"
+    );
     stored.activate(2, "tanaka", at(3)).await.unwrap();
     stored.activate(1, "suzuki", at(3)).await.unwrap();
     assert_eq!(stored.active().await.unwrap(), Some(first.clone()));
@@ -53,7 +60,10 @@ pub(crate) async fn rules_are_numbered_and_the_last_activation_counts(database: 
         at: at(3),
     };
     assert_eq!(last, [activation]);
-    assert_eq!(stored.history(None, 10).await.unwrap(), [second, first.clone()]);
+    assert_eq!(
+        stored.history(None, 10).await.unwrap(),
+        [second, first.clone()]
+    );
     assert_eq!(stored.history(Some(2), 10).await.unwrap(), [first]);
 }
 
@@ -73,12 +83,18 @@ pub(crate) async fn labels_add_up_and_keep_their_first_source(database: &TestDat
     assert_eq!(labels.len(), 2);
     assert_eq!(labels[&FlowLabel::UntrustedContent].connector, name("web"));
     assert_eq!(labels[&FlowLabel::Confidential].connector, name("crm"));
-    assert!(stored.labels(&web.id, at(100)).await.unwrap().is_empty(), "it has ended");
+    assert!(
+        stored.labels(&web.id, at(100)).await.unwrap().is_empty(),
+        "it has ended"
+    );
     // What ended does not come back with the next label.
     let late = conversation("one", &[(FlowLabel::PersonalData, "crm", 200)], 300);
     stored.add(&late).await.unwrap();
     let labels = stored.labels(&web.id, at(201)).await.unwrap();
-    assert_eq!(labels.keys().collect::<Vec<_>>(), [&FlowLabel::PersonalData]);
+    assert_eq!(
+        labels.keys().collect::<Vec<_>>(),
+        [&FlowLabel::PersonalData]
+    );
 }
 
 pub(crate) async fn conversations_are_listed_declassified_and_forgotten(database: &TestDatabase) {
@@ -87,14 +103,20 @@ pub(crate) async fn conversations_are_listed_declassified_and_forgotten(database
     for session in ["one", "two", "three"] {
         let labels = [(FlowLabel::Confidential, "crm", 1)];
         let end = if session == "three" { 10 } else { 100 };
-        stored.add(&conversation(session, &labels, end)).await.unwrap();
+        stored
+            .add(&conversation(session, &labels, end))
+            .await
+            .unwrap();
     }
     let all = stored.list(at(20), None, 10).await.unwrap();
     assert_eq!(all.len(), 2, "one has ended");
     let second = stored.list(at(20), Some(&all[0].id), 10).await.unwrap();
     assert_eq!(second, all[1..]);
     assert_eq!(stored.list(at(20), None, 1).await.unwrap(), all[..1]);
-    assert_eq!(stored.get(&all[0].id).await.unwrap().as_ref(), Some(&all[0]));
+    assert_eq!(
+        stored.get(&all[0].id).await.unwrap().as_ref(),
+        Some(&all[0])
+    );
     let before = store.changes().revisions().await.unwrap();
     assert!(stored.declassify(&all[0].id).await.unwrap());
     assert!(!stored.declassify(&all[0].id).await.unwrap());
