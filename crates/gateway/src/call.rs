@@ -70,11 +70,11 @@ async fn admit(
 ) -> Result<Output, Refusal> {
     let _slot = gateway.slot()?; // bounded
     let caller = authenticate(gateway, record, &request.head).await?; // who
-    let resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
-    let arguments = validate(record, &resolved, &request)?; // JSON Schema, limits
-    let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
+    let mut resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
+    let validated = validate(gateway, record, &mut resolved, &request)?; // JSON Schema, declared rules
+    let permit = authorize(gateway, record, &caller, &resolved, &validated)?; // policy
     let mut inspecting = Inspecting::new(&permit, &resolved, &request.head);
-    let (called, content) = ((&resolved, &mut request), (permit, arguments));
+    let (called, content) = ((&resolved, &mut request), (permit, validated.arguments));
     let inspected = inspect_input(gateway, record, &inspecting, called, content).await?; // may the content go in
     let warrant = approve(gateway, inspected)?; // a person, if asked for
     let invocation = Invocation {
