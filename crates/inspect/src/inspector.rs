@@ -298,10 +298,7 @@ fn flow_demand(
         refusal.policies = vec![policy_of(&flow.id)];
         return Err(refusal);
     }
-    Ok(Some(ApprovalDemand {
-        policy: policy_of(&flow.id),
-        reason: message,
-    }))
+    Ok(Some(ApprovalDemand::new(policy_of(&flow.id), message)))
 }
 
 /// What counts of what was read, and where it came from.
@@ -324,19 +321,16 @@ fn demand(rule: &Rule, kind: Option<Kind>) -> ApprovalDemand {
     let about = kind.map_or("a file that cannot be read", Kind::as_str);
     let mut reason = format!("the content holds {about} (rule {})", rule.id);
     append(&mut reason, &rule.message);
-    ApprovalDemand {
-        policy: policy_of(&rule.id),
-        reason,
-    }
+    ApprovalDemand::new(policy_of(&rule.id), reason)
 }
 
 /// Both demands as one.
 fn join(one: Option<ApprovalDemand>, other: Option<ApprovalDemand>) -> Option<ApprovalDemand> {
     match (one, other) {
-        (Some(one), Some(other)) => Some(ApprovalDemand {
-            policy: one.policy,
-            reason: format!("{}; {}", one.reason, other.reason),
-        }),
+        (Some(one), Some(other)) => {
+            let reason = format!("{}; {}", one.reason, other.reason);
+            Some(ApprovalDemand::new(one.policy, reason))
+        }
         (one, other) => one.or(other),
     }
 }
