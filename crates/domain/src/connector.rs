@@ -1,12 +1,13 @@
 //! Connectors: how an upstream system is reached, and what it may do.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Environment;
+use crate::catalog::{Environment, UnknownChoice};
 use crate::ids::{ConnectorName, DataClass};
 
 /// An upstream system behind the gate.
@@ -27,6 +28,14 @@ pub struct Connector {
     /// Data classes that anything from it may hold.
     #[serde(default)]
     pub data_classes: Vec<DataClass>,
+    /// Whose system it is; what goes to an external one has left the company. Follows from the transport where
+    /// nobody said, see [`Connector::exposure`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
+    /// Whether strangers can write what it answers. Follows from the exposure where nobody said, see
+    /// [`Connector::trust`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
     /// Whether it may be called at all.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -55,6 +64,101 @@ impl Connector {
     /// How often it is asked for its tools if it does not announce changes.
     pub fn refresh(&self) -> Duration {
         Duration::from_secs(u64::from(self.refresh_seconds))
+    }
+
+    /// Whose system it is. Where nobody said: a child process, or a host that may be in a private network, is the
+    /// company's own; everything else is not.
+    pub fn exposure(&self) -> Exposure {
+        self.exposure.unwrap_or(match &self.transport {
+            Transport::Stdio { .. }
+            | Transport::Http {
+                allow_private_network: true,
+                ..
+            }
+            | Transport::Sse {
+                allow_private_network: true,
+                ..
+            } => Exposure::Internal,
+            Transport::Http { .. } | Transport::Sse { .. } => Exposure::External,
+        })
+    }
+
+    /// Whether strangers can write what it answers. Where nobody said: an external one is not trusted.
+    pub fn trust(&self) -> Trust {
+        self.trust.unwrap_or(match self.exposure() {
+            Exposure::Internal => Trust::Trusted,
+            Exposure::External => Trust::Untrusted,
+        })
+    }
+}
+
+/// Whose system a connector leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exposure {
+    /// The company's own, or one that it keeps under contract like its own.
+    Internal,
+    /// Anybody else's: what is sent there has left the company.
+    External,
+}
+
+impl Exposure {
+    /// The name in rules, records and interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::External => "external",
+        }
+    }
+}
+
+impl FromStr for Exposure {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Internal, Self::External]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+            .ok_or_else(|| UnknownChoice {
+                what: "exposure",
+                given: text.to_owned(),
+                choices: "internal, external",
+            })
+    }
+}
+
+/// Whether strangers can write what a connector answers: web pages, mail that came in, tickets of customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trust {
+    /// Only the company's people write there.
+    Trusted,
+    /// Strangers may: its content can hold instructions to the model.
+    Untrusted,
+}
+
+impl Trust {
+    /// The name in rules, records and interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Untrusted => "untrusted",
+        }
+    }
+}
+
+impl FromStr for Trust {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Trusted, Self::Untrusted]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+            .ok_or_else(|| UnknownChoice {
+                what: "trust",
+                given: text.to_owned(),
+                choices: "trusted, untrusted",
+            })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod constraint;
 pub mod digest;
 pub mod identity_provider;
 pub mod ids;
+pub mod inspection;
 pub mod json;
 pub mod limits;
 pub mod oauth;

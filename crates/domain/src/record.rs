@@ -189,6 +189,12 @@ pub enum EventKind {
     /// The time of such a request ran out.
     #[serde(rename = "approval.expire")]
     ApprovalExpire,
+    /// Rules of content inspection were saved or activated.
+    #[serde(rename = "inspection.change")]
+    InspectionChange,
+    /// A person took labels off a conversation.
+    #[serde(rename = "conversation.declassify")]
+    Declassify,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -205,7 +211,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -243,6 +249,8 @@ impl EventKind {
         Self::ApprovalDecision,
         Self::ApprovalUse,
         Self::ApprovalExpire,
+        Self::InspectionChange,
+        Self::Declassify,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -289,6 +297,8 @@ impl EventKind {
             Self::ApprovalDecision => "approval.decision",
             Self::ApprovalUse => "approval.use",
             Self::ApprovalExpire => "approval.expire",
+            Self::InspectionChange => "inspection.change",
+            Self::Declassify => "conversation.declassify",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

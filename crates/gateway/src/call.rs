@@ -13,6 +13,7 @@ use crate::stage::authenticate::authenticate;
 use crate::stage::authorize::authorize;
 use crate::stage::inspect_input::inspect_input;
 use crate::stage::inspect_output::inspect_output;
+use crate::stage::inspecting::Inspecting;
 use crate::stage::invoke::{Invocation, Output, invoke};
 use crate::stage::record::{self, CallRecord};
 use crate::stage::reply;
@@ -46,7 +47,7 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
         Ok(record) => record,
         Err(refusal) => return CallReply::refused(refusal), // no record, no call
     };
-    let admitted = gateway.until_cut_off(admit(gateway, &mut record, request, port));
+    let admitted = gateway.until_cut_off(Box::pin(admit(gateway, &mut record, request, port)));
     let outcome = match admitted.await {
         Some(outcome) => {
             reply::note(&mut record, &outcome);
@@ -69,22 +70,25 @@ async fn admit(
 ) -> Result<Output, Refusal> {
     let _slot = gateway.slot()?; // bounded
     let mut patience = Patience::default();
-    let (granted, resolved) = loop {
+    let (granted, resolved, mut inspecting) = loop {
         let walked = walk(gateway, record, &mut request, port, &mut patience).await?;
         match walked {
-            (Approved::Granted(granted), resolved) => break (*granted, resolved),
-            (Approved::Asks(output), _) => return Ok(output),
+            (Approved::Granted(granted), resolved, inspecting) => {
+                break (*granted, resolved, inspecting);
+            }
+            (Approved::Asks(output), ..) => return Ok(output),
             // Each time because people decided something meanwhile.
-            (Approved::Again, _) => {}
+            (Approved::Again, ..) => {}
         }
     };
     let invocation = Invocation {
         resolved,
         request,
         port,
+        inspecting: &mut inspecting,
     };
     let output = invoke(gateway, record, granted, invocation).await?; // the only one that leaves the building
-    inspect_output(gateway, output) // may the content come out
+    inspect_output(gateway, record, &mut inspecting, output).await // may the content come out
 }
 
 /// The road up to the warrant.
@@ -94,17 +98,19 @@ async fn walk(
     request: &mut CallRequest,
     port: &mut dyn ClientPort,
     patience: &mut Patience,
-) -> Result<(Approved, Resolved), Refusal> {
+) -> Result<(Approved, Resolved, Inspecting), Refusal> {
     let caller = authenticate(gateway, record, &request.head).await?; // who
     let mut resolved = resolve(gateway, record, &caller, request).await?; // what, at which upstream
     let validated = validate(gateway, record, &mut resolved, request)?; // JSON Schema, declared rules
     let permit = authorize(gateway, record, &caller, &resolved, &validated)?; // policy
-    let inspected = inspect_input(gateway, permit, validated.arguments)?; // may the content go in
+    let inspecting = Inspecting::new(&permit, &resolved, &request.head);
+    let (called, content) = ((&resolved, &mut *request), (permit, validated.arguments));
+    let inspected = inspect_input(gateway, record, &inspecting, called, content).await?; // may the content go in
     let mut call = approve::Call {
         resolved: &resolved,
         request,
         port,
     };
     let approved = approve(gateway, record, inspected, &mut call, patience).await?; // a person, if asked for
-    Ok((approved, resolved))
+    Ok((approved, resolved, inspecting))
 }

@@ -25,6 +25,7 @@ use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_identity::{Authenticator, PublicUrl, ResourceUri};
 use sekimori_inspect::Inspector;
 use sekimori_policy::PolicyEngine;
+use sekimori_store::Conversations;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +46,9 @@ pub struct Gateway {
     /// What is allowed.
     pub policy: Arc<PolicyEngine>,
     /// What may pass.
-    pub inspector: Inspector,
+    pub inspector: Arc<Inspector>,
+    /// What was read before.
+    pub conversations: Arc<dyn Conversations>,
     /// When a person must agree.
     pub approvals: Arc<Approvals>,
     /// What happened.

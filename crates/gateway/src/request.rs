@@ -28,6 +28,8 @@ pub struct Head {
     pub trace: Option<String>,
     /// `clientInfo` name and version: claimed.
     pub claimed_client: Option<String>,
+    /// The legacy session that it belongs to, by its name in records.
+    pub session: Option<uuid::Uuid>,
     /// The principal that the session was opened by; anybody else is refused.
     pub bound_to: Option<PrincipalId>,
 }

@@ -202,7 +202,8 @@ mod tests {
 
     fn found(text: &str) -> Vec<(String, Option<Tag>)> {
         let folded = Folded::new(text);
-        cells(&folded, &labels(&folded))
+        let spots = crate::spots::Spots::new(&folded);
+        cells(&folded, &labels(&folded, &spots.labels))
             .iter()
             .map(|cell| (folded.part(cell.start, cell.end).iter().collect(), cell.tag))
             .collect()

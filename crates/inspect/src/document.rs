@@ -4,6 +4,7 @@ use crate::column::{Cell, cells};
 use crate::finding::{Kind, Match};
 use crate::label::{Label, Tag, labels};
 use crate::number::{Number, numbers};
+use crate::spots::Spots;
 use crate::text::Folded;
 
 /// How far behind a label its value may begin.
@@ -35,6 +36,7 @@ impl Context {
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) folded: Folded,
+    pub(crate) spots: Spots,
     pub(crate) labels: Vec<Label>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) numbers: Vec<Number>,
@@ -43,11 +45,13 @@ pub(crate) struct Document {
 impl Document {
     pub(crate) fn new(text: &str) -> Self {
         let folded = Folded::new(text);
-        let labels = labels(&folded);
+        let spots = Spots::new(&folded);
+        let labels = labels(&folded, &spots.labels);
         let cells = cells(&folded, &labels);
         let numbers = numbers(&folded);
         Self {
             folded,
+            spots,
             labels,
             cells,
             numbers,

@@ -1,9 +1,9 @@
 //! What the detectors report: one list, without overlaps, in code points of the original.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A kind of sensitive data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
     /// 住所.
@@ -112,7 +112,7 @@ impl Kind {
 }
 
 /// How sensitive a finding is, from low to high.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// 公開.

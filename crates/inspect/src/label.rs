@@ -91,33 +91,32 @@ static LEXICON: LazyLock<Lexicon<Tag>> = LazyLock::new(|| {
 });
 
 /// Every label of a text, in order, without overlaps.
-pub(crate) fn labels(folded: &Folded) -> Vec<Label> {
+pub(crate) fn labels(folded: &Folded, spots: &[usize]) -> Vec<Label> {
     let (lexicon, chars) = (&*LEXICON, folded.chars());
     let mut labels = Vec::new();
-    let mut at = 0;
-    let mut previous = '\0';
-    while let Some(c) = chars.get(at).copied() {
-        let hit = (starts_word(previous, c) && lexicon.may_begin(c, folded.at(at + 1)))
-            .then(|| {
-                lexicon
-                    .at(chars, at)
-                    .find(|(len, _)| ends_word(folded, at + len))
-            })
-            .flatten();
+    let mut free = 0;
+    for at in spots.iter().copied() {
+        if at < free || !starts_word(folded.before(at), folded.at(at)) {
+            continue;
+        }
+        let hit = lexicon
+            .at(chars, at)
+            .find(|(len, _)| ends_word(folded, at + len));
         if let Some((len, tag)) = hit {
             labels.push(Label {
                 start: at,
                 end: at + len,
                 tag,
             });
-            at += len;
-            previous = folded.before(at);
-        } else {
-            at += 1;
-            previous = c;
+            free = at + len;
         }
     }
     labels
+}
+
+/// How labels begin.
+pub(crate) fn begins_label() -> impl Iterator<Item = (char, char)> {
+    LEXICON.begins()
 }
 
 /// Whether a word may start at `c` behind `previous`: ASCII words do not start within ASCII words.
@@ -140,7 +139,9 @@ mod tests {
     use super::*;
 
     fn tags(text: &str) -> Vec<Tag> {
-        labels(&Folded::new(text))
+        let folded = Folded::new(text);
+        let spots = crate::spots::Spots::new(&folded);
+        labels(&folded, &spots.labels)
             .iter()
             .map(|label| label.tag)
             .collect()

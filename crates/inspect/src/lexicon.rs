@@ -93,6 +93,14 @@ impl<T: Copy> Lexicon<T> {
         lexicon
     }
 
+    /// The first two characters of every word; NUL for the second of words of one.
+    pub(crate) fn begins(&self) -> impl Iterator<Item = (char, char)> + '_ {
+        self.words.values().filter_map(|list| {
+            let (word, _) = list.first()?;
+            Some((*word.first()?, word.get(1).copied().unwrap_or('\0')))
+        })
+    }
+
     /// Whether a word may begin with `first` and `second`; quick, and rarely wrong when it says yes.
     pub(crate) fn may_begin(&self, first: char, second: char) -> bool {
         let first = first.to_ascii_lowercase();

@@ -165,7 +165,7 @@ fn vacant(members: &serde_json::Map<String, Value>, name: String) -> String {
     }
 }
 
-fn replace(text: &str, findings: &[Finding]) -> String {
+pub(crate) fn replace(text: &str, findings: &[Finding]) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut findings = findings.iter().peekable();
     let mut at: u32 = 0;
@@ -179,7 +179,7 @@ fn replace(text: &str, findings: &[Finding]) -> String {
 }
 
 /// What a character looks like behind a mask.
-fn cover(c: char) -> char {
+pub(crate) fn cover(c: char) -> char {
     match c {
         _ if c.is_ascii_alphanumeric() => '*',
         _ if is_kanji(c) || is_katakana(c) || is_hiragana(c) => '●',

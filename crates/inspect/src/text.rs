@@ -145,6 +145,14 @@ impl Folded {
 
 fn fold(c: char) -> Fold {
     match c {
+        // Old and local forms of characters that names are written with.
+        '髙' => Fold::Keep('高'),
+        '﨑' => Fold::Keep('崎'),
+        '濵' | '濱' => Fold::Keep('浜'),
+        '德' => Fold::Keep('徳'),
+        '栁' => Fold::Keep('柳'),
+        '槗' => Fold::Keep('橋'),
+        '\u{20BB7}' => Fold::Keep('吉'),
         // The bulk of Japanese text is as it should be.
         '\u{3001}'..='\u{3035}'
         | '\u{3041}'..='\u{3096}'

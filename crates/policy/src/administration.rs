@@ -68,6 +68,8 @@ pub enum Area {
     IdentityProviders,
     /// Requests for people to agree to a call.
     Approvals,
+    /// Content inspection: rules, labels of conversations.
+    Inspection,
     /// Connectors, and what they offer.
     Catalog,
     /// The company's policies on calls.
@@ -89,6 +91,7 @@ impl Area {
         Self::ScimTokens,
         Self::IdentityProviders,
         Self::Approvals,
+        Self::Inspection,
         Self::Catalog,
         Self::Policies,
         Self::Audit,
@@ -106,6 +109,7 @@ impl Area {
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
             Self::Approvals => "approvals",
+            Self::Inspection => "inspection",
             Self::Catalog => "catalog",
             Self::Policies => "policies",
             Self::Audit => "audit",

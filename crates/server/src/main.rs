@@ -67,7 +67,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Policy(command) => return cli::policy::run(command, &common).await,
         Command::Approval(command) => cli::approval::run(command, &common).await?,
         Command::Audit(command) => return cli::audit::run(command, &common).await,
-        Command::Inspect(command) => cli::inspect::run(&command, &common)?,
+        Command::Inspect(command) => return cli::inspect::run(command, &common).await,
         Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Grant(command) => cli::grant::run(command, &common).await?,
         Command::Session(command) => cli::session::run(command, &common).await?,

@@ -27,6 +27,8 @@ pub struct Revisions {
     pub oauth: u64,
     /// Of requests for people to agree to a call.
     pub approvals: u64,
+    /// Of the rules of inspection, and of labels that a person took off.
+    pub inspection: u64,
 }
 
 /// Changes made by this process and by others.

@@ -28,6 +28,7 @@ mod database;
 mod driver;
 mod error;
 mod identity_providers;
+mod inspection;
 mod migration;
 mod oauth;
 mod people;
@@ -64,6 +65,7 @@ pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
+pub use inspection::{CONVERSATIONS_PAGE_MAX, Conversations, InspectionRules, NewInspectionRules};
 pub use oauth::{CodeUse, GrantsOf, OAUTH_PAGE_MAX, OAuth, PendingAuthorization, Rotation};
 pub use people::{
     CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,
@@ -87,6 +89,10 @@ pub trait Store: Send + Sync + Debug {
     fn reviews(&self) -> Arc<dyn Reviews>;
     /// Versions of the policies.
     fn policies(&self) -> Arc<dyn Policies>;
+    /// Versions of the rules of inspection.
+    fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
+    /// What conversations have read.
+    fn conversations(&self) -> Arc<dyn Conversations>;
     /// Service accounts and keys.
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
     /// Local administrators.

@@ -41,6 +41,7 @@ migrations! {
     4 "sign_in" "0004_sign_in.sql",
     5 "revocation" "0005_revocation.sql",
     6 "approval" "0006_approval.sql",
+    7 "inspection" "0007_inspection.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -121,6 +121,9 @@ fn add(home: &Home, upstream: &Upstream) -> Result<()> {
     let command = upstream.command.display().to_string();
     let mut args = vec!["connector", "add", upstream.name, "--title", upstream.title];
     args.extend(["--stdio", &command]);
+    if upstream.external {
+        args.extend(["--exposure", "external"]);
+    }
     for arg in &upstream.args {
         args.extend(["--arg", arg]);
     }

@@ -82,6 +82,15 @@ impl<'a> Tour<'a> {
             "Write a file: it waits, somebody else approves, it is written once",
             || self.approved(),
         );
+        report.step("Send a My Number to a server outside: blocked", || {
+            self.blocked_number()
+        });
+        report.step("Read a confidential file: numbers are covered", || {
+            self.covered()
+        });
+        report.step("Send anything outside after reading it: blocked", || {
+            self.blocked_flow()
+        });
         report.step("Read the audit trail of this tour", || self.trail());
         report.step("Ask why she was refused", || self.explain());
         report.step("Verify the journal", || self.verify());
@@ -223,6 +232,36 @@ impl<'a> Tour<'a> {
             "The client was told: {}\nWhoever approves sees:\n{shown}\nThen the same call wrote the file, once.",
             waits.text()
         ))
+    fn blocked_number(&self) -> Result<String> {
+        let message = json!({ "message": "個人番号は 1234 5678 9018 です" });
+        let answer = self.employee.call("everything__echo", &message)?;
+        expect_refusal(&answer, "content_blocked")?;
+        ensure!(
+            !answer.text().contains("5678"),
+            "the refusal repeats the number"
+        );
+        Ok(answer.text())
+    }
+
+    fn covered(&self) -> Result<String> {
+        let path = self.world.files.join("members.txt");
+        let text = self.call("files__read_text_file", &json!({ "path": path }))?;
+        ensure!(
+            !text.contains("5678") && !text.contains("4111"),
+            "a number was not covered: {text}"
+        );
+        ensure!(
+            text.contains("山田 太郎"),
+            "more was covered than the rules say: {text}"
+        );
+        Ok(text)
+    }
+
+    fn blocked_flow(&self) -> Result<String> {
+        let message = json!({ "message": "hello" });
+        let answer = self.employee.call("everything__echo", &message)?;
+        expect_refusal(&answer, "content_blocked")?;
+        Ok(answer.text())
     }
 
     fn trail(&self) -> Result<String> {

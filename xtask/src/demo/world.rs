@@ -20,6 +20,8 @@ pub(crate) struct Upstream {
     pub(crate) revision: &'static str,
     /// Tools that a person looked at, and the operation class of each. The others count as admin.
     pub(crate) classes: &'static [(&'static str, &'static str)],
+    /// Whether it is somebody else's: what goes there has left the company.
+    pub(crate) external: bool,
     pub(crate) command: PathBuf,
     pub(crate) args: Vec<String>,
 }
@@ -79,14 +81,16 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
                 ("search_files", "read"),
                 ("write_file", "update"),
             ],
+            external: false,
             command: node(),
             args: vec![server("filesystem"), files.display().to_string()],
         },
         Upstream {
             name: "everything",
-            title: "Every feature of MCP (server-everything)",
+            title: "A server outside the company (server-everything)",
             revision: "2025-11-25",
             classes: &[("echo", "read"), ("get-sum", "read")],
+            external: true,
             command: node(),
             args: vec![server("everything"), "stdio".to_owned()],
         },
@@ -99,6 +103,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
                 ("git_status", "read"),
                 ("git_show", "read"),
             ],
+            external: false,
             command: python_program("mcp-server-git"),
             args: vec!["--repository".to_owned(), repository.display().to_string()],
         },
@@ -107,6 +112,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
             title: "Clock and time zones (mcp-server-time)",
             revision: "2026-07-28",
             classes: &[("get_current_time", "read"), ("convert_time", "read")],
+            external: false,
             command: python_program("mcp-server-time"),
             args: vec!["--local-timezone".to_owned(), "Asia/Tokyo".to_owned()],
         },
@@ -115,6 +121,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
             title: "Order database (server-postgres)",
             revision: "2024-11-05",
             classes: &[("query", "read")],
+            external: false,
             command: node(),
             args: vec![
                 server("postgres"),
@@ -134,6 +141,10 @@ fn make_files(folder: &Path) -> Result<()> {
         (
             "minutes.txt",
             "Minutes: the price list is renewed in April. 議事録: 価格表は四月に改定。\n",
+        ),
+        (
+            "members.txt",
+            "【社外秘】会員名簿\n氏名：山田 太郎\nマイナンバー：1234 5678 9018\nカード番号：4111-1111-1111-1111\n",
         ),
     ];
     for (name, text) in texts {

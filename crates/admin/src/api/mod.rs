@@ -23,8 +23,10 @@ mod approvals;
 mod audit_records;
 mod catalog;
 mod clients;
+mod conversations;
 pub(crate) mod events;
 mod grants;
+mod inspection;
 mod list;
 mod me;
 mod overview;
@@ -86,6 +88,7 @@ pub(crate) enum Problems {
         (name = "approvals", description = "Calls that wait until people agree, and deciding on them"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
+        (name = "inspection", description = "Rules of content inspection, and what conversations have read"),
         (name = "overview", description = "How the gate is doing"),
         (name = "catalog", description = "Connectors, their tools, and what was decided about them"),
         (name = "policies", description = "The company's policies, and why they decide as they do"),
@@ -166,6 +169,15 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(
             approvals::name_substitute,
             approvals::end_substitute
+        ))
+        .routes(routes!(inspection::list_rules, inspection::save_rules))
+        .routes(routes!(inspection::get_rules))
+        .routes(routes!(inspection::activate_rules))
+        .routes(routes!(inspection::inspect))
+        .routes(routes!(conversations::list_conversations))
+        .routes(routes!(
+            conversations::get_conversation,
+            conversations::declassify
         ))
         .routes(routes!(overview::get_overview))
         .routes(routes!(catalog::list_connectors))

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use sekimori_domain::catalog::{Target, TargetKind};
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{ApprovalId, ConnectorName, PrincipalId, SessionId};
+use sekimori_domain::ids::{ApprovalId, ClientId, ConnectorName, PrincipalId, SessionId};
+use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
-use sekimori_store::{BrowserSession, Definition, Expected, SessionProof};
+use sekimori_store::{BrowserSession, Definition, Expected, NewInspectionRules, SessionProof};
 use serde_json::{Value, json};
 
 use crate::approvals;
@@ -22,6 +23,7 @@ pub(crate) struct World {
     grant: String,
     key: String,
     scim_token: String,
+    conversation: String,
     definition: String,
     end: String,
     approvals: Vec<ApprovalId>,
@@ -93,6 +95,28 @@ impl World {
         let scim = create_scim_token(&*tokens, &*control.clock, &*control.random, scim)
             .await
             .unwrap();
+        let rules = NewInspectionRules {
+            text: String::new(),
+            author: "admin:test".to_owned(),
+            created_at: now,
+        };
+        control
+            .store
+            .inspection_rules()
+            .append(&rules)
+            .await
+            .unwrap();
+        let client = ClientId::new("assistant").unwrap();
+        let mut conversation = Conversation::of(&user, &client, None);
+        let source = LabelSource {
+            connector: ConnectorName::new("crm").unwrap(),
+            at: now,
+        };
+        conversation.labels.insert(FlowLabel::Confidential, source);
+        conversation.updated_at = now;
+        conversation.expires_at = later;
+        let conversations = control.store.conversations();
+        conversations.add(&conversation).await.unwrap();
         let definition = add_tool(plane).await;
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
@@ -108,6 +132,7 @@ impl World {
             grant: grant.id,
             key,
             scim_token: scim.token.id,
+            conversation: conversation.id,
             definition,
             end: later.to_string(),
             approvals,
@@ -215,6 +240,28 @@ impl World {
             (
                 "revokeSession",
                 (format!("/api/v1/sessions/{}", self.session), None),
+            ),
+            (
+                "saveInspectionRules",
+                (
+                    "/api/v1/inspection-rules".to_owned(),
+                    Some(json!({"text": "[settings]\nnotice = \"情報システム部へ\"\n"})),
+                ),
+            ),
+            (
+                "activateInspectionRules",
+                ("/api/v1/inspection-rules/1/activate".to_owned(), None),
+            ),
+            (
+                "inspect",
+                (
+                    "/api/v1/inspect".to_owned(),
+                    Some(json!({"text": "電話は03-1234-5678です"})),
+                ),
+            ),
+            (
+                "declassifyConversation",
+                (format!("/api/v1/conversations/{}", self.conversation), None),
             ),
             (
                 "reviewTool",
@@ -511,4 +558,57 @@ async fn a_client_is_approved_shown_and_denied_with_its_grants() {
     let grant = format!("/api/v1/grants/{}", world.grant);
     let grant = plane.call("GET", &grant, Some(&token), None).await;
     assert_eq!(grant.json()["state"], "revoked");
+}
+
+#[tokio::test]
+async fn inspection_rules_are_saved_checked_activated_and_tried() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let place = "/api/v1/inspection-rules";
+    let shipped = plane
+        .call("GET", &format!("{place}/active"), Some(&token), None)
+        .await;
+    assert_eq!(shipped.json()["version"], 0, "{}", shipped.text);
+    assert!(
+        shipped.json()["text"]
+            .as_str()
+            .unwrap()
+            .contains("[[rule]]")
+    );
+    let broken = json!({"text": "[[rule]]\nid = \"a\"\naction = \"alow\""});
+    let answer = plane.call("POST", place, Some(&token), Some(&broken)).await;
+    assert_eq!(answer.status, 422);
+    let rules = "[[rule]]\nid = \"no-phones\"\nfind = { types = [\"PHONE\"] }\naction = \"mask\"\n";
+    let body = json!({"text": rules, "activate": true});
+    let saved = plane.call("POST", place, Some(&token), Some(&body)).await;
+    assert_eq!(saved.status, 201, "{}", saved.text);
+    assert_eq!(saved.json()["version"], 1);
+    assert_eq!(saved.json()["active"], true);
+    let listed = plane.call("GET", place, Some(&token), None).await.json();
+    assert_eq!(listed["items"][0]["author"], "admin:test");
+    let body = json!({"text": "電話は03-1234-5678です"});
+    let tried = plane
+        .call("POST", "/api/v1/inspect", Some(&token), Some(&body))
+        .await
+        .json();
+    assert_eq!(tried["findings"][0]["type"], "PHONE");
+    assert_eq!(tried["findings"][0]["start"], 3);
+    assert_eq!(tried["masked"], "電話は**-****-****です");
+    assert_eq!(tried["would"][0]["rule"], "no-phones");
+}
+
+#[tokio::test]
+async fn a_person_takes_labels_off_a_conversation() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let world = World::make(&plane).await;
+    let place = "/api/v1/conversations";
+    let listed = plane.call("GET", place, Some(&token), None).await.json();
+    assert_eq!(listed["items"][0]["labels"][0]["label"], "confidential");
+    assert_eq!(listed["items"][0]["labels"][0]["connector"], "crm");
+    let one = format!("{place}/{}", world.conversation);
+    let done = plane.call("DELETE", &one, Some(&token), None).await;
+    assert_eq!(done.status, 204, "{}", done.text);
+    let gone = plane.call("GET", &one, Some(&token), None).await;
+    assert_eq!(gone.status, 404);
 }

@@ -119,6 +119,7 @@ pub(super) async fn note_end(
         correlation: CorrelationId::from_uuid(gateway.ids.next()),
         trace: None,
         claimed_client: agreed.claimed_client.clone(),
+        session: None,
         bound_to: None,
     };
     let (event, opened_by) = (EventKind::SessionClose, agreed.opened_by.clone());
@@ -168,6 +169,7 @@ pub(super) fn head_in(face: &Face, template: &Head, session: &Session, meta: &Ra
     let mut head = head::for_request(template, meta, &*face.gateway.ids);
     head.claimed_client
         .clone_from(&session.agreed.claimed_client);
+    head.session = Some(session.number);
     head.bound_to = Some(session.agreed.owner.clone());
     head
 }

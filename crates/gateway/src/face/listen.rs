@@ -154,6 +154,7 @@ async fn serve(face: &Arc<Face>, endpoint: Endpoint, request: Request) -> Respon
         correlation,
         trace,
         claimed_client: None,
+        session: None,
         bound_to: None,
     };
     let response = guarded(face, &mut head, &parts, body).await;

@@ -1,16 +1,71 @@
 //! Whether the content may go in.
 
 use sekimori_domain::arguments::Arguments;
-use sekimori_domain::refusal::Refusal;
+use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::{Inspected, Permit};
+use sekimori_inspect::{Checked, Edit};
 
 use crate::Gateway;
+use crate::request::{CallRequest, Operation};
+use crate::stage::inspecting::{Inspecting, aside, interrupted};
+use crate::stage::record::CallRecord;
+use crate::stage::resolve::Resolved;
+use crate::stage::validate;
 
-/// Hands permit and arguments to content inspection.
-pub(crate) fn inspect_input(
+/// Where a client's answers to questions of the upstream come, beside the arguments.
+const ANSWERS: &str = "inputResponses";
+
+/// Has the arguments, and answers that came with them, inspected. What is left of them must still fit the tool's
+/// schema.
+pub(crate) async fn inspect_input(
     gateway: &Gateway,
-    permit: Permit,
-    arguments: Arguments,
+    record: &mut CallRecord,
+    inspecting: &Inspecting,
+    (resolved, request): (&Resolved, &mut CallRequest),
+    (permit, arguments): (Permit, Arguments),
 ) -> Result<Inspected, Refusal> {
-    gateway.inspector.inspect_input(permit, arguments)
+    let edit = editing(&request.operation);
+    let read_before = match edit {
+        // Whoever may fetch the result of a call was asked when it was made.
+        Edit::Handle => sekimori_domain::inspection::FlowLabels::new(),
+        Edit::Allowed | Edit::Forbidden => inspecting.read_before(gateway).await?,
+    };
+    let given = arguments.digest();
+    let bytes = arguments.raw().get().len();
+    let passage = inspecting.passage.clone();
+    let Checked { result, report } = aside(gateway, bytes, move |inspector| {
+        inspector.inspect_input(permit, arguments, &passage, &read_before, edit)
+    })
+    .await
+    .ok_or_else(|| interrupted(Stage::InspectInput))?;
+    record.inspected(report);
+    let inspected = result?;
+    if inspected.arguments().digest() != given {
+        validate::check_again(resolved, inspected.arguments()).map_err(|_| {
+            Refusal::new(
+                RefusalCode::ContentBlocked,
+                Stage::InspectInput,
+                "the arguments hold sensitive data that may not pass, and without it they do not fit the tool",
+            )
+        })?;
+    }
+    if let Some(answers) = request.rest.get(ANSWERS).map(ToOwned::to_owned) {
+        let answers = inspecting.answer(gateway, record, answers).await?;
+        request.rest.set(ANSWERS, answers);
+    }
+    Ok(inspected)
+}
+
+/// Whether what an operation says can be changed and still mean the same.
+fn editing(operation: &Operation) -> Edit {
+    match operation {
+        Operation::CallTool { .. }
+        | Operation::GetPrompt { .. }
+        | Operation::CompletePrompt { .. }
+        | Operation::CompleteResource { .. } => Edit::Allowed,
+        Operation::ReadResource { .. }
+        | Operation::SubscribeResource { .. }
+        | Operation::UnsubscribeResource { .. } => Edit::Forbidden,
+        Operation::Task { .. } => Edit::Handle,
+    }
 }

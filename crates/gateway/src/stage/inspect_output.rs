@@ -1,15 +1,23 @@
 //! Whether the content may come out.
 
 use sekimori_domain::refusal::Refusal;
+use sekimori_upstream::exchange::Reply;
 
 use crate::Gateway;
+use crate::stage::inspecting::Inspecting;
 use crate::stage::invoke::Output;
+use crate::stage::record::CallRecord;
 
-/// Hands the answer to content inspection.
-pub(crate) fn inspect_output(gateway: &Gateway, output: Output) -> Result<Output, Refusal> {
-    let bytes = output.bytes();
-    Ok(gateway
-        .inspector
-        .inspect_output(output, bytes)?
-        .into_inner())
+/// Has the answer inspected, whether it is a result or an error.
+pub(crate) async fn inspect_output(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    inspecting: &mut Inspecting,
+    output: Output,
+) -> Result<Output, Refusal> {
+    let reply = match output.reply {
+        Reply::Result(result) => Reply::Result(inspecting.output(gateway, record, result).await?),
+        Reply::Error(error) => Reply::Error(inspecting.output(gateway, record, error).await?),
+    };
+    Ok(Output { reply, ..output })
 }

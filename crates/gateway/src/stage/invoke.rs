@@ -22,6 +22,7 @@ use serde_json::value::RawValue;
 use crate::Gateway;
 use crate::catalog::refusal_of;
 use crate::request::{CallRequest, ClientPort, Operation};
+use crate::stage::inspecting::Inspecting;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
 use crate::stage::waiting::{Unparked, Waits, park, reopen, seal_state, unpark};
@@ -35,6 +36,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) request: CallRequest,
     /// The way back to the client.
     pub(crate) port: &'a mut dyn ClientPort,
+    /// What passes on the way back is inspected too.
+    pub(crate) inspecting: &'a mut Inspecting,
 }
 
 impl fmt::Debug for Invocation<'_> {
@@ -68,11 +71,6 @@ pub(crate) enum OutputKind {
 }
 
 impl Output {
-    /// Size of the answer.
-    pub(crate) fn bytes(&self) -> usize {
-        self.text().len()
-    }
-
     /// The answer's JSON text.
     pub(crate) fn text(&self) -> &str {
         match &self.reply {
@@ -125,7 +123,7 @@ pub(crate) async fn invoke(
         biased;
         // The exchange is dropped, which cancels it at the upstream.
         refusal = revoked => Err(Refusal { stage: Stage::Invoke, ..refusal }),
-        output = run(gateway, &call, exchange, &mut invocation) => output,
+        output = run(gateway, record, &call, exchange, &mut invocation) => output,
     }
 }
 
@@ -196,6 +194,7 @@ fn start(warrant: Warrant, invocation: &mut Invocation<'_>) -> Exchange {
 
 async fn run(
     gateway: &Gateway,
+    record: &mut CallRecord,
     call: &Call,
     mut exchange: Exchange,
     invocation: &mut Invocation<'_>,
@@ -210,12 +209,19 @@ async fn run(
         };
         match event {
             Some(Event::Notification { method, params }) => {
+                let params = match params {
+                    Some(params) => {
+                        let inspecting = &mut *invocation.inspecting;
+                        Some(inspecting.output(gateway, record, params).await?)
+                    }
+                    None => None,
+                };
                 invocation.port.notify(&method, params).await;
             }
             Some(Event::Ask(ask)) if invocation.port.can_ask() => {
                 let mut answers = Vec::with_capacity(ask.questions.len());
                 for question in ask.questions {
-                    answers.push(put(gateway, call, invocation, question).await?);
+                    answers.push(put(gateway, record, call, invocation, question).await?);
                 }
                 // If the upstream gave up meanwhile, the exchange says so next.
                 let _given_up = ask.answers.send(answers).is_err();
@@ -231,8 +237,33 @@ async fn run(
     }
 }
 
-/// Puts a question to the client. The task that it belongs to goes out sealed, and comes back as it was.
+/// Puts a question to the client; question and answer are inspected.
 async fn put(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    call: &Call,
+    invocation: &mut Invocation<'_>,
+    mut question: Question,
+) -> Result<Reply, Refusal> {
+    if let Some(params) = question.params.take() {
+        let inspecting = &mut *invocation.inspecting;
+        question.params = Some(inspecting.output(gateway, record, params).await?);
+    }
+    Ok(match ask(gateway, call, invocation, question).await? {
+        Reply::Result(answer) => Reply::Result(
+            invocation
+                .inspecting
+                .answer(gateway, record, answer)
+                .await?,
+        ),
+        Reply::Error(error) => {
+            Reply::Error(invocation.inspecting.answer(gateway, record, error).await?)
+        }
+    })
+}
+
+/// Asks the client. The task that it belongs to goes out sealed, and comes back as it was.
+async fn ask(
     gateway: &Gateway,
     call: &Call,
     invocation: &mut Invocation<'_>,

@@ -5,6 +5,7 @@ pub(crate) mod authenticate;
 pub(crate) mod authorize;
 pub(crate) mod inspect_input;
 pub(crate) mod inspect_output;
+pub(crate) mod inspecting;
 pub(crate) mod invoke;
 pub(crate) mod record;
 pub(crate) mod reply;

@@ -8,6 +8,7 @@ use sekimori_domain::ids::{CallId, CorrelationId};
 use sekimori_domain::record::{CallerNote, EventKind, OutcomeNote, OutcomeStatus};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Decision;
+use sekimori_inspect::Report;
 use serde_json::Value;
 
 use crate::Gateway;
@@ -26,6 +27,8 @@ pub(crate) struct CallRecord {
     intended: bool,
     /// Whether another record tells of it, with numbers only.
     counted: bool,
+    /// What inspection found.
+    inspection: Report,
 }
 
 /// Opens a record. Without one there is no call (AUDIT-3).
@@ -45,6 +48,7 @@ pub(crate) fn open(
         asked_for: None,
         intended: false,
         counted: false,
+        inspection: Report::default(),
     })
 }
 
@@ -116,6 +120,17 @@ impl CallRecord {
     pub(crate) fn denied(&mut self, refusal: &Refusal, policy_version: u64) {
         self.open
             .decision(note::denied(refusal.policies.clone(), policy_version));
+    }
+
+    /// Notes what inspection found and did: types and counts.
+    pub(crate) fn inspected(&mut self, report: Report) {
+        if report.is_empty() {
+            return;
+        }
+        self.inspection.merge(report);
+        if let Ok(told) = serde_json::to_value(&self.inspection) {
+            self.open.detail("inspection", told);
+        }
     }
 
     /// Notes anything else. Never content, never secrets.

@@ -133,6 +133,17 @@ fn well_formed(
     Ok(arguments)
 }
 
+/// Whether a changed copy of the arguments still fits the tool's schema.
+pub(crate) fn check_again(resolved: &Resolved, arguments: &Arguments) -> Result<(), Refusal> {
+    let Some(definition) = &resolved.definition else {
+        return Ok(());
+    };
+    let validator = definition
+        .validator()
+        .map_err(|why| refuse(RefusalCode::UpstreamInvalid, why.to_string()))?;
+    check(validator, arguments)
+}
+
 /// Whether the arguments are as the tool's schema says.
 pub(crate) fn check(
     validator: &jsonschema::Validator,

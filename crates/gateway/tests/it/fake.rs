@@ -46,6 +46,11 @@ impl Fake {
         Self::start(legacy).await
     }
 
+    /// Speaks 2026-07-28, and answers with sensitive data.
+    pub(crate) async fn modern_with_records() -> Self {
+        Self::start(records).await
+    }
+
     async fn start(answer: fn(&mut State, &Value) -> Response) -> Self {
         let state: Arc<Mutex<State>> = Arc::default();
         let shared = Arc::clone(&state);
@@ -224,5 +229,61 @@ fn status(status: u16) -> Response {
     Response::builder()
         .status(status)
         .body(Body::empty())
+        .unwrap()
+}
+
+/// What `find` answers, byte for byte: a card number, a secret, a mail address and nothing else that is sensitive.
+pub(crate) const FOUND: &str = r#"{"content":[{"type":"text","text":"カード番号: 4111-1111-1111-1111\nメール taro@example.co.jp"}],"structuredContent":{"card": "4111111111111111","rate":1.50,"note":"\u65e5\u672c"},"resultType":"complete"}"#;
+
+/// What `plain` answers, byte for byte.
+pub(crate) const PLAIN: &str = r#"{"content":[{"type":"text","text":"本日の\u4f1a\u8b70は 10 時です"}],"structuredContent":{"rate":1.50,"big":18446744073709551617},"resultType":"complete"}"#;
+
+fn records(_: &mut State, message: &Value) -> Response {
+    let params = &message["params"];
+    match message["method"].as_str().unwrap_or_default() {
+        "server/discover" => result(
+            message,
+            &json!({
+                "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} },
+                "ttlMs": 0, "cacheScope": "public",
+            }),
+        ),
+        "tools/list" => result(
+            message,
+            &json!({
+                "tools": [
+                    { "name": "find", "inputSchema": { "type": "object" } },
+                    { "name": "plain", "inputSchema": { "type": "object" } },
+                    { "name": "fail", "inputSchema": { "type": "object" } },
+                    { "name": "send", "inputSchema": { "type": "object", "properties": {
+                        "card": { "type": ["integer", "string"], "minimum": 1 },
+                    } } },
+                ],
+                "ttlMs": 0, "cacheScope": "public",
+            }),
+        ),
+        "tools/call" => {
+            let said = match params["name"].as_str() {
+                Some("find") => FOUND,
+                Some("fail") => {
+                    let text = format!(
+                        r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32000,"message":"card 4111111111111111 is not known"}}}}"#,
+                        message["id"]
+                    );
+                    return json_response(text);
+                }
+                _ => PLAIN,
+            };
+            let id = &message["id"];
+            json_response(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{said}}}"#))
+        }
+        _ => error(message, -32601),
+    }
+}
+
+fn json_response(text: String) -> Response {
+    Response::builder()
+        .header("content-type", "application/json")
+        .body(Body::from(text))
         .unwrap()
 }

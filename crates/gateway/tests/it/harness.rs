@@ -135,7 +135,8 @@ impl Gate {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::new(PolicyEngine::new(policy)),
-            inspector: Inspector::new(16 * 1024 * 1024),
+            inspector: Arc::new(Inspector::new(16 * 1024 * 1024)),
+            conversations: store.conversations(),
             approvals,
             audit,
             sealer: Sealer::new(&[7; 32]).unwrap(),
@@ -313,6 +314,8 @@ fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
         allow_sampling: true,
         allow_roots: true,
         timeout_seconds: 30,
+        exposure: None,
+        trust: None,
         refresh_seconds: 60,
         created_at,
     }

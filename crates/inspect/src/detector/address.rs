@@ -24,12 +24,12 @@ const PREFECTURES: [&str; 47] = ["北海道", "青森県", "岩手県", "宮城�
 const BUILDINGS: &[&str] = &["ビル", "マンション", "ハイツ", "コーポ", "メゾン", "タワー", "レジデンス", "アパート", "パレス", "ハウス", "荘", "プラザ", "ヒルズ", "ガーデン", "コート", "テラス", "ヴィラ", "シャトー", "ハイム", "カーサ", "ビルディング", "センター", "館", "団地", "住宅", "寮", "社宅", "フラット", "ドーム", "スクエア", "パーク", "ステージ", "エステート", "キャッスル", "レジデンシャル", "サンハイツ", "グランド", "プレイス", "スカイ", "棟", "会館", "邸", "ルーム", "キャピタル", "ロイヤル", "ビレッジ", "ヴィレッジ", "フォレスト", "シティ", "オフィス"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     Prefecture,
     Municipality,
 }
 
-static PLACES: LazyLock<Lexicon<Place>> = LazyLock::new(|| {
+pub(crate) static PLACES: LazyLock<Lexicon<Place>> = LazyLock::new(|| {
     let listed = include_str!("../../data/municipalities.txt").lines();
     let short = listed.clone().flat_map(|name| {
         // 「厚沢部町」 of 「檜山郡厚沢部町」, 「札幌市」 of 「札幌市中央区」
@@ -59,19 +59,14 @@ pub(super) fn begins(document: &Document, at: usize) -> bool {
 }
 
 fn find(document: &Document, found: &mut Vec<Match>) {
-    let folded = &document.folded;
-    let mut at = 0;
-    while let Some(c) = folded.chars().get(at).copied() {
-        if !PLACES.may_begin(c, folded.at(at + 1)) {
-            at += 1;
+    let mut free = 0;
+    for at in document.spots.places.iter().copied() {
+        if at < free {
             continue;
         }
-        match outline(document, at) {
-            Some((end, confidence)) => {
-                Document::push(found, Kind::Address, at, end, confidence);
-                at = end;
-            }
-            None => at += 1,
+        if let Some((end, confidence)) = outline(document, at) {
+            Document::push(found, Kind::Address, at, end, confidence);
+            free = end;
         }
     }
 }

@@ -21,15 +21,19 @@ static WORDS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
     Lexicon::new(["社外秘", "部外秘", "極秘", "厳秘", "機密", "秘密", "取扱注意", "取り扱い注意", "取扱い注意", "関係者限り", "関係者外秘", "関係者以外閲覧禁止", "社内限り", "社内限定", "持出禁止", "持ち出し禁止", "複写禁止", "転送禁止", "秘", "親展", "人事秘", "役員限り", "部内限り", "課内限り", "confidential", "strictly confidential", "company confidential", "internal use only", "for internal use only", "internal only", "top secret", "secret", "restricted", "do not distribute", "機密情報", "社外秘情報", "社外持出禁止", "社外持ち出し禁止", "マル秘", "丸秘"].map(|word| (word, ())))
 });
 
+const CIRCLED: char = '㊙';
+
+/// How markings begin.
+pub(crate) fn begins() -> impl Iterator<Item = (char, char)> {
+    WORDS.begins().chain(std::iter::once((CIRCLED, '\0')))
+}
+
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    for (at, c) in folded.chars().iter().enumerate() {
+    for at in document.spots.markings.iter().copied() {
         // Circled characters stand for themselves.
-        if *c == '㊙' {
+        if folded.at(at) == CIRCLED {
             Document::push(found, Kind::Classification, at, at + 1, 92);
-            continue;
-        }
-        if !WORDS.may_begin(*c, folded.at(at + 1)) {
             continue;
         }
         let Some((len, ())) = WORDS.longest_at(folded.chars(), at) else {

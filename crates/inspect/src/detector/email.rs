@@ -28,8 +28,8 @@ const LOCAL_MAX: usize = 64;
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    for (at, c) in folded.chars().iter().enumerate() {
-        if !matches!(c, '@' | '[' | '(' | '<' | '{' | 'ア') {
+    for at in document.spots.signs.iter().copied() {
+        if !matches!(folded.at(at), '@' | '[' | '(' | '<' | '{' | 'ア') {
             continue;
         }
         if let Some(len) = sign(folded, at)

@@ -16,26 +16,24 @@ pub(super) const DETECTOR: Detector = Detector {
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    let mut at = 0;
-    let mut previous = '\0';
-    while let Some(c) = folded.chars().get(at).copied() {
-        let inner = matches!(previous, '.' | ':') || previous.is_ascii_alphanumeric();
-        previous = c;
-        if inner || !(c.is_ascii_hexdigit() || c == ':') {
-            at += 1;
+    let is_part = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':');
+    let mut free = 0;
+    for sign in document.spots.signs.iter().copied() {
+        if sign < free || !matches!(folded.at(sign), '.' | ':') {
             continue;
         }
+        let mut at = sign;
+        while at > free && is_part(folded.before(at)) {
+            at -= 1;
+        }
         let window = folded.part(at, at + 46);
-        let len = window
-            .iter()
-            .take_while(|c| c.is_ascii_hexdigit() || matches!(c, '.' | ':'))
-            .count();
-        let after = folded.at(at + len);
-        if len >= 3 && !after.is_ascii_alphanumeric() && !matches!(after, '-' | '_') {
+        let len = window.iter().take_while(|c| is_part(**c)).count();
+        let (before, after) = (folded.before(at), folded.at(at + len));
+        let whole = !before.is_ascii_alphanumeric() && folded.at(at) != '.';
+        if whole && len >= 3 && !after.is_ascii_alphanumeric() && !matches!(after, '-' | '_') {
             push(folded, at, len, found);
         }
-        at += len.max(1);
-        previous = folded.before(at);
+        free = (at + len).max(sign + 1);
     }
 }
 

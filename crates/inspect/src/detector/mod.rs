@@ -28,6 +28,11 @@ mod secret;
 mod sensitive;
 mod vehicle_number;
 
+pub(crate) use address::PLACES as PLACE_NAMES;
+pub(crate) use classification::begins as begins_marking;
+pub(crate) use secret::NAME as SECRET_NAMES;
+pub(crate) use sensitive::begins as begins_sensitive;
+
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 

@@ -8,6 +8,7 @@ use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::lexicon::Lexicon;
+use crate::spots::is_token;
 use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -61,36 +62,31 @@ static PREFIX: LazyLock<HashMap<char, Vec<Prefix>>> = LazyLock::new(|| {
     }
     prefixes
 });
-static NAME: LazyLock<Lexicon<usize>> = LazyLock::new(|| Lexicon::new(NAMES.iter().copied()));
+pub(crate) static NAME: LazyLock<Lexicon<usize>> =
+    LazyLock::new(|| Lexicon::new(NAMES.iter().copied()));
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let chars = folded.chars();
-    let mut previous = '\0';
-    for (at, c) in chars.iter().copied().enumerate() {
-        if NAME.may_begin(c, folded.at(at + 1))
-            && !(c.is_ascii_alphabetic()
-                && previous.is_ascii_lowercase()
-                && !c.is_ascii_uppercase())
-            && let Some((len, min)) = NAME.longest_at(chars, at)
-        {
+    for at in document.spots.secrets.iter().copied() {
+        let (previous, c) = (folded.before(at), folded.at(at));
+        let within =
+            c.is_ascii_alphabetic() && previous.is_ascii_lowercase() && !c.is_ascii_uppercase();
+        if !within && let Some((len, min)) = NAME.longest_at(chars, at) {
             assigned(folded, at + len, min, found);
         }
-        if is_token(c) && !is_token(previous) {
-            token(folded, at, found);
-        }
-        match c {
-            '-' if previous != '-' => pem(folded, at, found),
+    }
+    for at in document.spots.tokens.iter().copied() {
+        token(folded, at, found);
+    }
+    for at in document.spots.signs.iter().copied() {
+        match folded.at(at) {
+            '-' if folded.before(at) != '-' => pem(folded, at, found),
             ':' if folded.at(at + 1) == '/' => url(folded, at, found),
             '=' => prefixed(folded, at + 1, found),
             _ => {}
         }
-        previous = c;
     }
-}
-
-fn is_token(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=')
 }
 
 fn is_word(c: char) -> bool {
@@ -103,9 +99,6 @@ fn push(found: &mut Vec<Match>, start: usize, end: usize, confidence: u8) {
 
 /// A token that tells by itself.
 fn token(folded: &Folded, start: usize, found: &mut Vec<Match>) {
-    if !is_token(folded.at(start + 15)) {
-        return;
-    }
     if folded.part(start, start + 3) == ['e', 'y', 'J'] {
         jwt(folded, start, found);
     }

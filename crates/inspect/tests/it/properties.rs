@@ -1,7 +1,7 @@
 //! Properties that hold for every text.
 
 use proptest::prelude::*;
-use sekimori_inspect::Scanner;
+use sekimori_inspect::{Masker, Scanner};
 
 /// Pieces that detectors react to, in orders that nobody would write.
 fn text() -> impl Strategy<Value = String> {
@@ -67,5 +67,37 @@ proptest! {
         let found = Scanner::new().mask_json(&mut value);
         prop_assert_eq!(found.len(), 1);
         prop_assert!(!value.to_string().contains(&digits));
+    }
+}
+
+/// The text masked as a stream, cut after those numbers of bytes in turn.
+fn streamed(text: &str, cuts: &[usize]) -> String {
+    let mut masker = Masker::new(Scanner::new(), |_| true);
+    let mut out = String::new();
+    let mut rest = text.as_bytes();
+    let mut cuts = cuts.iter().cycle();
+    while !rest.is_empty() {
+        let size = cuts.next().copied().unwrap_or(1).clamp(1, rest.len());
+        let (piece, more) = rest.split_at(size);
+        out.push_str(&masker.push_bytes(piece).unwrap());
+        rest = more;
+    }
+    out + &masker.finish().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// DATA-3: however a stream is cut, what comes out is the same.
+    #[test]
+    fn a_stream_is_masked_the_same_for_every_cutting(
+        texts in prop::collection::vec(text(), 1..8),
+        cuts in prop::collection::vec(1_usize..64, 1..8),
+    ) {
+        let text = texts.join("。お世話になっております。\n");
+        let whole = streamed(&text, &[usize::MAX]);
+        prop_assert_eq!(whole.chars().count(), text.chars().count());
+        prop_assert_eq!(streamed(&text, &cuts), &*whole);
+        prop_assert_eq!(streamed(&text, &[1]), whole);
     }
 }

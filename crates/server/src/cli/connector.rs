@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use sekimori_domain::catalog::Environment;
-use sekimori_domain::connector::{Connector as Upstream, ProtocolChoice, SecretRef, Transport};
+use sekimori_domain::connector::{
+    Connector as Upstream, Exposure, ProtocolChoice, SecretRef, Transport, Trust,
+};
 use sekimori_domain::ids::{ConnectorName, DataClass};
 use sekimori_domain::record::EventKind;
 use sekimori_store::Expected;
@@ -96,6 +98,13 @@ pub(crate) struct Add {
     /// Data class of everything it holds; repeat for more
     #[arg(long = "data-class", value_name = "CLASS")]
     data_classes: Vec<DataClass>,
+    /// Whose system it is: internal or external; external if it is on the Internet and nothing is said
+    #[arg(long)]
+    exposure: Option<Exposure>,
+    /// Whether only the company's people write there: trusted or untrusted; an external one is untrusted if nothing
+    /// is said
+    #[arg(long)]
+    trust: Option<Trust>,
     /// Longest time of one call in seconds
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
     timeout_seconds: u32,
@@ -234,6 +243,8 @@ fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
         protocol: add.protocol,
         environment: add.environment,
         data_classes: add.data_classes,
+        exposure: add.exposure,
+        trust: add.trust,
         enabled: true,
         allow_sampling: add.allow_sampling,
         allow_roots: add.allow_roots,

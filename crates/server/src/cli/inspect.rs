@@ -1,21 +1,29 @@
-//! `sekimori inspect`: what content inspection finds in a text (DATA-2).
+//! `sekimori inspect`: what content inspection finds, its rules, and what conversations have read (DATA-2, DATA-3,
+//! DATA-7).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use sekimori_domain::inspection::InspectionRuleSet;
+use sekimori_domain::record::EventKind;
+use sekimori_inspect::rules::{DEFAULT_RULES, RuleSet};
 use sekimori_inspect::{Scanner, scan_jsonl};
+use sekimori_store::NewInspectionRules;
 use serde_json::json;
 
 use crate::cli::Common;
+use crate::installation::{Installation, operator};
 use crate::output::{self, Output};
 
 /// Largest text that is looked at in one piece.
 const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most versions and conversations that are listed.
+const LISTED_MAX: u32 = 1_000;
 
-/// What content inspection finds.
+/// What content inspection finds, and its rules.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Inspect {
     /// Look for personal data and secrets in a text; what was found is named, never shown
@@ -29,14 +37,96 @@ pub(crate) enum Inspect {
         #[arg(long)]
         jsonl: bool,
     },
+    /// The rules: what is done about which data, where
+    #[command(subcommand)]
+    Rules(Rules),
+    /// What conversations have read, which decides what they may send
+    #[command(subcommand)]
+    Conversations(Conversations),
 }
 
-/// Runs the command.
-pub(crate) fn run(command: &Inspect, common: &Common) -> anyhow::Result<()> {
-    let Inspect::Text { file, jsonl } = command;
-    let input = open(file.as_deref())?;
+/// The rules of inspection.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Check a file of rules
+    #[command(after_help = "Example:\n  sekimori inspect rules check rules.toml")]
+    Check {
+        /// File in TOML
+        file: PathBuf,
+    },
+    /// Save a file of rules as the next version; they must be valid
+    #[command(after_help = "Example:\n  sekimori inspect rules save rules.toml --activate")]
+    Save {
+        /// File in TOML
+        file: PathBuf,
+        /// Put them in force at once
+        #[arg(long)]
+        activate: bool,
+    },
+    /// Put a saved version in force; running gates follow within a second
+    #[command(after_help = "Example:\n  sekimori inspect rules activate 3")]
+    Activate {
+        /// The version
+        version: u64,
+    },
+    /// Show a version, or the one in force
+    #[command(after_help = "Example:\n  sekimori inspect rules show > rules.toml")]
+    Show {
+        /// The version
+        version: Option<u64>,
+    },
+    /// List the versions
+    #[command(after_help = "Example:\n  sekimori inspect rules list")]
+    List,
+    /// Print the rules that are shipped, to start from
+    #[command(after_help = "Example:\n  sekimori inspect rules default > rules.toml")]
+    Default,
+}
+
+/// Conversations that have read something sensitive.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Conversations {
+    /// List them
+    #[command(after_help = "Example:\n  sekimori inspect conversations list")]
+    List,
+    /// Take all labels off one: what it has read does not count any more
+    #[command(
+        after_help = "Example:\n  sekimori inspect conversations declassify cv_0123456789abcdef0123456789abcdef --reason 'checked with legal'"
+    )]
+    Declassify {
+        /// Its id
+        id: String,
+        /// Why; it goes into the audit record
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Runs the command. `false` means that rules were not valid.
+pub(crate) async fn run(command: Inspect, common: &Common) -> anyhow::Result<bool> {
+    let output = Output::new(common.json);
+    match command {
+        Inspect::Text { file, jsonl } => text(output, file.as_deref(), jsonl)?,
+        Inspect::Rules(Rules::Check { file }) => return check(output, &file),
+        Inspect::Rules(Rules::Default) => output::line(DEFAULT_RULES)?,
+        Inspect::Rules(rules) => {
+            return run_rules(rules, output, &Installation::open(common).await?).await;
+        }
+        Inspect::Conversations(Conversations::List) => {
+            list_conversations(output, &Installation::open(common).await?).await?;
+        }
+        Inspect::Conversations(Conversations::Declassify { id, reason }) => {
+            let installation = Installation::open(common).await?;
+            declassify(output, &installation, &id, &reason).await?;
+        }
+    }
+    Ok(true)
+}
+
+fn text(output: Output, file: Option<&Path>, jsonl: bool) -> anyhow::Result<()> {
+    let input = open(file)?;
     let scanner = Scanner::new();
-    if *jsonl {
+    if jsonl {
         scan_jsonl(&scanner, input, io::stdout().lock())?;
         return Ok(());
     }
@@ -55,7 +145,7 @@ pub(crate) fn run(command: &Inspect, common: &Common) -> anyhow::Result<()> {
             })
         })
         .collect();
-    Output::new(common.json).show(&findings, |findings| {
+    output.show(&findings, |findings| {
         if findings.is_empty() {
             return "Nothing found.".to_owned();
         }
@@ -81,5 +171,214 @@ fn open(file: Option<&Path>) -> anyhow::Result<Box<dyn BufRead>> {
             Box::new(BufReader::new(opened))
         }
         None => Box::new(BufReader::new(io::stdin())),
+    })
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+fn check(output: Output, file: &Path) -> anyhow::Result<bool> {
+    let name = file.display();
+    match RuleSet::parse(0, &read(file)?) {
+        Ok(rules) => {
+            let count = rules.rules.len() + rules.flows.len();
+            output.show(&json!({"valid": true, "rules": count}), |_| {
+                format!("{name} is valid: {count} rules.")
+            })?;
+            Ok(true)
+        }
+        Err(error) => {
+            let problem = error.to_string();
+            output.show(&json!({"valid": false, "problem": problem}), |_| {
+                format!("{name}: {problem}")
+            })?;
+            Ok(false)
+        }
+    }
+}
+
+async fn run_rules(
+    command: Rules,
+    output: Output,
+    installation: &Installation,
+) -> anyhow::Result<bool> {
+    match command {
+        Rules::Save { file, activate } => return save(output, installation, &file, activate).await,
+        Rules::Activate { version } => {
+            put_in_force(installation, version).await?;
+            output.show(&json!({"active": version}), |_| {
+                format!("Version {version} is in force.")
+            })?;
+        }
+        Rules::Show { version } => show(output, installation, version).await?,
+        Rules::List => list(output, installation).await?,
+        Rules::Check { .. } | Rules::Default => bail!("it needs no installation"),
+    }
+    Ok(true)
+}
+
+async fn save(
+    output: Output,
+    installation: &Installation,
+    file: &Path,
+    activate: bool,
+) -> anyhow::Result<bool> {
+    let text = read(file)?;
+    if RuleSet::parse(0, &text).is_err() {
+        return check(output, file);
+    }
+    let new = NewInspectionRules {
+        text,
+        author: operator(),
+        created_at: installation.clock.now(),
+    };
+    installation.note(EventKind::InspectionChange, [("action", json!("save"))])?;
+    let saved = installation.store.inspection_rules().append(&new).await?;
+    let version = saved.version;
+    if activate {
+        put_in_force(installation, version).await?;
+    }
+    output.show(&json!({"version": version, "active": activate}), |_| {
+        if activate {
+            format!("Saved as version {version}; it is in force.")
+        } else {
+            format!(
+                "Saved as version {version}. Put it in force: sekimori inspect rules activate {version}"
+            )
+        }
+    })?;
+    Ok(true)
+}
+
+async fn put_in_force(installation: &Installation, version: u64) -> anyhow::Result<()> {
+    let rules = installation.store.inspection_rules();
+    let found = rules.get(version).await?;
+    let set = found.with_context(|| {
+        format!("there is no version {version}; see: sekimori inspect rules list")
+    })?;
+    RuleSet::parse(version, &set.text).context("it was valid before, but is not any more")?;
+    let details = [("action", json!("activate")), ("version", json!(version))];
+    installation.note(EventKind::InspectionChange, details)?;
+    let now = installation.clock.now();
+    rules.activate(version, &operator(), now).await?;
+    Ok(())
+}
+
+async fn show(
+    output: Output,
+    installation: &Installation,
+    version: Option<u64>,
+) -> anyhow::Result<()> {
+    let rules = installation.store.inspection_rules();
+    let found = match version {
+        Some(version) => {
+            let found = rules.get(version).await?;
+            Some(found.with_context(|| {
+                format!("there is no version {version}; see: sekimori inspect rules list")
+            })?)
+        }
+        None => rules.active().await?,
+    };
+    let set = found.unwrap_or_else(|| InspectionRuleSet {
+        version: 0,
+        text: DEFAULT_RULES.to_owned(),
+        author: "sekimori".to_owned(),
+        created_at: installation.clock.now(),
+    });
+    output.show(&set, |set| set.text.clone())
+}
+
+async fn list(output: Output, installation: &Installation) -> anyhow::Result<()> {
+    let rules = installation.store.inspection_rules();
+    let active = rules.active().await?.map(|set| set.version);
+    let versions = rules.history(None, LISTED_MAX).await?;
+    let shown: Vec<_> = versions
+        .iter()
+        .map(|set| {
+            json!({
+                "version": set.version, "author": set.author, "created_at": set.created_at,
+                "active": Some(set.version) == active,
+            })
+        })
+        .collect();
+    output.show(&shown, |_| {
+        if versions.is_empty() {
+            return "No versions yet: the shipped rules are in force.".to_owned();
+        }
+        let rows: Vec<Vec<String>> = versions
+            .iter()
+            .map(|set| {
+                let state = if Some(set.version) == active {
+                    "active"
+                } else {
+                    ""
+                };
+                vec![
+                    set.version.to_string(),
+                    state.to_owned(),
+                    set.created_at.to_string(),
+                    set.author.clone(),
+                ]
+            })
+            .collect();
+        output::table(&["VERSION", "STATE", "SAVED", "BY"], &rows)
+    })
+}
+
+async fn list_conversations(output: Output, installation: &Installation) -> anyhow::Result<()> {
+    let now = installation.clock.now();
+    let conversations = installation.store.conversations();
+    let found = conversations.list(now, None, LISTED_MAX).await?;
+    output.show(&found, |found| {
+        if found.is_empty() {
+            return "No conversation has read anything sensitive.".to_owned();
+        }
+        let rows: Vec<Vec<String>> = found
+            .iter()
+            .map(|one| {
+                let labels: Vec<String> = one
+                    .labels
+                    .iter()
+                    .map(|(label, source)| format!("{label} ({})", source.connector))
+                    .collect();
+                vec![
+                    one.id.clone(),
+                    one.principal.to_string(),
+                    one.client.to_string(),
+                    labels.join(", "),
+                    one.expires_at.to_string(),
+                ]
+            })
+            .collect();
+        output::table(
+            &["CONVERSATION", "PRINCIPAL", "CLIENT", "HAS READ", "UNTIL"],
+            &rows,
+        )
+    })
+}
+
+async fn declassify(
+    output: Output,
+    installation: &Installation,
+    id: &str,
+    reason: &str,
+) -> anyhow::Result<()> {
+    let conversations = installation.store.conversations();
+    let found = conversations.get(id).await?;
+    let found = found.with_context(|| {
+        format!("there is no conversation {id}; see: sekimori inspect conversations list")
+    })?;
+    let labels: Vec<&str> = found.labels.keys().map(|label| label.as_str()).collect();
+    let details = [
+        ("conversation", json!(id)),
+        ("labels", json!(labels)),
+        ("principal", json!(found.principal)),
+        ("reason", json!(reason)),
+    ];
+    installation.note(EventKind::Declassify, details)?;
+    conversations.declassify(id).await?;
+    output.show(&json!({"conversation": id, "labels": []}), |_| {
+        format!("Conversation {id} has no labels any more.")
     })
 }

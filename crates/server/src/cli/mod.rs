@@ -82,7 +82,7 @@ pub(crate) enum Command {
     /// What happened: search and verify the audit journal
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// What content inspection finds in a text
+    /// What content inspection finds, its rules, and what conversations have read
     #[command(subcommand)]
     Inspect(inspect::Inspect),
     /// The AI clients that people may connect

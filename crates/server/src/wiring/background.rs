@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use sekimori_approval::Approvals;
 use sekimori_approval::notify::Channel;
+use sekimori_domain::clock::Clock;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::Gateway;
+use sekimori_inspect::Inspector;
 use sekimori_policy::{PolicyEngine, PolicySettings};
 use sekimori_store::{DefinitionChange, Store};
 use serde_json::json;
@@ -16,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 use super::note;
 use crate::spool::Spool;
 
+/// How often conversations that ended are forgotten.
+const FORGETTING: Duration = Duration::from_mins(10);
 /// How often waiting records of commands are taken over, and ended waits are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
@@ -95,6 +99,56 @@ pub(super) async fn tell_approvers(
         if let Some(Err(error)) = told {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "people could not be told of requests for approval");
+        }
+    }
+}
+
+/// Follows the rules of inspection in force; rules that cannot be used leave the last good ones in force. Forgets
+/// conversations that have ended.
+pub(super) async fn follow_inspection_rules(
+    store: Arc<dyn Store>,
+    inspector: Arc<Inspector>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let mut revisions = store.changes().watch();
+    let mut known = revisions.borrow_and_update().inspection;
+    let mut tick = tokio::time::interval(FORGETTING);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {
+                if let Err(error) = store.conversations().prune(clock.now()).await {
+                    tracing::error!(%error, "conversations that ended could not be forgotten");
+                }
+                continue;
+            }
+            changed = revisions.changed() => if changed.is_err() { return },
+        }
+        let revision = revisions.borrow_and_update().inspection;
+        if std::mem::replace(&mut known, revision) == revision {
+            continue;
+        }
+        let active = match store.inspection_rules().active().await {
+            Ok(Some(set)) => set,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(%error, "the rules of inspection could not be read; the last good ones stay");
+                continue;
+            }
+        };
+        let version = active.version;
+        if version == inspector.rules().version {
+            continue;
+        }
+        match inspector.reload(&active) {
+            Ok(()) => tracing::info!(version, "rules of inspection activated"),
+            Err(error) => tracing::error!(
+                alert = true,
+                version,
+                error = &error as &dyn std::error::Error,
+                "rules of inspection cannot be used; the last good ones stay"
+            ),
         }
     }
 }

@@ -44,7 +44,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::background::{
-    end_overdue_approvals, follow_policies, keep_house, record_drift, tell_approvers,
+    end_overdue_approvals, follow_inspection_rules, follow_policies, keep_house, record_drift,
+    tell_approvers,
 };
 use crate::authorization_server;
 use crate::config::Config;
@@ -153,7 +154,8 @@ impl Node {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::clone(&policy),
-            inspector: Inspector::new(installation.config.limits.answer_bytes),
+            inspector: open_inspector(&installation).await?,
+            conversations: installation.store.conversations(),
             approvals: open_approvals(&installation, &audit)?,
             audit: Arc::clone(&audit),
             sealer: open_sealer(&installation.config.server.data_dir)?,
@@ -202,6 +204,12 @@ impl Node {
             Arc::clone(&installation.store),
             policy,
             installation.config.policy_settings()?,
+            stop.clone(),
+        ));
+        tasks.spawn(follow_inspection_rules(
+            Arc::clone(&installation.store),
+            Arc::clone(&gateway.inspector),
+            Arc::clone(&installation.clock),
             stop.clone(),
         ));
         tasks.spawn(keep_house(
@@ -299,6 +307,7 @@ impl Node {
             correlation: CorrelationId::from_uuid(self.gateway.ids.next()),
             trace: None,
             claimed_client: None,
+            session: None,
             bound_to: None,
         };
         let input =
@@ -535,6 +544,20 @@ async fn open_policy(installation: &Installation) -> anyhow::Result<Arc<PolicyEn
         )
     })?;
     Ok(Arc::new(PolicyEngine::new(compiled)))
+}
+
+/// Content inspection under the rules in force: the company's own, or the ones that are shipped.
+async fn open_inspector(installation: &Installation) -> anyhow::Result<Arc<Inspector>> {
+    let inspector = Inspector::new(installation.config.limits.answer_bytes);
+    if let Some(set) = installation.store.inspection_rules().active().await? {
+        inspector.reload(&set).with_context(|| {
+            format!(
+                "the active rules of inspection (version {}) cannot be used; see: sekimori inspect rules check",
+                set.version
+            )
+        })?;
+    }
+    Ok(Arc::new(inspector))
 }
 
 /// Saves and activates the shipped policies, as a version like any other.

@@ -124,6 +124,7 @@ async fn read(database: &dyn Database) -> Result<Revisions> {
             "revocations" => revisions.revocations = value,
             "oauth" => revisions.oauth = value,
             "approvals" => revisions.approvals = value,
+            "inspection" => revisions.inspection = value,
             // Of a newer program on the same database.
             _ => {}
         }

@@ -7,6 +7,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod identity_providers;
+mod inspection;
 mod oauth;
 mod people;
 mod policies;
@@ -24,9 +25,7 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    IdentityProviders, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts,
-    Sessions, SignIns, Store,
+    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors, Conversations, IdentityProviders, InspectionRules, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -56,6 +55,14 @@ impl Store for RelationalStore {
 
     fn policies(&self) -> Arc<dyn Policies> {
         Arc::new(policies::PolicyTable(Arc::clone(&self.database)))
+    }
+
+    fn inspection_rules(&self) -> Arc<dyn InspectionRules> {
+        Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn conversations(&self) -> Arc<dyn Conversations> {
+        Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
     }
 
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts> {
@@ -145,6 +152,7 @@ enum Group {
     Revocations,
     OAuth,
     Approvals,
+    Inspection,
 }
 
 impl Group {
@@ -157,6 +165,7 @@ impl Group {
             Self::Revocations => "revocations",
             Self::OAuth => "oauth",
             Self::Approvals => "approvals",
+            Self::Inspection => "inspection",
         }
     }
 }

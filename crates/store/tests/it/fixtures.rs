@@ -41,6 +41,8 @@ pub(crate) fn connector(text: &str) -> Connector {
         allow_sampling: false,
         allow_roots: false,
         timeout_seconds: 30,
+        exposure: None,
+        trust: None,
         refresh_seconds: 60,
         created_at: at(0),
     }

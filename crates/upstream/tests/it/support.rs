@@ -79,6 +79,8 @@ pub(crate) fn connector(transport: Transport) -> Connector {
         allow_sampling: false,
         allow_roots: false,
         timeout_seconds: 10,
+        exposure: None,
+        trust: None,
         refresh_seconds: 60,
         created_at: Timestamp::UNIX_EPOCH,
     }

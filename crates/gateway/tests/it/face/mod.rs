@@ -3,6 +3,7 @@
 mod aggregate;
 mod approval;
 mod http;
+mod inspection;
 mod legacy;
 mod modern;
 mod records;

@@ -37,6 +37,7 @@ impl Pipe {
             correlation: CorrelationId::new("template").unwrap(),
             trace: None,
             claimed_client: None,
+            session: None,
             bound_to: None,
         };
         let settings = face::Settings {

@@ -2,11 +2,13 @@
 //! surroundings: an honorific or title behind it, a label or column before it, or surname and given name
 //! together.
 
+mod context;
 mod script;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use self::context::{acts, introduced, is_among, is_place, is_role, is_unmistakable, speaks};
 use self::script::{kana, latin};
 use super::Detector;
 use crate::document::Document;
@@ -26,14 +28,14 @@ pub(super) const DETECTOR: Detector = Detector {
 /// What stands behind a person. The longest word decides, so that 「様子」 is not 「様」.
 #[rustfmt::skip]
 static HONORIFICS: LazyLock<Lexicon<bool>> = LazyLock::new(|| {
-    let yes = ["様", "さま", "さん", "氏", "殿", "君", "くん", "ちゃん", "先生", "教授", "准教授", "講師", "博士", "医師", "弁護士", "税理士", "社労士", "会計士", "司法書士", "行政書士", "看護師", "部長", "課長", "係長", "主任", "社長", "副社長", "専務", "常務", "取締役", "会長", "副会長", "代表", "室長", "次長", "所長", "支店長", "店長", "工場長", "本部長", "事業部長", "執行役員", "監査役", "顧問", "理事", "理事長", "委員", "委員長", "議員", "知事", "市長", "町長", "大臣", "首相", "監督", "選手", "主査", "主幹", "主事", "参事", "リーダー", "マネージャー", "マネジャー", "ディレクター", "グループ長", "チーム長", "班長", "局長", "院長", "校長", "園長", "教諭", "記者", "夫妻", "ご夫妻", "容疑者", "被告", "被告人", "さまの", "女史", "審議官", "参与", "課長補佐", "部長代理", "課長代理", "副部長", "副課長", "統括部長", "担当部長", "サブリーダー", "エンジニア", "コーチ", "棋士", "九段", "宛", "両名", "総理", "各位", "容疑", "氏名", "本人", "ドクター", "師長", "室長代理", "シニアマネージャー", "部門長", "センター長", "館長", "騎手", "投手", "捕手", "力士", "大統領", "判事", "都知事", "府知事", "県知事", "副大臣", "大使", "元首相", "前首相", "首席", "主席", "書記長", "幹事長", "党首", "少年", "少女", "受験生", "関", "頭取", "副頭取", "オーナー", "役員"];
+    let yes = ["様", "さま", "さん", "氏", "殿", "君", "くん", "ちゃん", "先生", "教授", "准教授", "講師", "博士", "医師", "弁護士", "税理士", "社労士", "会計士", "司法書士", "行政書士", "看護師", "部長", "課長", "係長", "主任", "社長", "副社長", "専務", "常務", "取締役", "会長", "副会長", "代表", "室長", "次長", "所長", "支店長", "店長", "工場長", "本部長", "事業部長", "執行役員", "監査役", "顧問", "理事", "理事長", "委員", "委員長", "議員", "知事", "市長", "町長", "大臣", "首相", "監督", "選手", "主査", "主幹", "主事", "参事", "リーダー", "マネージャー", "マネジャー", "ディレクター", "グループ長", "チーム長", "班長", "局長", "院長", "校長", "園長", "教諭", "記者", "夫妻", "ご夫妻", "容疑者", "被告", "被告人", "さまの", "女史", "審議官", "参与", "課長補佐", "部長代理", "課長代理", "副部長", "副課長", "統括部長", "担当部長", "サブリーダー", "エンジニア", "コーチ", "棋士", "九段", "宛", "両名", "総理", "各位", "容疑", "氏名", "本人", "ドクター", "師長", "室長代理", "シニアマネージャー", "部門長", "センター長", "館長", "騎手", "投手", "捕手", "力士", "大統領", "判事", "都知事", "府知事", "県知事", "副大臣", "大使", "元首相", "前首相", "首席", "主席", "書記長", "幹事長", "党首", "少年", "少女", "受験生", "関", "頭取", "副頭取", "オーナー", "役員", "アナウンサー", "アナ", "キャスター", "党首", "長官", "議長", "副議長", "官房長官", "国務長官", "元大統領", "前大統領", "夫人", "外相", "財務相", "国防相", "内野手", "外野手", "初段", "二段", "三段", "四段", "五段", "六段", "七段", "八段", "名人", "画伯", "作曲家", "CEO", "CTO", "CFO", "COO", "社員", "職員", "スタッフ", "組合長", "支部長", "係員", "主任研究員", "研究員", "助教", "薬剤師", "保健師", "整備士", "技師", "所員", "パートナー", "マネジャ", "課員", "隊長", "団長", "住職"];
     let no = ["様子", "様式", "様々", "様相", "様態", "様方", "殿下", "殿堂", "氏族", "君主", "代表取締役会", "代表者", "代表例", "代表的", "監督署", "監督官", "選手権", "主任者試験", "店長会", "委員会", "理事会", "役員会", "議員連盟", "社長室", "先生方", "博士課程", "教授会", "会長職", "記者会見", "顧問契約", "取締役会", "部長会", "課長会", "君が代", "宛名", "宛先", "役員報酬", "本人確認", "大臣官房"];
     Lexicon::new(yes.map(|word| (word, true)).into_iter().chain(no.map(|word| (word, false))))
 });
 
 /// What stands before a name without being part of it.
 #[rustfmt::skip]
-const LEADS: &[&str] = &["株式会社", "有限会社", "合同会社", "(株)", "(有)", "部", "課", "室", "係", "局", "班", "支店", "営業所", "本部", "グループ", "チーム", "センター", "支社", "本社", "工場", "担当", "担当者", "担当の", "社長", "部長", "課長", "係長", "主任", "取締役", "会長", "代表", "代表者", "代表理事", "店長", "所長", "医師", "弁護士", "税理士", "社労士", "氏名", "名前", "名義", "乙", "甲", "氏", "様", "殿", "社員", "職員", "講師", "監督", "選手", "教授", "患者", "顧客", "故", "亡", "同", "現", "元", "前", "新任の", "リーダー", "マネージャー", "事務局", "委員", "理事", "事業部", "営業部の", "人事部の", "総務部の", "経理部の", "部の", "課の", "室の", "社の", "係の", "店の", "院の", "所の", "校の", "会社の", "長の", "者の", "先の", "客様の", "本日", "昨日", "先日", "今回", "今朝", "明日", "前回", "次回", "弊社", "当社", "御社", "貴社", "同社", "同席", "妻", "夫", "長男", "長女", "次男", "次女", "母", "父", "後任の", "前任の", "上司の", "部下の", "同僚の", "友人の"];
+const LEADS: &[&str] = &["株式会社", "有限会社", "合同会社", "(株)", "(有)", "部", "課", "室", "係", "局", "班", "支店", "営業所", "本部", "グループ", "チーム", "センター", "支社", "本社", "工場", "担当", "担当者", "担当の", "社長", "部長", "課長", "係長", "主任", "取締役", "会長", "代表", "代表者", "代表理事", "店長", "所長", "医師", "弁護士", "税理士", "社労士", "氏名", "名前", "名義", "乙", "甲", "氏", "様", "殿", "社員", "職員", "講師", "監督", "選手", "教授", "患者", "顧客", "故", "亡", "同", "現", "元", "前", "新任の", "リーダー", "マネージャー", "事務局", "委員", "理事", "事業部", "営業部の", "人事部の", "総務部の", "経理部の", "部の", "課の", "室の", "社の", "係の", "店の", "院の", "所の", "校の", "会社の", "長の", "者の", "先の", "客様の", "本日", "昨日", "先日", "今回", "今朝", "明日", "前回", "次回", "弊社", "当社", "御社", "貴社", "同社", "同席", "妻", "夫", "長男", "長女", "次男", "次女", "母", "父", "後任の", "前任の", "上司の", "部下の", "同僚の", "友人の", "弊社の", "当社の", "御社の", "貴社の", "同社の", "担当者の", "責任者の", "営業担当の", "窓口の", "社員の", "メンバーの", "チームの", "本社の", "支店の", "支社の", "部長の", "課長の", "係長の", "主任の", "社長の", "リーダーの", "マネージャーの", "マネジャーの", "代表の", "代理の", "講師の", "秘書の", "事務局の", "総務の", "人事の", "経理の", "営業の", "法務の", "開発の", "情シスの", "広報の", "購買の", "技術の", "企画の", "新入社員の", "中途入社の", "同期の", "先輩の", "後輩の", "同僚の"];
 
 /// What stands behind the surname in the names of companies, places and things.
 #[rustfmt::skip]
@@ -44,9 +46,11 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let mut at = 0;
     let mut previous = '\0';
+    // Where the last person ends.
+    let mut last = None;
     while let Some(c) = folded.chars().get(at).copied() {
         let end = if is_kanji(c) {
-            kanji(document, names, at)
+            kanji(document, names, at, last)
         } else if (is_katakana(c) && !is_katakana(previous))
             || (is_hiragana(c) && c != 'ー' && !is_hiragana(previous))
         {
@@ -61,6 +65,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         };
         let next = if let Some((end, confidence)) = end {
             Document::push(found, Kind::Person, at, end, confidence);
+            last = Some(end);
             end
         } else {
             at + 1
@@ -78,6 +83,10 @@ struct Evidence {
     label: bool,
     /// No letter of the same script before it, or a word that leads to a name.
     boundary: bool,
+    /// A phrase that leads to a name, such as 「弊社の」.
+    lead: bool,
+    /// The next one of several people: 「佐藤様、鈴木様」.
+    among: bool,
 }
 
 fn evidence(document: &Document, start: usize) -> Evidence {
@@ -115,16 +124,17 @@ fn evidence(document: &Document, start: usize) -> Evidence {
     }) || document
         .cell(start)
         .is_some_and(|cell| cell.start == start && cell.tag == Some(Tag::Name));
-    let lead = || {
-        LEAD.get(&before).is_some_and(|leads| {
-            leads
-                .iter()
-                .any(|lead| folded.part(start.saturating_sub(lead.len()), start) == lead.as_slice())
-        })
-    };
+    let lead = LEAD.get(&before).and_then(|leads| {
+        let here = |lead: &&Vec<char>| {
+            folded.part(start.saturating_sub(lead.len()), start) == lead.as_slice()
+        };
+        leads.iter().filter(here).map(Vec::len).max()
+    });
     Evidence {
         label,
-        boundary: !is_kanji(before) || label || lead(),
+        boundary: !is_kanji(before) || label || lead.is_some(),
+        lead: lead.is_some_and(|length| length >= 2) && before == 'の',
+        among: false,
     }
 }
 
@@ -155,7 +165,12 @@ static LEAD: LazyLock<HashMap<char, Vec<Vec<char>>>> = LazyLock::new(|| {
     leads
 });
 
-fn kanji(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
+fn kanji(
+    document: &Document,
+    names: &Names,
+    start: usize,
+    last: Option<usize>,
+) -> Option<(usize, u8)> {
     let folded = &document.folded;
     // Within a run of kanji only a listed surname can begin; most places end here.
     if is_kanji(folded.before(start))
@@ -165,10 +180,11 @@ fn kanji(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)
     {
         return None;
     }
-    let evidence = evidence(document, start);
+    let mut evidence = evidence(document, start);
     if !evidence.boundary {
         return None;
     }
+    evidence.among = is_among(folded, last, start);
     let listed = names
         .surnames
         .at(folded.chars(), start)
@@ -206,6 +222,9 @@ fn known_surname(
             return Some((given, if len > 1 || evidence.label { 92 } else { 82 }));
         }
     }
+    if honorific(folded, end) && is_role(folded.part(start, end)) {
+        return None;
+    }
     if honorific(folded, end) && !(len == 1 && !evidence.label && is_common(folded.at(start))) {
         return Some((end, 90));
     }
@@ -232,103 +251,22 @@ fn known_surname(
     if evidence.label && alone && !organisation(folded, end) {
         return Some((end, 80));
     }
+    let distinct = len >= 2 && alone && !is_place(folded.part(start, end));
+    if distinct && evidence.lead && acts(folded, end) {
+        return Some((end, 74));
+    }
+    let counted = folded.at(end) == 'の' && folded.at(end + 1).is_ascii_digit();
+    let listed = ends_name(folded, end) || folded.at(end) == '両' || counted;
+    if len >= 2 && !is_place(folded.part(start, end)) && evidence.among && listed {
+        return Some((end, 70));
+    }
+    if distinct && is_unmistakable(folded.part(start, end)) && acts(folded, end) {
+        return Some((end, 66));
+    }
+    if distinct && speaks(folded, start, end) {
+        return Some((end, 76));
+    }
     introduced(folded, start, end).then_some((end, 80))
-}
-
-/// 「お世話になっております。山田です」, 「鈴木と申します」
-fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
-    let head = matches!(
-        folded.before(start),
-        '。' | '\n' | '\0' | '、' | 'の' | '!' | ' ' | '」' | '：'
-    );
-    let says = [
-        "です",
-        "でございます",
-        "と申します",
-        "と申し",
-        "より",
-        "から",
-        "に確認",
-        "宛",
-        "へ連絡",
-        "に連絡",
-    ];
-    let follows = |word: &&str| {
-        folded
-            .part(end, end + word.chars().count())
-            .iter()
-            .copied()
-            .eq(word.chars())
-    };
-    let strong = says.iter().take(4).any(&follows);
-    let weak = says.iter().skip(4).any(follows)
-        && end - start >= 2
-        && matches!(folded.before(start), '。' | '\n' | '\0' | '、' | '」');
-    head && (strong && end - start >= 2 && !is_place(folded.part(start, end))
-        || weak && !is_place(folded.part(start, end)))
-}
-
-/// Surnames that are names of prefectures and big cities.
-fn is_place(word: &[char]) -> bool {
-    [
-        "宮崎",
-        "福島",
-        "石川",
-        "山口",
-        "千葉",
-        "長崎",
-        "大分",
-        "岡山",
-        "秋田",
-        "山形",
-        "富山",
-        "福井",
-        "長野",
-        "香川",
-        "徳島",
-        "広島",
-        "大阪",
-        "東京",
-        "京都",
-        "奈良",
-        "神戸",
-        "横浜",
-        "川崎",
-        "福岡",
-        "札幌",
-        "仙台",
-        "高松",
-        "松山",
-        "熊本",
-        "佐賀",
-        "大宮",
-        "前橋",
-        "水戸",
-        "青森",
-        "岩手",
-        "宮城",
-        "栃木",
-        "静岡",
-        "三重",
-        "滋賀",
-        "和歌山",
-        "鳥取",
-        "島根",
-        "高知",
-        "成田",
-        "渋谷",
-        "新宿",
-        "品川",
-        "上野",
-        "目黒",
-        "豊田",
-        "小山",
-        "浦和",
-        "本社",
-        "平和島",
-    ]
-    .iter()
-    .any(|place| place.chars().eq(word.iter().copied()))
 }
 
 /// Surnames of one character that are words as well.
@@ -495,16 +433,6 @@ fn organisation_like(word: &[char]) -> bool {
         let len = end.chars().count();
         word.len() >= len && word.iter().skip(word.len() - len).copied().eq(end.chars())
     })
-}
-
-/// Words before 様 and さん that are nobody's name.
-fn is_role(word: &[char]) -> bool {
-    [
-        "皆々", "神", "仏", "王", "奥", "娘", "息子", "旦那", "大家", "仲間", "田舎", "子供", "天",
-        "上", "下", "外", "内", "国", "市", "町", "村", "県",
-    ]
-    .iter()
-    .any(|role| role.chars().eq(word.iter().copied()))
 }
 
 /// Cells below a heading that announces names, whatever the lists say.

@@ -11,6 +11,7 @@ mod changes;
 mod connectors;
 mod groups;
 mod identity_providers;
+mod inspection;
 mod oauth;
 mod opening;
 mod people;
@@ -89,6 +90,9 @@ mod suite {
             consents_are_remembered_for_exactly_what_was_shown, what_is_single_use_is_seen_once,
             signing_keys_are_added_by_one_node, sweeping_takes_what_has_ended;
         identity_providers: reads_back_what_was_put;
+        inspection: rules_are_numbered_and_the_last_activation_counts,
+            labels_add_up_and_keep_their_first_source,
+            conversations_are_listed_declassified_and_forgotten;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
             members_are_there_and_of_the_same_provider, nested_groups_count_even_in_a_circle,

@@ -1,0 +1,404 @@
+//! Rules of content inspection, and trying them on a text (DATA-2, DATA-3).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use jiff::Timestamp;
+use sekimori_domain::inspection::InspectionRuleSet;
+use sekimori_domain::record::EventKind;
+use sekimori_inspect::rules::{DEFAULT_RULES, Direction, RuleSet};
+use sekimori_inspect::{Finding, Scanner};
+use sekimori_store::NewInspectionRules;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Problems;
+use super::access::{Allowed, ManageInspection, ViewInspection};
+use super::list::{List, Window};
+use super::version::tagged;
+use crate::control::Control;
+use crate::extract::{Json, Path, Query};
+use crate::problem::Problem;
+
+/// Longest text that is tried, in bytes.
+const TEXT_BYTES_MAX: usize = 1024 * 1024;
+
+/// A version of the rules.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InspectionRulesView {
+    /// Its number; 0 for the rules that are shipped.
+    version: u64,
+    /// Whether it is in force.
+    active: bool,
+    /// Who saved it.
+    author: String,
+    /// When it was saved; absent for the shipped rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<Timestamp>,
+    /// The rules, as TOML.
+    text: String,
+}
+
+/// A version of the rules in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InspectionRulesEntry {
+    /// Its number.
+    version: u64,
+    /// Whether it is in force.
+    active: bool,
+    /// Who saved it.
+    author: String,
+    /// When it was saved.
+    created_at: Timestamp,
+}
+
+/// Rules to be saved as the next version.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewInspectionRules)]
+pub(crate) struct InspectionRulesRequest {
+    /// The rules, as TOML; they must be valid.
+    text: String,
+    /// Put them in force at once.
+    #[serde(default)]
+    activate: bool,
+}
+
+/// A text to be looked at.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InspectionRequest {
+    /// The text, up to 1 MiB.
+    text: String,
+    /// Rules to try instead of those in force, as TOML.
+    #[serde(default)]
+    rules: Option<String>,
+}
+
+/// Something that was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FindingView {
+    /// Its type, such as `MY_NUMBER`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Its class, such as `personal`.
+    class: &'static str,
+    /// First code point.
+    start: u32,
+    /// Behind the last code point.
+    end: u32,
+    /// 0 to 100.
+    confidence: u8,
+}
+
+/// What a rule could do about what was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Verdict {
+    /// The rule's id.
+    rule: String,
+    /// The type it is about.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// `input`, `output`, or absent for both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
+    /// What it does.
+    action: &'static str,
+    /// What it tells people.
+    message: String,
+}
+
+/// What inspection says about a text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InspectionView {
+    /// The version of the rules; absent for rules that were sent along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<u64>,
+    /// What was found.
+    findings: Vec<FindingView>,
+    /// The text with all of it covered.
+    masked: String,
+    /// The rules that are about it, in order; which of them counts depends on the call.
+    would: Vec<Verdict>,
+}
+
+/// Which part of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Part {
+    /// Most items: 1 to 200, 50 by default.
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List the versions of the rules
+#[utoipa::path(
+    get, path = "/api/v1/inspection-rules", tag = "inspection", operation_id = "listInspectionRules",
+    params(Part),
+    responses((status = 200, body = List<InspectionRulesEntry>), Problems),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn list_rules(
+    _: Allowed<ViewInspection>,
+    State(control): State<Arc<Control>>,
+    Query(part): Query<Part>,
+) -> Result<Json<List<InspectionRulesEntry>>, Problem> {
+    let window = Window::new(part.limit, part.cursor.as_deref())?;
+    let before = match &window.after {
+        Some(version) => Some(number(version)?),
+        None => None,
+    };
+    let stored = control.store.inspection_rules();
+    let active = stored.active().await?.map(|set| set.version);
+    let found = stored.history(before, window.wanted()).await?;
+    let page = window.page(found, |set| set.version.to_string());
+    Ok(Json(page.map(|set| InspectionRulesEntry {
+        version: set.version,
+        active: active == Some(set.version),
+        author: set.author,
+        created_at: set.created_at,
+    })))
+}
+
+/// Show a version of the rules
+#[utoipa::path(
+    get, path = "/api/v1/inspection-rules/{version}", tag = "inspection",
+    operation_id = "getInspectionRules",
+    params(("version" = String, Path, description = "Its number, `active`, or `shipped`")),
+    responses(
+        (status = 200, body = InspectionRulesView, headers(("ETag" = String))),
+        (status = 404, description = "There is no such version"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn get_rules(
+    _: Allowed<ViewInspection>,
+    State(control): State<Arc<Control>>,
+    Path(version): Path<String>,
+) -> Result<Response, Problem> {
+    let stored = control.store.inspection_rules();
+    let active = stored.active().await?;
+    let in_force = active.as_ref().map_or(0, |set| set.version);
+    let found = match version.as_str() {
+        "active" => active,
+        "shipped" => None,
+        given => {
+            let found = stored.get(number(given)?).await?;
+            Some(found.ok_or_else(|| Problem::not_found("version of the inspection rules"))?)
+        }
+    };
+    let shown = match found {
+        Some(set) => view(set, in_force),
+        None => InspectionRulesView {
+            version: 0,
+            active: in_force == 0,
+            author: "sekimori".to_owned(),
+            created_at: None,
+            text: DEFAULT_RULES.to_owned(),
+        },
+    };
+    tagged(StatusCode::OK, &shown)
+}
+
+/// Save rules as the next version
+///
+/// They must be valid. They are not in force until they are activated.
+#[utoipa::path(
+    post, path = "/api/v1/inspection-rules", tag = "inspection", operation_id = "saveInspectionRules",
+    request_body = InspectionRulesRequest,
+    responses((status = 201, body = InspectionRulesView), Problems),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn save_rules(
+    allowed: Allowed<ManageInspection>,
+    State(control): State<Arc<Control>>,
+    Json(new): Json<InspectionRulesRequest>,
+) -> Result<Response, Problem> {
+    parse(0, &new.text)?;
+    let action = if new.activate {
+        "save and activate"
+    } else {
+        "save"
+    };
+    let details = [("action", json!(action))];
+    let deed = allowed
+        .begin(&control, EventKind::InspectionChange, details)
+        .await?;
+    let by = allowed.someone.caller.principal.id.to_string();
+    let done = save(&control, new, by).await;
+    if let Ok(saved) = &done {
+        deed.detail("version", saved.version);
+    }
+    tagged(StatusCode::CREATED, &deed.end(done).await?)
+}
+
+async fn save(
+    control: &Control,
+    new: InspectionRulesRequest,
+    by: String,
+) -> Result<InspectionRulesView, Problem> {
+    let stored = control.store.inspection_rules();
+    let now = control.clock.now();
+    let rules = NewInspectionRules {
+        text: new.text,
+        author: by.clone(),
+        created_at: now,
+    };
+    let saved = stored.append(&rules).await?;
+    if new.activate {
+        stored.activate(saved.version, &by, now).await?;
+    }
+    let in_force = stored.active().await?.map_or(0, |set| set.version);
+    Ok(view(saved, in_force))
+}
+
+/// Put a version of the rules in force
+///
+/// Running gates follow within a second.
+#[utoipa::path(
+    post, path = "/api/v1/inspection-rules/{version}/activate", tag = "inspection",
+    operation_id = "activateInspectionRules",
+    params(("version" = u64, Path, description = "Its number")),
+    responses(
+        (status = 200, body = InspectionRulesView),
+        (status = 404, description = "There is no such version"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn activate_rules(
+    allowed: Allowed<ManageInspection>,
+    State(control): State<Arc<Control>>,
+    Path(version): Path<String>,
+) -> Result<Response, Problem> {
+    let details = [("action", json!("activate")), ("version", json!(version))];
+    let deed = allowed
+        .begin(&control, EventKind::InspectionChange, details)
+        .await?;
+    let by = allowed.someone.caller.principal.id.to_string();
+    let done = activate(&control, &version, &by).await;
+    tagged(StatusCode::OK, &deed.end(done).await?)
+}
+
+async fn activate(
+    control: &Control,
+    version: &str,
+    by: &str,
+) -> Result<InspectionRulesView, Problem> {
+    let stored = control.store.inspection_rules();
+    let found = stored.get(number(version)?).await?;
+    let set = found.ok_or_else(|| Problem::not_found("version of the inspection rules"))?;
+    // It was valid when it was saved; another release may read it otherwise.
+    parse(set.version, &set.text)?;
+    stored
+        .activate(set.version, by, control.clock.now())
+        .await?;
+    let in_force = set.version;
+    Ok(view(set, in_force))
+}
+
+/// Try inspection on a text
+///
+/// Says what is found, what the text looks like with it covered, and which rules are about it. The text is not kept;
+/// the record tells who tried and how much, never what.
+#[utoipa::path(
+    post, path = "/api/v1/inspect", tag = "inspection", operation_id = "inspect",
+    request_body = InspectionRequest,
+    responses((status = 200, body = InspectionView), Problems),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn inspect(
+    allowed: Allowed<ManageInspection>,
+    State(control): State<Arc<Control>>,
+    Json(asked): Json<InspectionRequest>,
+) -> Result<Response, Problem> {
+    if asked.text.len() > TEXT_BYTES_MAX {
+        return Err(Problem::invalid("/text", "use 1 MiB at most"));
+    }
+    let (version, rules) = match &asked.rules {
+        Some(text) => (None, parse(0, text)?),
+        None => {
+            let active = control.store.inspection_rules().active().await?;
+            let rules = match active {
+                Some(set) => parse(set.version, &set.text)?,
+                None => RuleSet::shipped(),
+            };
+            (Some(rules.version), rules)
+        }
+    };
+    let details = [("action", json!("try")), ("bytes", json!(asked.text.len()))];
+    let deed = allowed
+        .begin(&control, EventKind::InspectionChange, details)
+        .await?;
+    let tried = tokio::task::spawn_blocking(move || look(version, &rules, &asked.text))
+        .await
+        .map_err(|error| Problem::failure("an inspection", &error));
+    tagged(StatusCode::OK, &deed.end(tried).await?)
+}
+
+fn look(version: Option<u64>, rules: &RuleSet, text: &str) -> InspectionView {
+    let scanner = Scanner::new();
+    let least = rules.settings.confidence;
+    let found: Vec<Finding> = scanner
+        .scan(text)
+        .into_iter()
+        .filter(|finding| finding.confidence >= least)
+        .collect();
+    let masked = scanner.mask_if(text, |finding| finding.confidence >= least);
+    let mut kinds: Vec<_> = found.iter().map(|finding| finding.kind).collect();
+    kinds.sort();
+    kinds.dedup();
+    let would = kinds
+        .into_iter()
+        .flat_map(|kind| {
+            rules.about(kind).map(move |rule| Verdict {
+                rule: rule.id.clone(),
+                kind: kind.as_str(),
+                direction: rule.when.direction.map(Direction::as_str),
+                action: rule.action.as_str(),
+                message: rule.message.clone(),
+            })
+        })
+        .collect();
+    InspectionView {
+        rules: version,
+        findings: found
+            .iter()
+            .map(|finding| FindingView {
+                kind: finding.kind.as_str(),
+                class: finding.kind.class().as_str(),
+                start: finding.start,
+                end: finding.end,
+                confidence: finding.confidence,
+            })
+            .collect(),
+        masked: masked.text,
+        would,
+    }
+}
+
+fn parse(version: u64, text: &str) -> Result<RuleSet, Problem> {
+    RuleSet::parse(version, text).map_err(|error| Problem::invalid("/text", error.to_string()))
+}
+
+fn number(version: &str) -> Result<u64, Problem> {
+    version
+        .parse()
+        .map_err(|_| Problem::not_found("version of the inspection rules"))
+}
+
+fn view(set: InspectionRuleSet, in_force: u64) -> InspectionRulesView {
+    InspectionRulesView {
+        version: set.version,
+        active: set.version == in_force,
+        author: set.author,
+        created_at: Some(set.created_at),
+        text: set.text,
+    }
+}

@@ -1,0 +1,132 @@
+//! Files inside JSON: `data:` URLs, `blob` and `data` members with a `mimeType`, and texts in base64 that say
+//! nothing about themselves.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// Shorter strings are words and ids, not texts in base64.
+const UNDECLARED_CHARS_MIN: usize = 64;
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// What a string turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Attachment<'t> {
+    /// A text in base64: what stands before it, and the text.
+    Text(&'t str, String),
+    /// A file that nobody can look into: what stands before its content.
+    Opaque(&'t str),
+}
+
+/// What `text` is, if it is a file. `declared` says that a MIME type stands beside it.
+pub(crate) fn attachment(text: &str, declared: bool) -> Option<Attachment<'_>> {
+    if let Some(head) = data_url(text) {
+        let (head, body) = text.split_at_checked(head)?;
+        return Some(read(head, body));
+    }
+    if declared {
+        return Some(read("", text));
+    }
+    if text.len() < UNDECLARED_CHARS_MIN || !text.bytes().all(is_base64) {
+        return None;
+    }
+    match read("", text) {
+        found @ Attachment::Text(..) => Some(found),
+        // Ids, digests and signatures look the same.
+        Attachment::Opaque(_) => None,
+    }
+}
+
+/// The length of what stands before the content of a `data:` URL in base64.
+fn data_url(text: &str) -> Option<usize> {
+    let start = text.get(..5)?;
+    if !start.eq_ignore_ascii_case("data:") {
+        return None;
+    }
+    let comma = text.find(',').filter(|at| *at < 1_024)?;
+    let head = text.get(..comma)?;
+    head.to_ascii_lowercase()
+        .ends_with(";base64")
+        .then_some(comma + 1)
+}
+
+fn read<'t>(head: &'t str, body: &str) -> Attachment<'t> {
+    decode(body)
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .filter(|text| is_text(text))
+        .map_or(Attachment::Opaque(head), |text| {
+            Attachment::Text(head, text)
+        })
+}
+
+fn decode(body: &str) -> Option<Vec<u8>> {
+    let packed: String;
+    let body = if body.bytes().any(|b| b.is_ascii_whitespace()) {
+        packed = body.split_ascii_whitespace().collect();
+        &packed
+    } else {
+        body
+    };
+    STANDARD
+        .decode(body)
+        .or_else(|_| URL_SAFE.decode(body))
+        .ok()
+}
+
+/// Whether it reads as text: no control characters but white space.
+fn is_text(text: &str) -> bool {
+    text.chars()
+        .all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\u{c}'))
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\n' | b'\r')
+}
+
+/// `text` in base64.
+pub(crate) fn encode(head: &str, text: &str) -> String {
+    format!(
+        "{head}{}",
+        base64::engine::general_purpose::STANDARD.encode(text)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_come_out_and_go_back() {
+        let text = "電話は 090-1234-5678 です。担当の山田までお願いします。よろしく。";
+        let packed = encode("", text);
+        assert_eq!(
+            attachment(&packed, false),
+            Some(Attachment::Text("", text.to_owned()))
+        );
+        let url = encode("data:text/plain;charset=utf-8;base64,", text);
+        let Some(Attachment::Text(head, found)) = attachment(&url, false) else {
+            panic!("no text in {url}");
+        };
+        assert_eq!(encode(head, &found), url);
+    }
+
+    #[test]
+    fn files_are_opaque_and_ids_are_nothing() {
+        assert_eq!(
+            attachment("iVBORw0KGgo=", true),
+            Some(Attachment::Opaque(""))
+        );
+        assert_eq!(
+            attachment("not base64!", true),
+            Some(Attachment::Opaque(""))
+        );
+        let hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        assert_eq!(attachment(hex, false), None);
+        assert_eq!(attachment("data:text/plain,hello", false), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! What inspection tells the record: types and counts, never what was found.
+
+use sekimori_domain::inspection::FlowLabel;
+use serde::Serialize;
+
+use crate::finding::{Class, Finding, Kind};
+use crate::rules::{Action, Direction, Rule};
+
+/// Most lines of one report; what is more is counted in the last one of its type.
+const LINES_MAX: usize = 64;
+
+/// One line: findings of one type under one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportLine {
+    /// Which way.
+    pub direction: Direction,
+    /// What was found.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Its class.
+    pub class: Class,
+    /// How many.
+    pub count: u32,
+    /// The highest confidence, 0 to 100.
+    pub confidence: u8,
+    /// The version of the detector.
+    pub detector: u16,
+    /// What was done.
+    pub action: Action,
+    /// The rule that said so; absent where none fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// What inspection found in one call and did about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Report {
+    /// The version of the rules.
+    pub rules: u64,
+    /// What was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<ReportLine>,
+    /// Attachments that could not be read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: u32,
+    /// What the conversation had read before and counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<FlowLabel>,
+    /// What the conversation has read with this call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gained: Vec<FlowLabel>,
+    /// Rules about what was read before that took effect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Report {
+    /// An empty report under that version of the rules.
+    pub fn new(rules: u64) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+            && self.unreadable == 0
+            && self.labels.is_empty()
+            && self.gained.is_empty()
+            && self.flows.is_empty()
+    }
+
+    /// Adds a finding.
+    pub(crate) fn note(
+        &mut self,
+        direction: Direction,
+        finding: &Finding,
+        action: Action,
+        rule: Option<&Rule>,
+    ) {
+        let id = rule.map(|rule| rule.id.as_str());
+        let full = self.findings.len() >= LINES_MAX;
+        let same = self.findings.iter_mut().find(|line| {
+            let kind = line.kind == finding.kind && line.direction == direction;
+            kind && (full || (line.action == action && line.rule.as_deref() == id))
+        });
+        if let Some(line) = same {
+            line.count = line.count.saturating_add(1);
+            line.confidence = line.confidence.max(finding.confidence);
+        } else if !full {
+            self.findings.push(ReportLine {
+                direction,
+                kind: finding.kind,
+                class: finding.kind.class(),
+                count: 1,
+                confidence: finding.confidence,
+                detector: finding.rule,
+                action,
+                rule: id.map(str::to_owned),
+            });
+        }
+    }
+
+    /// Adds what another part of the same call gave.
+    pub fn merge(&mut self, other: Self) {
+        self.rules = other.rules;
+        self.unreadable = self.unreadable.saturating_add(other.unreadable);
+        for line in other.findings {
+            let same = self.findings.iter_mut().find(|own| {
+                own.kind == line.kind
+                    && own.direction == line.direction
+                    && own.action == line.action
+                    && own.rule == line.rule
+            });
+            if let Some(own) = same {
+                own.count = own.count.saturating_add(line.count);
+                own.confidence = own.confidence.max(line.confidence);
+            } else if self.findings.len() < LINES_MAX {
+                self.findings.push(line);
+            }
+        }
+        for label in other.labels {
+            add(&mut self.labels, label);
+        }
+        for label in other.gained {
+            add(&mut self.gained, label);
+        }
+        self.flows.extend(other.flows);
+    }
+
+    /// Notes that the conversation has read something of that kind.
+    pub(crate) fn gain(&mut self, label: FlowLabel) {
+        add(&mut self.gained, label);
+    }
+}
+
+fn add(labels: &mut Vec<FlowLabel>, label: FlowLabel) {
+    if !labels.contains(&label) {
+        labels.push(label);
+        labels.sort();
+    }
+}

@@ -1,0 +1,200 @@
+//! Reading and checking rules.
+
+use serde::Deserialize;
+
+use super::{Action, Direction, FlowRule, Rule, RuleSet, RuleSettings};
+
+/// Longest text of a rule set.
+pub const RULES_BYTES_MAX: usize = 256 * 1024;
+/// Most rules of a set.
+const RULES_MAX: usize = 500;
+/// Longest list within a rule.
+const LIST_MAX: usize = 200;
+/// Longest message or notice, in characters.
+const MESSAGE_CHARS_MAX: usize = 1_000;
+
+/// Why a text is no set of rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// It is too long.
+    #[error("rules are larger than {RULES_BYTES_MAX} bytes")]
+    TooLarge,
+    /// It can't be read.
+    #[error("{problem}")]
+    Unreadable {
+        /// What, where.
+        problem: String,
+    },
+    /// A rule makes no sense.
+    #[error("rule {rule:?}: {problem}")]
+    Rule {
+        /// Its id.
+        rule: String,
+        /// What is wrong with it, and how to mend it.
+        problem: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    #[serde(default)]
+    settings: RuleSettings,
+    #[serde(default)]
+    rule: Vec<Rule>,
+    #[serde(default)]
+    flow: Vec<FlowRule>,
+}
+
+impl RuleSet {
+    /// Reads and checks a text of that version.
+    pub fn parse(version: u64, text: &str) -> Result<Self, RulesError> {
+        if text.len() > RULES_BYTES_MAX {
+            return Err(RulesError::TooLarge);
+        }
+        let read: Text = toml::from_str(text).map_err(|error| RulesError::Unreadable {
+            problem: error.to_string(),
+        })?;
+        let set = Self {
+            version,
+            settings: read.settings,
+            rules: read.rule,
+            flows: read.flow,
+        };
+        set.check()?;
+        Ok(set)
+    }
+
+    fn check(&self) -> Result<(), RulesError> {
+        if self.rules.len() + self.flows.len() > RULES_MAX {
+            return Err(wrong("", "there are more than 500 rules"));
+        }
+        if self.settings.confidence > 100 {
+            return Err(wrong("settings", "confidence is 0 to 100"));
+        }
+        if !(1..=10_080).contains(&self.settings.window_minutes) {
+            return Err(wrong(
+                "settings",
+                "window_minutes is 1 to 10080 (seven days)",
+            ));
+        }
+        if self.settings.notice.chars().count() > MESSAGE_CHARS_MAX {
+            return Err(wrong(
+                "settings",
+                "the notice is longer than 1000 characters",
+            ));
+        }
+        let mut ids = std::collections::BTreeSet::new();
+        let all = self.rules.iter().map(|rule| &rule.id);
+        for id in all.chain(self.flows.iter().map(|flow| &flow.id)) {
+            let slug = id
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            if id.is_empty() || id.len() > 64 || !slug {
+                return Err(wrong(id, "use 1 to 64 of a-z, 0-9 and '-' as id"));
+            }
+            if !ids.insert(id) {
+                return Err(wrong(id, "another rule has the same id"));
+            }
+        }
+        self.rules.iter().try_for_each(check_rule)?;
+        self.flows.iter().try_for_each(check_flow)
+    }
+}
+
+fn check_rule(rule: &Rule) -> Result<(), RulesError> {
+    let problem = |problem| Err(wrong(&rule.id, problem));
+    let find = &rule.find;
+    if rule.action == Action::Ask && rule.when.direction != Some(Direction::Input) {
+        return problem("a person can be asked on the way in only: say when.direction = \"input\"");
+    }
+    if find.confidence > 100 {
+        return problem("confidence is 0 to 100");
+    }
+    if find.unreadable && !(find.types.is_empty() && find.classes.is_empty()) {
+        return problem("what can't be read has no type and no class");
+    }
+    check_common(&rule.id, &rule.when, &rule.message)?;
+    if find.types.len() > LIST_MAX || find.classes.len() > LIST_MAX {
+        return problem("a list is longer than 200");
+    }
+    Ok(())
+}
+
+fn check_flow(flow: &FlowRule) -> Result<(), RulesError> {
+    let problem = |problem| Err(wrong(&flow.id, problem));
+    if flow.after.is_empty() {
+        return problem("say after what it counts, such as after = [\"confidential\"]");
+    }
+    if !matches!(flow.action, Action::Ask | Action::Block) {
+        return problem("what was read before can only ask or block");
+    }
+    if flow.when.direction == Some(Direction::Output) {
+        return problem("what was read before counts on the way in only");
+    }
+    check_common(&flow.id, &flow.when, &flow.message)
+}
+
+fn check_common(id: &str, when: &super::When, message: &str) -> Result<(), RulesError> {
+    let lists = [
+        when.groups.len(),
+        when.except_groups.len(),
+        when.connectors.len(),
+        when.environments.len(),
+        when.data_classes.len(),
+        when.operations.len(),
+    ];
+    if lists.iter().any(|length| *length > LIST_MAX) {
+        return Err(wrong(id, "a list is longer than 200"));
+    }
+    if message.chars().count() > MESSAGE_CHARS_MAX {
+        return Err(wrong(id, "the message is longer than 1000 characters"));
+    }
+    Ok(())
+}
+
+fn wrong(rule: &str, problem: &'static str) -> RulesError {
+    RulesError::Rule {
+        rule: rule.to_owned(),
+        problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::DEFAULT_RULES;
+
+    fn problem(text: &str) -> String {
+        RuleSet::parse(1, text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_shipped_rules_are_valid() {
+        let set = RuleSet::parse(0, DEFAULT_RULES).unwrap();
+        assert!(set.rules.len() > 5 && set.flows.len() > 1);
+        assert_eq!(set, RuleSet::shipped());
+        assert!(
+            set.rules
+                .iter()
+                .all(|rule| !rule.message.is_empty() || rule.action == Action::Allow)
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_reason() {
+        assert!(problem("[[rule]]\nid = \"a\"\naction = \"alow\"").contains("alow"));
+        assert!(problem("surprise = 1").contains("surprise"));
+        let twice = "[[rule]]\nid = \"a\"\naction = \"allow\"\n";
+        assert!(problem(&twice.repeat(2)).contains("same id"));
+        assert!(problem("[[rule]]\nid = \"a\"\naction = \"ask\"").contains("way in"));
+        let flow = "[[flow]]\nid = \"a\"\nafter = [\"confidential\"]\naction = \"mask\"";
+        assert!(problem(flow).contains("ask or block"));
+        assert!(problem("[[rule]]\nid = \"A B\"\naction = \"allow\"").contains("as id"));
+        assert!(problem("[settings]\nconfidence = 101").contains("0 to 100"));
+        assert_eq!(
+            RuleSet::parse(1, &" ".repeat(RULES_BYTES_MAX + 1)).unwrap_err(),
+            RulesError::TooLarge
+        );
+    }
+}
