@@ -232,6 +232,8 @@ impl<'a> Tour<'a> {
             "The client was told: {}\nWhoever approves sees:\n{shown}\nThen the same call wrote the file, once.",
             waits.text()
         ))
+    }
+
     fn blocked_number(&self) -> Result<String> {
         let message = json!({ "message": "個人番号は 1234 5678 9018 です" });
         let answer = self.employee.call("everything__echo", &message)?;
