@@ -12,6 +12,7 @@ use sekimori_policy::Administration;
 use sekimori_store::Store;
 
 use crate::pages::Pages;
+use crate::policy_desk::PolicyDesk;
 
 /// Everything that the control plane needs; the state of all handlers.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Control {
     pub authorization_server: Option<Arc<AuthorizationServer>>,
     /// Who may look after the gate.
     pub administration: Administration,
+    /// Versions of the policies.
+    pub desk: PolicyDesk,
     /// What was revoked.
     pub revocations: Arc<Revocations>,
     /// Signs people in.

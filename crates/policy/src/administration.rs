@@ -21,12 +21,15 @@ const SCHEMA: &str = include_str!("administration.cedarschema");
 const POLICIES: &str = include_str!("administration.cedar");
 const NAMESPACE: &str = "SekimoriAdministration";
 /// The version of the rules in records; it grows when a release changes them.
-pub const ADMINISTRATION_VERSION: u64 = 1;
+pub const ADMINISTRATION_VERSION: u64 = 2;
 
 /// The role whose members look after the gate.
 pub const ADMINISTRATORS_ROLE: &str = "sekimori-admin";
 /// The role whose members may look at everything and change nothing.
 pub const AUDITORS_ROLE: &str = "sekimori-auditor";
+
+/// The role whose members look after guard-rails, and view everything.
+pub const SECURITY_ROLE: &str = "sekimori-security";
 
 /// What somebody wants to do to a part of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,11 +67,17 @@ pub enum Area {
     ScimTokens,
     /// Identity providers.
     IdentityProviders,
+    /// Policies and roles.
+    Policies,
+    /// Guard-rails, above all policies.
+    GuardRails,
+    /// Classes of tools, and rules on their arguments.
+    Tools,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -76,6 +85,9 @@ impl Area {
         Self::ServiceAccounts,
         Self::ScimTokens,
         Self::IdentityProviders,
+        Self::Policies,
+        Self::GuardRails,
+        Self::Tools,
     ];
 
     /// The name in policies and records.
@@ -88,6 +100,9 @@ impl Area {
             Self::ServiceAccounts => "service-accounts",
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
+            Self::Policies => "policies",
+            Self::GuardRails => "guard-rails",
+            Self::Tools => "tools",
         }
     }
 }
@@ -206,7 +221,7 @@ impl Administration {
             caller.principal.id.as_str(),
         )?;
         let mut roles = Vec::new();
-        self.groups.memberships(&caller.principal.groups, |name| {
+        self.groups.memberships(&caller.principal, |name| {
             roles.push(uid("Role", name));
         });
         let roles: HashSet<EntityUid> = roles.into_iter().collect::<Result<_, _>>()?;

@@ -76,6 +76,9 @@ rights! {
     ViewServiceAccounts, ManageServiceAccounts: ServiceAccounts;
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
+    ViewPolicies, ManagePolicies: Policies;
+    ViewGuardRails, ManageGuardRails: GuardRails;
+    ViewTools, ManageTools: Tools;
 }
 
 /// Somebody who proved who they are.

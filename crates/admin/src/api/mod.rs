@@ -23,7 +23,10 @@ mod grants;
 mod list;
 mod me;
 mod people;
+mod policies;
+mod reviews;
 mod revoke;
+mod roles;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -79,6 +82,11 @@ pub(crate) enum Problems {
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
+        (name = "policies", description = "Versions of the policies and their way into force"),
+        (name = "roles", description = "Who may do what, as data"),
+        (name = "guard rails", description = "What stands above all policies"),
+        (name = "tools", description = "Rules on the arguments of tools"),
+        (name = "access reviews", description = "Who can do what"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
     modifiers(&Credentials),
@@ -140,6 +148,27 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             service_accounts::create_key
         ))
         .routes(routes!(service_accounts::revoke_key))
+        .routes(routes!(policies::list_versions, policies::draft))
+        .routes(routes!(policies::get_version))
+        .routes(routes!(policies::run_tests))
+        .routes(routes!(policies::impact))
+        .routes(routes!(policies::approve))
+        .routes(routes!(policies::reject))
+        .routes(routes!(policies::try_out, policies::end_trial))
+        .routes(routes!(policies::activate))
+        .routes(routes!(policies::roll_back))
+        .routes(routes!(policies::explain_call))
+        .routes(routes!(roles::list_roles))
+        .routes(routes!(roles::list_templates))
+        .routes(routes!(
+            roles::get_role,
+            roles::put_role,
+            roles::remove_role
+        ))
+        .routes(routes!(roles::get_guard_rails, roles::put_guard_rails))
+        .routes(routes!(reviews::get_constraints, reviews::put_constraints))
+        .routes(routes!(reviews::who_can))
+        .routes(routes!(reviews::what_can))
 }
 
 /// The OpenAPI document of the API.

@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use sekimori_admin::{Control, Pages, Settings};
+use sekimori_admin::{Control, Pages, PolicyDesk, Settings};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
@@ -28,7 +28,7 @@ use sekimori_identity::{
     FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
     create_administrator, create_key,
 };
-use sekimori_policy::{Administration, GroupHierarchy};
+use sekimori_policy::{Administration, GroupHierarchy, PolicySettings};
 use sekimori_store::AuditQuery;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -151,6 +151,11 @@ impl Plane {
         let control = Arc::new(Control {
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
+            desk: PolicyDesk {
+                store: Arc::clone(&store),
+                settings: PolicySettings::default(),
+                second_person: true,
+            },
             store,
             identity,
             administration: Administration::new(GroupHierarchy::default()).unwrap(),
