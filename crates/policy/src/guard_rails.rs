@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
+use sekimori_domain::ids::GroupName;
 use sekimori_domain::role::GuardRails;
 use serde::Serialize;
 
@@ -86,11 +87,7 @@ pub(crate) fn guard_rail_text(settings: &GuardRails) -> Result<String, PolicyErr
             continue;
         }
         if policy.annotation("approval").is_some() && !settings.approvers.is_empty() {
-            let names: Vec<&str> = settings
-                .approvers
-                .iter()
-                .map(|name| name.as_str())
-                .collect();
+            let names: Vec<&str> = settings.approvers.iter().map(GroupName::as_str).collect();
             let _infallible = writeln!(out, "@approvers({})", text(&names.join(",")));
         }
         let _infallible = writeln!(out, "{policy}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use sekimori_domain::ids::{ClientId, ConnectorName, DataClass, GroupName};
 use sekimori_domain::role::{
     ApprovalRule, CONDITIONS_MAX, Condition, DataScope, GRANTS_PER_ROLE_MAX, Grant, MEMBERS_MAX,
     ROLES_MAX, Role,
@@ -126,7 +127,7 @@ fn write_grant(out: &mut String, role: &Role, number: usize, grant: &Grant) -> R
         let _infallible = writeln!(out, "when {{ resource in [{}] }}", names.join(", "));
     }
     if let DataScope::AtMost(classes) = &grant.data {
-        let classes = classes.iter().map(|class| class.as_str());
+        let classes = classes.iter().map(DataClass::as_str);
         let _infallible = writeln!(
             out,
             "when {{ {}.containsAll(resource.dataClasses) }}",
@@ -143,11 +144,7 @@ fn write_grant(out: &mut String, role: &Role, number: usize, grant: &Grant) -> R
 fn write_approval(out: &mut String, approval: &ApprovalRule) {
     let _infallible = writeln!(out, "@approval({})", text(&approval.reason));
     if !approval.approvers.is_empty() {
-        let names: Vec<&str> = approval
-            .approvers
-            .iter()
-            .map(|name| name.as_str())
-            .collect();
+        let names: Vec<&str> = approval.approvers.iter().map(GroupName::as_str).collect();
         let _infallible = writeln!(out, "@approvers({})", text(&names.join(",")));
     }
     if approval.quorum != 1 {
@@ -168,7 +165,7 @@ fn bounds(grant: &Grant) -> Vec<Bound<'_>> {
     let all = [
         (
             "Connector",
-            grant.connectors.iter().map(|name| name.as_str()).collect(),
+            grant.connectors.iter().map(ConnectorName::as_str).collect(),
         ),
         ("Tool", grant.tools.iter().map(String::as_str).collect()),
         (
@@ -226,7 +223,7 @@ fn condition_text(condition: &Condition) -> Result<String, String> {
             if any_of.is_empty() {
                 return Err("the condition on clients lists nothing".to_owned());
             }
-            let ids = strings(any_of.iter().map(|id| id.as_str()));
+            let ids = strings(any_of.iter().map(ClientId::as_str));
             format!("{ids}.contains(context.client.id)")
         }
         Condition::ArgumentNumber { name, min, max } => number(name, *min, *max)?,

@@ -231,7 +231,7 @@ impl FactsBuilder<'_> {
         let caller = situation.caller;
         let argument = |kind: Kind| {
             let uid = self.vocabulary.uid(kind, ARGUMENTS_ID)?;
-            Ok(Some(RestrictedExpression::new_entity_uid(uid)))
+            Ok::<_, PolicyError>(Some(RestrictedExpression::new_entity_uid(uid)))
         };
         let around = &caller.circumstances;
         let local = || self.calendar.local(situation.now);
