@@ -67,17 +67,21 @@ pub enum Area {
     ScimTokens,
     /// Identity providers.
     IdentityProviders,
-    /// Policies and roles.
-    Policies,
     /// Guard-rails, above all policies.
     GuardRails,
-    /// Classes of tools, and rules on their arguments.
-    Tools,
+    /// Connectors, and what they offer.
+    Catalog,
+    /// The company's policies on calls.
+    Policies,
+    /// What happened: audit records, and numbers made of them.
+    Audit,
+    /// What calls said: arguments and answers kept with audit records. Looking after the gate does not open it.
+    Contents,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -85,9 +89,11 @@ impl Area {
         Self::ServiceAccounts,
         Self::ScimTokens,
         Self::IdentityProviders,
-        Self::Policies,
         Self::GuardRails,
-        Self::Tools,
+        Self::Catalog,
+        Self::Policies,
+        Self::Audit,
+        Self::Contents,
     ];
 
     /// The name in policies and records.
@@ -100,9 +106,11 @@ impl Area {
             Self::ServiceAccounts => "service-accounts",
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
-            Self::Policies => "policies",
             Self::GuardRails => "guard-rails",
-            Self::Tools => "tools",
+            Self::Catalog => "catalog",
+            Self::Policies => "policies",
+            Self::Audit => "audit",
+            Self::Contents => "contents",
         }
     }
 }

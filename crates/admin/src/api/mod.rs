@@ -18,12 +18,17 @@
 )]
 
 pub(crate) mod access;
+mod audit_records;
+mod catalog;
 mod clients;
+pub(crate) mod events;
 mod grants;
 mod list;
 mod me;
+mod overview;
 mod people;
 mod policies;
+mod policy_versions;
 mod reviews;
 mod revoke;
 mod roles;
@@ -81,11 +86,14 @@ pub(crate) enum Problems {
         (name = "clients", description = "The AI clients that people connect with"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
+        (name = "overview", description = "How the gate is doing"),
+        (name = "catalog", description = "Connectors, their tools, and what was decided about them"),
+        (name = "policies", description = "The company's policies, and why they decide as they do"),
+        (name = "audit", description = "What happened"),
+        (name = "events", description = "What changes, as it changes"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
-        (name = "policies", description = "Versions of the policies and their way into force"),
         (name = "roles", description = "Who may do what, as data"),
         (name = "guard rails", description = "What stands above all policies"),
-        (name = "tools", description = "Rules on the arguments of tools"),
         (name = "access reviews", description = "Who can do what"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
@@ -148,16 +156,31 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             service_accounts::create_key
         ))
         .routes(routes!(service_accounts::revoke_key))
-        .routes(routes!(policies::list_versions, policies::draft))
-        .routes(routes!(policies::get_version))
-        .routes(routes!(policies::run_tests))
-        .routes(routes!(policies::impact))
-        .routes(routes!(policies::approve))
-        .routes(routes!(policies::reject))
-        .routes(routes!(policies::try_out, policies::end_trial))
-        .routes(routes!(policies::activate))
-        .routes(routes!(policies::roll_back))
-        .routes(routes!(policies::explain_call))
+        .routes(routes!(overview::get_overview))
+        .routes(routes!(catalog::list_connectors))
+        .routes(routes!(catalog::get_connector))
+        .routes(routes!(catalog::list_tools))
+        .routes(routes!(catalog::get_tool))
+        .routes(routes!(catalog::review_tool))
+        .routes(routes!(policies::list_policies))
+        .routes(routes!(policies::get_policies))
+        .routes(routes!(policies::explain))
+        .routes(routes!(audit_records::list_records))
+        .routes(routes!(audit_records::get_record))
+        .routes(routes!(events::follow))
+        .routes(routes!(policy_versions::draft))
+        .routes(routes!(policy_versions::steps))
+        .routes(routes!(policy_versions::run_tests))
+        .routes(routes!(policy_versions::impact))
+        .routes(routes!(policy_versions::approve))
+        .routes(routes!(policy_versions::reject))
+        .routes(routes!(
+            policy_versions::try_out,
+            policy_versions::end_trial
+        ))
+        .routes(routes!(policy_versions::activate))
+        .routes(routes!(policy_versions::roll_back))
+        .routes(routes!(policy_versions::explain_call))
         .routes(routes!(roles::list_roles))
         .routes(routes!(roles::list_templates))
         .routes(routes!(

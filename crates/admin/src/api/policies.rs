@@ -1,4 +1,4 @@
-//! Versions of the policies and their way into force.
+//! The company's policies: versions, and why a call would be let through or not (AUTHZ-9).
 
 use std::sync::Arc;
 
@@ -6,524 +6,366 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
-use sekimori_domain::policy_set::{PolicyContent, PolicySet, PolicyStep};
-use sekimori_domain::record::EventKind;
-use sekimori_policy::{AdminAction, Area, CompiledPolicies, RecordedCall, check, test_bench};
-use sekimori_store::AuditQuery;
+use sekimori_domain::caller::{
+    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
+    Source,
+};
+use sekimori_domain::catalog::{Target, TargetKind, Tool};
+use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
+use sekimori_domain::policy_set::PolicySet;
+use sekimori_policy::{Explanation, PolicyOutcome, Projections};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
-use super::access::{Allowed, ManagePolicies, Right, ViewPolicies};
-use super::list::{List, Window};
+use super::access::{Allowed, ViewPolicies};
+use super::list::List;
 use super::version::tagged;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
-use crate::policy_desk::Version;
 use crate::problem::Problem;
 
-/// Most versions that a list goes back.
-const VERSIONS_MAX: u32 = 1_000;
-/// Days of recorded calls that an impact report looks at, unless asked otherwise.
-const IMPACT_DAYS: u16 = 30;
+/// Versions that a list goes back.
+const HISTORY_MAX: u32 = 200;
+/// Most groups of a hypothetical caller.
+const GROUPS_MAX: usize = 200;
 
-/// A version of the policies, without its text.
+/// A version of the policies.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct VersionView {
-    /// Its number.
+pub(crate) struct PolicyVersionView {
+    /// Its number, from 1.
     version: u64,
-    /// `draft`, `rejected`, `log_only`, `approved`, `active` or `retired`.
-    state: &'static str,
+    /// Whether it is in force.
+    active: bool,
     /// Who saved it.
     author: String,
     /// When.
     created_at: Timestamp,
-    /// What happened to it, oldest first.
-    steps: Vec<StepView>,
-}
-
-/// Something that happened to a version.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StepView {
-    /// `approved`, `rejected`, `log_only` or `log_only_ended`.
-    step: &'static str,
-    /// Who did it.
-    by: String,
+    /// Who put it into force last, if anybody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activated_by: Option<String>,
     /// When.
-    at: Timestamp,
-    /// Why.
-    note: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activated_at: Option<Timestamp>,
 }
 
-/// A version with what it says.
+/// A version with its text.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WholeVersion {
+pub(crate) struct PolicySetView {
     #[serde(flatten)]
-    version: VersionView,
+    version: PolicyVersionView,
     /// Policies in Cedar's syntax.
     text: String,
-    /// Tests, as TOML.
+    /// Their tests, as TOML.
     tests: String,
-    /// Roles.
-    #[schema(value_type = Vec<Object>)]
-    roles: Value,
-    /// How the guard-rails are set.
+}
+
+/// A call that somebody might make.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Hypothesis {
+    /// Principal id of the person or service account; groups are looked up for people who are known.
+    user: String,
+    /// Groups beside those that are known, separated by commas.
+    groups: Option<String>,
+    /// The connector.
+    connector: String,
+    /// The tool, as the upstream spells it.
+    tool: String,
+    /// Whether more than one factor was used.
+    mfa: Option<bool>,
+}
+
+/// A decision with everything that led to it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExplanationView {
+    /// `allow`, `deny` or `approval`.
+    decision: String,
+    /// The same in words.
+    message: String,
+    /// Version of the policy set.
+    policy_version: u64,
+    /// Who asks.
+    principal: String,
+    /// Groups and roles, including those that come with others.
+    groups: Vec<String>,
+    /// What is asked for.
+    target: String,
+    /// The operation class that it is treated as.
+    class: String,
+    /// Whether a person gave it that class.
+    classified: bool,
+    /// The policies whose scope matches: first those that decide.
+    policies: Vec<ExplainedPolicyView>,
+    /// How many more there are.
+    policies_left_out: usize,
+    /// The facts that conditions see.
     #[schema(value_type = Object)]
-    guard_rails: Value,
+    context: Value,
+    /// Facts that are unknown.
+    unknown: Vec<String>,
 }
 
-/// Policies to be saved as the next version. Roles and guard-rails stay as they are in force.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewVersion {
-    /// Policies in Cedar's syntax.
+/// A policy whose scope matches.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExplainedPolicyView {
+    /// Its `@id`.
+    id: String,
+    /// `permit` or `forbid`.
+    effect: String,
+    /// `decided`, `broken`, `matched` or `condition_false`.
+    outcome: &'static str,
+    /// What callers who are turned back are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<String>,
+    /// Why it asks for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<String>,
+    /// The policy as written.
     text: String,
-    /// Tests, as TOML; the version is saved only if they pass.
-    #[serde(default)]
-    tests: String,
 }
 
-/// A decision on a version.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Word {
-    /// Why, for the record.
-    note: String,
+/// Who put versions into force, and which one is now.
+struct Activations {
+    active: Option<u64>,
+    all: Vec<sekimori_store::Activation>,
 }
 
-/// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Part {
-    /// Most items: 1 to 200, 50 by default.
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
+impl Activations {
+    async fn read(control: &Control) -> Result<Self, Problem> {
+        let policies = control.store.policies();
+        Ok(Self {
+            active: policies.active().await?.map(|set| set.version),
+            all: policies.activations(HISTORY_MAX).await?,
+        })
+    }
 
-/// How far back.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Since {
-    /// Recorded calls of so many days, 30 by default.
-    days: Option<u16>,
-}
-
-fn step_view(step: PolicyStep) -> StepView {
-    StepView {
-        step: step.kind.as_str(),
-        by: step.by,
-        at: step.at,
-        note: step.note,
+    fn view(&self, set: &PolicySet) -> PolicyVersionView {
+        let last = self.all.iter().find(|one| one.version == set.version);
+        PolicyVersionView {
+            version: set.version,
+            active: self.active == Some(set.version),
+            author: set.author.clone(),
+            created_at: set.created_at,
+            activated_by: last.map(|one| one.by.clone()),
+            activated_at: last.map(|one| one.at),
+        }
     }
 }
 
-fn view(version: Version) -> VersionView {
-    VersionView {
-        version: version.set.version,
-        state: version.state.as_str(),
-        author: version.set.author,
-        created_at: version.set.created_at,
-        steps: version.steps.into_iter().map(step_view).collect(),
-    }
-}
-
-fn whole(version: Version) -> WholeVersion {
-    let PolicyContent {
-        text,
-        tests,
-        roles,
-        guard_rails,
-    } = version.set.content.clone();
-    WholeVersion {
-        version: view(version),
-        text,
-        tests,
-        roles: json!(roles),
-        guard_rails: json!(guard_rails),
-    }
-}
-
-/// Who does it, for the history of a version.
-pub(super) fn by<R: Right>(allowed: &Allowed<R>) -> String {
-    allowed.someone.caller.principal.id.to_string()
-}
-
-/// List the versions of the policies
-///
-/// Newest first.
+/// List the versions of the policies, newest first
 #[utoipa::path(
-    get, path = "/api/v1/policies", tag = "policies", operation_id = "listPolicies", params(Part),
-    responses((status = 200, body = List<VersionView>), Problems),
+    get, path = "/api/v1/policies", tag = "policies", operation_id = "listPolicies",
+    responses((status = 200, body = List<PolicyVersionView>), Problems),
     security(("bearer" = []), ("session" = [])),
 )]
-pub(crate) async fn list_versions(
+pub(crate) async fn list_policies(
     _: Allowed<ViewPolicies>,
     State(control): State<Arc<Control>>,
-    Query(part): Query<Part>,
-) -> Result<Json<List<VersionView>>, Problem> {
-    let window = Window::new(part.limit, part.cursor.as_deref())?;
-    let mut versions = control.desk.history(VERSIONS_MAX).await?;
-    let after = window
-        .after
-        .as_deref()
-        .and_then(|after| after.parse::<u64>().ok());
-    versions.retain(|version| after.is_none_or(|after| version.set.version < after));
-    versions.truncate(usize::try_from(window.wanted()).unwrap_or(usize::MAX));
-    let page = window.page(versions, |version| version.set.version.to_string());
-    Ok(Json(page.map(view)))
+) -> Result<Json<List<PolicyVersionView>>, Problem> {
+    let activations = Activations::read(&control).await?;
+    let history = control.store.policies().history(HISTORY_MAX).await?;
+    Ok(Json(List {
+        items: history.iter().map(|set| activations.view(set)).collect(),
+        next_cursor: None,
+    }))
 }
 
-/// Show a version
+/// Show a version of the policies
 #[utoipa::path(
     get, path = "/api/v1/policies/{version}", tag = "policies", operation_id = "getPolicies",
-    params(("version" = u64, Path, description = "Its number")),
+    params(("version" = String, Path, description = "Its number, or `active`")),
     responses(
-        (status = 200, body = WholeVersion, headers(("ETag" = String))),
+        (status = 200, body = PolicySetView, headers(("ETag" = String))),
         (status = 404, description = "There is no such version"),
         Problems,
     ),
     security(("bearer" = []), ("session" = [])),
 )]
-pub(crate) async fn get_version(
+pub(crate) async fn get_policies(
     _: Allowed<ViewPolicies>,
     State(control): State<Arc<Control>>,
-    Path(version): Path<u64>,
+    Path(version): Path<String>,
 ) -> Result<Response, Problem> {
-    tagged(StatusCode::OK, &whole(control.desk.version(version).await?))
-}
-
-/// Save policies as a draft
-///
-/// They must be valid and pass their tests.
-#[utoipa::path(
-    post, path = "/api/v1/policies", tag = "policies", operation_id = "draftPolicies",
-    request_body = NewVersion,
-    responses((status = 201, body = WholeVersion), Problems),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn draft(
-    allowed: Allowed<ManagePolicies>,
-    State(control): State<Arc<Control>>,
-    Json(new): Json<NewVersion>,
-) -> Result<Response, Problem> {
-    let details = [("action", json!("save"))];
-    let deed = allowed
-        .begin(&control, EventKind::PolicyChange, details)
-        .await?;
-    let saved = async {
-        let in_force = control.desk.active().await?;
-        let content = PolicyContent {
-            text: new.text,
-            tests: new.tests,
-            ..in_force.content
-        };
-        let saved = control
-            .desk
-            .save(content, &by(&allowed), control.clock.now())
-            .await?;
-        control.desk.version(saved.version).await
+    let policies = control.store.policies();
+    let unknown = || Problem::not_found("version of the policies");
+    let set = if version == "active" {
+        policies.active().await?
+    } else {
+        let version = version.parse().map_err(|_| unknown())?;
+        policies.get(version).await?
     };
-    let saved = saved.await;
-    if let Ok(version) = &saved {
-        deed.detail("version", version.set.version);
-    }
-    tagged(StatusCode::CREATED, &whole(deed.end(saved).await?))
+    let set = set.ok_or_else(unknown)?;
+    let activations = Activations::read(&control).await?;
+    let view = PolicySetView {
+        version: activations.view(&set),
+        text: set.content.text,
+        tests: set.content.tests,
+    };
+    tagged(StatusCode::OK, &view)
 }
 
-/// Check policies
+/// Explain what the policies would say to a call
 ///
-/// Says what is wrong with a text, and where, without saving it.
+/// Nothing is called. The policies in force are asked as the gate would ask them now.
 #[utoipa::path(
-    get, path = "/api/v1/policies/{version}/tests", tag = "policies", operation_id = "testPolicies",
-    params(("version" = u64, Path, description = "Its number")),
+    get, path = "/api/v1/policies/active/explanation", tag = "policies",
+    operation_id = "explainDecision", params(Hypothesis),
     responses(
-        (status = 200, body = Object, description = "What became of each test"),
-        (status = 404, description = "There is no such version"),
+        (status = 200, body = ExplanationView),
+        (status = 404, description = "There is no such tool"),
         Problems,
     ),
     security(("bearer" = []), ("session" = [])),
 )]
-pub(crate) async fn run_tests(
+pub(crate) async fn explain(
     _: Allowed<ViewPolicies>,
     State(control): State<Arc<Control>>,
-    Path(version): Path<u64>,
-) -> Result<Json<Value>, Problem> {
-    let set = control.desk.find(version).await?;
-    let report = test_bench(&set, &control.desk.settings)?;
-    let warnings = check(&set.content.text)?;
-    Ok(Json(json!({
-        "failed": report.failed(), "results": report.results, "diagnostics": warnings,
-    })))
-}
-
-/// Show what a version would change
-///
-/// Recorded calls are decided again by it: which decisions change, and for whom.
-#[utoipa::path(
-    get, path = "/api/v1/policies/{version}/impact", tag = "policies",
-    operation_id = "showImpactOfPolicies",
-    params(("version" = u64, Path, description = "Its number"), Since),
-    responses(
-        (status = 200, body = Object, description = "Decisions that change, those of most calls first"),
-        (status = 404, description = "There is no such version"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn impact(
-    _: Allowed<ViewPolicies>,
-    State(control): State<Arc<Control>>,
-    Path(version): Path<u64>,
-    Query(since): Query<Since>,
-) -> Result<Json<Value>, Problem> {
-    let set = control.desk.find(version).await?;
-    let days = since.days.unwrap_or(IMPACT_DAYS);
-    let impact = control.desk.impact(&set, days, control.clock.now()).await?;
-    Ok(Json(json!(impact)))
-}
-
-/// Agree to a version
-///
-/// Somebody else than its author must, before it gets into force.
-#[utoipa::path(
-    post, path = "/api/v1/policies/{version}/approve", tag = "policies",
-    operation_id = "approvePolicies", request_body = Word,
-    params(("version" = u64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = VersionView),
-        (status = 404, description = "There is no such version"),
-        (status = 409, description = "One cannot agree to what one saved oneself"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn approve(
-    allowed: Allowed<ManagePolicies>,
-    State(control): State<Arc<Control>>,
-    Path(version): Path<u64>,
-    Json(word): Json<Word>,
-) -> Result<Response, Problem> {
-    decide(&allowed, &control, version, true, word).await
-}
-
-/// Don't agree to a version
-#[utoipa::path(
-    post, path = "/api/v1/policies/{version}/reject", tag = "policies",
-    operation_id = "rejectPolicies", request_body = Word,
-    params(("version" = u64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = VersionView),
-        (status = 404, description = "There is no such version"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn reject(
-    allowed: Allowed<ManagePolicies>,
-    State(control): State<Arc<Control>>,
-    Path(version): Path<u64>,
-    Json(word): Json<Word>,
-) -> Result<Response, Problem> {
-    decide(&allowed, &control, version, false, word).await
-}
-
-async fn decide(
-    allowed: &Allowed<ManagePolicies>,
-    control: &Control,
-    version: u64,
-    agrees: bool,
-    word: Word,
-) -> Result<Response, Problem> {
-    let action = if agrees { "approve" } else { "reject" };
-    let details = [
-        ("action", json!(action)),
-        ("version", json!(version)),
-        ("note", json!(word.note)),
-    ];
-    let deed = allowed
-        .begin(control, EventKind::PolicyChange, details)
-        .await?;
+    Query(asked): Query<Hypothesis>,
+) -> Result<Json<ExplanationView>, Problem> {
+    let tool = find_tool(&control, &asked).await?;
+    let caller = caller(&control, &asked).await?;
     let now = control.clock.now();
-    let done = control
-        .desk
-        .decide(version, agrees, &by(allowed), &word.note, now)
-        .await;
-    deed.end(done).await?;
-    tagged(StatusCode::OK, &view(control.desk.version(version).await?))
+    let explained = control
+        .policy
+        .active()
+        .explain(&caller, &tool, now, &Projections::default())
+        .map_err(|error| Problem::failure("explaining a decision", &error))?;
+    Ok(Json(view(explained)))
 }
 
-/// Try a version out
-///
-/// It decides beside the one in force, without effect. Records of calls tell where it would decide otherwise.
-#[utoipa::path(
-    post, path = "/api/v1/policies/{version}/log-only", tag = "policies", operation_id = "tryPolicies",
-    params(("version" = u64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = VersionView),
-        (status = 404, description = "There is no such version"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn try_out(
-    allowed: Allowed<ManagePolicies>,
-    State(control): State<Arc<Control>>,
-    Path(version): Path<u64>,
-) -> Result<Response, Problem> {
-    trial(&allowed, &control, version, true).await
+async fn find_tool(control: &Control, asked: &Hypothesis) -> Result<Tool, Problem> {
+    let unknown = || Problem::not_found("tool");
+    let connector = ConnectorName::new(&asked.connector).map_err(|_| unknown())?;
+    let stored = control.store.connectors().get(&connector).await?;
+    let connected = stored.ok_or_else(unknown)?.connector;
+    let target = Target {
+        connector,
+        kind: TargetKind::Tool,
+        name: asked.tool.clone(),
+    };
+    let reviews = control.store.reviews();
+    let seen = reviews.seen(&target).await?;
+    let definition = seen.first().ok_or_else(unknown)?.digest;
+    let review = reviews.get(&target).await?;
+    Ok(Tool::reviewed(
+        target,
+        connected.environment,
+        &connected.data_classes,
+        definition,
+        review.as_ref(),
+    ))
 }
 
-/// End the trial of a version
-#[utoipa::path(
-    delete, path = "/api/v1/policies/{version}/log-only", tag = "policies",
-    operation_id = "endTrialOfPolicies",
-    params(("version" = u64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = VersionView),
-        (status = 404, description = "There is no such version"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn end_trial(
-    allowed: Allowed<ManagePolicies>,
-    State(control): State<Arc<Control>>,
-    Path(version): Path<u64>,
-) -> Result<Response, Problem> {
-    trial(&allowed, &control, version, false).await
-}
-
-async fn trial(
-    allowed: &Allowed<ManagePolicies>,
-    control: &Control,
-    version: u64,
-    on: bool,
-) -> Result<Response, Problem> {
-    let action = if on { "log_only" } else { "log_only_end" };
-    let details = [("action", json!(action)), ("version", json!(version))];
-    let deed = allowed
-        .begin(control, EventKind::PolicyChange, details)
-        .await?;
-    let done = control
-        .desk
-        .log_only(version, on, &by(allowed), control.clock.now())
-        .await;
-    deed.end(done).await?;
-    tagged(StatusCode::OK, &view(control.desk.version(version).await?))
-}
-
-/// Put a version in force
-///
-/// Once somebody else than its author agreed to it. Where it sets guard-rails otherwise than now, that takes
-/// the right to manage them.
-#[utoipa::path(
-    post, path = "/api/v1/policies/{version}/activate", tag = "policies",
-    operation_id = "activatePolicies",
-    params(("version" = u64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = VersionView),
-        (status = 404, description = "There is no such version"),
-        (status = 409, description = "Nobody else has agreed to it, or it is in force already"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn activate(
-    allowed: Allowed<ManagePolicies>,
-    State(control): State<Arc<Control>>,
-    Path(version): Path<u64>,
-) -> Result<Response, Problem> {
-    put_in_force(&allowed, &control, version, "activate").await
-}
-
-/// Put the version in force again that was before
-#[utoipa::path(
-    post, path = "/api/v1/policies/rollback", tag = "policies", operation_id = "rollBackPolicies",
-    responses(
-        (status = 200, body = VersionView),
-        (status = 409, description = "No other version was in force before"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn roll_back(
-    allowed: Allowed<ManagePolicies>,
-    State(control): State<Arc<Control>>,
-) -> Result<Response, Problem> {
-    let version = control.desk.before().await?;
-    put_in_force(&allowed, &control, version, "roll_back").await
-}
-
-async fn put_in_force(
-    allowed: &Allowed<ManagePolicies>,
-    control: &Control,
-    version: u64,
-    action: &str,
-) -> Result<Response, Problem> {
-    let set = control.desk.find(version).await?;
-    if set.content.guard_rails != control.desk.active().await?.content.guard_rails {
-        let caller = &allowed.someone.caller;
-        control
-            .administration
-            .authorize(caller, AdminAction::Manage, Area::GuardRails)?;
+/// Who would call, as far as the gate knows them.
+async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem> {
+    let id = PrincipalId::new(&asked.user)?;
+    let mut groups: Vec<GroupName> = Vec::new();
+    let given = asked.groups.as_deref().unwrap_or_default();
+    for name in given
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
+        groups.push(GroupName::new(name)?);
     }
-    let details = [("action", json!(action)), ("version", json!(version))];
-    let deed = allowed
-        .begin(control, EventKind::PolicyChange, details)
-        .await?;
-    let done = control
-        .desk
-        .activate(version, &by(allowed), control.clock.now())
-        .await;
-    deed.end(done).await?;
-    tagged(StatusCode::OK, &view(control.desk.version(version).await?))
+    let people = control.store.people();
+    let person = people.user(&id).await?;
+    if person.is_some() {
+        groups.extend(people.groups_of(&id).await?);
+    }
+    let service = id.as_str().strip_prefix("service:").map(str::to_owned);
+    let mut environments = None;
+    if let Some(name) = &service
+        && let Some(account) = control.store.service_accounts().get(name).await?
+    {
+        environments = (!account.environments.is_empty()).then_some(account.environments);
+        groups.extend(account.groups);
+    }
+    if groups.len() > GROUPS_MAX {
+        return Err(Problem::invalid("groups", "use 200 at most"));
+    }
+    let shown = person.as_ref().map(|person| person.display_name.clone());
+    Ok(Caller {
+        principal: Principal {
+            display_name: shown.unwrap_or_else(|| id.to_string()),
+            id,
+            kind: if service.is_some() {
+                PrincipalKind::ServiceAccount
+            } else {
+                PrincipalKind::User
+            },
+            groups,
+            department: person.as_ref().and_then(|person| person.department.clone()),
+            employment: person.and_then(|person| person.employment),
+            environments,
+        },
+        client: Client {
+            id: ClientId::new("sekimori-console")?,
+            kind: "preregistered",
+            claimed_name: None,
+        },
+        authentication: hypothetical(asked.mfa.unwrap_or(false), service.is_some()),
+        source: Source {
+            ip: None,
+            user_agent: None,
+        },
+        circumstances: Circumstances::default(),
+    })
 }
 
-/// Explain the decision on a recorded call
-///
-/// As the policies decided it then, and as those in force would now.
-#[utoipa::path(
-    get, path = "/api/v1/calls/{call}/explanation", tag = "policies", operation_id = "explainCall",
-    params(("call" = String, Path, description = "The id of the call, as records name it")),
-    responses(
-        (status = 200, body = Object, description = "What was decided, and why"),
-        (status = 404, description = "There is no record of it with what policies saw"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn explain_call(
-    _: Allowed<ViewPolicies>,
-    State(control): State<Arc<Control>>,
-    Path(call): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let unknown = || Problem::not_found("recorded call");
-    let query = AuditQuery {
-        call: Some(serde_json::from_value(json!(call)).map_err(|_| unknown())?),
-        ..AuditQuery::default()
-    };
-    let page = control.store.audit_index().search(&query).await?;
-    let mut records = page.records.iter();
-    let recorded = records
-        .find_map(|found| RecordedCall::of(&found.record))
-        .ok_or_else(unknown)?;
-    let explain = |set: PolicySet| -> Result<_, Problem> {
-        let compiled = CompiledPolicies::compile(&set, &control.desk.settings)?;
-        let (caller, tool) = (&recorded.caller, &recorded.tool);
-        Ok(compiled.explain(caller, tool, recorded.now, &recorded.projections)?)
-    };
-    let then = explain(control.desk.find(recorded.policy_version).await?)?;
-    let now = explain(control.desk.active().await?)?;
-    Ok(Json(json!({
-        "call": call,
-        "recorded": {
-            "decision": recorded.decided, "policies": recorded.policies,
-            "policy_version": recorded.policy_version, "at": recorded.now,
+/// A proof of identity that nobody gave.
+fn hypothetical(mfa: bool, service: bool) -> Authentication {
+    Authentication {
+        method: if service {
+            AuthenticationMethod::ServiceKey
+        } else {
+            AuthenticationMethod::AccessToken
         },
-        "then": then, "now": now,
-    })))
+        mfa,
+        acr: None,
+        amr: Vec::new(),
+        issuer: "hypothetical".to_owned(),
+        at: None,
+        issued_at: None,
+        grant: None,
+        session: None,
+        scopes: None,
+        expires_at: None,
+    }
+}
+
+fn view(explained: Explanation) -> ExplanationView {
+    ExplanationView {
+        decision: explained.decision.as_str().to_owned(),
+        message: explained.message,
+        policy_version: explained.policy_version,
+        principal: explained.principal,
+        groups: explained.groups,
+        target: explained.target,
+        class: explained.class.to_owned(),
+        classified: explained.classified,
+        policies: explained
+            .policies
+            .into_iter()
+            .map(|policy| ExplainedPolicyView {
+                id: policy.id,
+                effect: policy.effect.to_owned(),
+                outcome: match policy.outcome {
+                    PolicyOutcome::Decided => "decided",
+                    PolicyOutcome::Broken => "broken",
+                    PolicyOutcome::Matched => "matched",
+                    PolicyOutcome::ConditionFalse => "condition_false",
+                },
+                notice: policy.notice,
+                approval: policy.approval,
+                text: policy.text,
+            })
+            .collect(),
+        policies_left_out: explained.policies_left_out,
+        context: explained.context,
+        unknown: explained.unknown.into_iter().map(str::to_owned).collect(),
+    }
 }

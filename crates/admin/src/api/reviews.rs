@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
-use super::access::{Allowed, ManageTools, ViewPolicies, ViewTools};
-use super::policies::by;
+use super::access::{Allowed, ManageCatalog, ViewCatalog, ViewPolicies};
+use super::policy_versions::by;
 use super::version::{Seen, tagged};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
@@ -27,7 +27,7 @@ use crate::problem::Problem;
 
 /// What was decided about a tool.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ToolReview {
+pub(crate) struct ToolConstraints {
     /// The connector.
     connector: String,
     /// The tool, as the upstream spells it.
@@ -100,9 +100,9 @@ async fn known(control: &Control, connector: &str, tool: &str) -> Result<Known, 
     })
 }
 
-fn view(known: &Known) -> ToolReview {
+fn view(known: &Known) -> ToolConstraints {
     let review = known.review.as_ref();
-    ToolReview {
+    ToolConstraints {
         connector: known.target.connector.to_string(),
         tool: known.target.name.clone(),
         class: review.map(|review| review.class.as_str()),
@@ -118,21 +118,21 @@ fn view(known: &Known) -> ToolReview {
 
 /// Show what was declared about a tool
 #[utoipa::path(
-    get, path = "/api/v1/connectors/{connector}/tools/{tool}/constraints", tag = "tools",
+    get, path = "/api/v1/connectors/{connector}/tools/{tool}/constraints", tag = "catalog",
     operation_id = "getConstraints",
     params(
         ("connector" = String, Path, description = "The connector"),
         ("tool" = String, Path, description = "The tool, percent-encoded"),
     ),
     responses(
-        (status = 200, body = ToolReview, headers(("ETag" = String))),
+        (status = 200, body = ToolConstraints, headers(("ETag" = String))),
         (status = 404, description = "The tool was never seen"),
         Problems,
     ),
     security(("bearer" = []), ("session" = [])),
 )]
 pub(crate) async fn get_constraints(
-    _: Allowed<ViewTools>,
+    _: Allowed<ViewCatalog>,
     State(control): State<Arc<Control>>,
     Path((connector, tool)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
@@ -146,7 +146,7 @@ pub(crate) async fn get_constraints(
 ///
 /// In place of what was declared before. They are checked against the tool's input schema.
 #[utoipa::path(
-    put, path = "/api/v1/connectors/{connector}/tools/{tool}/constraints", tag = "tools",
+    put, path = "/api/v1/connectors/{connector}/tools/{tool}/constraints", tag = "catalog",
     operation_id = "putConstraints", request_body = Object,
     params(
         ("connector" = String, Path, description = "The connector"),
@@ -154,7 +154,7 @@ pub(crate) async fn get_constraints(
         ("If-Match" = Option<String>, Header, description = "The ETag that was seen"),
     ),
     responses(
-        (status = 200, body = ToolReview),
+        (status = 200, body = ToolConstraints),
         (status = 404, description = "The tool was never seen"),
         (status = 409, description = "Nobody has classified it, or its definition changed since"),
         Problems,
@@ -162,7 +162,7 @@ pub(crate) async fn get_constraints(
     security(("bearer" = []), ("session" = [])),
 )]
 pub(crate) async fn put_constraints(
-    allowed: Allowed<ManageTools>,
+    allowed: Allowed<ManageCatalog>,
     State(control): State<Arc<Control>>,
     Path((connector, tool)): Path<(String, String)>,
     seen: Seen,

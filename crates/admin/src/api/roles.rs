@@ -18,7 +18,7 @@ use super::access::{
     Allowed, ManageGuardRails, ManagePolicies, Right, ViewGuardRails, ViewPolicies,
 };
 use super::list::{List, Window};
-use super::policies::by;
+use super::policy_versions::by;
 use super::version::tagged;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
