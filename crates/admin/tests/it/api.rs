@@ -192,7 +192,7 @@ impl World {
             (
                 "putConstraints",
                 (
-                    "/api/v1/connectors/crm/tools/pay/constraints".to_owned(),
+                    "/api/v1/connectors/bank/tools/pay/constraints".to_owned(),
                     Some(rules),
                 ),
             ),
@@ -241,11 +241,11 @@ async fn policies(plane: &Plane) {
     }
 }
 
-/// A connector with one tool that somebody has classified.
+/// A tool that somebody has classified.
 async fn reviewed_tool(plane: &Plane) {
     let (store, now) = (&plane.control.store, plane.control.clock.now());
     let target = Target {
-        connector: "crm".parse().unwrap(),
+        connector: "bank".parse().unwrap(),
         kind: TargetKind::Tool,
         name: "pay".to_owned(),
     };
