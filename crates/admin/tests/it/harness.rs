@@ -31,8 +31,8 @@ use sekimori_identity::{
     create_administrator, create_key,
 };
 use sekimori_policy::{
-    Administration, Calendar, CompiledPolicies, DEFAULT_POLICIES, GroupHierarchy, PolicyEngine,
-    PolicySettings,
+    Administration, Calendar, CompiledPolicies, GroupHierarchy, PolicyEngine, PolicySettings,
+    default_policies,
 };
 use sekimori_store::{AuditQuery, Store};
 use tokio_util::sync::CancellationToken;
@@ -334,8 +334,7 @@ fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) ->
 fn shipped_policies() -> PolicyEngine {
     let set = PolicySet {
         version: 1,
-        text: DEFAULT_POLICIES.to_owned(),
-        tests: String::new(),
+        content: default_policies(),
         author: "sekimori".to_owned(),
         created_at: Timestamp::UNIX_EPOCH,
     };
