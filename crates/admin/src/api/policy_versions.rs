@@ -82,8 +82,8 @@ pub(crate) struct NewVersion {
 }
 
 /// A decision on a version.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Word {
     /// Why, for the record.
     note: String,

@@ -1,6 +1,6 @@
 //! What was declared about tools, and who can do what with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::catalog::{Review, Target, TargetKind, Tool};
-use sekimori_domain::constraint::{Constraints, ToolTag};
+use sekimori_domain::constraint::{Constraints, ModeArgument, Projection, ToolTag};
 use sekimori_domain::ids::{ConnectorName, PrincipalId};
 use sekimori_domain::record::EventKind;
 use sekimori_policy::{CompiledPolicies, Expectation, Reach, check_review, suggest_tags};
@@ -49,6 +49,23 @@ pub(crate) struct ToolConstraints {
     /// When.
     #[serde(skip_serializing_if = "Option::is_none")]
     reviewed_at: Option<Timestamp>,
+}
+
+/// What is declared about a tool.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Declaration {
+    /// What it is dangerous for.
+    #[schema(value_type = Vec<String>)]
+    tags: BTreeSet<ToolTag>,
+    /// The argument that decides what the tool does: `pointer`, `classes`, `absent`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    mode: Option<ModeArgument>,
+    /// What policies may read of the arguments: `name`, `pointers`, `rule`, `required`, `resource`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    projection: Vec<Projection>,
 }
 
 /// Which tool.
@@ -147,7 +164,7 @@ pub(crate) async fn get_constraints(
 /// In place of what was declared before. They are checked against the tool's input schema.
 #[utoipa::path(
     put, path = "/api/v1/connectors/{connector}/tools/{tool}/constraints", tag = "catalog",
-    operation_id = "putConstraints", request_body = Object,
+    operation_id = "putConstraints", request_body = Declaration,
     params(
         ("connector" = String, Path, description = "The connector"),
         ("tool" = String, Path, description = "The tool, percent-encoded"),
@@ -166,8 +183,13 @@ pub(crate) async fn put_constraints(
     State(control): State<Arc<Control>>,
     Path((connector, tool)): Path<(String, String)>,
     seen: Seen,
-    Json(constraints): Json<Constraints>,
+    Json(declared): Json<Declaration>,
 ) -> Result<Response, Problem> {
+    let constraints = Constraints {
+        tags: declared.tags,
+        mode: declared.mode,
+        projections: declared.projection,
+    };
     let mut known = known(&control, &connector, &tool).await?;
     seen.check(&view(&known))?;
     let review = known

@@ -1,10 +1,12 @@
 //! Roles as data, and the shipped guard-rails. A change of either is the next version of the policies.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use sekimori_domain::ids::GroupName;
 use sekimori_domain::policy_set::PolicyContent;
 use sekimori_domain::record::EventKind;
 use sekimori_domain::role::{GuardRails, Role};
@@ -58,6 +60,23 @@ pub(crate) struct RoleView {
     role: Role,
     /// The policies that it becomes, in Cedar's syntax.
     policies: String,
+}
+
+/// How guard-rails are to be set.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GuardRailSettings {
+    /// Those that are switched off, by id.
+    #[schema(value_type = Vec<String>)]
+    off: BTreeSet<String>,
+    /// The company's own mail domains.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    internal_domains: BTreeSet<String>,
+    /// Groups whose members agree to what guard-rails hold up; empty: those whom the installation names.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    approvers: BTreeSet<GroupName>,
 }
 
 /// A saved change.
@@ -239,7 +258,7 @@ pub(crate) async fn get_guard_rails(
 /// Which are off, the company's own mail domains, who agrees. The change is a new draft of the policies.
 #[utoipa::path(
     put, path = "/api/v1/guard-rails", tag = "guard rails", operation_id = "putGuardRails",
-    request_body = Object, params(Base),
+    request_body = GuardRailSettings, params(Base),
     responses((status = 200, body = Saved), Problems),
     security(("bearer" = []), ("session" = [])),
 )]
@@ -247,8 +266,13 @@ pub(crate) async fn put_guard_rails(
     allowed: Allowed<ManageGuardRails>,
     State(control): State<Arc<Control>>,
     Query(base): Query<Base>,
-    Json(settings): Json<GuardRails>,
+    Json(given): Json<GuardRailSettings>,
 ) -> Result<Response, Problem> {
+    let settings = GuardRails {
+        off: given.off,
+        internal_domains: given.internal_domains,
+        approvers: given.approvers,
+    };
     let what = json!({"guard_rails": settings});
     change(&allowed, &control, base.base, what, |content| {
         content.guard_rails = settings;

@@ -186,7 +186,7 @@ impl World {
                 "putGuardRails",
                 (
                     "/api/v1/guard-rails".to_owned(),
-                    Some(json!({"internal_domains": ["example.co.jp"]})),
+                    Some(json!({"off": [], "internal_domains": ["example.co.jp"]})),
                 ),
             ),
             (

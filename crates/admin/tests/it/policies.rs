@@ -83,7 +83,7 @@ async fn authz_9_reviews_say_who_can_do_what() {
     World::make(&plane).await;
     let token = plane.administrator().await;
     let rules = "/api/v1/connectors/bank/tools/pay/constraints";
-    let wrong = json!({"projection": [{"name": "amount", "pointers": ["/amuont"], "rule": {"kind": "decimal", "places": 2}}]});
+    let wrong = json!({"tags": [], "projection": [{"name": "amount", "pointers": ["/amuont"], "rule": {"kind": "decimal", "places": 2}}]});
     let refused = plane.call("PUT", rules, Some(&token), Some(&wrong)).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
     let right = json!({"tags": ["payment"], "projection": [{"name": "amount", "pointers": ["/amount"], "rule": {"kind": "decimal", "places": 2}}]});
