@@ -30,6 +30,9 @@ pub const APPROVERS_ROLE: &str = "sekimori-approver";
 /// The role whose members may look at everything and change nothing.
 pub const AUDITORS_ROLE: &str = "sekimori-auditor";
 
+/// The role whose members look after guard-rails, and view everything.
+pub const SECURITY_ROLE: &str = "sekimori-security";
+
 /// What somebody wants to do to a part of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AdminAction {
@@ -70,6 +73,8 @@ pub enum Area {
     Approvals,
     /// Content inspection: rules, labels of conversations.
     Inspection,
+    /// Guard-rails, above all policies.
+    GuardRails,
     /// Connectors, and what they offer.
     Catalog,
     /// The company's policies on calls.
@@ -92,6 +97,7 @@ impl Area {
         Self::IdentityProviders,
         Self::Approvals,
         Self::Inspection,
+        Self::GuardRails,
         Self::Catalog,
         Self::Policies,
         Self::Audit,
@@ -110,6 +116,7 @@ impl Area {
             Self::IdentityProviders => "identity-providers",
             Self::Approvals => "approvals",
             Self::Inspection => "inspection",
+            Self::GuardRails => "guard-rails",
             Self::Catalog => "catalog",
             Self::Policies => "policies",
             Self::Audit => "audit",
@@ -232,7 +239,7 @@ impl Administration {
             caller.principal.id.as_str(),
         )?;
         let mut roles = Vec::new();
-        self.groups.memberships(&caller.principal.groups, |name| {
+        self.groups.memberships(&caller.principal, |name| {
             roles.push(uid("Role", name));
         });
         let roles: HashSet<EntityUid> = roles.into_iter().collect::<Result<_, _>>()?;

@@ -42,6 +42,7 @@ migrations! {
     5 "revocation" "0005_revocation.sql",
     6 "approval" "0006_approval.sql",
     7 "inspection" "0007_inspection.sql",
+    8 "policy" "0008_policy.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -91,6 +91,10 @@ impl<'a> Tour<'a> {
         report.step("Send anything outside after reading it: blocked", || {
             self.blocked_flow()
         });
+        report.step(
+            "Slip a change of the orders into a query: a rule on its SQL",
+            || self.slipped(),
+        );
         report.step("Read the audit trail of this tour", || self.trail());
         report.step("Ask why she was refused", || self.explain());
         report.step("Verify the journal", || self.verify());
@@ -241,6 +245,24 @@ impl<'a> Tour<'a> {
         ensure!(
             !answer.text().contains("5678"),
             "the refusal repeats the number"
+        );
+        Ok(answer.text())
+    }
+
+    fn slipped(&self) -> Result<String> {
+        let sql = "with gone as (delete from orders returning *) select * from gone";
+        let answer = self
+            .employee
+            .call("orders__query", &json!({ "sql": sql }))?;
+        expect_refusal(&answer, "invalid_arguments")?;
+        let left = self.employee.call(
+            "orders__query",
+            &json!({ "sql": "select count(*) from orders" }),
+        )?;
+        ensure!(
+            left.succeeded(),
+            "the orders can no longer be counted: {}",
+            left.text()
         );
         Ok(answer.text())
     }

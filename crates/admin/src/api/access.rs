@@ -79,6 +79,7 @@ rights! {
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
     ViewApprovals, ManageApprovals: Approvals;
     ViewInspection, ManageInspection: Inspection;
+    ViewGuardRails, ManageGuardRails: GuardRails;
     ViewCatalog, ManageCatalog: Catalog;
     ViewPolicies, ManagePolicies: Policies;
     ViewAudit, ManageAudit: Audit;

@@ -25,7 +25,9 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors, Conversations, IdentityProviders, InspectionRules, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
+    Conversations, IdentityProviders, InspectionRules, OAuth, People, Policies, Reviews,
+    Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
