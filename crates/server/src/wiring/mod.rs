@@ -11,7 +11,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sekimori_admin::{Control, Pages};
 use sekimori_approval::Approvals;
-use sekimori_audit::{Audit, AuditOptions};
+use sekimori_audit::sinks::{Sinks, Transport};
+use sekimori_audit::tlog::key::origin;
+use sekimori_audit::tlog::{SocketSigner, TreeSigner as _};
+use sekimori_audit::{Audit, AuditOptions, SIGNING_KEY, Signing};
 use sekimori_domain::caller::Source;
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
@@ -45,6 +48,7 @@ use tokio_util::task::TaskTracker;
 use self::background::{follow_policies, keep_house, record_drift};
 use crate::authorization_server;
 use crate::config::Config;
+use crate::config::sinks::SinkParts;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
 use crate::sign_in;
@@ -206,6 +210,8 @@ impl Node {
             installation.spool.clone(),
             stop.clone(),
         ));
+        let (sinks, transports) = open_sinks(&installation, &audit)?;
+        tasks.spawn(sinks.run(transports, stop.clone()));
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
         until(&stop, &mut tasks, async move { identity.maintain().await });
         Ok(Self {
@@ -425,8 +431,10 @@ async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
         node: config.server.node.clone(),
         segment_bytes: u64::from(config.audit.segment_mib) * 1024 * 1024,
     };
-    let audit = Audit::start(
+    let signing = signing(config, &options)?;
+    let audit = Audit::start_signed(
         options,
+        signing,
         installation.store.audit_index(),
         Arc::clone(&installation.clock),
         Arc::clone(&installation.ids),
@@ -434,6 +442,57 @@ async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
     .await
     .context("the audit journal cannot be opened")?;
     Ok(Arc::new(audit))
+}
+
+/// Who else is told every record.
+fn open_sinks(
+    installation: &Installation,
+    audit: &Audit,
+) -> anyhow::Result<(Sinks, Vec<(String, Box<dyn Transport>)>)> {
+    let config = &installation.config;
+    let egress = egress(config)?;
+    let parts = SinkParts {
+        egress: &egress,
+        secrets: &SystemSecrets,
+        clock: Arc::clone(&installation.clock),
+        node: &config.server.node,
+        data_dir: &config.server.data_dir,
+    };
+    let mut transports = Vec::new();
+    for sink in &config.audit.sinks {
+        let transport = sink.transport(&parts);
+        let transport = transport.with_context(|| format!("audit.sinks {:?}", sink.name))?;
+        transports.push((sink.name.clone(), transport));
+    }
+    let source = audit.sink_source(config.server.data_dir.join("journal"));
+    let store = installation.store.audit_sinks();
+    Ok((
+        Sinks::new(source, store, Arc::clone(&installation.clock)),
+        transports,
+    ))
+}
+
+/// Who signs the log: the signing process, or a key in the data folder.
+fn signing(config: &Config, options: &AuditOptions) -> anyhow::Result<Signing> {
+    let witnesses = config.audit.witness_clients(&egress(config)?)?;
+    let Some(socket) = &config.audit.signer_socket else {
+        let url: http::Uri = config.public_url()?.as_str().parse()?;
+        let name = origin(url.host().unwrap_or("localhost"), &options.node);
+        let own = Signing::by_file(&options.folder, &name)?;
+        return Ok(Signing { witnesses, ..own });
+    };
+    let signer = SocketSigner::connect(socket)
+        .with_context(|| format!("the signer at {} does not answer", socket.display()))?;
+    // Beside the journal, for those who verify it.
+    let public = options
+        .folder
+        .with_file_name(SIGNING_KEY)
+        .with_extension("pub");
+    fs::write(&public, format!("{}\n", signer.key())).context("the key of the log")?;
+    Ok(Signing {
+        signer: Arc::new(signer),
+        witnesses,
+    })
 }
 
 pub(crate) async fn open_identity(
