@@ -10,6 +10,7 @@
 mod audit;
 mod cli;
 mod clients;
+mod constraints;
 mod crash;
 mod fidelity;
 mod gate;
