@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus, Record};
 use sekimori_store::{AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError};
 use serde::Serialize;
 use serde_json::Value;
@@ -270,9 +270,26 @@ impl Audit {
         correlation: CorrelationId,
         detail: BTreeMap<String, Value>,
     ) -> Result<Position, JournalError> {
+        self.note_ended(
+            event,
+            correlation,
+            detail,
+            note::ended(OutcomeStatus::Success),
+        )
+        .await
+    }
+
+    /// Records something that the node itself did and how it ended, and returns when it is durable.
+    pub async fn note_ended(
+        &self,
+        event: EventKind,
+        correlation: CorrelationId,
+        detail: BTreeMap<String, Value>,
+        outcome: OutcomeNote,
+    ) -> Result<Position, JournalError> {
         let mut record = self.desk.blank(event, correlation);
         record.detail = detail;
-        record.outcome = Some(note::ended(OutcomeStatus::Success));
+        record.outcome = Some(outcome);
         self.append(&record).await
     }
 

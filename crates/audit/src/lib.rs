@@ -8,11 +8,14 @@
 //!
 //! Requirements served: AUDIT-1, AUDIT-2, AUDIT-3, AUDIT-4.
 
+pub mod alert;
+mod alert_watch;
 mod audit;
 mod canonical;
 mod committer;
 mod disk;
 mod error;
+pub mod export;
 pub mod format;
 mod frames;
 mod indexer;
@@ -24,11 +27,14 @@ pub mod note;
 mod open_record;
 mod reader;
 mod recovery;
+pub mod report;
 pub mod sinks;
+pub mod story;
 pub mod tlog;
 mod verify;
 mod writer;
 
+pub use alert_watch::{CURSOR as ALERT_CURSOR, Notify, NotifyLog, Watch};
 pub use audit::{Audit, AuditError, AuditOptions, AuditStatus, SIGNING_KEY, Signing, tlog_folder};
 pub use disk::{Disk, DiskFile, FileSystem};
 pub use error::JournalError;

@@ -43,7 +43,7 @@ pub(super) fn event(event: &Event) -> String {
 
 fn record(record: &Record, fields: &mut Fields<'_>) {
     fields.put("dvchost", &record.node);
-    fields.text(1, "correlationId", &record.correlation.to_string());
+    fields.text(1, "correlationId", record.correlation.as_ref());
     fields.text(6, "phase", super::event::phase(record.phase));
     if let Some(caller) = &record.caller {
         fields.put("suser", &caller.id);

@@ -256,7 +256,8 @@ pub(super) fn category(kind: EventKind) -> &'static str {
     }
 }
 
-pub(super) fn phase(phase: Phase) -> &'static str {
+/// The name of a phase in records.
+pub(crate) fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Intent => "intent",
         Phase::Outcome => "outcome",

@@ -230,10 +230,7 @@ impl Otlp {
         }
         if let Content::Record { record, .. } = &event.content {
             attributes.push(text("log.record.uid", &record.id.to_string()));
-            attributes.push(text(
-                "sekimori.correlation",
-                &record.correlation.to_string(),
-            ));
+            attributes.push(text("sekimori.correlation", record.correlation.as_ref()));
             if let Some(target) = &record.target {
                 attributes.push(text("gen_ai.tool.name", &target.name));
                 attributes.push(text("gen_ai.operation.name", "execute_tool"));

@@ -16,10 +16,11 @@ mod syslog;
 use async_trait::async_trait;
 use sekimori_upstream::egress::{EgressError, FetchError};
 
+pub(crate) use event::phase;
 pub use event::{Content, Event, Heartbeat, Schema};
 pub use http::{Otlp, Webhook};
 pub use relp::Relp;
-pub use runner::{SinkError, SinkSource, Sinks, lag};
+pub use runner::{NamedTransport, SinkError, SinkSource, Sinks, lag};
 pub use syslog::{Facility, SyslogTls};
 
 /// Most records that are handed over at once.

@@ -14,7 +14,7 @@ use super::syslog::{Facility, Format};
 use super::{Transport, TransportError, end_of};
 
 /// How long the receiver may take for a batch.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// Largest answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Greatest number of a frame; a new connection begins before.

@@ -24,10 +24,10 @@ const BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// How often receipt is looked at, when nothing is new.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a sink hears that the log is alive.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(60);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 /// How long to wait after a failure, at first and at most.
 const BACK_OFF_MIN: Duration = Duration::from_millis(500);
-const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+const BACK_OFF_MAX: Duration = Duration::from_mins(1);
 
 /// A sink could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,9 @@ pub struct SinkSource {
     pub signed: watch::Receiver<Option<Arc<SignedCheckpoint>>>,
 }
 
+/// A way to a sink, under the name that its cursor is kept by.
+pub type NamedTransport = (String, Box<dyn Transport>);
+
 /// The sinks of a node.
 pub struct Sinks {
     source: SinkSource,
@@ -104,7 +107,7 @@ impl Sinks {
     }
 
     /// Serves these sinks until told to stop.
-    pub async fn run(self, sinks: Vec<(String, Box<dyn Transport>)>, stop: CancellationToken) {
+    pub async fn run(self, sinks: Vec<NamedTransport>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         for (name, transport) in sinks {
             let follower = Follower {

@@ -45,7 +45,7 @@ fn range(source: &dyn Subtrees, begin: u64, end: u64) -> Result<Hash, TileError>
 
 /// The largest power of two below `count`, which is at least 2.
 fn split(count: u64) -> u64 {
-    1 << (63 - (count - 1).leading_zeros())
+    1 << (count - 1).ilog2()
 }
 
 /// The root of the first `size` leaves.

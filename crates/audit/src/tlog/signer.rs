@@ -21,10 +21,11 @@ use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sekimori_domain::clock::Clock;
 
 use super::checkpoint::{NOTE_BYTES_MAX, SignedCheckpoint, decimal, hash};
 use super::key::{SigningKey, VerifyingKey};
@@ -226,13 +227,14 @@ fn ask_append(
 pub struct SignService {
     key: SigningKey,
     state: Mutex<Remembered>,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
 struct Remembered {
     tree: Frontier,
     file: File,
-    synced: Option<Instant>,
+    synced: Option<Duration>,
 }
 
 /// How long what was signed may stay in the page cache. A crash of the process loses nothing; after a power
@@ -243,7 +245,7 @@ const STATE_MAGIC: &[u8; 8] = b"sekisig1";
 
 impl SignService {
     /// The service with that key; what it signed last is in the file at `state`.
-    pub fn open(key: SigningKey, state: &Path) -> io::Result<Arc<Self>> {
+    pub fn open(key: SigningKey, state: &Path, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let file = File::options()
             .read(true)
@@ -258,7 +260,7 @@ impl SignService {
             file,
             synced: None,
         });
-        Ok(Arc::new(Self { key, state }))
+        Ok(Arc::new(Self { key, state, clock }))
     }
 
     /// The key that others verify with.
@@ -303,7 +305,7 @@ impl SignService {
             .0
             .iter()
             .for_each(|leaf| tree.push(*leaf));
-        state.remember(&tree)?;
+        state.remember(&tree, self.clock.monotonic())?;
         let note = SignedCheckpoint::sign(&self.key, tree.size(), tree.root()).note();
         state.tree = tree;
         Ok(format!("note {}\n{note}", note.len()))
@@ -318,11 +320,7 @@ fn append_request(request: &str) -> Option<(u64, usize)> {
 
 impl Remembered {
     /// Before it is signed: what was signed is never forgotten by a crash of this process.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the signing process has no clock of a gate; it only spaces its syncs"
-    )]
-    fn remember(&mut self, tree: &Frontier) -> io::Result<()> {
+    fn remember(&mut self, tree: &Frontier, now: Duration) -> io::Result<()> {
         let mut bytes = STATE_MAGIC.to_vec();
         bytes.extend_from_slice(&tree.size().to_le_bytes());
         bytes.extend_from_slice(tree.peaks().as_flattened());
@@ -333,10 +331,10 @@ impl Remembered {
         self.file.write_all_at(&bytes, slot)?;
         if self
             .synced
-            .is_none_or(|synced| synced.elapsed() >= SYNC_INTERVAL)
+            .is_none_or(|synced| now.saturating_sub(synced) >= SYNC_INTERVAL)
         {
             self.file.sync_data()?;
-            self.synced = Some(Instant::now());
+            self.synced = Some(now);
         }
         Ok(())
     }
@@ -398,9 +396,22 @@ mod tests {
         tree
     }
 
+    #[derive(Debug)]
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> sekimori_domain::Timestamp {
+            sekimori_domain::Timestamp::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
     fn serve(dir: &Path) -> PathBuf {
         let key = SigningKey::from_seed("gate/audit/a", KeyKind::Log, [4; 32]).unwrap();
-        let service = SignService::open(key, &dir.join("state")).unwrap();
+        let service = SignService::open(key, &dir.join("state"), Arc::new(Still)).unwrap();
         let socket = dir.join(format!(
             "signer-{}",
             std::fs::read_dir(dir).unwrap().count()
@@ -446,7 +457,7 @@ mod tests {
         std::fs::write(&damaged, b"sekisig1 and nothing else").unwrap();
         let key = SigningKey::from_seed("a", KeyKind::Log, [4; 32]).unwrap();
         assert!(
-            SignService::open(key, &damaged).is_err(),
+            SignService::open(key, &damaged, Arc::new(Still)).is_err(),
             "it never begins anew by itself"
         );
     }

@@ -165,10 +165,11 @@ impl Tiles {
             read => read.map_err(io_error("read", &full))?,
         };
         let (hashes, rest) = bytes.as_chunks::<32>();
-        if rest.is_empty() && hashes.len() <= WIDTH {
-            if let Some(hashes) = hashes.get(..width) {
-                return Ok(hashes.to_vec());
-            }
+        if rest.is_empty()
+            && hashes.len() <= WIDTH
+            && let Some(hashes) = hashes.get(..width)
+        {
+            return Ok(hashes.to_vec());
         }
         Err(TileError::Damaged { path: full })
     }

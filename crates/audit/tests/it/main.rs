@@ -7,9 +7,11 @@
     reason = "test code"
 )]
 
+mod alert;
 mod append;
 mod calls;
 mod canonical;
+mod catalogue;
 mod fault;
 mod http_double;
 mod index;
@@ -18,7 +20,9 @@ mod kit;
 mod model;
 mod mutations;
 mod recovery;
+mod report;
 mod schemas;
 mod sinks;
+mod story;
 mod tamper;
 mod tlog;

@@ -24,6 +24,10 @@ use crate::kit::{
     TestClock, TestIds, append_all, block_on, copy_dir, faulty, open, segments, try_open,
 };
 
+fn clock() -> Arc<TestClock> {
+    Arc::new(TestClock::default())
+}
+
 pub(crate) fn key() -> SigningKey {
     SigningKey::from_seed("gate.example/audit/gate-1", KeyKind::Log, [7; 32]).unwrap()
 }
@@ -225,7 +229,7 @@ fn a_log_that_was_set_back_is_found_by_whoever_remembers() {
 fn a_signing_process_notices_a_journal_that_was_set_back() {
     let data = tempfile::tempdir().unwrap();
     let socket = data.path().join("signer.sock");
-    let service = SignService::open(key(), &data.path().join("signer.state")).unwrap();
+    let service = SignService::open(key(), &data.path().join("signer.state"), clock()).unwrap();
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -258,7 +262,7 @@ fn a_signing_process_notices_a_journal_that_was_set_back() {
 fn without_a_signature_nothing_new_begins() {
     let data = tempfile::tempdir().unwrap();
     let socket = data.path().join("signer.sock");
-    let service = SignService::open(key(), &data.path().join("signer.state")).unwrap();
+    let service = SignService::open(key(), &data.path().join("signer.state"), clock()).unwrap();
     let (stop, stopped) = std::sync::mpsc::channel::<std::os::unix::net::UnixStream>();
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let serving = Arc::clone(&service);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use schemars::JsonSchema;
+use sekimori_audit::alert::{Rule, default_rules};
 use sekimori_audit::tlog::{KeyKind, VerifyingKey, WitnessClient};
 use sekimori_upstream::egress::{Egress, HostPattern, Networks};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub(crate) struct AuditConfig {
     pub(crate) witnesses: Vec<WitnessConfig>,
     /// Who else is told every record: a SIEM, a collector.
     pub(crate) sinks: Vec<SinkConfig>,
+    /// Rules of alerts. One with the id of a rule that is shipped takes its place.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub(crate) alerts: Vec<Rule>,
 }
 
 impl Default for AuditConfig {
@@ -32,6 +36,7 @@ impl Default for AuditConfig {
             signer_socket: None,
             witnesses: Vec::new(),
             sinks: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 }
@@ -58,11 +63,31 @@ impl AuditConfig {
         );
         ensure!(self.witnesses.len() <= 16, "audit.witnesses: 16 at most");
         check_sinks(&self.sinks)?;
+        ensure!(self.alerts.len() <= 100, "audit.alerts: 100 at most");
+        for rule in &self.alerts {
+            ensure!(
+                !rule.id.is_empty() && rule.window_seconds > 0 && rule.threshold <= 1_000_000,
+                "audit.alerts {:?}: give an id, a window above 0 and a threshold up to 1,000,000",
+                rule.id
+            );
+        }
         self.witness_keys()?;
         for witness in &self.witnesses {
             host(&witness.url).context("audit.witnesses.url")?;
         }
         Ok(())
+    }
+
+    /// The rules in force: the shipped ones, with the configured ones in their places and behind them.
+    pub(crate) fn rules(&self) -> Vec<Rule> {
+        let mut rules = default_rules();
+        for own in &self.alerts {
+            match rules.iter_mut().find(|rule| rule.id == own.id) {
+                Some(rule) => *rule = own.clone(),
+                None => rules.push(own.clone()),
+            }
+        }
+        rules
     }
 
     /// The keys of the witnesses.

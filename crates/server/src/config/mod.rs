@@ -37,10 +37,9 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
         *database = folder.join(&*database);
     }
     for sink in &mut config.audit.sinks {
-        for file in [&mut sink.ca_file, &mut sink.cert_file, &mut sink.key_file] {
-            if let Some(path) = file {
-                *path = folder.join(&*path);
-            }
+        let files = [&mut sink.ca_file, &mut sink.cert_file, &mut sink.key_file];
+        for path in files.into_iter().flatten() {
+            *path = folder.join(&*path);
         }
     }
     if let Some(socket) = &mut config.audit.signer_socket {

@@ -100,7 +100,8 @@ impl SinkConfig {
         ensure!(
             (1..=64).contains(&self.name.len())
                 && self.name.chars().all(plain)
-                && self.name != "..",
+                && self.name != ".."
+                && self.name != sekimori_audit::ALERT_CURSOR,
             "name: use 1 to 64 letters, digits, - and _"
         );
         ensure!(

@@ -11,10 +11,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sekimori_admin::{Control, Pages};
 use sekimori_approval::Approvals;
-use sekimori_audit::sinks::{Sinks, Transport};
+use sekimori_audit::alert::Engine;
+use sekimori_audit::sinks::{NamedTransport, Sinks};
 use sekimori_audit::tlog::key::origin;
 use sekimori_audit::tlog::{SocketSigner, TreeSigner as _};
-use sekimori_audit::{Audit, AuditOptions, SIGNING_KEY, Signing};
+use sekimori_audit::{ALERT_CURSOR, Audit, AuditOptions, NotifyLog, SIGNING_KEY, Signing, Watch};
 use sekimori_domain::caller::Source;
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
@@ -45,12 +46,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::background::{follow_policies, keep_house, record_drift};
+use self::background::{follow_policies, keep_house, record_drift, verify_daily};
 use crate::authorization_server;
 use crate::config::Config;
 use crate::config::sinks::SinkParts;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
+use crate::office_hours::OfficeHours;
 use crate::sign_in;
 use crate::system::SystemSecrets;
 
@@ -212,6 +214,11 @@ impl Node {
         ));
         let (sinks, transports) = open_sinks(&installation, &audit)?;
         tasks.spawn(sinks.run(transports, stop.clone()));
+        tasks.spawn(verify_daily(
+            Arc::clone(&gateway),
+            installation.config.clone(),
+            stop.clone(),
+        ));
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
         until(&stop, &mut tasks, async move { identity.maintain().await });
         Ok(Self {
@@ -447,8 +454,8 @@ async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
 /// Who else is told every record.
 fn open_sinks(
     installation: &Installation,
-    audit: &Audit,
-) -> anyhow::Result<(Sinks, Vec<(String, Box<dyn Transport>)>)> {
+    audit: &Arc<Audit>,
+) -> anyhow::Result<(Sinks, Vec<NamedTransport>)> {
     let config = &installation.config;
     let egress = egress(config)?;
     let parts = SinkParts {
@@ -464,6 +471,10 @@ fn open_sinks(
         let transport = transport.with_context(|| format!("audit.sinks {:?}", sink.name))?;
         transports.push((sink.name.clone(), transport));
     }
+    let engine = Engine::new(config.audit.rules(), Box::new(OfficeHours::of(config)?));
+    let journal = config.server.data_dir.join("journal");
+    let watch = Watch::new(engine, Arc::clone(audit), journal, Arc::new(NotifyLog));
+    transports.push((ALERT_CURSOR.to_owned(), Box::new(watch) as _));
     let source = audit.sink_source(config.server.data_dir.join("journal"));
     let store = installation.store.audit_sinks();
     Ok((

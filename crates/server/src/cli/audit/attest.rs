@@ -66,7 +66,7 @@ pub(crate) async fn sign(options: &SignServe) -> anyhow::Result<()> {
         .state
         .clone()
         .unwrap_or_else(|| options.key.with_extension("state"));
-    let service = SignService::open(key, &state)
+    let service = SignService::open(key, &state, Arc::new(SystemClock::new()))
         .with_context(|| format!("the state {} cannot be used", state.display()))?;
     let listener = bind(&options.socket)?;
     output::line(&format!("signing for {}", service.key()))?;

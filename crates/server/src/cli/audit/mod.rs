@@ -2,6 +2,7 @@
 
 mod attest;
 mod evidence;
+mod read;
 mod sinks;
 
 use anyhow::{Context as _, bail};
@@ -33,6 +34,19 @@ pub(crate) enum Audit {
         /// Id of the record
         id: uuid::Uuid,
     },
+    /// Tell everything that belongs to one event, in order, with decisions and durations
+    #[command(after_help = "Example:\n  sekimori audit story 0198f2c4a5b67d3e8f9a0b1c2d3e4f50")]
+    Story(read::StoryOf),
+    /// Report over a period: changes of privileges, sign-ins, use of data
+    #[command(
+        after_help = "Examples:\n  sekimori audit report privileges --since 90d\n  sekimori audit report data-access --since 30d --language en --json"
+    )]
+    Report(read::ReportOf),
+    /// Write the records that match into a file, for spreadsheets or programs
+    #[command(
+        after_help = "Examples:\n  sekimori audit export --out november.csv --since 30d\n  sekimori audit export --format jsonl --out refused.jsonl --status refused"
+    )]
+    Export(Box<read::Export>),
     /// Read the whole journal again and say whether it is what was written and signed
     #[command(
         after_help = "Examples:\n  sekimori audit verify --json\n  sekimori audit verify --known checkpoint-of-last-month --witness witness.pub\n  sekimori audit verify --bundle evidence --key log.pub\n\nMay run beside a running gate. Exit code 1 when something is wrong."
@@ -157,6 +171,9 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
             })?;
             Ok(true)
         }
+        Audit::Story(of) => read::story(&of, common, output).await.map(|()| true),
+        Audit::Report(of) => read::report(&of, common, output).await.map(|()| true),
+        Audit::Export(options) => read::export(&options, common, output).await.map(|()| true),
         Audit::Verify(options) => evidence::verify(&options, common, output),
         Audit::Checkpoint => evidence::checkpoint(common, output).map(|()| true),
         Audit::Proof(options) => {
@@ -205,7 +222,7 @@ fn query(search: &Search, now: Timestamp) -> anyhow::Result<AuditQuery> {
 }
 
 /// A point in time: RFC 3339, or an age such as `30m`.
-fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+pub(crate) fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }

@@ -45,9 +45,10 @@ pub(crate) async fn sinks(common: &Common, output: Output) -> anyhow::Result<()>
         });
     }
     let known = |state: &&sekimori_store::SinkState| {
-        !sinks
-            .iter()
-            .any(|sink| sink.name == state.name && sink.node == state.node)
+        state.name != sekimori_audit::ALERT_CURSOR
+            && !sinks
+                .iter()
+                .any(|sink| sink.name == state.name && sink.node == state.node)
     };
     let others: Vec<_> = states.iter().filter(known).map(other).collect();
     sinks.extend(others);
