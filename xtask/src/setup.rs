@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::console;
 use crate::run::{cache, capture, counterparts, find_on_path, on_path, root, run};
 use crate::ui::{Steps, note};
 
@@ -28,6 +29,10 @@ pub(crate) enum Part {
     Go,
     /// rsyslog with TLS and RELP, from Debian: a receiver of audit records
     Siem,
+    /// npm packages that the console is built with
+    Console,
+    /// Chromium and Japanese fonts, from Debian: the console is tried with them
+    Chromium,
 }
 
 impl Part {
@@ -39,6 +44,8 @@ impl Part {
             Self::Simplesamlphp => "simplesamlphp",
             Self::Go => "go",
             Self::Siem => "siem",
+            Self::Console => "console",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -69,6 +76,13 @@ impl Part {
             Self::Siem => {
                 "rsyslog with TLS and RELP (Debian packages, no service is started): a real receiver of \
                  audit records"
+            }
+            Self::Console => {
+                "npm packages of console/package.json (about 250 MB). No install scripts are run"
+            }
+            Self::Chromium => {
+                "Chromium and the Noto fonts for Japanese (Debian packages): the console is tried \
+                 with them, in both languages"
             }
         }
     }
@@ -103,6 +117,8 @@ fn install(part: Part) -> Result<()> {
             on_path("rsyslogd") && has_rsyslog_modules(),
             &["rsyslog", "rsyslog-gnutls", "rsyslog-relp"],
         ),
+        Part::Console => install_console(),
+        Part::Chromium => install_chromium(),
     }
 }
 
@@ -208,6 +224,37 @@ fn install_node() -> Result<()> {
     ]))?;
     link_modules(&folder)?;
     stamp(&folder, &lock)
+}
+
+fn install_console() -> Result<()> {
+    let folder = console::folder();
+    let lock = folder.join("package-lock.json");
+    let modules = folder.join("node_modules");
+    if is_stamped(&modules, &lock)? {
+        return already(Part::Console);
+    }
+    explain(Part::Console);
+    if !on_path("npm") {
+        bail!("npm is not on the path: install Node 20 or newer");
+    }
+    run_aside(Command::new("npm").current_dir(&folder).args([
+        "ci",
+        "--ignore-scripts",
+        "--loglevel=error",
+    ]))?;
+    stamp(&modules, &lock)
+}
+
+fn install_chromium() -> Result<()> {
+    let fonts = Path::new("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc");
+    if on_path("chromium") && fonts.is_file() {
+        return already(Part::Chromium);
+    }
+    explain(Part::Chromium);
+    for package in ["chromium", "fonts-noto-cjk"] {
+        install_debian_package(package)?;
+    }
+    Ok(())
 }
 
 /// Scripts in `tests/clients` import packages by name, which Node looks up beside the script.
