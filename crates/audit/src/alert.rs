@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::OperationClass;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Phase, Record};
+use sekimori_domain::record::{CallerNote, EventKind, OutcomeStatus, Phase, Record, TargetNote};
 use serde::{Deserialize, Serialize};
 
 /// Most people, tools or pairs of them that are remembered at once.
@@ -303,7 +303,7 @@ impl Engine {
 
     /// Whether this is the first use of a tool that deletes or administers.
     fn first_use(&mut self, record: &Record) -> Option<String> {
-        let (caller, target) = (record.caller.as_ref()?, record.target.as_ref()?);
+        let (caller, target) = call(record)?;
         let dangerous = matches!(target.class, OperationClass::Delete | OperationClass::Admin);
         if !dangerous || status(record) == Some(OutcomeStatus::Refused) {
             return None;
@@ -317,7 +317,7 @@ impl Engine {
 
     /// The person who does far more in this hour than usually, and how much.
     fn unusual(&mut self, record: &Record) -> Option<(String, u64)> {
-        let caller = record.caller.as_ref().filter(|_| record.target.is_some())?;
+        let (caller, _) = call(record)?;
         if self.volumes.len() >= KEYS_MAX && !self.volumes.contains_key(&caller.id) {
             return None;
         }
@@ -368,6 +368,13 @@ fn forget(windows: &mut BTreeMap<(usize, String), Window>) {
     }
 }
 
+/// Who called what, if the record is about a call.
+fn call(record: &Record) -> Option<(&CallerNote, &TargetNote)> {
+    let calls = [EventKind::ToolCall, EventKind::ResourceRead, EventKind::PromptGet];
+    let called = calls.contains(&record.event);
+    record.caller.as_ref().zip(record.target.as_ref()).filter(|_| called)
+}
+
 fn status(record: &Record) -> Option<OutcomeStatus> {
     record.outcome.as_ref().map(|outcome| outcome.status)
 }
@@ -394,7 +401,7 @@ fn subject(rule: &Rule, record: &Record, calendar: &dyn Calendar) -> Option<Stri
         }
         _ => {}
     }
-    let (caller, target) = (record.caller.as_ref()?, record.target.as_ref()?);
+    let (caller, target) = call(record)?;
     let matches = |pattern: &String| is_like(&target.name, pattern);
     if !rule.tools.is_empty() && !rule.tools.iter().any(matches) {
         return None;

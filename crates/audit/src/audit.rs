@@ -422,6 +422,11 @@ impl Audit {
         }
     }
 
+    /// The node whose journal it is.
+    pub fn node(&self) -> &str {
+        &self.desk.node
+    }
+
     /// The tree that was signed last.
     pub fn signed(&self) -> Option<Arc<SignedCheckpoint>> {
         self.desk.writer.shared.signed.borrow().clone()

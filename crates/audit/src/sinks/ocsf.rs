@@ -79,6 +79,7 @@ pub(super) fn event(event: &Event) -> Value {
     match &event.content {
         Content::Heartbeat(heartbeat) => {
             put("message", json!("the audit log is alive"));
+            put("log_name", json!("audit"));
             put(
                 "unmapped",
                 json!({
@@ -224,6 +225,7 @@ fn of_class(class: Class, record: &Record, put: &mut impl FnMut(&str, Value)) {
         }
         Class::Authentication => {
             put("user", user(caller));
+            put("service", json!({"name": "Sekimori"}));
             put("src_endpoint", endpoint(caller));
             put("is_mfa", json!(caller.map(|caller| caller.mfa)));
             put(
@@ -251,6 +253,7 @@ fn of_class(class: Class, record: &Record, put: &mut impl FnMut(&str, Value)) {
             put("is_alert", json!(record.event == EventKind::AlertRaise));
         }
         Class::Log => {
+            put("log_name", json!("audit"));
             put("actor", caller.map_or(Value::Null, |_| actor(record)));
         }
     }
