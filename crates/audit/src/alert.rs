@@ -370,9 +370,17 @@ fn forget(windows: &mut BTreeMap<(usize, String), Window>) {
 
 /// Who called what, if the record is about a call.
 fn call(record: &Record) -> Option<(&CallerNote, &TargetNote)> {
-    let calls = [EventKind::ToolCall, EventKind::ResourceRead, EventKind::PromptGet];
+    let calls = [
+        EventKind::ToolCall,
+        EventKind::ResourceRead,
+        EventKind::PromptGet,
+    ];
     let called = calls.contains(&record.event);
-    record.caller.as_ref().zip(record.target.as_ref()).filter(|_| called)
+    record
+        .caller
+        .as_ref()
+        .zip(record.target.as_ref())
+        .filter(|_| called)
 }
 
 fn status(record: &Record) -> Option<OutcomeStatus> {

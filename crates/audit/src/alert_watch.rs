@@ -22,6 +22,9 @@ pub const CURSOR: &str = "alerts";
 /// How many records before the cursor are looked at again after a restart, to know what was usual.
 const WARM_UP_RECORDS: u64 = 100_000;
 
+/// Nobody is alarmed about what was so long ago: an installation that gets rules has a history.
+const OLD_SECONDS: i64 = 24 * 3_600;
+
 /// Whoever wants to hear of alerts at once. What it does with them is its own; an alert is recorded before.
 #[async_trait]
 pub trait Notify: Send + Sync {
@@ -153,7 +156,9 @@ impl Transport for Watch {
                 .as_mut()
                 .map(|engine| engine.feed(record))
                 .unwrap_or_default();
-            for alert in &alerts {
+            let age = self.audit.now().as_second() - record.time.as_second();
+            let old = age > OLD_SECONDS;
+            for alert in alerts.iter().filter(|_| !old) {
                 self.raise(alert, record.correlation.clone()).await?;
             }
             self.confirmed = Some(sequence + 1);

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus, Record};
@@ -420,6 +421,11 @@ impl Audit {
             tracing::warn!("the audit log's tree is published at the next start");
             publishing.task.abort();
         }
+    }
+
+    /// The time, as records have it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.desk.clock.now()
     }
 
     /// The node whose journal it is.

@@ -9,7 +9,11 @@ use sekimori_audit::sinks::{NamedTransport, Sinks};
 use sekimori_audit::tlog::key::origin;
 use sekimori_audit::tlog::{SocketSigner, TreeSigner as _};
 use sekimori_audit::{ALERT_CURSOR, Audit, AuditOptions, NotifyLog, SIGNING_KEY, Signing, Watch};
+use sekimori_gateway::Gateway;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
+use super::background::verify_daily;
 use super::egress;
 use crate::config::Config;
 use crate::config::sinks::SinkParts;
@@ -38,8 +42,22 @@ pub(super) async fn open_audit(installation: &Installation) -> anyhow::Result<Ar
     Ok(Arc::new(audit))
 }
 
+/// Tells every record to whom it concerns, and verifies the log once a day.
+pub(super) fn look_after(
+    installation: &Installation,
+    gateway: &Arc<Gateway>,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let (sinks, transports) = open_sinks(installation, &gateway.audit)?;
+    tasks.spawn(sinks.run(transports, stop.clone()));
+    let config = installation.config.clone();
+    tasks.spawn(verify_daily(Arc::clone(gateway), config, stop.clone()));
+    Ok(())
+}
+
 /// Who else is told every record.
-pub(super) fn open_sinks(
+fn open_sinks(
     installation: &Installation,
     audit: &Arc<Audit>,
 ) -> anyhow::Result<(Sinks, Vec<NamedTransport>)> {

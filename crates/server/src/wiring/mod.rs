@@ -42,8 +42,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::audit::{open_audit, open_sinks};
-use self::background::{follow_policies, keep_house, record_drift, verify_daily};
+use self::audit::{look_after, open_audit};
+use self::background::{follow_policies, keep_house, record_drift};
 use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
@@ -209,13 +209,7 @@ impl Node {
             installation.spool.clone(),
             stop.clone(),
         ));
-        let (sinks, transports) = open_sinks(&installation, &audit)?;
-        tasks.spawn(sinks.run(transports, stop.clone()));
-        tasks.spawn(verify_daily(
-            Arc::clone(&gateway),
-            installation.config.clone(),
-            stop.clone(),
-        ));
+        look_after(&installation, &gateway, &mut tasks, &stop)?;
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
         until(&stop, &mut tasks, async move { identity.maintain().await });
         Ok(Self {
