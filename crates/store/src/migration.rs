@@ -43,6 +43,7 @@ migrations! {
     6 "approval" "0006_approval.sql",
     7 "inspection" "0007_inspection.sql",
     8 "policy" "0008_policy.sql",
+    9 "audit_sinks" "0009_audit_sinks.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
