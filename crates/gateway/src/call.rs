@@ -71,7 +71,7 @@ async fn admit(
     let caller = authenticate(gateway, record, &request.head).await?; // who
     let resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
     let arguments = validate(record, &resolved, &request)?; // JSON Schema, limits
-    let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
+    let permit = authorize(gateway, record, &caller, &resolved, &arguments).await?; // policy
     let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
     let warrant = approve(gateway, inspected)?; // a person, if asked for
     let invocation = Invocation {

@@ -50,6 +50,7 @@ mod reads;
 mod remembered;
 mod shape;
 mod situation;
+mod step_up;
 mod visible;
 mod vocabulary;
 

@@ -26,7 +26,7 @@ const SESSION_COOKIE: &str = "sekimori";
 /// What pages of signing in are told in their address.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Asked {
-    /// An authorization under way.
+    /// Where to go afterwards: the handle of an authorization under way, or of a grant to step up.
     #[serde(default)]
     pub(crate) txn: String,
     /// `mfa` if more than one factor is needed.
@@ -38,7 +38,7 @@ impl Asked {
     /// What is wished for, as far as it is acceptable.
     pub(crate) fn wish(&self) -> Wish {
         Wish {
-            to: ReturnTo::authorize(&self.txn),
+            to: ReturnTo::to(&self.txn),
             mfa: self.assurance == "mfa",
         }
     }
@@ -46,8 +46,9 @@ impl Asked {
     /// The same as a query.
     pub(super) fn query(&self) -> String {
         let mut query = String::new();
-        if let ReturnTo::Authorize(txn) = self.wish().to {
-            query = format!("?txn={txn}");
+        let handle = self.wish().to.handle();
+        if !handle.is_empty() {
+            query = format!("?txn={handle}");
         }
         if self.assurance == "mfa" {
             query.push(if query.is_empty() { '?' } else { '&' });
@@ -103,6 +104,15 @@ impl Guest {
     /// Sends whoever is not signed in to sign in first.
     pub(super) fn to_sign_in(&self, control: &Control) -> Response {
         self.redirect(control, "/sign-in", None)
+    }
+
+    /// Sends whoever is to prove a second factor to do so, and back to the client's grant.
+    pub(crate) fn to_step_up(&self, control: &Control, grant: &str) -> Response {
+        let asked = Asked {
+            txn: ReturnTo::StepUp(grant.to_owned()).handle(),
+            assurance: "mfa".to_owned(),
+        };
+        self.redirect(control, &format!("/sign-in{}", asked.query()), None)
     }
 
     /// Refuses a form that was not shown to this browser.

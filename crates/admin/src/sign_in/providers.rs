@@ -29,7 +29,7 @@ pub(super) async fn choose(
     let wish = asked.wish();
     let signed_in = guest.signed_in(&control).await?;
     if let Some(signed_in) = &signed_in
-        && (signed_in.mfa || !wish.mfa)
+        && (!wish.mfa || signed_in.proved_lately(control.clock.now()))
     {
         return Ok(guest.redirect(&control, &wish.to.path(), None));
     }
@@ -182,12 +182,8 @@ async fn arrived(
 ) -> Result<Response, Problem> {
     match finished {
         Ok(done) => {
-            let txn = match &done.to {
-                sekimori_identity::sign_in::ReturnTo::Authorize(txn) => txn.clone(),
-                sekimori_identity::sign_in::ReturnTo::Connections => String::new(),
-            };
             let asked = Asked {
-                txn,
+                txn: done.to.handle(),
                 assurance: "mfa".to_owned(),
             };
             guest.done(control, done, &asked).await

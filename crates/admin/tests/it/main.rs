@@ -11,7 +11,6 @@
 mod api;
 mod authenticator;
 mod browser_api;
-mod counterpart;
 mod harness;
 mod local_sign_in;
 mod oauth;
@@ -21,4 +20,3 @@ mod pages;
 mod saml;
 mod scim;
 mod simplesamlphp;
-mod walker;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::Caller;
-use sekimori_domain::refusal::Refusal;
+use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_domain::road::Permit;
-use sekimori_identity::check_scope;
+use sekimori_identity::{ask_for_second_factor, check_scope};
 use sekimori_policy::Projections;
 
 use crate::Gateway;
@@ -14,7 +14,7 @@ use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
 
 /// Asks the policy decision point, after the coarse bound that the credential's scopes set.
-pub(crate) fn authorize(
+pub(crate) async fn authorize(
     gateway: &Gateway,
     record: &mut CallRecord,
     caller: &Arc<Caller>,
@@ -22,14 +22,29 @@ pub(crate) fn authorize(
     arguments: &Arguments,
 ) -> Result<Permit, Refusal> {
     check_scope(caller, resolved.tool.class)?;
-    let decided = gateway.policy.authorize(
-        record.call(),
-        caller,
-        &resolved.tool,
-        arguments,
-        gateway.clock.now(),
-        &Projections::default(),
-    );
+    let (now, projections) = (gateway.clock.now(), Projections::default());
+    let call = record.call();
+    let ask = |caller: &Arc<Caller>| {
+        let (tool, policy) = (&resolved.tool, &gateway.policy);
+        policy.authorize(call, caller, tool, arguments, now, &projections)
+    };
+    let mut decided = ask(caller);
+    let lacks_proof = |decided: &Result<Permit, Refusal>| {
+        let denied = decided.as_ref().err().map(|refusal| refusal.code);
+        let (tool, policy) = (&resolved.tool, &gateway.policy);
+        denied == Some(RefusalCode::PolicyDenied)
+            && policy.wants_second_factor(caller, tool, now, &projections)
+    };
+    if lacks_proof(&decided) {
+        // The person may have proved it since the client got its token.
+        if let Some(stepped_up) = gateway.identity.stepped_up(caller).await {
+            record.stepped_up(&stepped_up);
+            decided = ask(&stepped_up);
+        }
+        let class = resolved.tool.class;
+        let gate = gateway.identity.public_url();
+        decided = decided.map_err(|refusal| ask_for_second_factor(refusal, caller, class, gate));
+    }
     match &decided {
         Ok(permit) => record.allowed(permit.decision()),
         Err(refusal) => record.denied(refusal, gateway.policy.active().version()),

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | metadata, `/jwks` | [`metadata`](AuthorizationServer::metadata), [`jwks`](AuthorizationServer::jwks) | `metadata`, `keys` |
 //! | `/authorize` and consent | [`authorize`](AuthorizationServer::authorize), [`resume`](AuthorizationServer::resume), [`decide`](AuthorizationServer::decide) | `authorize` |
+//! | `/step-up` | [`ask_to_step_up`](AuthorizationServer::ask_to_step_up), [`step_up`](AuthorizationServer::step_up) | `step_up` |
 //! | `/token` | [`token`](AuthorizationServer::token) | `token`, `assertion` |
 //! | `/revoke` | [`revoke`](AuthorizationServer::revoke) | `token` |
 //! | `/register` | [`register`](AuthorizationServer::register) | `register` |
@@ -28,6 +29,7 @@ mod params;
 mod redirect;
 mod register;
 mod scopes;
+mod step_up;
 mod token;
 
 use std::fmt;
@@ -52,6 +54,7 @@ pub use keys::{KeysError, PUBLISHED_AHEAD, PublicKeys, SigningKeys};
 pub use outcome::{ConsentView, Decision, Ending, Outcome, PageFault, Redirection};
 pub use params::{BadParam, Params};
 pub use register::RegistrationRequest;
+pub use step_up::StepUp;
 pub use token::IssuedTokens;
 
 use crate::error::ConfigError;

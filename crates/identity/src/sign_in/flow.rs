@@ -293,6 +293,9 @@ impl SignIn {
     }
 }
 
+/// How old the person's proof may be at a provider that is asked for a second factor.
+const STEP_UP_AGE_SECONDS: u32 = 60;
+
 /// What only the browser that began can know again.
 struct FlowSecrets {
     redirect_uri: String,
@@ -322,7 +325,17 @@ impl FlowSecrets {
             nonce: &self.nonce,
             verifier: &self.verifier,
             mfa: wish.mfa,
-            max_age_seconds: config.max_age_seconds,
+            // A second factor that was proved long ago is no answer to being asked now.
+            max_age_seconds: if wish.mfa {
+                Some(
+                    config
+                        .max_age_seconds
+                        .unwrap_or(u32::MAX)
+                        .min(STEP_UP_AGE_SECONDS),
+                )
+            } else {
+                config.max_age_seconds
+            },
         }
     }
 }

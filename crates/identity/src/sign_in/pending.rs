@@ -33,23 +33,37 @@ pub enum ReturnTo {
     Connections,
     /// Back to an authorization that is under way, by its opaque handle.
     Authorize(String),
+    /// Back to stepping up what a client was granted, by the id of the grant.
+    StepUp(String),
 }
+
+/// Before the id of a grant, in a handle. No handle of an authorization has a full stop in it.
+const GRANT: &str = "grant.";
 
 /// Longest handle of an authorization that is carried along.
 const HANDLE_CHARS_MAX: usize = 128;
 
 impl ReturnTo {
-    /// The place for the handle of an authorization; [`Connections`](Self::Connections) if it can't be one.
-    pub fn authorize(handle: &str) -> Self {
+    /// The place for a handle; [`Connections`](Self::Connections) if it can't be one.
+    pub fn to(handle: &str) -> Self {
         let valid = !handle.is_empty()
             && handle.len() <= HANDLE_CHARS_MAX
             && handle
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
-        if valid {
-            Self::Authorize(handle.to_owned())
-        } else {
-            Self::Connections
+        match handle.strip_prefix(GRANT) {
+            _ if !valid => Self::Connections,
+            Some(grant) => Self::StepUp(grant.to_owned()),
+            None => Self::Authorize(handle.to_owned()),
+        }
+    }
+
+    /// The handle for this place; empty for [`Connections`](Self::Connections).
+    pub fn handle(&self) -> String {
+        match self {
+            Self::Connections => String::new(),
+            Self::Authorize(handle) => handle.clone(),
+            Self::StepUp(grant) => format!("{GRANT}{grant}"),
         }
     }
 
@@ -58,6 +72,7 @@ impl ReturnTo {
         match self {
             Self::Connections => "/connections".to_owned(),
             Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
+            Self::StepUp(grant) => format!("/step-up?grant={grant}"),
         }
     }
 }
@@ -204,9 +219,12 @@ mod tests {
     #[test]
     fn only_handles_are_carried_along() {
         assert_eq!(
-            ReturnTo::authorize("abc-1_2").path(),
+            ReturnTo::to("abc-1_2").path(),
             "/authorize/resume?txn=abc-1_2"
         );
+        let grant = ReturnTo::to("grant.gr_1");
+        assert_eq!(grant.path(), "/step-up?grant=gr_1");
+        assert_eq!(ReturnTo::to(&grant.handle()), grant);
         for bad in [
             "",
             "//evil.example",
@@ -216,7 +234,7 @@ mod tests {
             "a%2f",
             &"a".repeat(200),
         ] {
-            assert_eq!(ReturnTo::authorize(bad), ReturnTo::Connections, "{bad}");
+            assert_eq!(ReturnTo::to(bad), ReturnTo::Connections, "{bad}");
         }
     }
 

@@ -7,8 +7,10 @@
     reason = "test code"
 )]
 
+mod authorization;
 mod cli;
 mod clients;
+mod company;
 mod crash;
 mod fidelity;
 mod gate;
