@@ -32,6 +32,8 @@ function inspect(...args) {
   }
   for (const [name, value] of Object.entries(headers)) all.push('--header', `${name}: ${value}`);
   const env = { ...process.env, HOME: home, MCP_INSPECTOR_SECRET_STORE: authorize ? 'file' : 'memory' };
+  // It logs in without a terminal only if it may open the browser, which is `true` here.
+  if (authorize) Object.assign(env, { MCP_AUTO_OPEN_ENABLED: 'true', BROWSER: 'true' });
   // The launcher starts `node` by name: it has to be the one that runs this script.
   env.PATH = `${path.dirname(process.execPath)}${path.delimiter}${env.PATH}`;
   const child = spawn(process.execPath, [launcher, ...all, ...args], { env });

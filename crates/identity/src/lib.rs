@@ -21,6 +21,7 @@
 //! [`Authenticator::revoked`] ends what is under way. Where a call comes from, and on which device, goes with
 //! the caller for conditional access ([`Conditions`]).
 
+mod address_counts;
 mod administrator;
 mod authenticator;
 pub mod authorization_server;

@@ -43,6 +43,20 @@ impl Seen {
         unescaped(rest.split('"').next().unwrap())
     }
 
+    /// Where the first link leads whose address begins like this.
+    ///
+    /// # Panics
+    ///
+    /// When the page has no such link.
+    pub fn link(&self, start: &str) -> String {
+        let mut links = self.text.split("href=\"").skip(1);
+        let found = links.find_map(|rest| {
+            let address = unescaped(rest.split('"').next().unwrap());
+            address.starts_with(start).then_some(address)
+        });
+        found.unwrap_or_else(|| panic!("no link to {start} in {}: {}", self.url, self.text))
+    }
+
     /// What is between two texts.
     ///
     /// # Panics

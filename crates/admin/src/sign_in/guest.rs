@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sekimori_domain::ids::CorrelationId;
 use sekimori_identity::sign_in::{
-    Browser as SignInBrowser, Done, OpenedSession, ReturnTo, SignInFailure, SignedIn, Wish,
+    Browser as SignInBrowser, Done, OpenedSession, Reason, ReturnTo, SignInFailure, SignedIn, Wish,
 };
 use serde::Deserialize;
 
@@ -167,12 +167,15 @@ impl Guest {
     }
 
     /// Records that nobody was signed in, and says why.
-    pub(super) async fn failed(
+    pub(crate) async fn failed(
         &self,
         control: &Control,
         failure: &SignInFailure,
     ) -> Result<Response, Problem> {
-        record::failed(control, self, failure).await?;
+        // What one address begins too often of would fill the journal too.
+        if failure.reason != Reason::TooManyAttempts {
+            record::failed(control, self, failure).await?;
+        }
         Ok(self.show(control, &failure_page(failure)))
     }
 }

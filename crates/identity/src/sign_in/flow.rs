@@ -21,6 +21,7 @@ impl SignIn {
         wish: &Wish,
         browser: &Browser,
     ) -> Result<String, SignInFailure> {
+        self.count_begun(browser)?;
         let begun = self.begin_at(provider, wish, browser).await;
         begun.map_err(|reason| SignInFailure::at(provider, reason))
     }

@@ -1,11 +1,17 @@
 //! Clients of others find out by themselves how to get in, with nothing but the address of the gate: metadata,
 //! registration, the person's browser, the company's identity provider, consent, code, token (AUTHN-7).
 
+use std::time::Duration;
+
 use sekimori_testkit::browser::Browser;
 use sekimori_testkit::counterpart::{Client, Speaks, Target};
 use serde_json::{Value, json};
 
 use crate::company::Company;
+use crate::gate::{Site, within};
+
+/// How fast a decision of an administrator must take effect.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A client that was told the address and nothing else gets in, lists the tools and calls one.
 async fn gets_in(client: Client, speaks: Speaks, more: &[&str], company: &Company) {
@@ -80,7 +86,8 @@ async fn authn_7_nobody_gets_in_whom_the_provider_turns_away() {
     let client = company.client("desk").await;
     let url = company.authorize_url(&client, "mcp:read");
     let seen = company.signed_in(&mut Browser::default(), &url).await;
-    assert_eq!(seen.status, 403, "{seen:?}");
+    assert_eq!(seen.status, 400, "{seen:?}");
+    assert!(seen.text.contains("<code>declined</code>"), "{seen:?}");
     let list = ["grant", "list", "--client", &client];
     assert_eq!(company.site.json(&list).await, json!([]));
 }
@@ -172,4 +179,72 @@ async fn authz_6_a_person_steps_a_grant_up_on_a_page() {
         .records(&allowed.header("x-correlation-id").unwrap().to_owned(), 1)
         .await;
     assert_eq!(records[0]["detail"]["stepped_up"], true, "{records:?}");
+}
+
+/// AUTHN-4: commands show what a person is connected to and take it away, within a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn authn_4_commands_end_sessions_grants_and_clients() {
+    let company = Company::start().await;
+    let site = &company.site;
+    let client = company.client("desk").await;
+    let mut browser = Browser::default();
+    let refused_soon = async |token: &str| {
+        within(AT_ONCE, "the token is refused", async || {
+            let params = json!({"name": "fixture__test_simple_text", "arguments": {}});
+            let reply = company.gate.all(token).modern("tools/call", params).await;
+            (reply.status == 401).then_some(())
+        })
+        .await;
+    };
+
+    let token = company.token(&mut browser, &client, "mcp:read").await;
+    let grants = site.json(&["grant", "list", "--user", "hanako"]).await;
+    let grant = grants[0]["id"].as_str().unwrap();
+    assert_eq!(site.json(&["grant", "revoke", grant]).await["revoked"], grant);
+    refused_soon(&token).await;
+    let grants = site.json(&["grant", "list", "--client", &client]).await;
+    assert!(grants[0]["revoked_at"].is_string(), "{grants}");
+
+    let token = company.token(&mut browser, &client, "mcp:read").await;
+    let sessions = site.json(&["session", "list", "hanako"]).await;
+    assert_eq!(sessions.as_array().unwrap().len(), 1, "{sessions}");
+    let session = sessions[0]["id"].as_str().unwrap();
+    site.json(&["session", "revoke", session]).await;
+    refused_soon(&token).await;
+    let page = browser.get(&company.url("/connections")).await;
+    assert_eq!(page.location.as_deref(), Some("/sign-in"));
+    assert_eq!(site.json(&["session", "list", "hanako"]).await, json!([]));
+
+    let token = company.token(&mut browser, &client, "mcp:read").await;
+    let denied = site.json(&["client", "deny", &client]).await;
+    assert_eq!(denied["grants"].as_array().unwrap().len(), 1, "{denied}");
+    refused_soon(&token).await;
+
+    for unknown in [
+        ["grant", "revoke", "gr_none"],
+        ["session", "list", "nobody"],
+        ["client", "deny", "app_none"],
+    ] {
+        let printed = site.run(&unknown).await;
+        assert!(!printed.status.success(), "{printed:?}");
+        assert!(printed.err.contains("no"), "{printed:?}");
+    }
+}
+
+/// Who stands behind a key, and what it may look after; without one, who runs the command.
+#[tokio::test]
+async fn who_am_i_tells_whose_key_it_is() {
+    let site = Site::new();
+    let key = site.key("reporter", "sekimori-auditor").await.text;
+    let known = site.json(&["who-am-i", "--key", &key]).await;
+    assert_eq!(known["id"], "service:reporter");
+    assert_eq!(known["groups"], json!(["sekimori-auditor"]));
+    let rights = known["rights"].as_array().unwrap();
+    assert!(!rights.is_empty(), "{known}");
+    assert!(rights.iter().all(|right| right.as_str().unwrap().starts_with("view ")), "{known}");
+    let operator = site.json(&["who-am-i"]).await;
+    assert_eq!(operator["kind"], "operating_system_user");
+    let wrong = site.run(&["who-am-i", "--key", "smk_0123456789abcdef_wrong"]).await;
+    assert!(!wrong.status.success(), "{wrong:?}");
+    assert!(!wrong.out.contains("wrong"), "{wrong:?}");
 }

@@ -110,7 +110,7 @@ impl Company {
         if !page.url.contains("/sign-in") {
             return page;
         }
-        let link = page.between("<a class=\"button\" href=\"", "\"");
+        let link = page.link("/sign-in/start/corp");
         browser.follow(&self.url(&link)).await
     }
 
