@@ -77,7 +77,9 @@ impl Browser {
 
     fn cookie(&self, url: &str) -> Result<String> {
         let pairs = self.cookies.get(&origin(url)?).into_iter().flatten();
-        let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<_> = pairs
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         Ok(pairs.join("; "))
     }
 
@@ -163,7 +165,9 @@ fn unescaped(text: &str) -> String {
 }
 
 fn origin(url: &str) -> Result<String> {
-    let uri: Uri = url.parse().with_context(|| format!("{url} is no address"))?;
+    let uri: Uri = url
+        .parse()
+        .with_context(|| format!("{url} is no address"))?;
     let scheme = uri.scheme_str().unwrap_or("http");
     let authority = uri.authority();
     let authority = authority.with_context(|| format!("{url} has no host"))?;

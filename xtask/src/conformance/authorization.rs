@@ -105,7 +105,11 @@ impl Person {
     fn set_up(&mut self, code: &str) -> Result<()> {
         let address = format!("{}/setup", self.issuer);
         let csrf = self.browser.get(&address)?.field("csrf")?;
-        let fields = [("csrf", csrf.as_str()), ("code", code), ("user_name", "root")];
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("code", code),
+            ("user_name", "root"),
+        ];
         let done = self.browser.post(&address, &fields)?;
         ensure!(done.status == 200, "the first start failed: {done}");
         Ok(())

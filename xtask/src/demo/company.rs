@@ -160,9 +160,9 @@ impl Newcomer {
             ("decision", "allow"),
         ];
         let answer = self.browser.post(&consent.action()?, &fields)?;
-        let back = answer.location.with_context(|| {
-            format!("consenting led nowhere (HTTP {})", answer.status)
-        })?;
+        let back = answer
+            .location
+            .with_context(|| format!("consenting led nowhere (HTTP {})", answer.status))?;
         ensure!(is_callback(&back), "consenting led to {back}");
         ensure!(
             parameter(&back, "state").as_deref() == Some(&state),
@@ -226,8 +226,7 @@ fn text(value: &Value, path: &str) -> Result<String> {
 
 /// SHA-256 in base64url (PKCE, `S256`), by the Node that runs the servers of the demo.
 fn challenge_of(verifier: &str) -> Result<String> {
-    const SCRIPT: &str =
-        "process.stdout.write(crypto.createHash('sha256').update(process.argv[1]).digest('base64url'))";
+    const SCRIPT: &str = "process.stdout.write(crypto.createHash('sha256').update(process.argv[1]).digest('base64url'))";
     capture(Command::new(node()).args(["-e", SCRIPT, verifier]))
 }
 

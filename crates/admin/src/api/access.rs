@@ -297,7 +297,9 @@ impl<R: Right> Allowed<R> {
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Deed, Problem> {
         let decision = Some(&self.decision);
-        self.someone.begin_as(control, event, decision, details).await
+        self.someone
+            .begin_as(control, event, decision, details)
+            .await
     }
 }
 

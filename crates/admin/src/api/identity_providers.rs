@@ -51,7 +51,11 @@ pub(crate) struct IdentityProviderView {
 #[schema(value_type = Object)]
 pub(crate) struct ProviderSettings(Map<String, Value>);
 
-fn view(control: &Control, provider: &IdentityProvider, from: &'static str) -> IdentityProviderView {
+fn view(
+    control: &Control,
+    provider: &IdentityProvider,
+    from: &'static str,
+) -> IdentityProviderView {
     let gate = &control.settings.public_url;
     let kind = provider.protocol.kind();
     let base = format!("{gate}/sign-in/{kind}/{}", provider.name);
@@ -103,7 +107,10 @@ async fn all(control: &Control) -> Result<Vec<IdentityProviderView>, Problem> {
         .map(|provider| view(control, provider, "configuration"))
         .collect();
     for stored in control.store.identity_providers().list().await? {
-        if views.iter().all(|one| one.name != stored.provider.name.as_str()) {
+        if views
+            .iter()
+            .all(|one| one.name != stored.provider.name.as_str())
+        {
             views.push(view(control, &stored.provider, "added"));
         }
     }
@@ -272,8 +279,10 @@ fn first_unknown(given: &Value, understood: &Value) -> Option<String> {
     let (Value::Object(given), Value::Object(understood)) = (given, understood) else {
         return None;
     };
-    given.iter().find_map(|(name, value)| match understood.get(name) {
-        None => Some(name.clone()),
-        Some(known) => first_unknown(value, known).map(|inner| format!("{name}/{inner}")),
-    })
+    given
+        .iter()
+        .find_map(|(name, value)| match understood.get(name) {
+            None => Some(name.clone()),
+            Some(known) => first_unknown(value, known).map(|inner| format!("{name}/{inner}")),
+        })
 }

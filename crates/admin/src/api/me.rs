@@ -18,8 +18,8 @@ use super::Problems;
 use super::access::Someone;
 use super::grants::{self, GrantView};
 use super::list::List;
-use super::sessions::{self, SessionView};
 use super::revoke;
+use super::sessions::{self, SessionView};
 use crate::control::Control;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
@@ -148,7 +148,13 @@ pub(crate) async fn revoke_own_session(
     if session.user != someone.caller.principal.id {
         return Err(Problem::not_found("session"));
     }
-    end_own(&someone, &control, SubjectKind::Session, session.id.as_str()).await
+    end_own(
+        &someone,
+        &control,
+        SubjectKind::Session,
+        session.id.as_str(),
+    )
+    .await
 }
 
 /// List what I allowed clients to do for me
@@ -167,7 +173,10 @@ pub(crate) async fn list_own_grants(
     let found = control.store.oauth().grants(own).await?;
     let now = control.clock.now();
     Ok(Json(List {
-        items: found.into_iter().map(|one| grants::view(one, now)).collect(),
+        items: found
+            .into_iter()
+            .map(|one| grants::view(one, now))
+            .collect(),
         next_cursor: None,
     }))
 }

@@ -451,14 +451,25 @@ async fn identity_providers_are_added_changed_and_removed_without_showing_a_secr
     });
     let added = call("PUT", "/partner", Some(&settings)).await;
     assert_eq!(added.status, 200, "{}", added.text);
-    assert_eq!(added.json()["settings"]["client_secret"], json!({"env": "PARTNER_SECRET"}));
+    assert_eq!(
+        added.json()["settings"]["client_secret"],
+        json!({"env": "PARTNER_SECRET"})
+    );
     let list = call("GET", "", None).await.json();
-    let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    let names: Vec<_> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
     assert_eq!(names, ["corporate", "partner"]);
     let choices = plane.control.sign_in.choices().await.unwrap();
     assert!(choices.iter().any(|choice| choice.name == "partner"));
 
-    for (path, wrong) in [("/issuer", json!("http://idp.example")), ("/mfa", json!({"always": true}))] {
+    for (path, wrong) in [
+        ("/issuer", json!("http://idp.example")),
+        ("/mfa", json!({"always": true})),
+    ] {
         let mut wrong_settings = settings.clone();
         *wrong_settings.pointer_mut(path).unwrap() = wrong;
         let refused = call("PUT", "/partner", Some(&wrong_settings)).await;

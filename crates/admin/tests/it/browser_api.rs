@@ -164,7 +164,9 @@ async fn everybody_sees_and_ends_what_they_are_connected_to() {
     let ids = async |path: &str| -> Vec<String> {
         let list = desk.send("GET", path, &[]).await.json();
         let items = list["items"].as_array().unwrap().iter();
-        items.map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+        items
+            .map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
     };
     let grants = ids("/api/v1/me/grants").await;
     assert_eq!(grants, ["gr_1"]);
@@ -181,12 +183,25 @@ async fn everybody_sees_and_ends_what_they_are_connected_to() {
         assert_eq!(desk.send("DELETE", &path, &[]).await.status, 403, "{path}");
     }
 
-    let answer = desk.send("DELETE", "/api/v1/me/grants/gr_1", &headers).await;
+    let answer = desk
+        .send("DELETE", "/api/v1/me/grants/gr_1", &headers)
+        .await;
     assert_eq!(answer.status, 204, "{}", answer.text);
     let records = desk.plane.records(answer.header("x-correlation-id")).await;
     assert_eq!(records.len(), 2);
-    assert_eq!(records[0].caller.as_ref().unwrap().id, desk.world.user.as_str());
-    let grant = desk.plane.control.store.oauth().grant("gr_1").await.unwrap().unwrap();
+    assert_eq!(
+        records[0].caller.as_ref().unwrap().id,
+        desk.world.user.as_str()
+    );
+    let grant = desk
+        .plane
+        .control
+        .store
+        .oauth()
+        .grant("gr_1")
+        .await
+        .unwrap()
+        .unwrap();
     assert!(grant.revoked_at.is_some());
     for session in &sessions {
         let path = format!("/api/v1/me/sessions/{session}");

@@ -159,7 +159,11 @@ async fn other_roles_are_turned_away_before_anything_else_and_recorded() {
             .call(&operation.method, &nowhere(&operation), Some(&key), None)
             .await;
         if operation.is_for_everybody() {
-            let expected = if operation.changes_something() { 404 } else { 200 };
+            let expected = if operation.changes_something() {
+                404
+            } else {
+                200
+            };
             assert_eq!(answer.status, expected, "{operation:?}");
             continue;
         }

@@ -58,7 +58,7 @@ impl SignIn {
                     id: &saml::request_id(&handle),
                     relay_state: &handle,
                     now,
-                    force: config.max_age_seconds == Some(0),
+                    force: wish.mfa || config.max_age_seconds == Some(0),
                     contexts,
                 };
                 let location = client.request_url(config, &request)?;
@@ -294,9 +294,6 @@ impl SignIn {
     }
 }
 
-/// How old the person's proof may be at a provider that is asked for a second factor.
-const STEP_UP_AGE_SECONDS: u32 = 60;
-
 /// What only the browser that began can know again.
 struct FlowSecrets {
     redirect_uri: String,
@@ -326,14 +323,9 @@ impl FlowSecrets {
             nonce: &self.nonce,
             verifier: &self.verifier,
             mfa: wish.mfa,
-            // A second factor that was proved long ago is no answer to being asked now.
+            // Asked for a second factor, a provider that only repeats what was proved before is no answer.
             max_age_seconds: if wish.mfa {
-                Some(
-                    config
-                        .max_age_seconds
-                        .unwrap_or(u32::MAX)
-                        .min(STEP_UP_AGE_SECONDS),
-                )
+                Some(0)
             } else {
                 config.max_age_seconds
             },

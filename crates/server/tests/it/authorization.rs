@@ -200,7 +200,10 @@ async fn authn_4_commands_end_sessions_grants_and_clients() {
     let token = company.token(&mut browser, &client, "mcp:read").await;
     let grants = site.json(&["grant", "list", "--user", "hanako"]).await;
     let grant = grants[0]["id"].as_str().unwrap();
-    assert_eq!(site.json(&["grant", "revoke", grant]).await["revoked"], grant);
+    assert_eq!(
+        site.json(&["grant", "revoke", grant]).await["revoked"],
+        grant
+    );
     refused_soon(&token).await;
     let grants = site.json(&["grant", "list", "--client", &client]).await;
     assert!(grants[0]["revoked_at"].is_string(), "{grants}");
@@ -241,10 +244,17 @@ async fn who_am_i_tells_whose_key_it_is() {
     assert_eq!(known["groups"], json!(["sekimori-auditor"]));
     let rights = known["rights"].as_array().unwrap();
     assert!(!rights.is_empty(), "{known}");
-    assert!(rights.iter().all(|right| right.as_str().unwrap().starts_with("view ")), "{known}");
+    assert!(
+        rights
+            .iter()
+            .all(|right| right.as_str().unwrap().starts_with("view ")),
+        "{known}"
+    );
     let operator = site.json(&["who-am-i"]).await;
     assert_eq!(operator["kind"], "operating_system_user");
-    let wrong = site.run(&["who-am-i", "--key", "smk_0123456789abcdef_wrong"]).await;
+    let wrong = site
+        .run(&["who-am-i", "--key", "smk_0123456789abcdef_wrong"])
+        .await;
     assert!(!wrong.status.success(), "{wrong:?}");
     assert!(!wrong.out.contains("wrong"), "{wrong:?}");
 }

@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+mod authlab;
 mod authorization;
 mod cli;
 mod clients;

@@ -17,11 +17,12 @@ use sekimori_domain::oauth::{ClientAuthentication, ClientKeys, OAuthClient};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, ConsentView, Decision, IssuedTokens, NewClient,
-    OAuthRefusal, Outcome, PageFault, Params, Parts, Redirection, deny_client,
-    register_client,
+    OAuthRefusal, Outcome, PageFault, Params, Parts, Redirection, deny_client, register_client,
 };
 use sekimori_identity::sign_in::SignedIn;
-use sekimori_identity::{Document, Fetch, FetchDocument, FetchError, PublicUrl, Revocations, SystemRandom};
+use sekimori_identity::{
+    Document, Fetch, FetchDocument, FetchError, PublicUrl, Revocations, SystemRandom,
+};
 use sekimori_store::Store;
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -328,10 +329,16 @@ impl Kit {
     pub(crate) async fn deny(&self, client: &str) -> Vec<String> {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let revocations = Revocations::new(&*self.store, clock);
-        deny_client(&*self.store, &revocations, &*self.clock, client, "admin:test")
-            .await
-            .unwrap()
-            .1
+        deny_client(
+            &*self.store,
+            &revocations,
+            &*self.clock,
+            client,
+            "admin:test",
+        )
+        .await
+        .unwrap()
+        .1
     }
 
     /// A client with the keys of a JWK set.
