@@ -35,7 +35,8 @@ fn authlab(home: &Path, args: &[&str]) -> Command {
 /// Signs in as often as the scanner asks for it: once for the gate, and once for another resource there.
 async fn login(company: &Company, home: &Path) -> String {
     let (url, foreign) = (company.resource(), company.url("/c/fixture/mcp"));
-    let mut child = authlab(home, &["login", &url, "--foreign-resource", &foreign])
+    let login = ["login", &url, "--foreign-resource", &foreign, "--thorough"];
+    let mut child = authlab(home, &login)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -66,7 +67,9 @@ async fn authn_7_the_scanner_finds_nothing_wrong() {
     let results = report["results"].as_array().unwrap();
     let wrong: Vec<_> = results
         .iter()
-        .filter(|result| !["pass", "skip", "info"].contains(&result["status"].as_str().unwrap()))
+        .filter(|result| !["pass", "skip"].contains(&result["status"].as_str().unwrap()))
+        // On loopback it warns of the missing TLS, and no more.
+        .filter(|result| result["id"] != "TLS-01" || result["status"] != "warn")
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}\n{said}");
     let passed = results.iter().filter(|result| result["status"] == "pass");

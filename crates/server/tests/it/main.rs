@@ -16,6 +16,7 @@ mod crash;
 mod fidelity;
 mod gate;
 mod hostile;
+mod nodes;
 mod operations;
 mod provisioning;
 mod road;
