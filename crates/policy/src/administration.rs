@@ -157,7 +157,7 @@ impl Administration {
             return Ok(Decision {
                 policies,
                 policy_version: ADMINISTRATION_VERSION,
-                approval: None,
+                approvals: Vec::new(),
             });
         }
         let message = self.why_not(&policies, action, area);

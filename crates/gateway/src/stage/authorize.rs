@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_domain::road::Permit;
 use sekimori_identity::{ask_for_second_factor, check_scope};
-use sekimori_policy::Projections;
 
 use crate::Gateway;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
+use crate::stage::validate::Validated;
 
 /// Asks the policy decision point, after the coarse bound that the credential's scopes set.
 pub(crate) async fn authorize(
@@ -19,21 +18,21 @@ pub(crate) async fn authorize(
     record: &mut CallRecord,
     caller: &Arc<Caller>,
     resolved: &Resolved,
-    arguments: &Arguments,
+    validated: &Validated,
 ) -> Result<Permit, Refusal> {
     check_scope(caller, resolved.tool.class)?;
-    let (now, projections) = (gateway.clock.now(), Projections::default());
+    let (now, projections) = (gateway.clock.now(), &validated.projections);
     let call = record.call();
     let ask = |caller: &Arc<Caller>| {
         let (tool, policy) = (&resolved.tool, &gateway.policy);
-        policy.authorize(call, caller, tool, arguments, now, &projections)
+        policy.authorize(call, caller, tool, &validated.arguments, now, projections)
     };
     let mut decided = ask(caller);
     let lacks_proof = |decided: &Result<Permit, Refusal>| {
         let denied = decided.as_ref().err().map(|refusal| refusal.code);
         let (tool, policy) = (&resolved.tool, &gateway.policy);
         denied == Some(RefusalCode::PolicyDenied)
-            && policy.wants_second_factor(caller, tool, now, &projections)
+            && policy.wants_second_factor(caller, tool, now, projections)
     };
     if lacks_proof(&decided) {
         // The person may have proved it since the client got its token.

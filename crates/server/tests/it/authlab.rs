@@ -36,9 +36,7 @@ fn authlab(home: &Path, args: &[&str]) -> Command {
 async fn login(company: &Company, home: &Path) -> String {
     let (url, foreign) = (company.resource(), company.url("/c/fixture/mcp"));
     let login = ["login", &url, "--foreign-resource", &foreign, "--thorough"];
-    let mut child = authlab(home, &login)
-        .spawn()
-        .unwrap();
+    let mut child = authlab(home, &login).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (mut browser, mut said) = (Browser::default(), String::new());
     while let Some(line) = lines.next_line().await.unwrap() {

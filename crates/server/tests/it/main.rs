@@ -12,6 +12,7 @@ mod authorization;
 mod cli;
 mod clients;
 mod company;
+mod constraints;
 mod crash;
 mod fidelity;
 mod gate;

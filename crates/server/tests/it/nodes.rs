@@ -19,7 +19,8 @@ async fn database() -> Option<String> {
     #[allow(clippy::disallowed_methods, reason = "the test run's only setting")]
     let Ok(server) = std::env::var("SEKIMORI_TEST_POSTGRES") else {
         #[allow(clippy::print_stderr, reason = "a test that was left out must be seen")]
-        let () = eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
+        let () =
+            eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
         return None;
     };
     let name = format!("sekimori_nodes_{}", std::process::id());
@@ -40,7 +41,9 @@ async fn database() -> Option<String> {
 }
 
 async fn node(database: &str, name: &str) -> (Site, Gate) {
-    let site = Site::with(&format!("node = \"{name}\"\n[store]\nurl = \"{database}\"\n"));
+    let site = Site::with(&format!(
+        "node = \"{name}\"\n[store]\nurl = \"{database}\"\n"
+    ));
     let gate = site.start(&[]).await;
     (site, gate)
 }
