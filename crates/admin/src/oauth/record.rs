@@ -120,6 +120,7 @@ pub(super) async fn stepped_up(
 ) -> Result<(), Problem> {
     let caller = CallerNote {
         mfa: true,
+        ip: guest.browser.ip,
         ..holder(grant, "browser_session")
     };
     let record = control
