@@ -7,7 +7,7 @@ use sekimori_testkit::browser::Browser;
 use sekimori_testkit::counterpart::{Client, Speaks, Target};
 use serde_json::{Value, json};
 
-use crate::company::Company;
+use crate::company::{Company, free_port};
 use crate::gate::{Site, within};
 
 /// How fast a decision of an administrator must take effect.
@@ -64,9 +64,7 @@ async fn authn_7_python_gets_in_by_itself_in_both_eras() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_7_the_inspector_gets_in_by_itself() {
     let company = Company::start().await;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = free_port();
     let callback = format!("http://127.0.0.1:{port}/callback");
     let add = ["client", "add", "inspector", "--redirect", &callback];
     let client = company.site.json(&add).await;

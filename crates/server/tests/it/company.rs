@@ -93,15 +93,21 @@ impl Company {
     /// Does in the browser what a client sent the person there for: signs in at the provider where that is
     /// asked for, consents, and is sent back to the client.
     pub(crate) async fn let_in(&self, browser: &mut Browser, url: &str) -> Seen {
-        let consent = self.signed_in(browser, url).await;
-        let (csrf, txn) = (consent.field("csrf"), consent.field("txn"));
+        let answer = self.consent(browser, url).await;
+        browser.go_on(answer).await
+    }
+
+    /// The same, up to the answer that leads back.
+    async fn consent(&self, browser: &mut Browser, url: &str) -> Seen {
+        let page = self.signed_in(browser, url).await;
+        let (csrf, txn) = (page.field("csrf"), page.field("txn"));
         let fields = [
             ("csrf", csrf.as_str()),
             ("txn", &txn),
             ("decision", "allow"),
         ];
-        let answer = browser.post(&self.url("/authorize/consent"), &fields).await;
-        browser.go_on(answer).await
+        let consent = self.url("/authorize/consent");
+        browser.post(&consent, &fields).await
     }
 
     /// Goes to a page, through the provider where the gate wants to know who is there.
@@ -114,17 +120,10 @@ impl Company {
         browser.follow(&self.url(&link)).await
     }
 
-    /// Lets a client in that asks for these scopes, and exchanges its code: the access token and the grant.
+    /// Lets a client in that asks for these scopes, and exchanges its code for an access token.
     pub(crate) async fn token(&self, browser: &mut Browser, client: &str, scope: &str) -> String {
         let url = self.authorize_url(client, scope);
-        let consent = self.signed_in(browser, &url).await;
-        let (csrf, txn) = (consent.field("csrf"), consent.field("txn"));
-        let fields = [
-            ("csrf", csrf.as_str()),
-            ("txn", &txn),
-            ("decision", "allow"),
-        ];
-        let answer = browser.post(&self.url("/authorize/consent"), &fields).await;
+        let answer = self.consent(browser, &url).await;
         let location = answer.location.unwrap_or_else(|| panic!("{}", answer.text));
         let code = parameter(&location, "code");
         let fields = [
@@ -159,7 +158,7 @@ impl Company {
 }
 
 /// A port that nobody has right now.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
