@@ -17,6 +17,7 @@ use self::company::Company;
 use self::report::Report;
 use self::tour::Tour;
 use self::world::{Upstream, World};
+use crate::console;
 use crate::gate::{Gate, Home};
 use crate::mcp::Client;
 use crate::run::{cargo, root, run, wait_for};
@@ -102,6 +103,7 @@ pub(crate) struct Running {
 }
 
 fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<Prepared> {
+    steps.run("console", console::build)?;
     steps.run("build", || {
         run(cargo().args(["build", "--locked", "--package=sekimori-server"]))
     })?;

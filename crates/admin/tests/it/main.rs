@@ -13,6 +13,7 @@ mod authenticator;
 mod browser_api;
 mod harness;
 mod local_sign_in;
+mod lookouts;
 mod oauth;
 mod oidc;
 mod openapi;

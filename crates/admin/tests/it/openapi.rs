@@ -28,6 +28,11 @@ impl Operation {
     fn is_for_everybody(&self) -> bool {
         self.path.starts_with("/api/v1/me")
     }
+
+    /// Whether its answer has no end; everybody may follow, and sees only what they may look at.
+    fn streams(&self) -> bool {
+        self.id == "followEvents"
+    }
 }
 
 fn operations() -> Vec<Operation> {
@@ -155,6 +160,9 @@ async fn other_roles_are_turned_away_before_anything_else_and_recorded() {
     let plane = Plane::start().await;
     let key = plane.service_key("clerk", &["employee"]).await;
     for operation in operations() {
+        if operation.streams() {
+            continue;
+        }
         let answer = plane
             .call(&operation.method, &nowhere(&operation), Some(&key), None)
             .await;
@@ -182,6 +190,9 @@ async fn auditors_look_at_everything_and_change_nothing() {
     let plane = Plane::start().await;
     let key = plane.service_key("auditor", &["sekimori-auditor"]).await;
     for operation in operations() {
+        if operation.streams() {
+            continue;
+        }
         let answer = plane
             .call(&operation.method, &nowhere(&operation), Some(&key), None)
             .await;
@@ -189,7 +200,7 @@ async fn auditors_look_at_everything_and_change_nothing() {
             assert_eq!(answer.status, 403, "{operation:?}");
         } else {
             assert!(
-                [200, 404, 422].contains(&answer.status.as_u16()),
+                [200, 400, 404, 422].contains(&answer.status.as_u16()),
                 "{operation:?}: {}",
                 answer.status
             );

@@ -35,10 +35,15 @@ pub enum ReturnTo {
     Authorize(String),
     /// Back to stepping up what a client was granted, by the id of the grant.
     StepUp(String),
+    /// To the console, which remembers by itself which of its pages was asked for.
+    Console,
 }
 
 /// Before the id of a grant, in a handle. No handle of an authorization has a full stop in it.
 const GRANT: &str = "grant.";
+
+/// Stands for the console where pages carry the handle of an authorization. No handle is that short.
+const CONSOLE: &str = "console";
 
 /// Longest handle of an authorization that is carried along.
 const HANDLE_CHARS_MAX: usize = 128;
@@ -46,6 +51,9 @@ const HANDLE_CHARS_MAX: usize = 128;
 impl ReturnTo {
     /// The place for a handle; [`Connections`](Self::Connections) if it can't be one.
     pub fn to(handle: &str) -> Self {
+        if handle == CONSOLE {
+            return Self::Console;
+        }
         let valid = !handle.is_empty()
             && handle.len() <= HANDLE_CHARS_MAX
             && handle
@@ -64,12 +72,14 @@ impl ReturnTo {
             Self::Connections => String::new(),
             Self::Authorize(handle) => handle.clone(),
             Self::StepUp(grant) => format!("{GRANT}{grant}"),
+            Self::Console => CONSOLE.to_owned(),
         }
     }
 
     /// Path and query on this gate.
     pub fn path(&self) -> String {
         match self {
+            Self::Console => "/ui/".to_owned(),
             Self::Connections => "/connections".to_owned(),
             Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
             Self::StepUp(grant) => format!("/step-up?grant={grant}"),
