@@ -147,22 +147,3 @@ impl AuthorizationServer {
         is_web != Some(true)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn registrations_are_counted_by_network_and_hour() {
-        let counts = RegistrationCounts::default();
-        let at = Duration::from_secs;
-        let ip = |text: &str| Some(text.parse().unwrap());
-        assert!(counts.count(ip("10.0.0.1"), at(1), 2));
-        assert!(counts.count(ip("::ffff:10.0.0.1"), at(2), 2));
-        assert!(!counts.count(ip("10.0.0.1"), at(3), 2));
-        assert!(counts.count(ip("10.0.0.2"), at(3), 2));
-        assert!(counts.count(ip("2001:db8::1"), at(3), 1));
-        assert!(!counts.count(ip("2001:db8::ffff"), at(3), 1));
-        assert!(counts.count(ip("10.0.0.1"), at(3_601), 2));
-    }
-}
