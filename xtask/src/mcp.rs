@@ -197,6 +197,41 @@ impl Client {
     }
 }
 
+/// What an endpoint demands of whoever comes without a credential (`WWW-Authenticate`).
+pub(crate) fn challenge(url: &str) -> Result<String> {
+    let answer = Client::new(url, None)
+        .agent
+        .post(url)
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .send("{}")
+        .with_context(|| format!("knocking at {url}"))?;
+    let status = answer.status().as_u16();
+    let challenge = answer.headers().get("www-authenticate");
+    let challenge = challenge.and_then(|text| text.to_str().ok());
+    match (status, challenge) {
+        (401, Some(challenge)) => Ok(challenge.to_owned()),
+        _ => bail!("expected HTTP 401 with a challenge, got HTTP {status}"),
+    }
+}
+
+/// Posts a document, and reads the one that comes back.
+pub(crate) fn post_json(url: &str, document: &Value) -> Result<Value> {
+    let mut answer = Client::new(url, None)
+        .agent
+        .post(url)
+        .header("content-type", "application/json")
+        .send(document.to_string())
+        .with_context(|| format!("posting to {url}"))?;
+    let status = answer.status();
+    let text = answer.body_mut().read_to_string();
+    let text = text.with_context(|| format!("reading from {url}"))?;
+    if !status.is_success() {
+        bail!("{url} answered HTTP {status}: {text}");
+    }
+    serde_json::from_str(&text).with_context(|| format!("{url} answered no JSON"))
+}
+
 /// A body that is one message, or something else, such as a problem of the HTTP layer.
 fn whole(mut body: impl Read) -> Result<Value> {
     let mut text = String::new();

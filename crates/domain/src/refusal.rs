@@ -223,6 +223,14 @@ pub enum Need {
     Capabilities(Value),
     /// People who agree to it, or who have agreed to something else.
     Approval(PendingApproval),
+    /// A second factor, proved by the person. The client asks for it when it authorizes itself anew, for
+    /// this scope; or the person proves it on this page, and the client goes on as before.
+    SecondFactor {
+        /// What the operation needs besides.
+        scope: Scope,
+        /// The page.
+        page: String,
+    },
 }
 
 /// A request for people to agree to a call, as the caller is told of it.

@@ -337,10 +337,10 @@ impl<R: Right> Allowed<R> {
         event: EventKind,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Deed, Problem> {
-        let record = self.someone.open(control, event, details)?;
-        record.decision(note::allowed(&self.decision));
-        record.intent().await?;
-        Ok(Deed(record))
+        let decision = Some(&self.decision);
+        self.someone
+            .begin_as(control, event, decision, details)
+            .await
     }
 }
 
@@ -373,9 +373,7 @@ impl Someone {
         event: EventKind,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Deed, Problem> {
-        let record = self.open(control, event, details)?;
-        record.intent().await?;
-        Ok(Deed(record))
+        self.begin_as(control, event, None, details).await
     }
 
     /// Records something that is done by being recorded.
@@ -388,6 +386,21 @@ impl Someone {
         let record = self.open(control, event, details)?;
         record.close(note::ended(OutcomeStatus::Success)).await?;
         Ok(())
+    }
+
+    async fn begin_as(
+        &self,
+        control: &Control,
+        event: EventKind,
+        decision: Option<&Decision>,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Deed, Problem> {
+        let record = self.open(control, event, details)?;
+        if let Some(decision) = decision {
+            record.decision(note::allowed(decision));
+        }
+        record.intent().await?;
+        Ok(Deed(record))
     }
 
     fn open(
