@@ -15,6 +15,7 @@ mod lexicon;
 mod mask;
 mod names;
 mod number;
+pub mod poison;
 mod scan;
 mod text;
 
