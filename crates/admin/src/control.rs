@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_gateway::kill_switch::KillSwitches;
 use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
@@ -26,6 +27,8 @@ pub struct Control {
     pub administration: Administration,
     /// What was revoked.
     pub revocations: Arc<Revocations>,
+    /// What is stopped.
+    pub kill_switches: Arc<KillSwitches>,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
     /// What happened.

@@ -13,6 +13,8 @@ pub mod digest;
 pub mod identity_provider;
 pub mod ids;
 pub mod json;
+pub mod kill_switch;
+pub mod limit;
 pub mod limits;
 pub mod oauth;
 pub mod person;

@@ -174,6 +174,18 @@ pub enum EventKind {
     /// A SCIM token was created or revoked.
     #[serde(rename = "scim_token.change")]
     ScimTokenChange,
+    /// Something was stopped.
+    #[serde(rename = "kill_switch.engage")]
+    KillSwitchEngage,
+    /// Something that was stopped may go on.
+    #[serde(rename = "kill_switch.release")]
+    KillSwitchRelease,
+    /// The way of the kill switch to every node was tried and measured.
+    #[serde(rename = "kill_switch.drill")]
+    KillSwitchDrill,
+    /// A limit or quota was set or removed.
+    #[serde(rename = "limit.change")]
+    LimitChange,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -190,7 +202,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 40] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -223,6 +235,10 @@ impl EventKind {
         Self::UserChange,
         Self::GroupChange,
         Self::ScimTokenChange,
+        Self::KillSwitchEngage,
+        Self::KillSwitchRelease,
+        Self::KillSwitchDrill,
+        Self::LimitChange,
         Self::AuditSearch,
         Self::GatewayStart,
         Self::GatewayStop,
@@ -264,6 +280,10 @@ impl EventKind {
             Self::UserChange => "user.change",
             Self::GroupChange => "group.change",
             Self::ScimTokenChange => "scim_token.change",
+            Self::KillSwitchEngage => "kill_switch.engage",
+            Self::KillSwitchRelease => "kill_switch.release",
+            Self::KillSwitchDrill => "kill_switch.drill",
+            Self::LimitChange => "limit.change",
             Self::AuditSearch => "audit.search",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",

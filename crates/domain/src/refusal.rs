@@ -4,6 +4,7 @@
 //! own in a check is a refusal too ([`RefusalCode::DependencyUnavailable`]), because in doubt the gate stays shut.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -90,6 +91,10 @@ pub enum RefusalCode {
     Busy,
     /// Something is too large.
     TooLarge,
+    /// Somebody engaged the kill switch.
+    Stopped,
+    /// The tool was changed or looks poisoned: nobody may call it before a person looked.
+    Quarantined,
     /// The connector is switched off.
     ConnectorDisabled,
     /// The destination is not on the allowlist.
@@ -129,7 +134,7 @@ pub struct RefusalForm {
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Unauthenticated,
         Self::Revoked,
         Self::WrongAudience,
@@ -146,6 +151,8 @@ impl RefusalCode {
         Self::RateLimited,
         Self::Busy,
         Self::TooLarge,
+        Self::Stopped,
+        Self::Quarantined,
         Self::ConnectorDisabled,
         Self::DestinationForbidden,
         Self::UpstreamUnavailable,
@@ -188,6 +195,8 @@ impl RefusalCode {
             Self::RateLimited => form("rate_limited", 429, 429, true, true),
             Self::Busy => form("busy", 503, 503, false, true),
             Self::TooLarge => form("too_large", 413, 413, false, false),
+            Self::Stopped => form("stopped", 503, 503, true, true),
+            Self::Quarantined => form("quarantined", 403, 403, true, false),
             Self::ConnectorDisabled => form("connector_disabled", 503, 503, true, true),
             Self::DestinationForbidden => form("destination_forbidden", 403, 403, true, false),
             Self::UpstreamUnavailable => form("upstream_unavailable", 502, 502, true, true),
@@ -214,6 +223,8 @@ pub enum Need {
     Scope(Scope),
     /// Capabilities that the client declares, in the form in which it declares them.
     Capabilities(Value),
+    /// So much time to pass.
+    Time(Duration),
 }
 
 /// A call was turned back.

@@ -64,11 +64,13 @@ pub enum Area {
     ScimTokens,
     /// Identity providers.
     IdentityProviders,
+    /// What is stopped.
+    KillSwitches,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -76,6 +78,7 @@ impl Area {
         Self::ServiceAccounts,
         Self::ScimTokens,
         Self::IdentityProviders,
+        Self::KillSwitches,
     ];
 
     /// The name in policies and records.
@@ -88,6 +91,7 @@ impl Area {
             Self::ServiceAccounts => "service-accounts",
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
+            Self::KillSwitches => "kill-switches",
         }
     }
 }

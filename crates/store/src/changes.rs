@@ -25,6 +25,10 @@ pub struct Revisions {
     pub revocations: u64,
     /// Of OAuth clients and signing keys.
     pub oauth: u64,
+    /// Of what the kill switch stops.
+    pub kill_switches: u64,
+    /// Of the limits.
+    pub limits: u64,
 }
 
 /// Changes made by this process and by others.

@@ -76,6 +76,7 @@ rights! {
     ViewServiceAccounts, ManageServiceAccounts: ServiceAccounts;
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
+    ViewKillSwitches, ManageKillSwitches: KillSwitches;
 }
 
 /// Somebody who proved who they are.

@@ -20,6 +20,7 @@
 pub(crate) mod access;
 mod clients;
 mod grants;
+mod kill_switches;
 mod list;
 mod me;
 mod people;
@@ -78,6 +79,7 @@ pub(crate) enum Problems {
         (name = "clients", description = "The AI clients that people connect with"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
+        (name = "kill switches", description = "Stopping something at once, everywhere"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
@@ -140,6 +142,13 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             service_accounts::create_key
         ))
         .routes(routes!(service_accounts::revoke_key))
+        .routes(routes!(
+            kill_switches::list_kill_switches,
+            kill_switches::engage_kill_switch
+        ))
+        .routes(routes!(kill_switches::drill_kill_switch))
+        .routes(routes!(kill_switches::get_kill_switch))
+        .routes(routes!(kill_switches::release_kill_switch))
 }
 
 /// The OpenAPI document of the API.

@@ -19,6 +19,7 @@ use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::record::Record;
+use sekimori_gateway::kill_switch::KillSwitches;
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
 };
@@ -148,7 +149,14 @@ impl Plane {
         let identity = Arc::new(identity);
         let maintained = Arc::clone(&identity);
         tokio::spawn(async move { maintained.maintain().await });
+        let kill_switches =
+            KillSwitches::new(&*store, Arc::clone(&clock), Arc::clone(&ids), "test");
+        kill_switches.load().await.unwrap();
+        let kill_switches = Arc::new(kill_switches);
+        let followed = Arc::clone(&kill_switches);
+        tokio::spawn(async move { followed.follow().await });
         let control = Arc::new(Control {
+            kill_switches,
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
             store,

@@ -243,6 +243,10 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
         Some(Need::Scope(scope)) => {
             members.insert("requiredScope".to_owned(), scope.as_str().into());
         }
+        Some(Need::Time(wait)) => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            members.insert("retryAfterSeconds".to_owned(), seconds.into());
+        }
         None => {}
     }
     data

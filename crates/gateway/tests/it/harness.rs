@@ -20,10 +20,12 @@ use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::{EventKind, Record};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
+use sekimori_gateway::kill_switch::{self, KillSwitches};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl, Revocations,
+    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, NewAccount, PublicUrl,
+    Revocations, SystemRandom, create_account, create_key,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
@@ -107,6 +109,9 @@ impl Gate {
         )
         .unwrap();
         let identity = Arc::new(identity);
+        let kill_switches = KillSwitches::new(&*store, Arc::clone(&clock), Arc::clone(&ids), name);
+        kill_switches.load().await.unwrap();
+        let kill_switches = Arc::new(kill_switches);
         let policy = allow_all(clock.now());
         let deps = Deps {
             clock: Arc::clone(&clock),
@@ -126,6 +131,7 @@ impl Gate {
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
+            kill_switches: Arc::clone(&kill_switches),
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Inspector::new(16 * 1024 * 1024),
             approvals: Approvals::new(Duration::from_secs(30)),
@@ -142,6 +148,13 @@ impl Gate {
         });
         refresh::reload_and_list(&catalog).await;
         let stop = CancellationToken::new();
+        let followed = Arc::clone(&catalog);
+        let switches = Arc::clone(&kill_switches);
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            let follow = kill_switch::follow(&switches, &followed);
+            stopped.run_until_cancelled(follow).await
+        });
         tokio::spawn(refresh::follow(catalog, stop.clone()));
         let stopped = stop.clone();
         tokio::spawn(async move { stopped.run_until_cancelled(identity.maintain()).await });
@@ -160,6 +173,19 @@ impl Gate {
             revocations,
             _folder: folder,
         }
+    }
+
+    /// From now on policy allows nothing.
+    pub(crate) fn deny_everything(&self) {
+        let set = PolicySet {
+            version: 2,
+            text: "@id(\"nothing\")\nforbid (principal, action, resource);\n".to_owned(),
+            tests: String::new(),
+            author: "test".to_owned(),
+            created_at: self.gateway.clock.now(),
+        };
+        let settings = PolicySettings::default();
+        self.gateway.policy.reload(&set, &settings).unwrap();
     }
 
     /// The records of that kind, oldest first.
@@ -219,6 +245,44 @@ pub(crate) async fn over_fixture(era: Era) -> (Local, Gate) {
     let fixture = fixture::start(options).await;
     let gate = Gate::over(&fixture.url).await;
     (fixture, gate)
+}
+
+/// A service account, and the ids and texts of its keys.
+pub(crate) async fn keys(gate: &Gate, account: &str, count: usize) -> Vec<(String, String)> {
+    let (store, clock) = (gate.store.service_accounts(), &*gate.gateway.clock);
+    let expires_at = clock.now() + Duration::from_hours(1);
+    let new = NewAccount {
+        name: account.to_owned(),
+        owner: "hanako".to_owned(),
+        purpose: "tests".to_owned(),
+        groups: Vec::new(),
+        scopes: Vec::new(),
+        environments: Environment::ALL.to_vec(),
+        networks: Vec::new(),
+        expires_at,
+    };
+    create_account(&*store, clock, new).await.unwrap();
+    let mut keys = Vec::new();
+    for _ in 0..count {
+        let issued = create_key(&*store, clock, &SystemRandom, account, expires_at).await;
+        let issued = issued.unwrap();
+        keys.push((issued.key.id, issued.text.reveal().to_string()));
+    }
+    keys
+}
+
+/// The PostgreSQL server of the test run, if there is one, without what another run left in the way.
+pub(crate) async fn postgres() -> Option<String> {
+    #[allow(clippy::disallowed_methods, reason = "the test run's only setting")]
+    let Ok(url) = std::env::var("SEKIMORI_TEST_POSTGRES") else {
+        eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
+        return None;
+    };
+    let store = sekimori_store::open(&url).await.unwrap();
+    let fixture = ConnectorName::new("fixture").unwrap();
+    store.connectors().remove(&fixture).await.unwrap();
+    store.close().await;
+    Some(url)
 }
 
 /// Waits until something is so; fails when it takes too long.

@@ -76,7 +76,9 @@ fn is_at_home(c: char, before: char, after: char) -> bool {
     match c {
         // Followed by another one it is a carrier, since a character has one variant.
         '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' => {
-            !is_invisible(before) && before != '\0' && !before.is_ascii_alphabetic()
+            !is_invisible(before)
+                && before != '\0'
+                && !before.is_ascii_alphabetic()
                 && (after == '\u{200D}' || !is_invisible(after))
         }
         '\u{200D}' => !before.is_ascii() && !after.is_ascii() && after != '\0',

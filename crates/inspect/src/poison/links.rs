@@ -15,12 +15,22 @@ pub(super) fn find(folded: &Folded, hits: &[Hit], found: &mut Vec<Found>) {
     let chars = folded.chars();
     let mut at = 0;
     while at < chars.len() {
-        let scheme = ["https://", "http://", "data:text/html", "javascript:", "mailto:"]
-            .into_iter()
-            .find(|scheme| starts_with(folded, at, scheme));
+        let scheme = [
+            "https://",
+            "http://",
+            "data:text/html",
+            "javascript:",
+            "mailto:",
+        ]
+        .into_iter()
+        .find(|scheme| starts_with(folded, at, scheme));
         if let Some(scheme) = scheme {
             let end = end_of_address(folded, at);
-            let address: String = folded.part(at, end).iter().map(char::to_ascii_lowercase).collect();
+            let address: String = folded
+                .part(at, end)
+                .iter()
+                .map(char::to_ascii_lowercase)
+                .collect();
             let active = matches!(scheme, "data:text/html" | "javascript:");
             let collector = COLLECTORS.iter().any(|host| address.contains(host));
             if active || collector || takes_along(&address) || is_image(folded, at, &address) {
@@ -30,7 +40,11 @@ pub(super) fn find(folded: &Folded, hits: &[Hit], found: &mut Vec<Found>) {
             }
             at = end.max(at + 1);
         } else if folded.at(at) == '@' && is_mail(folded, at) {
-            let start = (0..at).rev().take_while(|index| is_local(folded.at(*index))).last().unwrap_or(at);
+            let start = (0..at)
+                .rev()
+                .take_while(|index| is_local(folded.at(*index)))
+                .last()
+                .unwrap_or(at);
             let end = end_of_address(folded, at);
             sent(folded, hits, start, end, found);
             at = end.max(at + 1);
@@ -49,11 +63,14 @@ fn sent(folded: &Folded, hits: &[Hit], start: usize, end: usize, found: &mut Vec
 }
 
 fn starts_with(folded: &Folded, at: usize, what: &str) -> bool {
-    what.chars().enumerate().all(|(offset, c)| folded.at(at + offset).to_ascii_lowercase() == c)
+    what.chars()
+        .enumerate()
+        .all(|(offset, c)| folded.at(at + offset).to_ascii_lowercase() == c)
 }
 
 fn end_of_address(folded: &Folded, at: usize) -> usize {
-    let is_part = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`' | ')' | ']' | '\\' | ',');
+    let is_part =
+        |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`' | ')' | ']' | '\\' | ',');
     let mut end = at;
     while end - at < ADDRESS_CHARS_MAX && is_part(folded.at(end)) {
         end += 1;
@@ -85,12 +102,18 @@ fn is_image(folded: &Folded, at: usize, address: &str) -> bool {
     let markdown = folded.before(at) == '(' && folded.before(at.saturating_sub(1)) == ']' && {
         let from = at.saturating_sub(120);
         let lead: String = folded.part(from, at).iter().collect();
-        lead.rfind("![").is_some_and(|begin| !lead.get(begin..).unwrap_or_default().contains(")"))
+        lead.rfind("![")
+            .is_some_and(|begin| !lead.get(begin..).unwrap_or_default().contains(")"))
     };
     let html = {
         let from = at.saturating_sub(40);
-        let lead: String = folded.part(from, at).iter().map(char::to_ascii_lowercase).collect();
-        lead.rfind("<img").is_some_and(|begin| !lead.get(begin..).unwrap_or_default().contains('>'))
+        let lead: String = folded
+            .part(from, at)
+            .iter()
+            .map(char::to_ascii_lowercase)
+            .collect();
+        lead.rfind("<img")
+            .is_some_and(|begin| !lead.get(begin..).unwrap_or_default().contains('>'))
     };
     (markdown || html) && address.contains('?')
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::Ruse;
+use super::{Names, Ruse};
 use crate::lexicon::Lexicon;
 use crate::text::Folded;
 
@@ -74,14 +74,20 @@ static WORDS: LazyLock<Lexicon<(u64, bool)>> = LazyLock::new(|| {
         for word in *list {
             let stem = word.strip_suffix('*');
             let (text, open) = (stem.unwrap_or(word), stem.is_some());
-            let known = words.iter_mut().find(|known| known.0 == text && known.1 == open);
+            let known = words
+                .iter_mut()
+                .find(|known| known.0 == text && known.1 == open);
             match known {
                 Some(known) => known.2 |= *set,
                 None => words.push((text, open, *set)),
             }
         }
     }
-    Lexicon::new(words.into_iter().map(|(text, open, sets)| (text, (sets, open))))
+    Lexicon::new(
+        words
+            .into_iter()
+            .map(|(text, open, sets)| (text, (sets, open))),
+    )
 });
 
 /// Rows of sets that make an order.
@@ -143,7 +149,12 @@ pub(super) fn find(folded: &Folded, hits: &[Hit], found: &mut Vec<Found>) {
             if hit.sets & *first == 0 {
                 continue;
             }
-            if let Some(end) = follow(folded, hits.get(index + 1..).unwrap_or_default(), hit.place.end, rest) {
+            if let Some(end) = follow(
+                folded,
+                hits.get(index + 1..).unwrap_or_default(),
+                hit.place.end,
+                rest,
+            ) {
                 found.push((*ruse, hit.place.start..end));
             }
         }
@@ -173,48 +184,66 @@ fn ends_sentence(part: &[char]) -> bool {
 }
 
 /// Finds the names of other tools in sentences that steer their use.
-pub(super) fn find_names(folded: &Folded, hits: &[Hit], others: &[String], found: &mut Vec<Found>) {
-    if others.is_empty() {
+pub(super) fn find_names(folded: &Folded, hits: &[Hit], names: &Names<'_>, found: &mut Vec<Found>) {
+    if names.is_empty() {
         return;
     }
-    let chars = folded.chars();
-    for name in others {
-        let name: Vec<char> = name.chars().collect();
-        let distinctive = name.iter().any(|c| matches!(c, '_' | '-' | '.' | '/'));
-        let places = chars.windows(name.len()).enumerate().filter(|(at, part)| {
-            let same = part.iter().zip(&name).all(|(a, b)| a.to_ascii_lowercase() == *b);
-            same && !is_name(folded.before(*at)) && !is_name(folded.at(at + name.len()))
-        });
+    let mut at = 0;
+    while at < folded.chars().len() {
+        let place = name_at(folded, at);
+        at = place.end.max(at + 1);
+        let name: String = folded
+            .part(place.start, place.end)
+            .iter()
+            .map(char::to_ascii_lowercase)
+            .collect();
+        if place.is_empty() || !names.is_other(&name) {
+            continue;
+        }
         // A name that is also a word takes stronger words around it.
-        let steering = if distinctive { set::STEER } else { set::STEER_HARD };
-        for (at, _) in places {
-            let sentence = sentence_around(folded, at);
-            let steered = hits.iter().any(|hit| {
-                hit.sets & steering != 0
-                    && sentence.start <= hit.place.start
-                    && hit.place.end <= sentence.end
-                    && is_about(folded, hit, at, name.len())
-            });
-            if steered {
-                found.push((Ruse::CrossTool, sentence));
-                break;
-            }
+        let distinctive = name.contains(['_', '-', '.', '/']);
+        let steering = if distinctive {
+            set::STEER
+        } else {
+            set::STEER_HARD
+        };
+        let sentence = sentence_around(folded, place.start);
+        let steered = hits.iter().any(|hit| {
+            hit.sets & steering != 0
+                && sentence.start <= hit.place.start
+                && hit.place.end <= sentence.end
+                && is_about(folded, hit, &place)
+        });
+        if steered {
+            found.push((Ruse::CrossTool, sentence));
         }
     }
 }
 
+/// What may be a name and begins at a place; empty if nothing does.
+fn name_at(folded: &Folded, at: usize) -> Range<usize> {
+    let mut end = at;
+    while is_name(folded.at(end)) {
+        end += 1;
+    }
+    while end > at && matches!(folded.before(end), '.' | '/' | '-') {
+        end -= 1;
+    }
+    at..end
+}
+
 /// Whether the steering word stands close enough to the name.
-fn is_about(folded: &Folded, hit: &Hit, at: usize, len: usize) -> bool {
-    let gap = if hit.place.end <= at {
-        hit.place.end..at
+fn is_about(folded: &Folded, hit: &Hit, name: &Range<usize>) -> bool {
+    let gap = if hit.place.end <= name.start {
+        hit.place.end..name.start
     } else {
-        at + len..hit.place.start
+        name.end..hit.place.start
     };
     gap.len() <= GAP_MAX && !ends_sentence(folded.part(gap.start, gap.end))
 }
 
 fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')
 }
 
 /// The sentence around a place.
@@ -224,8 +253,13 @@ fn sentence_around(folded: &Folded, at: usize) -> Range<usize> {
         let (c, next) = (folded.at(index), folded.at(index + 1));
         matches!(c, '。' | '!' | '?' | '\n') || (c == '.' && (next.is_whitespace() || next == '\0'))
     };
-    let start = (0..at).rev().find(|index| is_end(*index)).map_or(0, |end| end + 1);
-    let end = (at..chars.len()).find(|index| is_end(*index)).map_or(chars.len(), |end| end + 1);
+    let start = (0..at)
+        .rev()
+        .find(|index| is_end(*index))
+        .map_or(0, |end| end + 1);
+    let end = (at..chars.len())
+        .find(|index| is_end(*index))
+        .map_or(chars.len(), |end| end + 1);
     start..end
 }
 

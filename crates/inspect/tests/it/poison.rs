@@ -31,7 +31,10 @@ fn tool_6_every_ruse_is_found() {
     let mut missed = Vec::new();
     for line in lines("hit.tsv") {
         let (ruse, text) = line.split_once('\t').unwrap();
-        if !scan_text(text).iter().any(|found| found.ruse.as_str() == ruse) {
+        if !scan_text(text)
+            .iter()
+            .any(|found| found.ruse.as_str() == ruse)
+        {
             missed.push(line);
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod group;
 pub(crate) mod idp;
 pub(crate) mod inspect;
 pub(crate) mod key;
+pub(crate) mod kill_switch;
 pub(crate) mod policy;
 pub(crate) mod revoke;
 pub(crate) mod scim_token;
@@ -100,6 +101,9 @@ pub(crate) enum Command {
     Idp(idp::Idp),
     /// End somebody's or something's access, everywhere and at once
     Revoke(revoke::Revoke),
+    /// Stop something at once, everywhere
+    #[command(subcommand)]
+    KillSwitch(kill_switch::KillSwitch),
     /// People, as the identity provider or their sign-in made them known
     #[command(subcommand)]
     User(user::User),

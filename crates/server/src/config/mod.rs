@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, overridden by `SEKIMORI__SECTION__KEY` variables, checked as a whole.
 
 pub(crate) mod authorization_server;
+pub(crate) mod kill_switch;
 pub(crate) mod model;
 
 use std::collections::BTreeMap;

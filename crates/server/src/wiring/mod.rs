@@ -20,6 +20,7 @@ use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
+use sekimori_gateway::kill_switch::{self, KillSwitches};
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
@@ -148,9 +149,11 @@ impl Node {
             drifted,
         };
         let catalog = Arc::new(Catalog::new(source));
+        let kill_switches = open_kill_switches(&installation).await?;
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
+            kill_switches: Arc::clone(&kill_switches),
             policy: Arc::clone(&policy),
             inspector: Inspector::new(installation.config.limits.answer_bytes),
             approvals: Approvals::new(WARRANT_LIFE),
@@ -194,6 +197,10 @@ impl Node {
             let catalog = Arc::clone(&catalog);
             tasks.spawn(async move { catalog.relist(&entry).await });
         }
+        let followed = Arc::clone(&catalog);
+        until(&stop, &mut tasks, async move {
+            kill_switch::follow(&kill_switches, &followed).await;
+        });
         tasks.spawn(refresh::follow(catalog, stop.clone()));
         tasks.spawn(follow_policies(
             Arc::clone(&installation.store),
@@ -401,6 +408,7 @@ fn open_control(
         authorization_server,
         administration: Administration::new(installation.config.policy_settings()?.groups)?,
         revocations: Arc::clone(gateway.identity.revocations()),
+        kill_switches: Arc::clone(&gateway.kill_switches),
         sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
@@ -470,6 +478,20 @@ pub(crate) async fn open_identity(
     )
     .context("identity")?;
     Ok(Arc::new(authenticator))
+}
+
+/// What is stopped, known before the first client comes.
+async fn open_kill_switches(installation: &Installation) -> anyhow::Result<Arc<KillSwitches>> {
+    let (clock, ids) = (
+        Arc::clone(&installation.clock),
+        Arc::clone(&installation.ids),
+    );
+    let node = &installation.config.server.node;
+    let switches = KillSwitches::new(&*installation.store, clock, ids, node)
+        .with_rules(installation.config.kill_switch.rules());
+    let known = switches.load().await;
+    known.context("what is stopped cannot be read")?;
+    Ok(Arc::new(switches))
 }
 
 /// The policies in force; at the first start, the ones that are shipped.

@@ -123,6 +123,8 @@ async fn read(database: &dyn Database) -> Result<Revisions> {
             "identity" => revisions.identity = value,
             "revocations" => revisions.revocations = value,
             "oauth" => revisions.oauth = value,
+            "kill_switches" => revisions.kill_switches = value,
+            "limits" => revisions.limits = value,
             // Of a newer program on the same database.
             _ => {}
         }

@@ -6,6 +6,8 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod identity_providers;
+mod kill_switches;
+mod limits;
 mod oauth;
 mod people;
 mod policies;
@@ -23,8 +25,9 @@ use async_trait::async_trait;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders, OAuth,
-    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Administrators, AuditIndex, Authenticators, Changes, Connectors, IdentityProviders,
+    KillSwitches, Limits, OAuth, People, Policies, Reviews, Revocations, ScimTokens,
+    ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -70,6 +73,14 @@ impl Store for RelationalStore {
 
     fn revocations(&self) -> Arc<dyn Revocations> {
         Arc::new(revocations::RevocationTable(Arc::clone(&self.database)))
+    }
+
+    fn kill_switches(&self) -> Arc<dyn KillSwitches> {
+        Arc::new(kill_switches::KillSwitchTable(Arc::clone(&self.database)))
+    }
+
+    fn limits(&self) -> Arc<dyn Limits> {
+        Arc::new(limits::LimitTables(Arc::clone(&self.database)))
     }
 
     fn oauth(&self) -> Arc<dyn OAuth> {
@@ -134,6 +145,8 @@ enum Group {
     Identity,
     Revocations,
     OAuth,
+    KillSwitches,
+    Limits,
 }
 
 impl Group {
@@ -145,6 +158,8 @@ impl Group {
             Self::Identity => "identity",
             Self::Revocations => "revocations",
             Self::OAuth => "oauth",
+            Self::KillSwitches => "kill_switches",
+            Self::Limits => "limits",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod http;
+mod kill_switch;
 mod legacy;
 mod modern;
 mod records;

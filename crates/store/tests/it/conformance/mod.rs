@@ -10,6 +10,8 @@ mod changes;
 mod connectors;
 mod groups;
 mod identity_providers;
+mod kill_switches;
+mod limits;
 mod oauth;
 mod opening;
 mod people;
@@ -86,6 +88,10 @@ mod suite {
             consents_are_remembered_for_exactly_what_was_shown, what_is_single_use_is_seen_once,
             signing_keys_are_added_by_one_node, sweeping_takes_what_has_ended;
         identity_providers: reads_back_what_was_put;
+        kill_switches: reads_back_what_is_engaged_until_its_end, a_release_is_kept,
+            nodes_confirm_once_and_wake_nobody, engaging_and_releasing_wake_everybody;
+        limits: reads_back_what_was_put, tokens_run_out_and_come_back, concurrent_takers_share,
+            slots_are_held_until_given_back_or_ended;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
             members_are_there_and_of_the_same_provider, nested_groups_count_even_in_a_circle,
