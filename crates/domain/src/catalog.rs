@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::constraint::{Constraints, ToolTag};
 use crate::digest::Digest;
 use crate::ids::{ConnectorName, DataClass};
 
@@ -189,6 +190,9 @@ pub struct Review {
     pub reviewer: String,
     /// When.
     pub reviewed_at: Timestamp,
+    /// What was declared about its arguments and dangers.
+    #[serde(default, skip_serializing_if = "Constraints::is_empty")]
+    pub constraints: Constraints,
 }
 
 /// A tool, resource or prompt on the road of a call. "Tool" stands for all three kinds, as a policy sees
@@ -205,6 +209,8 @@ pub struct Tool {
     pub data_classes: Vec<DataClass>,
     /// Where its system stands.
     pub environment: Environment,
+    /// What a person said it is dangerous for.
+    pub tags: Vec<ToolTag>,
     /// Digest of the definition served now; `None` for resources and prompts that list no definition.
     pub definition: Option<Digest>,
 }
@@ -231,6 +237,9 @@ impl Tool {
             classified: review.is_some(),
             data_classes,
             environment,
+            tags: review.map_or_else(Vec::new, |review| {
+                review.constraints.tags.iter().copied().collect()
+            }),
             definition: Some(definition),
         }
     }
@@ -279,6 +288,7 @@ mod tests {
             definition,
             reviewer: "admin:it".into(),
             reviewed_at: Timestamp::UNIX_EPOCH,
+            constraints: Constraints::default(),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod caller;
 pub mod catalog;
 pub mod clock;
 pub mod connector;
+pub mod constraint;
 pub mod digest;
 pub mod identity_provider;
 pub mod ids;

@@ -40,8 +40,8 @@ pub struct Decision {
     pub policies: Vec<String>,
     /// Version of the policy set.
     pub policy_version: u64,
-    /// Whether a policy asks for a person's approval, and why.
-    pub approval: Option<ApprovalDemand>,
+    /// Policies' demands that people agree first; each of them must be met. Empty: nobody needs to.
+    pub approvals: Vec<ApprovalDemand>,
 }
 
 /// A policy's demand that a person agrees first.
@@ -51,6 +51,25 @@ pub struct ApprovalDemand {
     pub policy: String,
     /// Why, in words.
     pub reason: String,
+    /// Groups whose members may agree; empty: those whom the installation names.
+    pub approvers: Vec<String>,
+    /// How many different people must agree, at least one.
+    pub quorum: u8,
+    /// Whether they must prove a second factor for it.
+    pub step_up: bool,
+}
+
+impl ApprovalDemand {
+    /// A demand that any one approver can meet.
+    pub fn new(policy: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            policy: policy.into(),
+            reason: reason.into(),
+            approvers: Vec::new(),
+            quorum: 1,
+            step_up: false,
+        }
+    }
 }
 
 /// Policy allows this caller this tool with these arguments. Minted by `policy` only.
@@ -136,11 +155,11 @@ impl Inspected {
         &self.arguments
     }
 
-    /// Every demand for a person: policy's, then inspection's.
+    /// Every demand for a person: those of policies, then inspection's. Each of them must be met.
     pub fn demands(&self) -> impl Iterator<Item = &ApprovalDemand> {
         self.permit
             .decision
-            .approval
+            .approvals
             .iter()
             .chain(self.demand.as_ref())
     }

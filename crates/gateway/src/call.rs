@@ -71,10 +71,10 @@ async fn admit(
 ) -> Result<Output, Refusal> {
     let _slot = gateway.slot()?; // bounded
     let caller = authenticate(gateway, record, &request.head).await?; // who
-    let resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
-    let arguments = validate(record, &resolved, &request)?; // JSON Schema, limits
-    let permit = authorize(gateway, record, &caller, &resolved, &arguments)?; // policy
-    let inspected = inspect_input(gateway, permit, arguments)?; // may the content go in
+    let mut resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
+    let validated = validate(gateway, record, &mut resolved, &request)?; // JSON Schema, declared rules
+    let permit = authorize(gateway, record, &caller, &resolved, &validated)?; // policy
+    let inspected = inspect_input(gateway, permit, validated.arguments)?; // may the content go in
     let warrant = approve(gateway, inspected)?; // a person, if asked for
     let invocation = Invocation {
         resolved,

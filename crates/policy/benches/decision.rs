@@ -145,6 +145,7 @@ fn tools() -> Vec<Arc<Tool>> {
                 classified: true,
                 data_classes: vec![classes[number % 3].clone()],
                 environment: Environment::ALL[number % 3],
+                tags: Vec::new(),
                 definition: None,
             })
         })

@@ -161,7 +161,7 @@ impl Administration {
             return Ok(Decision {
                 policies,
                 policy_version: ADMINISTRATION_VERSION,
-                approval: None,
+                approvals: Vec::new(),
             });
         }
         let message = self.why_not(&policies, action, area);

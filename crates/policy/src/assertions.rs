@@ -231,16 +231,15 @@ impl Test {
         let (actual, decided, why) = match verdict {
             Verdict::Allow {
                 policies,
-                approval: None,
-            } => (Expectation::Allow, policies.clone(), String::new()),
-            Verdict::Allow {
-                policies,
-                approval: Some(demand),
-            } => (
-                Expectation::Approval,
-                policies.clone(),
-                format!(": {}", demand.reason),
-            ),
+                approvals,
+            } => match approvals.first() {
+                None => (Expectation::Allow, policies.clone(), String::new()),
+                Some(demand) => (
+                    Expectation::Approval,
+                    policies.clone(),
+                    format!(": {}", demand.reason),
+                ),
+            },
             denied => {
                 let refusal = policies.refusal(denied, tool);
                 let why = format!(": {}", refusal.message);
@@ -284,6 +283,7 @@ impl Test {
             classified: self.tool.class.is_some(),
             data_classes: self.tool.data_classes.clone(),
             environment: self.tool.environment,
+            tags: Vec::new(),
             definition: None,
         }
     }

@@ -8,10 +8,12 @@ use cedar_policy::{
     Authorizer, Effect, Policy, PolicyId, PolicySet as CedarPolicies, ValidationMode, Validator,
 };
 use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::road::ApprovalDemand;
 
 use crate::assertions;
 use crate::bits::Bits;
 use crate::calendar::Calendar;
+use crate::demand;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::PolicyError;
 use crate::groups::GroupHierarchy;
@@ -45,8 +47,8 @@ pub(crate) struct CompiledPolicy {
     pub(crate) id: String,
     /// `@notice`: told to the caller when this policy turns a call back.
     pub(crate) notice: Option<String>,
-    /// `@approval`: the reason for which a person must agree.
-    pub(crate) approval: Option<String>,
+    /// `@approval`: that a person must agree, and who.
+    pub(crate) approval: Option<ApprovalDemand>,
     pub(crate) reads: Reads,
 }
 
@@ -114,7 +116,8 @@ impl CompiledPolicies {
             .map(|policy| CompiledPolicy {
                 id: policy.id().to_string(),
                 notice: annotation(&policy, "notice"),
-                approval: annotation(&policy, "approval"),
+                // Checked when it was parsed.
+                approval: demand::of(&policy).unwrap_or_default(),
                 reads: Reads::of(&policy),
                 policy,
             })
@@ -316,6 +319,10 @@ fn named(text: &str, parsed: &CedarPolicies, errors: &mut Vec<Diagnostic>) -> Ve
             errors.push(error.at(text, offset));
         } else {
             named.push(policy.new_id(PolicyId::new(id)));
+        }
+        if let Err(wrong) = demand::of(policy) {
+            let error = Diagnostic::error(Some(id), wrong.message, wrong.hint);
+            errors.push(error.at(text, offset));
         }
     }
     named

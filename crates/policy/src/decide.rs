@@ -7,7 +7,7 @@ use cedar_policy::{Decision as CedarDecision, PolicyId, PolicySet as CedarPolici
 use sekimori_domain::catalog::{Environment, Tool};
 use sekimori_domain::road::ApprovalDemand;
 
-use crate::compiled::{Candidates, CompiledPolicies, CompiledPolicy};
+use crate::compiled::{Candidates, CompiledPolicies};
 use crate::error::PolicyError;
 use crate::remembered::Question;
 use crate::situation::{Facts, Situation, effective_class};
@@ -19,7 +19,7 @@ pub(crate) enum Verdict {
     /// Permits allow it and nothing forbids it.
     Allow {
         policies: Vec<String>,
-        approval: Option<ApprovalDemand>,
+        approvals: Vec<ApprovalDemand>,
     },
     /// Forbids turn it back.
     Forbidden { policies: Vec<String> },
@@ -116,19 +116,19 @@ impl CompiledPolicies {
         }
         let ids = sorted(&answer.reasons);
         if answer.allowed {
-            let approval = self.demand_of_all(&ids);
+            let approvals = self.demand_of_permits(&ids);
             return Ok(Verdict::Allow {
                 policies: ids,
-                approval,
+                approvals,
             });
         }
         if ids.is_empty() {
             return Ok(Verdict::NothingAllows);
         }
-        let Some(demand) = self.demand_of_all(&ids) else {
+        let Some(demands) = self.demands_of_all(&ids) else {
             return Ok(Verdict::Forbidden { policies: ids });
         };
-        self.ask_past(facts, policies, &answer.reasons, demand)
+        self.ask_past(facts, policies, &answer.reasons, demands)
     }
 
     /// Every forbid that matched only asks for approval: would the call be allowed without them?
@@ -137,7 +137,7 @@ impl CompiledPolicies {
         facts: &Facts,
         policies: &CedarPolicies,
         forbids: &[PolicyId],
-        demand: ApprovalDemand,
+        mut demands: Vec<ApprovalDemand>,
     ) -> Result<Verdict, PolicyError> {
         let skipped: BTreeSet<_> = forbids.iter().collect();
         let rest = policies
@@ -155,11 +155,13 @@ impl CompiledPolicies {
         if !answer.allowed {
             return Ok(Verdict::NothingAllows);
         }
+        let permits = sorted(&answer.reasons);
+        demands.extend(self.demand_of_permits(&permits));
         let mut policies = sorted(forbids);
-        policies.extend(sorted(&answer.reasons));
+        policies.extend(permits);
         Ok(Verdict::Allow {
             policies,
-            approval: Some(demand),
+            approvals: demands,
         })
     }
 
@@ -189,17 +191,17 @@ impl CompiledPolicies {
         }
     }
 
-    /// The first demand, if every one of these policies has one.
-    fn demand_of_all(&self, ids: &[String]) -> Option<ApprovalDemand> {
-        let policies: Option<Vec<&CompiledPolicy>> = ids.iter().map(|id| self.policy(id)).collect();
-        let policies = policies?;
-        if policies.iter().any(|policy| policy.approval.is_none()) {
-            return None;
-        }
-        policies.first().map(|policy| ApprovalDemand {
-            policy: policy.id.clone(),
-            reason: policy.approval.clone().unwrap_or_default(),
-        })
+    /// Their demands, if every one of these policies has one.
+    fn demands_of_all(&self, ids: &[String]) -> Option<Vec<ApprovalDemand>> {
+        let demand = |id: &String| self.policy(id)?.approval.clone();
+        ids.iter().map(demand).collect()
+    }
+
+    /// What permits demand together: nothing if one allows outright; else the first demand, for each of them
+    /// would allow the call by itself.
+    fn demand_of_permits(&self, ids: &[String]) -> Vec<ApprovalDemand> {
+        let demands = self.demands_of_all(ids).unwrap_or_default();
+        demands.into_iter().take(1).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::{Environment, Tool};
@@ -51,6 +51,11 @@ impl PolicyEngine {
         Ok(())
     }
 
+    /// The time in the time zone of the policies.
+    pub fn local_time(&self, now: Timestamp) -> Zoned {
+        self.active.load().settings.calendar.local(now)
+    }
+
     /// The active policies.
     pub fn active(&self) -> Arc<CompiledPolicies> {
         self.active.load_full()
@@ -87,12 +92,12 @@ impl PolicyEngine {
         match &*verdict {
             Verdict::Allow {
                 policies: ids,
-                approval,
+                approvals,
             } => {
                 let decision = Decision {
                     policies: ids.clone(),
                     policy_version: policies.version(),
-                    approval: approval.clone(),
+                    approvals: approvals.clone(),
                 };
                 #[expect(
                     clippy::disallowed_methods,

@@ -134,19 +134,18 @@ impl CompiledPolicies {
         match verdict {
             Verdict::Allow {
                 policies,
-                approval: None,
-            } => {
+                approvals,
+            } if approvals.is_empty() => {
                 let message = format!("allowed by {}", policies.join(", "));
                 (Expectation::Allow, message, policies.clone())
             }
             Verdict::Allow {
                 policies,
-                approval: Some(demand),
-            } => (
-                Expectation::Approval,
-                demand.reason.clone(),
-                policies.clone(),
-            ),
+                approvals,
+            } => {
+                let reasons: Vec<&str> = approvals.iter().map(|one| one.reason.as_str()).collect();
+                (Expectation::Approval, reasons.join("; "), policies.clone())
+            }
             denied => {
                 let refusal = self.refusal(denied, tool);
                 (Expectation::Deny, refusal.message, refusal.policies)
@@ -179,7 +178,7 @@ impl CompiledPolicies {
                 },
                 outcome,
                 notice: policy.notice.clone(),
-                approval: policy.approval.clone(),
+                approval: policy.approval.as_ref().map(|demand| demand.reason.clone()),
                 text: policy.policy.to_string(),
             });
         }

@@ -170,6 +170,9 @@ impl PolicyIndex {
             self.resources
                 .add(Kind::DataClass, class.as_str(), &mut bits);
         }
+        for tag in &tool.tags {
+            self.resources.add(Kind::Tag, tag.as_str(), &mut bits);
+        }
         let kind = Kind::from(tool.target.kind);
         if self.resources.mentions(kind) {
             self.resources.add(kind, &tool_id(tool), &mut bits);

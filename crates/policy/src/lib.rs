@@ -27,17 +27,21 @@
 //!   one permit without it allows the call outright. `@approval("reason")` on a **forbid**: if every forbid
 //!   that matched carries it and some permit allows the call, a person's agreement takes the place of the
 //!   refusal.
+//! - Beside `@approval` stand `@approvers("group,group")` (who may agree), `@quorum("2")` (how many must) and
+//!   `@step_up` (with a second factor).
 //!
 //! # How it is fast
 //! Policies are first narrowed by scope with bit sets (`index`), each combination that occurs is put
 //! together once, and only those facts are built that its conditions read (`reads`).
 
 mod administration;
+mod arguments;
 mod assertions;
 mod bits;
 mod calendar;
 mod compiled;
 mod decide;
+mod demand;
 mod diagnostic;
 mod engine;
 mod error;
@@ -55,6 +59,9 @@ mod vocabulary;
 
 pub use administration::{
     ADMINISTRATION_VERSION, ADMINISTRATORS_ROLE, AUDITORS_ROLE, AdminAction, Administration, Area,
+};
+pub use arguments::{
+    CompiledConstraints, ConstraintError, Told, Violation, check_review, suggest_tags,
 };
 pub use assertions::{Expectation, TESTS_BYTES_MAX, TESTS_MAX, TestReport, TestResult, test_bench};
 pub use calendar::Calendar;

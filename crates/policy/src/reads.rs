@@ -232,7 +232,7 @@ impl Reads {
             },
             "resource" => {
                 self.resource_attributes = true;
-                let shared = matches!(name, "class" | "classified");
+                let shared = matches!(name, "class" | "classified" | "dataClasses");
                 self.resource = self.resource.max(if shared {
                     ResourceUse::Shared
                 } else {
@@ -264,13 +264,18 @@ fn attribute(operand: &Value) -> Option<&str> {
     operand.get("attr").and_then(Value::as_str)
 }
 
-/// Whether the expression is a literal connector, environment or data class.
+/// Whether the expression is a literal connector, environment, data class or tag.
 fn is_shared_container(expression: &Value) -> bool {
     let entity = expression
         .get("Value")
         .and_then(|value| value.get("__entity"));
     let name = entity.and_then(|entity| entity.get("type")?.as_str());
-    [Kind::Connector, Kind::Environment, Kind::DataClass]
-        .iter()
-        .any(|kind| name == Some(&format!("{NAMESPACE}::{}", kind.as_str())))
+    [
+        Kind::Connector,
+        Kind::Environment,
+        Kind::DataClass,
+        Kind::Tag,
+    ]
+    .iter()
+    .any(|kind| name == Some(&format!("{NAMESPACE}::{}", kind.as_str())))
 }

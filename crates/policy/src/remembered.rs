@@ -11,6 +11,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use sekimori_domain::caller::{Client, Principal};
 use sekimori_domain::catalog::{Environment, OperationClass, Target, Tool};
+use sekimori_domain::constraint::ToolTag;
 use sekimori_domain::ids::DataClass;
 
 use crate::decide::Verdict;
@@ -33,6 +34,7 @@ pub(crate) struct Question {
     classified: bool,
     environment: Environment,
     data_classes: Vec<DataClass>,
+    tags: Vec<ToolTag>,
 }
 
 /// The parts of the context that are in a [`Question`].
@@ -51,6 +53,7 @@ impl Question {
             classified: tool.classified,
             environment: tool.environment,
             data_classes: tool.data_classes.clone(),
+            tags: tool.tags.clone(),
         }
     }
 

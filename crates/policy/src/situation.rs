@@ -193,12 +193,18 @@ impl FactsBuilder<'_> {
         for class in &tool.data_classes {
             parents.push(id(Kind::DataClass, class.as_str())?);
         }
+        for tag in &tool.tags {
+            parents.push(id(Kind::Tag, tag.as_str())?);
+        }
         let mut attributes = Vec::new();
         if reads.resource_attributes {
             attributes.push(("name".to_owned(), text(&tool.target.name)));
             attributes.push(("class".to_owned(), text(effective_class(tool).as_str())));
             let classified = RestrictedExpression::new_bool(tool.classified);
             attributes.push(("classified".to_owned(), classified));
+            let data_classes = tool.data_classes.iter().map(|class| text(class.as_str()));
+            let data_classes = RestrictedExpression::new_set(data_classes);
+            attributes.push(("dataClasses".to_owned(), data_classes));
         }
         Entity::new_with_tags(uid, attributes, parents, [])
             .map_err(|error| PolicyError::facts("resource", error))

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::{Environment, OperationClass, TargetKind, Tool};
+use sekimori_domain::constraint::ToolTag;
 use sekimori_domain::ids::DataClass;
 
 use crate::bits::Bits;
@@ -26,6 +27,7 @@ struct Shared<'a> {
     connector: &'a str,
     environment: Environment,
     data_classes: &'a [DataClass],
+    tags: &'a [ToolTag],
     class: OperationClass,
     classified: bool,
 }
@@ -37,6 +39,7 @@ impl<'a> Shared<'a> {
             connector: tool.target.connector.as_str(),
             environment: tool.environment,
             data_classes: &tool.data_classes,
+            tags: &tool.tags,
             class: effective_class(tool),
             classified: tool.classified,
         }

@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Role,
     Environment,
     DataClass,
+    Tag,
     Connector,
     Tool,
     Resource,
@@ -37,7 +38,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::User,
         Self::ServiceAccount,
         Self::LocalAdministrator,
@@ -46,6 +47,7 @@ impl Kind {
         Self::Role,
         Self::Environment,
         Self::DataClass,
+        Self::Tag,
         Self::Connector,
         Self::Tool,
         Self::Resource,
@@ -67,6 +69,7 @@ impl Kind {
             Self::Role => "Role",
             Self::Environment => "Environment",
             Self::DataClass => "DataClass",
+            Self::Tag => "Tag",
             Self::Connector => "Connector",
             Self::Tool => "Tool",
             Self::Resource => "Resource",

@@ -118,6 +118,7 @@ fn tool(class: OperationClass) -> Tool {
         classified: true,
         data_classes: vec![DataClass::personal()],
         environment: Environment::Production,
+        tags: Vec::new(),
         definition: Some(Digest::of(b"definition")),
     }
 }
@@ -126,7 +127,7 @@ fn decision() -> Decision {
     Decision {
         policies: vec!["sales-may-update".into()],
         policy_version: 4,
-        approval: None,
+        approvals: Vec::new(),
     }
 }
 

@@ -9,12 +9,14 @@ use sekimori_domain::catalog::{
     OperationClass, Review, Target, TargetKind, Tool, ToolDefinition, suggest_class,
 };
 use sekimori_domain::connector::Connector;
+use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::{json, limits};
 use sekimori_mcp::headers::{self, ParamHeader};
 use sekimori_mcp::names::{self, PublicName};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::uris::UriRewriter;
+use sekimori_policy::{CompiledConstraints, ConstraintError};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -92,8 +94,34 @@ pub struct CatalogTool {
     pub definition: ToolDefinition,
     /// Name at the endpoint of all connectors.
     pub public_name: String,
+    /// What was declared about its arguments, for calls; `None`: nothing.
+    pub controls: Option<Controls>,
     validator: OnceLock<Result<Validator, String>>,
     mirrored: OnceLock<Vec<ParamHeader>>,
+}
+
+/// What a person declared about the arguments of a tool.
+#[derive(Debug)]
+pub struct Controls {
+    /// As declared.
+    pub declared: Constraints,
+    /// Ready for calls. An error: no call passes.
+    pub compiled: Result<CompiledConstraints, ConstraintError>,
+}
+
+impl Controls {
+    /// Those of a review that holds for this definition.
+    fn of(review: Option<&Review>, definition: Digest) -> Option<Self> {
+        let review = review.filter(|review| review.definition == definition)?;
+        let declared = &review.constraints;
+        if declared.mode.is_none() && declared.projections.is_empty() {
+            return None;
+        }
+        Some(Self {
+            declared: declared.clone(),
+            compiled: CompiledConstraints::compile(declared),
+        })
+    }
 }
 
 impl CatalogTool {
@@ -257,10 +285,12 @@ pub fn build_tools(
             definition.digest,
             review,
         );
+        let controls = Controls::of(review, definition.digest);
         listing.tools.insert(
             definition.name.clone(),
             Arc::new(CatalogTool {
                 tool: Arc::new(tool),
+                controls,
                 definition,
                 public_name,
                 validator: OnceLock::new(),
@@ -282,6 +312,7 @@ pub fn read_only_target(connector: &Connector, kind: TargetKind, name: &str) -> 
         classified: true,
         data_classes: connector.data_classes.clone(),
         environment: connector.environment,
+        tags: Vec::new(),
         definition: None,
     }
 }

@@ -13,6 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use sekimori_domain::catalog::{Review, Target, TargetKind};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
+use sekimori_domain::constraint::Constraints;
 use sekimori_domain::ids::ConnectorName;
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_store::{Definition, DefinitionChange, Store, StoreError};
@@ -224,7 +225,13 @@ impl Catalog {
                 .filter(|review| review.definition == known.definition.digest);
             known.tool.classified == review.is_some()
                 && review.is_none_or(|review| {
+                    let declared = known.controls.as_ref().map(|controls| &controls.declared);
+                    let nothing = Constraints::default();
                     review.class == known.tool.class
+                        && review.constraints.tags.iter().eq(&known.tool.tags)
+                        && review.constraints.mode == declared.unwrap_or(&nothing).mode
+                        && review.constraints.projections
+                            == declared.unwrap_or(&nothing).projections
                         && review
                             .data_classes
                             .iter()

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::refusal::Refusal;
 use sekimori_domain::road::Permit;
 use sekimori_identity::check_scope;
-use sekimori_policy::Projections;
 
 use crate::Gateway;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
+use crate::stage::validate::Validated;
 
 /// Asks the policy decision point, after the coarse bound that the credential's scopes set.
 pub(crate) fn authorize(
@@ -19,16 +18,16 @@ pub(crate) fn authorize(
     record: &mut CallRecord,
     caller: &Arc<Caller>,
     resolved: &Resolved,
-    arguments: &Arguments,
+    validated: &Validated,
 ) -> Result<Permit, Refusal> {
     check_scope(caller, resolved.tool.class)?;
     let decided = gateway.policy.authorize(
         record.call(),
         caller,
         &resolved.tool,
-        arguments,
+        &validated.arguments,
         gateway.clock.now(),
-        &Projections::default(),
+        &validated.projections,
     );
     match &decided {
         Ok(permit) => record.allowed(permit.decision()),

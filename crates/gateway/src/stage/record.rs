@@ -124,6 +124,11 @@ impl CallRecord {
         self.open.arguments(arguments);
     }
 
+    /// Notes the business objects that it touches.
+    pub(crate) fn resources(&mut self, resources: Vec<String>) {
+        self.open.resources(resources);
+    }
+
     /// Notes that policy allowed it.
     pub(crate) fn allowed(&mut self, decision: &Decision) {
         self.open.decision(note::allowed(decision));

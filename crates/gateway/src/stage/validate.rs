@@ -1,11 +1,17 @@
 //! Whether the arguments are well formed (TOOL-2).
 
+use std::sync::Arc;
+
 use sekimori_domain::arguments::{Arguments, ArgumentsError};
+use sekimori_domain::catalog::Tool;
 use sekimori_domain::limits;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_mcp::headers;
 use sekimori_mcp::raw_object::RawObject;
+use sekimori_policy::Projections;
+use serde_json::json;
 
+use crate::Gateway;
 use crate::request::{CallRequest, Operation};
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
@@ -13,8 +19,63 @@ use crate::stage::resolve::Resolved;
 /// Most schema violations told at once.
 const VIOLATIONS_TOLD_MAX: usize = 5;
 
-/// Reads the arguments strictly, checks them against the tool's schema, and notes their digest.
+/// The arguments, and what policies may know of them.
+#[derive(Debug)]
+pub(crate) struct Validated {
+    pub(crate) arguments: Arguments,
+    pub(crate) projections: Projections,
+}
+
+/// Reads the arguments strictly, checks them against the tool's schema and against what was declared about
+/// them. The class of the call becomes that of its mode, where an argument decides it.
 pub(crate) fn validate(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    resolved: &mut Resolved,
+    request: &CallRequest,
+) -> Result<Validated, Refusal> {
+    let arguments = well_formed(record, resolved, request)?;
+    let controlled = resolved.definition.clone();
+    let Some(controls) = controlled.as_ref().and_then(|tool| tool.controls.as_ref()) else {
+        return Ok(Validated {
+            arguments,
+            projections: Projections::default(),
+        });
+    };
+    let compiled = controls.compiled.as_ref().map_err(|error| {
+        let why = format!("what was declared about the tool's arguments can't be used: {error}");
+        refuse(RefusalCode::DependencyUnavailable, why)
+    })?;
+    let class = compiled.class(arguments.value(), resolved.tool.class);
+    if class != resolved.tool.class {
+        let tool = Tool {
+            class,
+            ..(*resolved.tool).clone()
+        };
+        resolved.tool = Arc::new(tool);
+        record.target(&resolved.tool);
+    }
+    let now = gateway.policy.local_time(gateway.clock.now());
+    let told = compiled
+        .project(arguments.value(), &now)
+        .map_err(|violation| {
+            record.detail(
+                "constraint",
+                json!({"pointer": violation.pointer, "name": violation.name}),
+            );
+            refuse(RefusalCode::InvalidArguments, violation.to_string())
+        })?;
+    if !told.resources.is_empty() {
+        record.resources(told.resources.into_iter().collect());
+    }
+    Ok(Validated {
+        arguments,
+        projections: told.projections,
+    })
+}
+
+/// Reads the arguments strictly, checks them against the tool's schema, and notes their digest.
+fn well_formed(
     record: &mut CallRecord,
     resolved: &Resolved,
     request: &CallRequest,
@@ -32,11 +93,11 @@ pub(crate) fn validate(
         Operation::ReadResource { .. }
         | Operation::SubscribeResource { .. }
         | Operation::UnsubscribeResource { .. } => {
-            Arguments::from_value(&serde_json::json!({"uri": resolved.tool.target.name}))
+            Arguments::from_value(&json!({"uri": resolved.tool.target.name}))
         }
         Operation::Task { .. } => {
             let id = resolved.task.as_ref().map(|task| &task.id);
-            Arguments::from_value(&serde_json::json!({ "taskId": id }))
+            Arguments::from_value(&json!({ "taskId": id }))
         }
         // What is typed so far stands beside its context.
         Operation::CompletePrompt { .. } | Operation::CompleteResource { .. } => {

@@ -29,7 +29,7 @@ fn a_permit_says_why() {
     let permit = ask(&engine, &user(&["employee"]), &tool("crm", "find", READ)).unwrap();
     assert_eq!(permit.decision().policies, ["employee-reads"]);
     assert_eq!(permit.decision().policy_version, 7);
-    assert_eq!(permit.decision().approval, None);
+    assert_eq!(permit.decision().approvals, []);
     assert_eq!(permit.tool().target.name, "find");
 }
 
@@ -145,13 +145,13 @@ fn approval_on_permits_is_demanded_unless_one_allows_without() {
     );
     let delete = tool("crm", "drop", DELETE);
     let permit = ask(&engine, &user(&[]), &delete).unwrap();
-    let demand = permit.decision().approval.clone().unwrap();
+    let demand = permit.decision().approvals[0].clone();
     assert_eq!(
         (demand.policy.as_str(), demand.reason.as_str()),
         ("ask", "deletes need a second person")
     );
     let permit = ask(&engine, &user(&["boss"]), &delete).unwrap();
-    assert_eq!(permit.decision().approval, None);
+    assert_eq!(permit.decision().approvals, []);
     assert_eq!(permit.decision().policies, ["ask", "boss"]);
 }
 
@@ -166,10 +166,7 @@ fn approval_on_forbids_takes_the_place_of_the_refusal() {
     let gate = engine(text);
     let permit = ask(&gate, &user(&["staff"]), &delete).unwrap();
     assert_eq!(permit.decision().policies, ["careful", "staff"]);
-    assert_eq!(
-        permit.decision().approval.as_ref().unwrap().policy,
-        "careful"
-    );
+    assert_eq!(permit.decision().approvals[0].policy, "careful");
     // No permit: approval can't stand in for one.
     assert!(ask(&gate, &user(&[]), &delete).is_err());
     // A plain forbid beside it: the refusal stands.

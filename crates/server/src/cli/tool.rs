@@ -1,15 +1,18 @@
 //! `sekimori tool`: the tools of connectors, and the operation class of each (AUTHZ-2, TOOL-6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
+use sekimori_domain::constraint::{Constraints, ToolTag};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ConnectorName, DataClass};
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::catalog::listing::read_definition;
+use sekimori_policy::{check_review, suggest_tags};
 use sekimori_store::{Definition, SeenDefinition};
 use sekimori_upstream::ListMethod;
 use serde::Serialize;
@@ -46,6 +49,29 @@ pub(crate) enum Tool {
         after_help = "Examples:\n  sekimori tool classify crm find_customer --class read --data-class personal\n  sekimori tool classify files --accept-suggestions\n\nThe upstream's own annotations are only a suggestion: look at the tool first (sekimori tool show)."
     )]
     Classify(Classify),
+    /// Declare what policies may know of a tool's arguments, which values are allowed, and its dangers
+    #[command(
+        after_help = "Examples:\n  sekimori tool constrain mail send --tag sends-mail --file send.toml\n  sekimori tool constrain mail send --clear\n\nThe file, as TOML or JSON:\n  tags = [\"sends-mail\"]\n\n  [mode]                       # an argument that decides what the tool does\n  pointer = \"/action\"\n  classes = { list = \"read\", remove = \"delete\" }   # any other value counts as admin\n\n  [[projection]]\n  name = \"recipientDomains\"    # policies read it as context.argSet.getTag(\"recipientDomains\")\n  pointers = [\"/to\", \"/cc/*\"]\n  required = true\n  rule = { kind = \"recipients\", domains = [\"example.co.jp\"], max = 20 }\n\nKinds: integer, decimal, boolean, text, recipients, host, path, date, count, sql."
+    )]
+    Constrain(Constrain),
+}
+
+/// A declaration on a tool's arguments.
+#[derive(Debug, Args)]
+pub(crate) struct Constrain {
+    /// The connector
+    connector: ConnectorName,
+    /// The tool, as the upstream spells it
+    tool: String,
+    /// What is declared, instead of what was declared before
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// What the tool is dangerous for; repeat for more. Without --file the rest stays as it is
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<ToolTag>,
+    /// Take everything back that was declared
+    #[arg(long, conflicts_with_all = ["file", "tags"])]
+    clear: bool,
 }
 
 /// A decision on a tool.
@@ -106,6 +132,7 @@ pub(crate) async fn run(command: Tool, common: &Common) -> anyhow::Result<()> {
         }
         Tool::Show { connector, tool } => show(&installation, output, &connector, &tool).await,
         Tool::Classify(classify) => decide(&installation, output, classify).await,
+        Tool::Constrain(declared) => constrain(&installation, output, declared).await,
     }
 }
 
@@ -251,6 +278,7 @@ struct Shown {
     #[serde(flatten)]
     row: Row,
     review: Option<Review>,
+    suggested_tags: BTreeSet<ToolTag>,
     served_now: serde_json::Value,
     reviewed: Option<serde_json::Value>,
 }
@@ -273,14 +301,17 @@ async fn show(
         .filter(|_| row.state == State::DefinitionChanged)
         .and_then(|review| seen.iter().find(|seen| seen.digest == review.definition))
         .and_then(|seen| serde_json::from_str(&seen.raw).ok());
+    let served_now: serde_json::Value = serde_json::from_str(&now.raw)?;
     let shown = Shown {
         row,
         review,
-        served_now: serde_json::from_str(&now.raw)?,
+        suggested_tags: suggest_tags(&served_now),
+        served_now,
         reviewed,
     };
     output.show(&shown, |shown| {
-        let pretty = |value| serde_json::to_string_pretty(value).unwrap_or_default();
+        let pretty =
+            |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
         let mut text = format!(
             "{target}\n  class      {} ({})\n  suggested  {}\n  digest     {}\n",
             shown.row.class,
@@ -293,6 +324,15 @@ async fn show(
                 "  reviewed   {} by {}\n",
                 review.reviewed_at, review.reviewer
             );
+        }
+        if !shown.suggested_tags.is_empty() {
+            text += &format!("  tags?      {}\n", tag_list(&shown.suggested_tags));
+        }
+        if let Some(declared) = shown.review.as_ref().map(|review| &review.constraints)
+            && !declared.is_empty()
+        {
+            let declared = serde_json::to_value(declared).unwrap_or_default();
+            text += &format!("\nDeclared:\n{}\n", pretty(&declared));
         }
         text += &format!("\nServed now:\n{}\n", pretty(&shown.served_now));
         if let Some(reviewed) = &shown.reviewed {
@@ -340,12 +380,20 @@ async fn decide(
     );
     let mut done = Vec::new();
     for (row, class) in decisions {
+        let target = target(name, &row.tool);
+        let known = installation.store.reviews().get(&target).await?;
+        let constraints = known.map(|review| review.constraints).unwrap_or_default();
+        let (_, served) = served_now(installation, &target).await?;
+        check_review(class, &constraints, &served).with_context(|| {
+            format!("what was declared about {target} no longer fits; declare it anew: sekimori tool constrain {name} {}", row.tool)
+        })?;
         let review = Review {
             class,
             data_classes: classify.data_classes.clone(),
             definition: row.definition,
             reviewer: operator(),
             reviewed_at: installation.clock.now(),
+            constraints,
         };
         installation.note(
             EventKind::ToolClassify,
@@ -357,11 +405,7 @@ async fn decide(
                 ("definition", json!(row.definition)),
             ],
         )?;
-        installation
-            .store
-            .reviews()
-            .put(&target(name, &row.tool), &review)
-            .await?;
+        installation.store.reviews().put(&target, &review).await?;
         done.push(json!({"tool": row.tool, "class": class}));
     }
     output.show(&done, |done| {
@@ -376,5 +420,102 @@ async fn decide(
             })
             .collect();
         lines.join("\n")
+    })
+}
+
+fn tag_list(tags: &BTreeSet<ToolTag>) -> String {
+    let tags: Vec<&str> = tags.iter().map(|tag| tag.as_str()).collect();
+    tags.join(", ")
+}
+
+/// The definition that a tool has now.
+async fn served_now(
+    installation: &Installation,
+    target: &Target,
+) -> anyhow::Result<(Digest, serde_json::Value)> {
+    let seen = installation.store.reviews().seen(target).await?;
+    let now = seen.first().with_context(|| {
+        let connector = &target.connector;
+        format!("tool {target} was never seen; ask the upstream: sekimori tool list {connector} --refresh")
+    })?;
+    Ok((now.digest, serde_json::from_str(&now.raw)?))
+}
+
+fn read_constraints(path: &Path) -> anyhow::Result<Constraints> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    if is_json {
+        serde_json::from_str(&text).with_context(|| path.display().to_string())
+    } else {
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
+}
+
+async fn constrain(
+    installation: &Installation,
+    output: Output,
+    given: Constrain,
+) -> anyhow::Result<()> {
+    let target = target(&given.connector, &given.tool);
+    let (definition, served) = served_now(installation, &target).await?;
+    let reviews = installation.store.reviews();
+    let review = reviews.get(&target).await?.with_context(|| {
+        format!(
+            "nobody has classified {target} yet: sekimori tool classify {} {} --class CLASS",
+            given.connector, given.tool
+        )
+    })?;
+    ensure!(
+        review.definition == definition,
+        "the definition of {target} changed since it was classified: look at it and classify it again first"
+    );
+    let mut constraints = match &given.file {
+        Some(path) => read_constraints(path)?,
+        None if given.clear => Constraints::default(),
+        None => {
+            ensure!(!given.tags.is_empty(), "give --file, --tag or --clear");
+            review.constraints.clone()
+        }
+    };
+    constraints.tags.extend(given.tags);
+    check_review(review.class, &constraints, &served)?;
+    installation.note(
+        EventKind::ToolClassify,
+        [
+            ("action", json!("constrain")),
+            ("connector", json!(given.connector)),
+            ("tool", json!(given.tool)),
+            ("constraints", json!(constraints)),
+        ],
+    )?;
+    let review = Review {
+        constraints,
+        reviewer: operator(),
+        reviewed_at: installation.clock.now(),
+        ..review
+    };
+    reviews.put(&target, &review).await?;
+    output.show(&review.constraints, |declared| {
+        let names: Vec<&str> = declared
+            .projections
+            .iter()
+            .map(|projection| projection.name.as_str())
+            .collect();
+        format!(
+            "{target}: tags {}; rules on {}",
+            if declared.tags.is_empty() {
+                "none".to_owned()
+            } else {
+                tag_list(&declared.tags)
+            },
+            if names.is_empty() {
+                "nothing".to_owned()
+            } else {
+                names.join(", ")
+            },
+        )
     })
 }

@@ -9,6 +9,7 @@
 
 mod cli;
 mod clients;
+mod constraints;
 mod crash;
 mod fidelity;
 mod gate;

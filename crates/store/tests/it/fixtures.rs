@@ -3,6 +3,7 @@
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::{Environment, OperationClass, Review, Target, TargetKind};
 use sekimori_domain::connector::{Connector, ProtocolChoice, Transport};
+use sekimori_domain::constraint::{Constraints, ModeArgument, Projection, Rule, ToolTag};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{
     CallId, ConnectorName, CorrelationId, DataClass, GroupId, GroupName, PrincipalId,
@@ -60,6 +61,29 @@ pub(crate) fn review(definition: &[u8]) -> Review {
         definition: Digest::of(definition),
         reviewer: "admin:審査".into(),
         reviewed_at: at(1),
+        constraints: constraints(),
+    }
+}
+
+/// One of everything that a review may declare.
+fn constraints() -> Constraints {
+    Constraints {
+        tags: [ToolTag::SendsMail].into(),
+        mode: Some(ModeArgument {
+            pointer: "/action".into(),
+            classes: [("送る".to_owned(), OperationClass::Create)].into(),
+            absent: None,
+        }),
+        projections: vec![Projection {
+            name: "recipientDomains".into(),
+            pointers: vec!["/to/*".into()],
+            rule: Rule::Recipients {
+                domains: ["example.co.jp".to_owned()].into(),
+                max: Some(5),
+            },
+            required: true,
+            resource: false,
+        }],
     }
 }
 

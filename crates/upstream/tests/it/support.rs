@@ -161,12 +161,13 @@ pub(crate) fn warrant_until(
         classified: true,
         data_classes: Vec::new(),
         environment: Environment::Development,
+        tags: Vec::new(),
         definition: None,
     };
     let decision = Decision {
         policies: Vec::new(),
         policy_version: 1,
-        approval: None,
+        approvals: Vec::new(),
     };
     let permit = Permit::mint(
         CallId(uuid::Uuid::nil()),
