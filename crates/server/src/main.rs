@@ -59,7 +59,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
     let common = cli.common;
     match cli.command {
         Command::Serve(command) => cli::serve::serve(&command, &common).await?,
-        Command::Stdio(command) => cli::serve::stdio(command, &common).await?,
+        Command::Stdio(command) => Box::pin(cli::serve::stdio(command, &common)).await?,
         Command::Config(command) => cli::config::run(&command, &common)?,
         Command::Connector(command) => cli::connector::run(command, &common).await?,
         Command::Tool(command) => cli::tool::run(command, &common).await?,

@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn so_many_within_a_minute_trip_it_and_counting_begins_anew() {
         let rules = rules();
-        let at = Duration::from_secs(600);
+        let at = Duration::from_mins(10);
         for _ in 0..9 {
             assert_eq!(rules.note("a", Occurrence::Denied, at), None);
         }
@@ -257,17 +257,17 @@ mod tests {
         for _ in 0..8 {
             rules.note("a", Occurrence::Denied, Duration::from_secs(599));
         }
-        rules.note("a", Occurrence::Denied, Duration::from_secs(600));
-        let tripped = rules.note("a", Occurrence::Denied, Duration::from_secs(600));
+        rules.note("a", Occurrence::Denied, Duration::from_mins(10));
+        let tripped = rules.note("a", Occurrence::Denied, Duration::from_mins(10));
         assert_eq!(tripped, Some(10));
         for _ in 0..9 {
             assert_eq!(
-                rules.note("b", Occurrence::Denied, Duration::from_secs(600)),
+                rules.note("b", Occurrence::Denied, Duration::from_mins(10)),
                 None
             );
         }
         assert_eq!(
-            rules.note("b", Occurrence::Denied, Duration::from_secs(720)),
+            rules.note("b", Occurrence::Denied, Duration::from_mins(12)),
             None
         );
     }

@@ -108,10 +108,8 @@ impl Gate {
             Arc::clone(&clock),
         )
         .unwrap();
-        let identity = Arc::new(identity);
         let kill_switches = KillSwitches::new(&*store, Arc::clone(&clock), Arc::clone(&ids), name);
         kill_switches.load().await.unwrap();
-        let kill_switches = Arc::new(kill_switches);
         let policy = allow_all(clock.now());
         let deps = Deps {
             clock: Arc::clone(&clock),
@@ -129,9 +127,9 @@ impl Gate {
             drifted,
         }));
         let gateway = Arc::new(Gateway {
-            identity: Arc::clone(&identity),
+            identity: Arc::new(identity),
             catalog: Arc::clone(&catalog),
-            kill_switches: Arc::clone(&kill_switches),
+            kill_switches: Arc::new(kill_switches),
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Inspector::new(16 * 1024 * 1024),
             approvals: Approvals::new(Duration::from_secs(30)),
@@ -148,16 +146,7 @@ impl Gate {
         });
         refresh::reload_and_list(&catalog).await;
         let stop = CancellationToken::new();
-        let followed = Arc::clone(&catalog);
-        let switches = Arc::clone(&kill_switches);
-        let stopped = stop.clone();
-        tokio::spawn(async move {
-            let follow = kill_switch::follow(&switches, &followed);
-            stopped.run_until_cancelled(follow).await
-        });
-        tokio::spawn(refresh::follow(catalog, stop.clone()));
-        let stopped = stop.clone();
-        tokio::spawn(async move { stopped.run_until_cancelled(identity.maintain()).await });
+        keep_up(&gateway, &stop);
         let mut settings = face::Settings::default();
         change(&mut settings);
         let here: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
@@ -275,7 +264,8 @@ pub(crate) async fn keys(gate: &Gate, account: &str, count: usize) -> Vec<(Strin
 pub(crate) async fn postgres() -> Option<String> {
     #[allow(clippy::disallowed_methods, reason = "the test run's only setting")]
     let Ok(url) = std::env::var("SEKIMORI_TEST_POSTGRES") else {
-        eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
+        #[allow(clippy::print_stderr, reason = "a half that was not tested must be seen")]
+        let () = eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
         return None;
     };
     let store = sekimori_store::open(&url).await.unwrap();
@@ -293,6 +283,24 @@ pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
         }
     });
     waited.await.expect("it becomes so in time");
+}
+
+/// What a node does in the background, until `stop`.
+fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken) {
+    tokio::spawn(refresh::follow(
+        Arc::clone(&gateway.catalog),
+        stop.clone(),
+    ));
+    let (gateway, stop) = (Arc::clone(gateway), stop.clone());
+    tokio::spawn(async move {
+        let follow = async {
+            tokio::join!(
+                gateway.identity.maintain(),
+                kill_switch::follow(&gateway.kill_switches, &gateway.catalog),
+            )
+        };
+        stop.run_until_cancelled(follow).await
+    });
 }
 
 fn allow_all(created_at: Timestamp) -> CompiledPolicies {

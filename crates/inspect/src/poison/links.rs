@@ -103,7 +103,7 @@ fn is_image(folded: &Folded, at: usize, address: &str) -> bool {
         let from = at.saturating_sub(120);
         let lead: String = folded.part(from, at).iter().collect();
         lead.rfind("![")
-            .is_some_and(|begin| !lead.get(begin..).unwrap_or_default().contains(")"))
+            .is_some_and(|begin| !lead.get(begin..).unwrap_or_default().contains(')'))
     };
     let html = {
         let from = at.saturating_sub(40);

@@ -127,7 +127,7 @@ pub fn scan_definition(definition: &Value, others: &ToolNames) -> Vec<Definition
     let own = own.unwrap_or_default().to_ascii_lowercase();
     let names = Names { own: &own, others };
     let mut found = Vec::new();
-    walk(definition, String::new(), 0, &names, &mut found);
+    walk(definition, "", 0, &names, &mut found);
     found
 }
 
@@ -151,7 +151,7 @@ impl Names<'_> {
 /// Looks at every text and every name of a member.
 fn walk(
     value: &Value,
-    pointer: String,
+    pointer: &str,
     depth: usize,
     names: &Names<'_>,
     found: &mut Vec<DefinitionSuspicion>,
@@ -160,17 +160,17 @@ fn walk(
         return;
     }
     match value {
-        Value::String(text) => take(text, &pointer, names, found),
+        Value::String(text) => take(text, pointer, names, found),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                walk(item, format!("{pointer}/{index}"), depth + 1, names, found);
+                walk(item, &format!("{pointer}/{index}"), depth + 1, names, found);
             }
         }
         Value::Object(members) => {
             for (name, member) in members {
                 let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
                 take(name, &pointer, names, found);
-                walk(member, pointer, depth + 1, names, found);
+                walk(member, &pointer, depth + 1, names, found);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

@@ -153,7 +153,7 @@ impl Node {
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
-            kill_switches: Arc::clone(&kill_switches),
+            kill_switches,
             policy: Arc::clone(&policy),
             inspector: Inspector::new(installation.config.limits.answer_bytes),
             approvals: Approvals::new(WARRANT_LIFE),
@@ -197,10 +197,7 @@ impl Node {
             let catalog = Arc::clone(&catalog);
             tasks.spawn(async move { catalog.relist(&entry).await });
         }
-        let followed = Arc::clone(&catalog);
-        until(&stop, &mut tasks, async move {
-            kill_switch::follow(&kill_switches, &followed).await;
-        });
+        keep_up(&gateway, &stop, &mut tasks);
         tasks.spawn(refresh::follow(catalog, stop.clone()));
         tasks.spawn(follow_policies(
             Arc::clone(&installation.store),
@@ -353,6 +350,14 @@ impl Node {
         self.gateway.audit.close().await;
         self.installation.store.close().await;
     }
+}
+
+/// Keeps what every call is compared with as the database has it, until the node stops.
+fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+    let follows = Arc::clone(gateway);
+    until(stop, tasks, async move {
+        kill_switch::follow(&follows.kill_switches, &follows.catalog).await;
+    });
 }
 
 /// Does some work until the node stops.
