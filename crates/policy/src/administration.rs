@@ -21,7 +21,7 @@ const SCHEMA: &str = include_str!("administration.cedarschema");
 const POLICIES: &str = include_str!("administration.cedar");
 const NAMESPACE: &str = "SekimoriAdministration";
 /// The version of the rules in records; it grows when a release changes them.
-pub const ADMINISTRATION_VERSION: u64 = 1;
+pub const ADMINISTRATION_VERSION: u64 = 2;
 
 /// The role whose members look after the gate.
 pub const ADMINISTRATORS_ROLE: &str = "sekimori-admin";
@@ -64,13 +64,21 @@ pub enum Area {
     ScimTokens,
     /// Identity providers.
     IdentityProviders,
+    /// Connectors, and what they offer.
+    Catalog,
+    /// The company's policies on calls.
+    Policies,
+    /// What happened: audit records, and numbers made of them.
+    Audit,
+    /// What calls said: arguments and answers kept with audit records. Looking after the gate does not open it.
+    Contents,
     /// What is stopped.
     KillSwitches,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -78,6 +86,10 @@ impl Area {
         Self::ServiceAccounts,
         Self::ScimTokens,
         Self::IdentityProviders,
+        Self::Catalog,
+        Self::Policies,
+        Self::Audit,
+        Self::Contents,
         Self::KillSwitches,
     ];
 
@@ -91,6 +103,10 @@ impl Area {
             Self::ServiceAccounts => "service-accounts",
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
+            Self::Catalog => "catalog",
+            Self::Policies => "policies",
+            Self::Audit => "audit",
+            Self::Contents => "contents",
             Self::KillSwitches => "kill-switches",
         }
     }

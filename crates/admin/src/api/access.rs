@@ -76,6 +76,9 @@ rights! {
     ViewServiceAccounts, ManageServiceAccounts: ServiceAccounts;
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
+    ViewCatalog, ManageCatalog: Catalog;
+    ViewPolicies, ManagePolicies: Policies;
+    ViewAudit, ManageAudit: Audit;
     ViewKillSwitches, ManageKillSwitches: KillSwitches;
 }
 
@@ -290,6 +293,24 @@ async fn turn_back<T>(
 }
 
 impl<R: Right> Allowed<R> {
+    /// Records that something was looked at whose very looking is an event. Not durable, not shown.
+    pub(crate) async fn looked(
+        &self,
+        control: &Control,
+        event: EventKind,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<(), Problem> {
+        let correlation = self.someone.correlation.clone();
+        let record = control.audit.open(event, correlation, None)?;
+        record.caller(&self.someone.caller);
+        record.decision(note::allowed(&self.decision));
+        for (name, value) in details {
+            record.detail(name, value);
+        }
+        record.close(note::ended(OutcomeStatus::Success)).await?;
+        Ok(())
+    }
+
     /// Begins to change something. Nothing may be changed before this returns, or after an error.
     pub(crate) async fn begin(
         &self,

@@ -18,12 +18,17 @@
 )]
 
 pub(crate) mod access;
+mod audit_records;
+mod catalog;
 mod clients;
+pub(crate) mod events;
 mod grants;
 mod kill_switches;
 mod list;
 mod me;
+mod overview;
 mod people;
+mod policies;
 mod revoke;
 mod scim_tokens;
 mod service_accounts;
@@ -79,6 +84,11 @@ pub(crate) enum Problems {
         (name = "clients", description = "The AI clients that people connect with"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
+        (name = "overview", description = "How the gate is doing"),
+        (name = "catalog", description = "Connectors, their tools, and what was decided about them"),
+        (name = "policies", description = "The company's policies, and why they decide as they do"),
+        (name = "audit", description = "What happened"),
+        (name = "events", description = "What changes, as it changes"),
         (name = "kill switches", description = "Stopping something at once, everywhere"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
     ),
@@ -142,6 +152,18 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             service_accounts::create_key
         ))
         .routes(routes!(service_accounts::revoke_key))
+        .routes(routes!(overview::get_overview))
+        .routes(routes!(catalog::list_connectors))
+        .routes(routes!(catalog::get_connector))
+        .routes(routes!(catalog::list_tools))
+        .routes(routes!(catalog::get_tool))
+        .routes(routes!(catalog::review_tool))
+        .routes(routes!(policies::list_policies))
+        .routes(routes!(policies::get_policies))
+        .routes(routes!(policies::explain))
+        .routes(routes!(audit_records::list_records))
+        .routes(routes!(audit_records::get_record))
+        .routes(routes!(events::follow))
         .routes(routes!(
             kill_switches::list_kill_switches,
             kill_switches::engage_kill_switch

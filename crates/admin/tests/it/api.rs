@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sekimori_domain::catalog::{Target, TargetKind};
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{PrincipalId, SessionId};
+use sekimori_domain::ids::{ConnectorName, PrincipalId, SessionId};
 use sekimori_domain::kill_switch::StopScope;
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
-use sekimori_store::{BrowserSession, SessionProof};
+use sekimori_store::{BrowserSession, Definition, Expected, SessionProof};
 use serde_json::{Value, json};
 
 use crate::harness::Plane;
@@ -22,6 +23,7 @@ pub(crate) struct World {
     grant: String,
     key: String,
     scim_token: String,
+    definition: String,
     kill_switch: String,
     end: String,
 }
@@ -91,6 +93,7 @@ impl World {
         let scim = create_scim_token(&*tokens, &*control.clock, &*control.random, scim)
             .await
             .unwrap();
+        let definition = add_tool(plane).await;
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
         let kill_switch = NewKillSwitch {
@@ -108,6 +111,7 @@ impl World {
             grant: grant.id,
             key,
             scim_token: scim.token.id,
+            definition,
             kill_switch: kill_switch.id,
             end: later.to_string(),
         }
@@ -128,6 +132,9 @@ impl World {
         });
         let key = json!({"expires_at": self.end});
         let scim = json!({"provider": "entra", "expires_at": self.end});
+        let review = json!({
+            "class": "update", "data_classes": ["personal"], "definition": self.definition,
+        });
         let stop = json!({
             "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
             "contact": "security@example.co.jp", "ends_at": self.end,
@@ -184,11 +191,51 @@ impl World {
                 (format!("/api/v1/sessions/{}", self.session), None),
             ),
             (
+                "reviewTool",
+                (
+                    "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
+                    Some(review),
+                ),
+            ),
+            (
                 "revokeGrant",
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),
         ])
     }
+}
+
+/// A connector with one tool, which was seen and not reviewed. Returns the digest of its definition.
+async fn add_tool(plane: &Plane) -> String {
+    let now = plane.control.clock.now();
+    let name: ConnectorName = "crm".parse().unwrap();
+    let connector = json!({
+        "name": name, "title": "顧客管理", "created_at": now,
+        "transport": {
+            "kind": "http", "url": "https://crm.example.co.jp/mcp",
+            "headers": {"Authorization": {"env": "CRM_TOKEN"}},
+        },
+    });
+    let connector = serde_json::from_value(connector).unwrap();
+    let connectors = plane.control.store.connectors();
+    connectors.put(&connector, Expected::Absent).await.unwrap();
+    let raw = json!({
+        "name": "update_customer", "description": "Changes a customer's address",
+        "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true},
+    });
+    let definition = Definition {
+        target: Target {
+            connector: name,
+            kind: TargetKind::Tool,
+            name: "update_customer".to_owned(),
+        },
+        digest: Digest::of(raw.to_string().as_bytes()),
+        raw: raw.to_string(),
+    };
+    let digest = definition.digest.hex();
+    let reviews = plane.control.store.reviews();
+    reviews.see(&[definition], now).await.unwrap();
+    digest
 }
 
 fn person(id: &PrincipalId, name: &str, now: sekimori_domain::Timestamp) -> User {

@@ -264,8 +264,12 @@ pub(crate) async fn keys(gate: &Gate, account: &str, count: usize) -> Vec<(Strin
 pub(crate) async fn postgres() -> Option<String> {
     #[allow(clippy::disallowed_methods, reason = "the test run's only setting")]
     let Ok(url) = std::env::var("SEKIMORI_TEST_POSTGRES") else {
-        #[allow(clippy::print_stderr, reason = "a half that was not tested must be seen")]
-        let () = eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
+        #[allow(
+            clippy::print_stderr,
+            reason = "a half that was not tested must be seen"
+        )]
+        let () =
+            eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
         return None;
     };
     let store = sekimori_store::open(&url).await.unwrap();
@@ -287,10 +291,7 @@ pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
 
 /// What a node does in the background, until `stop`.
 fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken) {
-    tokio::spawn(refresh::follow(
-        Arc::clone(&gateway.catalog),
-        stop.clone(),
-    ));
+    tokio::spawn(refresh::follow(Arc::clone(&gateway.catalog), stop.clone()));
     let (gateway, stop) = (Arc::clone(gateway), stop.clone());
     tokio::spawn(async move {
         let follow = async {
