@@ -158,6 +158,7 @@ impl Follower {
             }
             Area::Catalog => now.connectors != before.connectors || now.reviews != before.reviews,
             Area::Policies => now.policies != before.policies,
+            Area::KillSwitches => now.kill_switches != before.kill_switches,
             Area::Audit => recorded,
             Area::Contents => false,
         };
