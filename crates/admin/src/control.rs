@@ -7,6 +7,7 @@ use sekimori_approval::Approvals;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_gateway::catalog::Catalog;
+use sekimori_gateway::kill_switch::KillSwitches;
 use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
@@ -38,6 +39,8 @@ pub struct Control {
     pub streams: Streams,
     /// What was revoked.
     pub revocations: Arc<Revocations>,
+    /// What is stopped.
+    pub kill_switches: Arc<KillSwitches>,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
     /// Requests for people to agree to a call.

@@ -134,6 +134,14 @@ checked_text!(
 );
 
 checked_text!(
+    /// The name of a limit, chosen by the administrator.
+    LimitName,
+    "limit name",
+    "use 1 to 64 of a-z, 0-9 and '-'",
+    |text| is_slug(text, 64)
+);
+
+checked_text!(
     /// A data class (DATA-1): `public`, `internal`, `confidential`, `personal`, or the company's own.
     DataClass,
     "data class",

@@ -16,6 +16,8 @@ pub mod identity_provider;
 pub mod ids;
 pub mod inspection;
 pub mod json;
+pub mod kill_switch;
+pub mod limit;
 pub mod limits;
 pub mod oauth;
 pub mod person;

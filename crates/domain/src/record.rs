@@ -195,6 +195,18 @@ pub enum EventKind {
     /// A person took labels off a conversation.
     #[serde(rename = "conversation.declassify")]
     Declassify,
+    /// Something was stopped.
+    #[serde(rename = "kill_switch.engage")]
+    KillSwitchEngage,
+    /// Something that was stopped may go on.
+    #[serde(rename = "kill_switch.release")]
+    KillSwitchRelease,
+    /// The way of the kill switch to every node was tried and measured.
+    #[serde(rename = "kill_switch.drill")]
+    KillSwitchDrill,
+    /// A limit or quota was set or removed.
+    #[serde(rename = "limit.change")]
+    LimitChange,
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
@@ -229,7 +241,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 53] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -269,6 +281,10 @@ impl EventKind {
         Self::ApprovalExpire,
         Self::InspectionChange,
         Self::Declassify,
+        Self::KillSwitchEngage,
+        Self::KillSwitchRelease,
+        Self::KillSwitchDrill,
+        Self::LimitChange,
         Self::AuditSearch,
         Self::AuditExport,
         Self::AuditVerify,
@@ -323,6 +339,10 @@ impl EventKind {
             Self::ApprovalExpire => "approval.expire",
             Self::InspectionChange => "inspection.change",
             Self::Declassify => "conversation.declassify",
+            Self::KillSwitchEngage => "kill_switch.engage",
+            Self::KillSwitchRelease => "kill_switch.release",
+            Self::KillSwitchDrill => "kill_switch.drill",
+            Self::LimitChange => "limit.change",
             Self::AuditSearch => "audit.search",
             Self::AuditExport => "audit.export",
             Self::AuditVerify => "audit.verify",

@@ -4,6 +4,7 @@
 //! own in a check is a refusal too ([`RefusalCode::DependencyUnavailable`]), because in doubt the gate stays shut.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,10 @@ pub enum RefusalCode {
     Busy,
     /// Something is too large.
     TooLarge,
+    /// Somebody engaged the kill switch.
+    Stopped,
+    /// The tool was changed or looks poisoned: nobody may call it before a person looked.
+    Quarantined,
     /// The connector is switched off.
     ConnectorDisabled,
     /// The destination is not on the allowlist.
@@ -134,7 +139,7 @@ pub struct RefusalForm {
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Unauthenticated,
         Self::Revoked,
         Self::WrongAudience,
@@ -152,6 +157,8 @@ impl RefusalCode {
         Self::RateLimited,
         Self::Busy,
         Self::TooLarge,
+        Self::Stopped,
+        Self::Quarantined,
         Self::ConnectorDisabled,
         Self::DestinationForbidden,
         Self::UpstreamUnavailable,
@@ -195,6 +202,8 @@ impl RefusalCode {
             Self::RateLimited => form("rate_limited", 429, 429, true, true),
             Self::Busy => form("busy", 503, 503, false, true),
             Self::TooLarge => form("too_large", 413, 413, false, false),
+            Self::Stopped => form("stopped", 503, 503, true, true),
+            Self::Quarantined => form("quarantined", 403, 403, true, false),
             Self::ConnectorDisabled => form("connector_disabled", 503, 503, true, true),
             Self::DestinationForbidden => form("destination_forbidden", 403, 403, true, false),
             Self::UpstreamUnavailable => form("upstream_unavailable", 502, 502, true, true),
@@ -223,6 +232,8 @@ pub enum Need {
     Capabilities(Value),
     /// People who agree to it, or who have agreed to something else.
     Approval(PendingApproval),
+    /// So much time to pass.
+    Time(Duration),
     /// A second factor, proved by the person. The client asks for it when it authorizes itself anew, for
     /// this scope; or the person proves it on this page, and the client goes on as before.
     SecondFactor {

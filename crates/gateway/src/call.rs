@@ -7,6 +7,7 @@ use sekimori_domain::refusal::Refusal;
 use tracing::Instrument as _;
 
 use crate::Gateway;
+use crate::kill_switch::rules;
 use crate::request::{CallReply, CallRequest, ClientPort};
 use crate::stage::approve::{self, Approved, Patience, approve};
 use crate::stage::authenticate::authenticate;
@@ -52,6 +53,7 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
         Some(outcome) => {
             reply::note(&mut record, &outcome);
             reply::doubt(gateway, &outcome);
+            rules::watch(gateway, &record, &outcome).await;
             outcome
         }
         None => Err(record.cut_off()),

@@ -7,6 +7,7 @@ pub mod approvals;
 pub mod call;
 pub mod catalog;
 pub mod face;
+pub mod kill_switch;
 pub mod list;
 mod parked;
 pub mod request;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 
 use sekimori_approval::Approvals;
 use sekimori_audit::Audit;
+use sekimori_domain::caller::Caller;
+use sekimori_domain::catalog::Target;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_identity::{Authenticator, PublicUrl, ResourceUri};
@@ -30,6 +33,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use catalog::Catalog;
+use kill_switch::KillSwitches;
 use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
@@ -43,6 +47,8 @@ pub struct Gateway {
     pub identity: Arc<Authenticator>,
     /// What can be called.
     pub catalog: Arc<Catalog>,
+    /// What is stopped.
+    pub kill_switches: Arc<KillSwitches>,
     /// What is allowed.
     pub policy: Arc<PolicyEngine>,
     /// What may pass.
@@ -131,6 +137,16 @@ impl Gateway {
                 let why = "the gate is full: too many calls at once; try again in a moment";
                 Refusal::new(RefusalCode::Busy, Stage::Listen, why)
             })
+    }
+
+    /// Completes when the caller may go on no longer, or not with `target`, with the reason: what is under way
+    /// is to end then.
+    pub(crate) async fn ended(&self, caller: &Caller, target: Option<&Target>) -> Refusal {
+        tokio::select! {
+            biased;
+            refusal = self.identity.revoked(caller) => refusal,
+            refusal = self.kill_switches.stopped(caller, target) => refusal,
+        }
     }
 
     /// Ends what is on the road, each call with its record: the time to drain ran out.

@@ -104,6 +104,11 @@ async fn listed(
 pub async fn open(gateway: &Gateway, head: &Head) -> Result<Arc<Caller>, Refusal> {
     match authenticate::identify(gateway, head).await {
         Ok(caller) => {
+            if let Err(refusal) = gateway.kill_switches.check_caller(&caller) {
+                let (event, caller) = (EventKind::RequestRefused, Some(&*caller));
+                turned_away::note(gateway, event, head, caller, &refusal).await?;
+                return Err(refusal);
+            }
             gateway.catalog.first_listings(&head.endpoint).await;
             Ok(caller)
         }
@@ -219,7 +224,9 @@ fn visible_tools(
     known
         .iter()
         .zip(allowed)
-        .filter(|(_, allowed)| *allowed)
+        .filter(|((known, _), allowed)| {
+            *allowed && !gateway.kill_switches.hides(&known.tool.target)
+        })
         .map(|((known, tasks), _)| {
             let definition = if aggregate {
                 known.public_definition()
@@ -280,8 +287,10 @@ fn visible_others(
         .visible(caller, &targets, gateway.clock.now());
     items
         .into_iter()
+        .zip(targets)
         .zip(allowed)
-        .filter_map(|(item, allowed)| allowed.then_some(item))
+        .filter(|((_, tool), allowed)| *allowed && !gateway.kill_switches.hides(&tool.target))
+        .map(|((item, _), _)| item)
         .collect()
 }
 

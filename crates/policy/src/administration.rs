@@ -83,6 +83,8 @@ pub enum Area {
     Audit,
     /// What calls said: arguments and answers kept with audit records. Looking after the gate does not open it.
     Contents,
+    /// What is stopped.
+    KillSwitches,
 }
 
 impl Area {
@@ -102,6 +104,7 @@ impl Area {
         Self::Policies,
         Self::Audit,
         Self::Contents,
+        Self::KillSwitches,
     ];
 
     /// The name in policies and records.
@@ -121,6 +124,7 @@ impl Area {
             Self::Policies => "policies",
             Self::Audit => "audit",
             Self::Contents => "contents",
+            Self::KillSwitches => "kill-switches",
         }
     }
 }

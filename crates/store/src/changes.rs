@@ -29,6 +29,10 @@ pub struct Revisions {
     pub approvals: u64,
     /// Of the rules of inspection, and of labels that a person took off.
     pub inspection: u64,
+    /// Of what the kill switch stops.
+    pub kill_switches: u64,
+    /// Of the limits.
+    pub limits: u64,
 }
 
 /// Changes made by this process and by others.

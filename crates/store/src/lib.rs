@@ -30,6 +30,8 @@ mod driver;
 mod error;
 mod identity_providers;
 mod inspection;
+mod kill_switches;
+mod limits;
 mod migration;
 mod oauth;
 mod people;
@@ -42,6 +44,7 @@ mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
+mod snapshot;
 mod sqlite;
 
 use std::fmt::Debug;
@@ -68,6 +71,10 @@ pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
 pub use inspection::{CONVERSATIONS_PAGE_MAX, Conversations, InspectionRules, NewInspectionRules};
+pub use kill_switches::{
+    Confirmation, KILL_SWITCHES_ENGAGED_MAX, KILL_SWITCHES_PAGE_MAX, KillSwitches,
+};
+pub use limits::{Hold, LIMITS_MAX, Limits, Taken};
 pub use oauth::{CodeUse, GrantsOf, OAUTH_PAGE_MAX, OAuth, PendingAuthorization, Rotation};
 pub use people::{
     CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,
@@ -81,6 +88,7 @@ pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
 pub use sign_ins::{PendingSignIn, SIGN_INS_MAX, SignIns};
+pub use snapshot::{Contents, STALE_AFTER, Snapshot, Stale};
 
 /// All aggregates of one database.
 #[async_trait]
@@ -101,6 +109,10 @@ pub trait Store: Send + Sync + Debug {
     fn administrators(&self) -> Arc<dyn Administrators>;
     /// What was revoked.
     fn revocations(&self) -> Arc<dyn Revocations>;
+    /// What the kill switch stops.
+    fn kill_switches(&self) -> Arc<dyn KillSwitches>;
+    /// Limits and quotas, and what was used of them.
+    fn limits(&self) -> Arc<dyn Limits>;
     /// Clients, grants and keys of the authorization server.
     fn oauth(&self) -> Arc<dyn OAuth>;
     /// Sessions of people in browsers.

@@ -44,6 +44,8 @@ migrations! {
     7 "inspection" "0007_inspection.sql",
     8 "policy" "0008_policy.sql",
     9 "audit_sinks" "0009_audit_sinks.sql",
+    10 "kill_switch" "0010_kill_switch.sql",
+    11 "limit" "0011_limit.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -83,6 +83,7 @@ rights! {
     ViewCatalog, ManageCatalog: Catalog;
     ViewPolicies, ManagePolicies: Policies;
     ViewAudit, ManageAudit: Audit;
+    ViewKillSwitches, ManageKillSwitches: KillSwitches;
 }
 
 /// Somebody who proved who they are.

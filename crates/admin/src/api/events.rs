@@ -159,6 +159,7 @@ impl Follower {
             Area::Catalog => now.connectors != before.connectors || now.reviews != before.reviews,
             Area::Policies | Area::GuardRails => now.policies != before.policies,
             Area::Approvals => now.approvals != before.approvals,
+            Area::KillSwitches => now.kill_switches != before.kill_switches,
             Area::Audit => recorded,
             Area::Contents => false,
         };

@@ -30,6 +30,7 @@ pub(crate) mod events;
 mod grants;
 mod identity_providers;
 mod inspection;
+mod kill_switches;
 mod list;
 mod me;
 mod overview;
@@ -101,6 +102,7 @@ pub(crate) enum Problems {
         (name = "policies", description = "The company's policies, and why they decide as they do"),
         (name = "audit", description = "What happened"),
         (name = "events", description = "What changes, as it changes"),
+        (name = "kill switches", description = "Stopping something at once, everywhere"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
         (name = "roles", description = "Who may do what, as data"),
         (name = "guard rails", description = "What stands above all policies"),
@@ -241,6 +243,13 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(reviews::get_constraints, reviews::put_constraints))
         .routes(routes!(reviews::who_can))
         .routes(routes!(reviews::what_can))
+        .routes(routes!(
+            kill_switches::list_kill_switches,
+            kill_switches::engage_kill_switch
+        ))
+        .routes(routes!(kill_switches::drill_kill_switch))
+        .routes(routes!(kill_switches::get_kill_switch))
+        .routes(routes!(kill_switches::release_kill_switch))
 }
 
 /// The OpenAPI document of the API.

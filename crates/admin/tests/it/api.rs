@@ -10,10 +10,12 @@ use sekimori_domain::ids::{
     ApprovalId, ClientId, ConnectorName, CorrelationId, PrincipalId, SessionId,
 };
 use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
+use sekimori_domain::kill_switch::StopScope;
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
 use sekimori_domain::record::EventKind;
+use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
 use sekimori_policy::default_policies;
 use sekimori_store::{
@@ -34,6 +36,7 @@ pub(crate) struct World {
     conversation: String,
     definition: String,
     alert: uuid::Uuid,
+    kill_switch: String,
     end: String,
     approvals: Vec<ApprovalId>,
     notice: String,
@@ -144,6 +147,15 @@ impl World {
         }
         let notices = plane.control.store.approval_notices();
         let notice = notices.given_up(1).await.unwrap()[0].id.to_string();
+        let kill_switch = NewKillSwitch {
+            scope: StopScope::all(),
+            reason: "a test".to_owned(),
+            contact: None,
+            ends_at: None,
+            by: EngagedBy::Principal("admin:test".to_owned()),
+            drill: false,
+        };
+        let kill_switch = control.kill_switches.engage(kill_switch).await.unwrap();
         Self {
             user,
             session,
@@ -153,6 +165,7 @@ impl World {
             conversation: conversation.id,
             definition,
             alert: raise_alert(plane).await,
+            kill_switch: kill_switch.id,
             end: later.to_string(),
             approvals,
             notice,
@@ -192,6 +205,10 @@ impl World {
         let digest = approvals::digest(&json!({ "amount": 0 }));
         let review = json!({
             "class": "update", "data_classes": ["personal"], "definition": self.definition,
+        });
+        let stop = json!({
+            "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
+            "contact": "security@example.co.jp", "ends_at": self.end,
         });
         BTreeMap::from([
             (
@@ -301,6 +318,21 @@ impl World {
             ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
             ("approveClient", (format!("{clients}/approve"), None)),
             ("denyClient", (format!("{clients}/deny"), None)),
+            (
+                "engageKillSwitch",
+                ("/api/v1/kill-switches".to_owned(), Some(stop)),
+            ),
+            (
+                "releaseKillSwitch",
+                (
+                    format!("/api/v1/kill-switches/{}/release", self.kill_switch),
+                    None,
+                ),
+            ),
+            (
+                "drillKillSwitch",
+                ("/api/v1/kill-switches/drill".to_owned(), None),
+            ),
             ("deactivateUser", (format!("{users}/deactivate"), None)),
             ("activateUser", (format!("{users}/activate"), None)),
             ("endAccessOfUser", (format!("{users}/end-access"), None)),
@@ -847,4 +879,57 @@ async fn identity_providers_are_added_changed_and_removed_without_showing_a_secr
     assert_eq!(call("DELETE", "/partner", None).await.status, 204);
     assert_eq!(call("DELETE", "/partner", None).await.status, 404);
     assert_eq!(call("GET", "/partner", None).await.status, 404);
+}
+
+/// TOOL-4: engaged, shown with the nodes that have it in force, released, and kept.
+#[tokio::test]
+async fn a_kill_switch_is_engaged_confirmed_and_released() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let all = "/api/v1/kill-switches";
+    let body = json!({"scope": {"kind": "tool", "id": "crm/delete"}, "reason": "wrong deletions"});
+    let made = plane.call("POST", all, Some(&token), Some(&body)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let made = made.json();
+    assert_eq!(made["state"], "engaged");
+    assert_eq!(made["engaged_by"], "admin:test");
+    let one = format!("{all}/{}", made["id"].as_str().unwrap());
+    for _ in 0..500 {
+        let shown = plane.call("GET", &one, Some(&token), None).await.json();
+        if shown["nodes"][0]["node"] == "test" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let shown = plane.call("GET", &one, Some(&token), None).await.json();
+    assert_eq!(shown["nodes"][0]["node"], "test", "{shown}");
+    let engaged = format!("{all}?engaged=true");
+    let listed = plane.call("GET", &engaged, Some(&token), None).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    let release = format!("{one}/release");
+    let released = plane.call("POST", &release, Some(&token), None).await;
+    assert_eq!(released.json()["state"], "released", "{}", released.text);
+    let listed = plane.call("GET", &engaged, Some(&token), None).await.json();
+    assert_eq!(listed["items"], json!([]));
+    let listed = plane.call("GET", all, Some(&token), None).await.json();
+    assert_eq!(listed["items"][0]["released_by"], "admin:test");
+    let drill = plane
+        .call("POST", &format!("{all}/drill"), Some(&token), None)
+        .await;
+    assert_eq!(drill.json()["nodes"][0]["node"], "test", "{}", drill.text);
+    for (wrong, place) in [
+        (
+            json!({"scope": {"kind": "tool", "id": "crm"}, "reason": "x"}),
+            "/scope",
+        ),
+        (json!({"scope": {"kind": "all"}, "reason": " "}), "/reason"),
+        (
+            json!({"scope": {"kind": "all"}, "reason": "x", "ends_at": "2000-01-01T00:00:00Z"}),
+            "/ends_at",
+        ),
+    ] {
+        let answer = plane.call("POST", all, Some(&token), Some(&wrong)).await;
+        assert_eq!(answer.status, 422, "{}", answer.text);
+        assert_eq!(answer.json()["errors"][0]["pointer"], place);
+    }
 }

@@ -24,6 +24,7 @@ use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::Record;
 use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
+use sekimori_gateway::kill_switch::KillSwitches;
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
 };
@@ -159,11 +160,18 @@ impl Plane {
         tokio::spawn(async move { maintained.maintain().await });
         let audit = Arc::new(audit);
         let approvals = approvals(&*store, &audit, &clock, &ids);
+        let kill_switches =
+            KillSwitches::new(&*store, Arc::clone(&clock), Arc::clone(&ids), "test");
+        kill_switches.load().await.unwrap();
+        let kill_switches = Arc::new(kill_switches);
+        let followed = Arc::clone(&kill_switches);
+        tokio::spawn(async move { followed.follow().await });
         let control = Arc::new(Control {
             approvals,
             catalog: Arc::new(catalog_that_calls_nothing(&store, &clock)),
             policy: Arc::new(shipped_policies()),
             streams: Streams::new(CancellationToken::new()),
+            kill_switches,
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
             desk: PolicyDesk {

@@ -298,7 +298,8 @@ impl Catalog {
             .collect())
     }
 
-    fn announce(&self, connector: &ConnectorName) {
+    /// Tells whoever listens that a connector may offer something else now.
+    pub(crate) fn announce(&self, connector: &ConnectorName) {
         self.announce_one(CatalogChange::Tools {
             connector: connector.clone(),
         });

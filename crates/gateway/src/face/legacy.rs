@@ -148,17 +148,18 @@ pub(super) async fn keep_sessions(face: Arc<Face>) {
     }
 }
 
-/// Ends a session, with a record, as soon as the access is revoked of who opened it.
+/// Ends a session, with a record, as soon as the access is revoked of who opened it, or who opened it is
+/// stopped.
 pub(super) fn end_with_access(face: &Arc<Face>, session: Arc<Session>, caller: Arc<Caller>) {
     let face = Arc::clone(face);
     tokio::spawn(async move {
-        let revoked = face.gateway.identity.revoked(&caller);
-        if session.ended.run_until_cancelled(revoked).await.is_none()
+        let ended = face.gateway.ended(&caller, None);
+        if session.ended.run_until_cancelled(ended).await.is_none()
             || !face.sessions.remove(&session.id)
         {
             return;
         }
-        if let Err(refusal) = note_end(&face, &session, "the access was revoked").await {
+        if let Err(refusal) = note_end(&face, &session, "the access was revoked or stopped").await {
             tracing::error!(%refusal, session = %session.number, "the end of a session could not be recorded");
         }
     });
@@ -426,7 +427,7 @@ pub(super) async fn tell_changes(line: Line, caller: Arc<Caller>) {
             () = session.ended.cancelled() => break,
             () = face.settings.shutdown.cancelled() => break,
             () = modern::ended(face, &caller) => break,
-            _ = face.gateway.identity.revoked(&caller) => break,
+            _ = face.gateway.ended(&caller, None) => break,
             change = changes.recv() => change,
         };
         let notices = match change {

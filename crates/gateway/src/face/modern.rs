@@ -168,7 +168,7 @@ async fn listen(
             () = gone.cancelled() => break false,
             () = face.settings.shutdown.cancelled() => break true,
             () = ended(face, &caller) => break true,
-            refusal = face.gateway.identity.revoked(&caller) => {
+            refusal = face.gateway.ended(&caller, None) => {
                 revoked = Some(refusal);
                 break true;
             }

@@ -259,6 +259,10 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
             members.insert("requiredAssurance".to_owned(), "mfa".into());
             members.insert("page".to_owned(), page.as_str().into());
         }
+        Some(Need::Time(wait)) => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            members.insert("retryAfterSeconds".to_owned(), seconds.into());
+        }
         None => {}
     }
     data

@@ -11,7 +11,7 @@ use crate::request::Head;
 use crate::stage::record::CallRecord;
 use crate::turned_away;
 
-/// Proves the caller's identity and notes it in the record.
+/// Proves the caller's identity, notes it in the record, and turns back who is stopped.
 pub(crate) async fn authenticate(
     gateway: &Gateway,
     record: &mut CallRecord,
@@ -30,6 +30,8 @@ pub(crate) async fn authenticate(
         }
     };
     record.caller(&caller, head.claimed_client.as_deref());
+    record.keep_caller(&caller);
+    gateway.kill_switches.check_caller(&caller)?;
     Ok(caller)
 }
 

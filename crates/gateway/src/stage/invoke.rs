@@ -87,6 +87,9 @@ pub(crate) async fn invoke(
     mut invocation: Invocation<'_>,
 ) -> Result<Output, Refusal> {
     let Granted { warrant, pass } = granted;
+    // Once more: somebody may have been asked meanwhile, and that takes time.
+    gateway.kill_switches.check_caller(warrant.caller())?;
+    gateway.kill_switches.check_tool(&warrant.tool().target)?;
     let waiting = reopen(gateway, &warrant, &mut invocation.request.rest)?;
     let call = Call {
         owner: warrant.caller().principal.id.clone(),
@@ -118,11 +121,11 @@ pub(crate) async fn invoke(
         }
         Some(Waits::Approval) | None => start(warrant, &mut invocation),
     };
-    let revoked = gateway.identity.revoked(&call.caller);
+    let ended = gateway.ended(&call.caller, Some(&call.target));
     tokio::select! {
         biased;
         // The exchange is dropped, which cancels it at the upstream.
-        refusal = revoked => Err(Refusal { stage: Stage::Invoke, ..refusal }),
+        refusal = ended => Err(Refusal { stage: Stage::Invoke, ..refusal }),
         output = run(gateway, record, &call, exchange, &mut invocation) => output,
     }
 }

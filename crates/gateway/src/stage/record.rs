@@ -1,9 +1,11 @@
 //! The record of what happens on the road: opened before anything else, closed last.
 
+use std::sync::Arc;
+
 use sekimori_audit::{OpenRecord, note};
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{Caller, Source};
-use sekimori_domain::catalog::Tool;
+use sekimori_domain::catalog::{OperationClass, Tool};
 use sekimori_domain::ids::{CallId, CorrelationId};
 use sekimori_domain::record::{CallerNote, EventKind, OutcomeNote, OutcomeStatus};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
@@ -23,6 +25,8 @@ pub(crate) struct CallRecord {
     open: OpenRecord,
     outcome: OutcomeNote,
     asked_for: Option<String>,
+    caller: Option<Arc<Caller>>,
+    class: Option<OperationClass>,
     /// Whether an upstream may have seen something that changes anything.
     intended: bool,
     /// Whether another record tells of it, with numbers only.
@@ -46,6 +50,8 @@ pub(crate) fn open(
         open,
         outcome: note::ended(OutcomeStatus::Unknown),
         asked_for: None,
+        caller: None,
+        class: None,
         intended: false,
         counted: false,
         inspection: Report::default(),
@@ -80,6 +86,21 @@ impl CallRecord {
         self.open.detail("stepped_up", caller.authentication.mfa);
     }
 
+    /// Keeps who calls at hand, for whoever looks at how the call ended.
+    pub(crate) fn keep_caller(&mut self, caller: &Arc<Caller>) {
+        self.caller = Some(Arc::clone(caller));
+    }
+
+    /// Who calls, as soon as that is known.
+    pub(crate) fn known_caller(&self) -> Option<&Arc<Caller>> {
+        self.caller.as_ref()
+    }
+
+    /// Whether what is called changes anything.
+    pub(crate) fn changes(&self) -> bool {
+        self.class.is_some_and(|class| !class.is_read())
+    }
+
     /// Notes where a request came from whose sender is not known.
     pub(crate) fn stranger(&mut self, source: &Source) {
         if let Some(ip) = source.ip {
@@ -103,6 +124,7 @@ impl CallRecord {
     /// Notes what is called.
     pub(crate) fn target(&mut self, tool: &Tool) {
         self.asked_for = None;
+        self.class = Some(tool.class);
         self.open.target(tool);
     }
 
@@ -168,10 +190,14 @@ impl CallRecord {
         let status = match refusal.code {
             RefusalCode::Cancelled => OutcomeStatus::Cancelled,
             // It was under way. What an upstream did after an intent is not known.
-            RefusalCode::Revoked if refusal.stage == Stage::Invoke && self.intended => {
+            RefusalCode::Revoked | RefusalCode::Stopped
+                if refusal.stage == Stage::Invoke && self.intended =>
+            {
                 OutcomeStatus::Unknown
             }
-            RefusalCode::Revoked if refusal.stage == Stage::Invoke => OutcomeStatus::Cancelled,
+            RefusalCode::Revoked | RefusalCode::Stopped if refusal.stage == Stage::Invoke => {
+                OutcomeStatus::Cancelled
+            }
             RefusalCode::UpstreamUnavailable
             | RefusalCode::UpstreamTimeout
             | RefusalCode::UpstreamInvalid => OutcomeStatus::Error,

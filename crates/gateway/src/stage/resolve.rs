@@ -67,6 +67,7 @@ pub(crate) async fn resolve(
         Operation::Task { .. } => return Err(needs_tasks(Stage::Resolve)),
     };
     record.target(&resolved.tool);
+    gateway.kill_switches.check_tool(&resolved.tool.target)?;
     Ok(resolved)
 }
 

@@ -192,17 +192,24 @@ pub(super) fn park(
     })
 }
 
-/// Ends a parked exchange, with a record, as soon as its caller's access is revoked. Watches until the value is
-/// dropped.
+/// Ends a parked exchange, with a record, as soon as its caller's access is revoked, or it is stopped. Watches until
+/// the value is dropped.
 fn end_with_access(gateway: &Gateway, call: &Call, id: Uuid) -> DropGuard {
     let (identity, audit) = (Arc::clone(&gateway.identity), Arc::clone(&gateway.audit));
+    let switches = Arc::clone(&gateway.kill_switches);
     let (parked, ids) = (Arc::clone(&gateway.state.parked), Arc::clone(&gateway.ids));
     let (caller, target) = (Arc::clone(&call.caller), call.target.clone());
     let taken = CancellationToken::new();
     let held = taken.clone().drop_guard();
     tokio::spawn(async move {
-        let revoked = taken.run_until_cancelled(identity.revoked(&caller)).await;
-        let Some(refusal) = revoked.filter(|_| parked.end(id)) else {
+        let ended = async {
+            tokio::select! {
+                refusal = identity.revoked(&caller) => refusal,
+                refusal = switches.stopped(&caller, Some(&target)) => refusal,
+            }
+        };
+        let ended = taken.run_until_cancelled(ended).await;
+        let Some(refusal) = ended.filter(|_| parked.end(id)) else {
             return;
         };
         let detail = json!({

@@ -24,11 +24,12 @@ use sekimori_domain::role::GuardRails;
 use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
+use sekimori_gateway::kill_switch::{self, KillSwitches};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl,
-    Revocations, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, NewAccount, PublicUrl,
+    Revocations, SystemRandom, create_account, create_key,
 };
 use sekimori_inspect::Inspector;
 use sekimori_policy::{CompiledPolicies, GroupHierarchy, PolicyEngine, PolicySettings};
@@ -113,7 +114,8 @@ impl Gate {
             Arc::clone(&clock),
         )
         .unwrap();
-        let identity = Arc::new(identity);
+        let kill_switches = KillSwitches::new(&*store, Arc::clone(&clock), Arc::clone(&ids), name);
+        kill_switches.load().await.unwrap();
         let policy = allow_all(clock.now());
         let deps = Deps {
             clock: Arc::clone(&clock),
@@ -133,8 +135,9 @@ impl Gate {
         let audit = Arc::new(audit);
         let approvals = approvals(&*store, &audit, &clock, &ids);
         let gateway = Arc::new(Gateway {
-            identity: Arc::clone(&identity),
+            identity: Arc::new(identity),
             catalog: Arc::clone(&catalog),
+            kill_switches: Arc::new(kill_switches),
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Arc::new(Inspector::new(16 * 1024 * 1024)),
             conversations: store.conversations(),
@@ -152,9 +155,7 @@ impl Gate {
         });
         refresh::reload_and_list(&catalog).await;
         let stop = CancellationToken::new();
-        tokio::spawn(refresh::follow(catalog, stop.clone()));
-        let stopped = stop.clone();
-        tokio::spawn(async move { stopped.run_until_cancelled(identity.maintain()).await });
+        keep_up(&gateway, &stop);
         let mut settings = face::Settings::default();
         change(&mut settings);
         let here: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
@@ -177,6 +178,21 @@ impl Gate {
     pub(crate) fn wait(&self, time: Duration) {
         let seconds = i64::try_from(time.as_secs()).unwrap();
         self.moved.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// From now on policy allows nothing.
+    pub(crate) fn deny_everything(&self) {
+        let set = PolicySet {
+            version: 2,
+            content: PolicyContent {
+                text: "@id(\"nothing\")\nforbid (principal, action, resource);\n".to_owned(),
+                ..PolicyContent::default()
+            },
+            author: "test".to_owned(),
+            created_at: self.gateway.clock.now(),
+        };
+        let settings = PolicySettings::default();
+        self.gateway.policy.reload(&set, &settings).unwrap();
     }
 
     /// The records of that kind, oldest first.
@@ -238,6 +254,49 @@ pub(crate) async fn over_fixture(era: Era) -> (Local, Gate) {
     (fixture, gate)
 }
 
+/// A service account, and the ids and texts of its keys.
+pub(crate) async fn keys(gate: &Gate, account: &str, count: usize) -> Vec<(String, String)> {
+    let (store, clock) = (gate.store.service_accounts(), &*gate.gateway.clock);
+    let expires_at = clock.now() + Duration::from_hours(1);
+    let new = NewAccount {
+        name: account.to_owned(),
+        owner: "hanako".to_owned(),
+        purpose: "tests".to_owned(),
+        groups: Vec::new(),
+        scopes: Vec::new(),
+        environments: Environment::ALL.to_vec(),
+        networks: Vec::new(),
+        expires_at,
+    };
+    create_account(&*store, clock, new).await.unwrap();
+    let mut keys = Vec::new();
+    for _ in 0..count {
+        let issued = create_key(&*store, clock, &SystemRandom, account, expires_at).await;
+        let issued = issued.unwrap();
+        keys.push((issued.key.id, issued.text.reveal().to_string()));
+    }
+    keys
+}
+
+/// The PostgreSQL server of the test run, if there is one, without what another run left in the way.
+pub(crate) async fn postgres() -> Option<String> {
+    #[allow(clippy::disallowed_methods, reason = "the test run's only setting")]
+    let Ok(url) = std::env::var("SEKIMORI_TEST_POSTGRES") else {
+        #[allow(
+            clippy::print_stderr,
+            reason = "a half that was not tested must be seen"
+        )]
+        let () =
+            eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
+        return None;
+    };
+    let store = sekimori_store::open(&url).await.unwrap();
+    let fixture = ConnectorName::new("fixture").unwrap();
+    store.connectors().remove(&fixture).await.unwrap();
+    store.close().await;
+    Some(url)
+}
+
 /// Waits until something is so; fails when it takes too long.
 pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
     let waited = tokio::time::timeout(Duration::from_secs(30), async {
@@ -246,6 +305,21 @@ pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
         }
     });
     waited.await.expect("it becomes so in time");
+}
+
+/// What a node does in the background, until `stop`.
+fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken) {
+    tokio::spawn(refresh::follow(Arc::clone(&gateway.catalog), stop.clone()));
+    let (gateway, stop) = (Arc::clone(gateway), stop.clone());
+    tokio::spawn(async move {
+        let follow = async {
+            tokio::join!(
+                gateway.identity.maintain(),
+                kill_switch::follow(&gateway.kill_switches, &gateway.catalog),
+            )
+        };
+        stop.run_until_cancelled(follow).await
+    });
 }
 
 fn allow_all(created_at: Timestamp) -> CompiledPolicies {

@@ -8,5 +8,6 @@
 )]
 
 mod fixtures;
+mod poison;
 mod properties;
 mod quality;

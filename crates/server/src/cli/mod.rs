@@ -13,6 +13,7 @@ pub(crate) mod group;
 pub(crate) mod idp;
 pub(crate) mod inspect;
 pub(crate) mod key;
+pub(crate) mod kill_switch;
 pub(crate) mod policy;
 pub(crate) mod policy_cycle;
 pub(crate) mod revoke;
@@ -119,6 +120,9 @@ pub(crate) enum Command {
     Idp(idp::Idp),
     /// End somebody's or something's access, everywhere and at once
     Revoke(revoke::Revoke),
+    /// Stop something at once, everywhere
+    #[command(subcommand)]
+    KillSwitch(kill_switch::KillSwitch),
     /// People, as the identity provider or their sign-in made them known
     #[command(subcommand)]
     User(user::User),

@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod authorization_server;
+pub(crate) mod kill_switch;
 pub(crate) mod model;
 pub(crate) mod sinks;
 

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::approvals::Approvals;
 use super::audit::AuditConfig;
 use super::authorization_server::AuthorizationServer;
+use super::kill_switch::KillSwitch;
 
 /// The configuration of one gateway node.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
@@ -42,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) audit: AuditConfig,
     /// Bounds.
     pub(crate) limits: Limits,
+    /// When the kill switch engages by itself.
+    pub(crate) kill_switch: KillSwitch,
     /// Logs and traces.
     pub(crate) telemetry: Telemetry,
 }
@@ -308,6 +311,7 @@ impl Config {
             check_provider(&self.public_url()?, provider).context("identity.providers")?;
         }
         self.zones()?;
+        self.kill_switch.check()?;
         anyhow::ensure!(
             !self.server.node.is_empty() && self.server.node.len() <= 64,
             "server.node: use 1 to 64 characters"

@@ -22,6 +22,7 @@ use sekimori_domain::record::EventKind;
 use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
+use sekimori_gateway::kill_switch::{self, KillSwitches};
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
@@ -150,9 +151,11 @@ impl Node {
             drifted,
         };
         let catalog = Arc::new(Catalog::new(source));
+        let kill_switches = open_kill_switches(&installation).await?;
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
+            kill_switches,
             policy: Arc::clone(&policy),
             inspector: open_inspector(&installation).await?,
             conversations: installation.store.conversations(),
@@ -199,6 +202,7 @@ impl Node {
             let catalog = Arc::clone(&catalog);
             tasks.spawn(async move { catalog.relist(&entry).await });
         }
+        keep_up(&gateway, &stop, &mut tasks);
         tasks.spawn(refresh::follow(catalog, stop.clone()));
         tasks.spawn(follow_policies(
             Arc::clone(&installation.store),
@@ -375,6 +379,14 @@ impl Node {
     }
 }
 
+/// Keeps what every call is compared with as the database has it, until the node stops.
+fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+    let follows = Arc::clone(gateway);
+    until(stop, tasks, async move {
+        kill_switch::follow(&follows.kill_switches, &follows.catalog).await;
+    });
+}
+
 /// Does some work until the node stops.
 fn until(
     stop: &CancellationToken,
@@ -438,6 +450,7 @@ fn open_control(
         policy: Arc::clone(&gateway.policy),
         streams,
         revocations: Arc::clone(gateway.identity.revocations()),
+        kill_switches: Arc::clone(&gateway.kill_switches),
         sign_in,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
@@ -515,6 +528,20 @@ pub(crate) async fn open_identity(
     )
     .context("identity")?;
     Ok(Arc::new(authenticator))
+}
+
+/// What is stopped, known before the first client comes.
+async fn open_kill_switches(installation: &Installation) -> anyhow::Result<Arc<KillSwitches>> {
+    let (clock, ids) = (
+        Arc::clone(&installation.clock),
+        Arc::clone(&installation.ids),
+    );
+    let node = &installation.config.server.node;
+    let switches = KillSwitches::new(&*installation.store, clock, ids, node)
+        .with_rules(installation.config.kill_switch.rules());
+    let known = switches.load().await;
+    known.context("what is stopped cannot be read")?;
+    Ok(Arc::new(switches))
 }
 
 /// The policies in force; at the first start, the ones that are shipped.

@@ -125,6 +125,8 @@ async fn read(database: &dyn Database) -> Result<Revisions> {
             "oauth" => revisions.oauth = value,
             "approvals" => revisions.approvals = value,
             "inspection" => revisions.inspection = value,
+            "kill_switches" => revisions.kill_switches = value,
+            "limits" => revisions.limits = value,
             // Of a newer program on the same database.
             _ => {}
         }

@@ -9,6 +9,8 @@ mod changes;
 mod connectors;
 mod identity_providers;
 mod inspection;
+mod kill_switches;
+mod limits;
 mod oauth;
 mod people;
 mod policies;
@@ -28,8 +30,8 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, IdentityProviders, InspectionRules, OAuth, People, Policies, Reviews,
-    Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Conversations, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth, People,
+    Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
 };
 
 /// All aggregates over one database.
@@ -83,6 +85,14 @@ impl Store for RelationalStore {
 
     fn revocations(&self) -> Arc<dyn Revocations> {
         Arc::new(revocations::RevocationTable(Arc::clone(&self.database)))
+    }
+
+    fn kill_switches(&self) -> Arc<dyn KillSwitches> {
+        Arc::new(kill_switches::KillSwitchTable(Arc::clone(&self.database)))
+    }
+
+    fn limits(&self) -> Arc<dyn Limits> {
+        Arc::new(limits::LimitTables(Arc::clone(&self.database)))
     }
 
     fn oauth(&self) -> Arc<dyn OAuth> {
@@ -161,6 +171,8 @@ enum Group {
     OAuth,
     Approvals,
     Inspection,
+    KillSwitches,
+    Limits,
 }
 
 impl Group {
@@ -174,6 +186,8 @@ impl Group {
             Self::OAuth => "oauth",
             Self::Approvals => "approvals",
             Self::Inspection => "inspection",
+            Self::KillSwitches => "kill_switches",
+            Self::Limits => "limits",
         }
     }
 }

@@ -4,6 +4,7 @@ mod aggregate;
 mod approval;
 mod http;
 mod inspection;
+mod kill_switch;
 mod legacy;
 mod modern;
 mod records;

@@ -3,16 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use sekimori_domain::catalog::Environment;
-use sekimori_domain::ids::ConnectorName;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
 use sekimori_domain::revocation::{Subject, SubjectKind};
-use sekimori_identity::{NewAccount, SystemRandom, create_account, create_key};
 use sekimori_testkit::client::{LEGACY, RawClient};
 use sekimori_testkit::fixture::{self, Era, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{Gate, over_fixture, until};
+use crate::harness::{Gate, keys, over_fixture, until};
 
 /// How many revocations are measured.
 const ROUNDS: usize = 60;
@@ -21,30 +18,6 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 fn call(name: &str, arguments: Value) -> Value {
     json!({ "name": name, "arguments": arguments })
-}
-
-/// A service account, and the ids and texts of its keys.
-async fn keys(gate: &Gate, account: &str, count: usize) -> Vec<(String, String)> {
-    let (store, clock) = (gate.store.service_accounts(), &*gate.gateway.clock);
-    let expires_at = clock.now() + Duration::from_hours(1);
-    let new = NewAccount {
-        name: account.to_owned(),
-        owner: "hanako".to_owned(),
-        purpose: "tests".to_owned(),
-        groups: Vec::new(),
-        scopes: Vec::new(),
-        environments: Environment::ALL.to_vec(),
-        networks: Vec::new(),
-        expires_at,
-    };
-    create_account(&*store, clock, new).await.unwrap();
-    let mut keys = Vec::new();
-    for _ in 0..count {
-        let issued = create_key(&*store, clock, &SystemRandom, account, expires_at).await;
-        let issued = issued.unwrap();
-        keys.push((issued.key.id, issued.text.reveal().to_string()));
-    }
-    keys
 }
 
 async fn revoke(gate: &Gate, kind: SubjectKind, id: &str) {
@@ -237,16 +210,9 @@ async fn measure(database: &str, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_4_two_nodes_on_postgresql_follow_within_a_second() {
-    #[allow(clippy::disallowed_methods, reason = "the test run's only setting")]
-    let Ok(url) = std::env::var("SEKIMORI_TEST_POSTGRES") else {
-        eprintln!("SKIPPED: SEKIMORI_TEST_POSTGRES is not set; `cargo xtask test` sets it");
+    let Some(url) = crate::harness::postgres().await else {
         return;
     };
-    // What another run left on the server must not be in the way.
-    let store = sekimori_store::open(&url).await.unwrap();
-    let fixture = ConnectorName::new("fixture").unwrap();
-    store.connectors().remove(&fixture).await.unwrap();
-    store.close().await;
     measure(&url, "PostgreSQL").await;
 }
 

@@ -13,6 +13,8 @@ mod connectors;
 mod groups;
 mod identity_providers;
 mod inspection;
+mod kill_switches;
+mod limits;
 mod oauth;
 mod opening;
 mod people;
@@ -95,6 +97,10 @@ mod suite {
         inspection: rules_are_numbered_and_the_last_activation_counts,
             labels_add_up_and_keep_their_first_source,
             conversations_are_listed_declassified_and_forgotten;
+        kill_switches: reads_back_what_is_engaged_until_its_end, a_release_is_kept,
+            nodes_confirm_once_and_wake_nobody, engaging_and_releasing_wake_everybody;
+        limits: reads_back_what_was_put, tokens_run_out_and_come_back, concurrent_takers_share,
+            slots_are_held_until_given_back_or_ended;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
             members_are_there_and_of_the_same_provider, nested_groups_count_even_in_a_circle,
