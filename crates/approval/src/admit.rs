@@ -308,6 +308,7 @@ impl Approvals {
             definition: permit.tool().definition,
             arguments: self.parts.vault.digest(text.as_bytes()),
             policy_version: permit.decision().policy_version,
+            demands: ExactCall::digest_of_demands(inspected.demands()),
         }
     }
 

@@ -53,6 +53,7 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
         definition: None,
         arguments: digest(&arguments),
         policy_version: 1,
+        demands: Digest::of(b"demands"),
     };
     let request = ApprovalRequest {
         id: id.clone(),

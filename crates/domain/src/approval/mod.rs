@@ -48,6 +48,9 @@ pub struct ExactCall {
     pub arguments: Digest,
     /// The policies under which it was asked for.
     pub policy_version: u64,
+    /// Digest of the demands that it met: where the same policies demand more of the same call, because of the
+    /// hour or of what somebody declared about the tool, an agreement to less is not enough.
+    pub demands: Digest,
 }
 
 impl ExactCall {
@@ -63,7 +66,21 @@ impl ExactCall {
             definition.as_deref().unwrap_or_default(),
             &self.arguments.to_string(),
             &self.policy_version.to_string(),
+            &self.demands.to_string(),
         ])
+    }
+
+    /// The digest of demands.
+    pub fn digest_of_demands<'a>(demands: impl Iterator<Item = &'a ApprovalDemand>) -> Digest {
+        let mut parts = Vec::new();
+        for demand in demands {
+            parts.push(demand.policy.clone());
+            parts.push(demand.reason.clone());
+            parts.push(demand.approvers.join("\0"));
+            parts.push(format!("{} {}", demand.quorum, demand.step_up));
+        }
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        digest_of(&parts)
     }
 
     /// The same for equal calls, whoever makes them and when: tool, definition and arguments.

@@ -30,6 +30,7 @@ fn call(arguments: &[u8]) -> ExactCall {
         definition: Some(Digest::of(b"definition")),
         arguments: Digest::of(arguments),
         policy_version: 7,
+        demands: Digest::of(b"demands"),
     }
 }
 
@@ -112,7 +113,7 @@ fn an_agreement_is_bound_to_the_exact_call() {
         .approve(&manager("usr_bob"), None, None, at(1))
         .unwrap();
     let good = call(b"100");
-    let mut others = vec![good.clone(); 7];
+    let mut others = vec![good.clone(); 8];
     others[0].principal = who("usr_eve");
     others[1].client = ClientId::new("other").unwrap();
     others[2].target.name = "transfer_all".into();
@@ -120,6 +121,7 @@ fn an_agreement_is_bound_to_the_exact_call() {
     others[4].definition = Some(Digest::of(b"changed"));
     others[5].arguments = Digest::of(b"101");
     others[6].policy_version = 8;
+    others[7].demands = Digest::of(b"more");
     for other in &others {
         assert_ne!(other.digest(), good.digest());
         let error = approved.clone().use_up(other, id(1), at(2)).unwrap_err();

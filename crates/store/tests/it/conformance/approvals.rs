@@ -25,6 +25,7 @@ pub(super) fn asked(number: u128, who: &str, arguments: &str) -> StoredApproval 
         definition: Some(Digest::of(b"definition")),
         arguments: Digest::of(arguments.as_bytes()),
         policy_version: 3,
+        demands: Digest::of(b"demands"),
     };
     StoredApproval {
         request: ApprovalRequest {
