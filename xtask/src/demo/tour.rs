@@ -234,7 +234,7 @@ impl<'a> Tour<'a> {
         home.sekimori(&["policy", "save", &file, "--activate"])?;
         // Running gates follow within a second.
         wait_for("the new policies", TRAIL_TIME_MAX, || {
-            let tools = self.employee.tools()?;
+            let tools = self.employee.borrow().tools()?;
             let listed = tools.iter().any(|tool| tool.name == "files__write_file");
             Ok(listed.then_some(()))
         })?;
@@ -245,7 +245,7 @@ impl<'a> Tour<'a> {
         let home = &self.running.home;
         let path = self.world.files.join("minutes.txt");
         let arguments = json!({ "path": path, "content": "approved" });
-        let write = || self.employee.call("files__write_file", &arguments);
+        let write = || self.employee.borrow().call("files__write_file", &arguments);
         let waits = write()?;
         expect_refusal(&waits, "approval_required")?;
         ensure!(!path.exists(), "the file was written before anybody agreed");
@@ -269,7 +269,7 @@ impl<'a> Tour<'a> {
 
     fn blocked_number(&self) -> Result<String> {
         let message = json!({ "message": "個人番号は 1234 5678 9018 です" });
-        let answer = self.employee.call("everything__echo", &message)?;
+        let answer = self.employee.borrow().call("everything__echo", &message)?;
         expect_refusal(&answer, "content_blocked")?;
         ensure!(
             !answer.text().contains("5678"),
@@ -282,9 +282,10 @@ impl<'a> Tour<'a> {
         let sql = "with gone as (delete from orders returning *) select * from gone";
         let answer = self
             .employee
+            .borrow()
             .call("orders__query", &json!({ "sql": sql }))?;
         expect_refusal(&answer, "invalid_arguments")?;
-        let left = self.employee.call(
+        let left = self.employee.borrow().call(
             "orders__query",
             &json!({ "sql": "select count(*) from orders" }),
         )?;
@@ -312,7 +313,7 @@ impl<'a> Tour<'a> {
 
     fn blocked_flow(&self) -> Result<String> {
         let message = json!({ "message": "hello" });
-        let answer = self.employee.call("everything__echo", &message)?;
+        let answer = self.employee.borrow().call("everything__echo", &message)?;
         expect_refusal(&answer, "content_blocked")?;
         Ok(answer.text())
     }
