@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+mod audit;
 mod authlab;
 mod authorization;
 mod cli;
