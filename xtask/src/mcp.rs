@@ -43,6 +43,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The JSON-RPC message: `result` or `error`; null if there was none.
     pub(crate) message: Value,
+    /// What is demanded of whoever is not let in (`WWW-Authenticate`).
+    pub(crate) challenge: Option<String>,
 }
 
 impl Answer {
@@ -115,8 +117,12 @@ impl Client {
 
     /// What the server says of itself.
     pub(crate) fn discover(&self) -> Result<Value> {
-        let answer = self.request("server/discover", None, json!({}))?;
-        answer.result().cloned()
+        self.knock()?.result().cloned()
+    }
+
+    /// The same, or what it demands first.
+    pub(crate) fn knock(&self) -> Result<Answer> {
+        self.request("server/discover", None, json!({}))
     }
 
     /// All tools that the caller may see.
@@ -187,31 +193,21 @@ impl Client {
             .headers()
             .get("content-type")
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let challenge = response.headers().get("www-authenticate");
+        let challenge = challenge
+            .and_then(|text| text.to_str().ok())
+            .map(str::to_owned);
         let body = response.into_body().into_reader().take(ANSWER_BYTES_MAX);
         let message = if is_stream {
             last_event(body)?
         } else {
             whole(body)?
         };
-        Ok(Answer { status, message })
-    }
-}
-
-/// What an endpoint demands of whoever comes without a credential (`WWW-Authenticate`).
-pub(crate) fn challenge(url: &str) -> Result<String> {
-    let answer = Client::new(url, None)
-        .agent
-        .post(url)
-        .header("content-type", "application/json")
-        .header("accept", "application/json, text/event-stream")
-        .send("{}")
-        .with_context(|| format!("knocking at {url}"))?;
-    let status = answer.status().as_u16();
-    let challenge = answer.headers().get("www-authenticate");
-    let challenge = challenge.and_then(|text| text.to_str().ok());
-    match (status, challenge) {
-        (401, Some(challenge)) => Ok(challenge.to_owned()),
-        _ => bail!("expected HTTP 401 with a challenge, got HTTP {status}"),
+        Ok(Answer {
+            status,
+            message,
+            challenge,
+        })
     }
 }
 
@@ -276,6 +272,7 @@ mod tests {
         let answer = Answer {
             status: 200,
             message,
+            challenge: None,
         };
         assert!(!answer.succeeded());
         assert_eq!(answer.text(), "no");

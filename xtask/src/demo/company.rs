@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::browser::{Browser, Page, form, parameter};
 use crate::gate::Home;
+use crate::mcp::{Client, post_json};
 use crate::process::Running;
 use crate::run::{capture, counterparts};
 use crate::setup::node;
@@ -96,7 +97,11 @@ impl Newcomer {
 
     /// Finds the authorization server through the challenge of the gate.
     pub(super) fn discover(&mut self) -> Result<String> {
-        let challenge = crate::mcp::challenge(&self.resource)?;
+        let answer = Client::new(&self.resource, None).knock()?;
+        let status = answer.status;
+        let challenge = answer.challenge.filter(|_| status == 401);
+        let challenge = challenge
+            .with_context(|| format!("expected HTTP 401 with a challenge, got HTTP {status}"))?;
         let (_, rest) = challenge
             .split_once("resource_metadata=\"")
             .context("the challenge names no metadata")?;
@@ -126,7 +131,7 @@ impl Newcomer {
             "response_types": ["code"], "token_endpoint_auth_method": "none",
         });
         let endpoint = text(&self.metadata, "/registration_endpoint")?;
-        let answer = crate::mcp::post_json(&endpoint, &about)?;
+        let answer = post_json(&endpoint, &about)?;
         self.client = text(&answer, "/client_id")?;
         Ok(format!("client id {}", self.client))
     }

@@ -8,7 +8,7 @@ use sekimori_policy::{
     PolicySettings, Projections,
 };
 
-use crate::support::{ask, ask_with, caller, engine, policy_set, tool, user};
+use crate::support::{ask, ask_with, caller, engine, now, policy_set, tool, user};
 
 const READ: Option<OperationClass> = Some(OperationClass::Read);
 const DELETE: Option<OperationClass> = Some(OperationClass::Delete);
