@@ -160,11 +160,7 @@ impl Plane {
             streams: Streams::new(CancellationToken::new()),
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
-            desk: PolicyDesk {
-                store: Arc::clone(&store),
-                settings: PolicySettings::default(),
-                second_person: true,
-            },
+            desk: desk(&store),
             store,
             identity,
             administration: Administration::new(GroupHierarchy::default()).unwrap(),
@@ -329,6 +325,14 @@ fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) ->
         clock: Arc::clone(clock),
         drifted,
     })
+}
+
+fn desk(store: &Arc<dyn Store>) -> PolicyDesk {
+    PolicyDesk {
+        store: Arc::clone(store),
+        settings: PolicySettings::default(),
+        second_person: true,
+    }
 }
 
 fn shipped_policies() -> PolicyEngine {
