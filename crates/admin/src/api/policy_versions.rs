@@ -37,12 +37,12 @@ pub(crate) struct VersionView {
     /// When.
     created_at: Timestamp,
     /// What happened to it, oldest first.
-    steps: Vec<StepView>,
+    steps: Vec<PolicyStepView>,
 }
 
 /// Something that happened to a version.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StepView {
+pub(crate) struct PolicyStepView {
     /// `approved`, `rejected`, `log_only` or `log_only_ended`.
     step: &'static str,
     /// Who did it.
@@ -98,8 +98,8 @@ pub(crate) struct Since {
     days: Option<u16>,
 }
 
-fn step_view(step: PolicyStep) -> StepView {
-    StepView {
+fn step_view(step: PolicyStep) -> PolicyStepView {
+    PolicyStepView {
         step: step.kind.as_str(),
         by: step.by,
         at: step.at,

@@ -277,6 +277,46 @@ impl World {
                 "revokeScimToken",
                 (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
             ),
+            ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
+            ("approveClient", (format!("{clients}/approve"), None)),
+            ("denyClient", (format!("{clients}/deny"), None)),
+            ("deactivateUser", (format!("{users}/deactivate"), None)),
+            ("activateUser", (format!("{users}/activate"), None)),
+            ("endAccessOfUser", (format!("{users}/end-access"), None)),
+            (
+                "revokeSession",
+                (format!("/api/v1/sessions/{}", self.session), None),
+            ),
+            (
+                "acknowledgeAlert",
+                (
+                    format!("/api/v1/alerts/{}/acknowledge", self.alert),
+                    Some(json!({"reason": "month-end closing"})),
+                ),
+            ),
+            (
+                "reviewTool",
+                (
+                    "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
+                    Some(review),
+                ),
+            ),
+            (
+                "revokeGrant",
+                (format!("/api/v1/grants/{}", self.grant), None),
+            ),
+        ]);
+        examples.extend(Self::examples_of_policies());
+        examples
+    }
+
+    fn examples_of_policies() -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let versions = "/api/v1/policies";
+        let word = json!({"note": "looked at it"});
+        let text = json!({"text": "@id(\"all\") permit(principal, action, resource);"});
+        let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
+        let rules = json!({"tags": ["payment"]});
+        BTreeMap::from([
             ("draftPolicies", (versions.to_owned(), Some(text))),
             (
                 "approvePolicies",

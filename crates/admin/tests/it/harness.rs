@@ -174,11 +174,7 @@ impl Plane {
             kill_switches,
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
-            desk: PolicyDesk {
-                store: Arc::clone(&store),
-                settings: PolicySettings::default(),
-                second_person: true,
-            },
+            desk: desk(&store),
             store,
             identity,
             administration: Administration::new(GroupHierarchy::default()).unwrap(),
@@ -343,6 +339,14 @@ fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) ->
         clock: Arc::clone(clock),
         drifted,
     })
+}
+
+fn desk(store: &Arc<dyn Store>) -> PolicyDesk {
+    PolicyDesk {
+        store: Arc::clone(store),
+        settings: PolicySettings::default(),
+        second_person: true,
+    }
 }
 
 fn shipped_policies() -> PolicyEngine {
