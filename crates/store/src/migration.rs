@@ -40,6 +40,7 @@ migrations! {
     3 "oauth" "0003_oauth.sql",
     4 "sign_in" "0004_sign_in.sql",
     5 "revocation" "0005_revocation.sql",
+    6 "audit_sinks" "0006_audit_sinks.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
