@@ -59,6 +59,7 @@ export class Browsers {
       locale: LOCALES[language],
       timezoneId: 'America/New_York',
       viewport: { width: 1280, height: 800 },
+      reducedMotion: 'reduce',
       ...(state ? { storageState: state } : {}),
       ...options,
     });
@@ -96,7 +97,6 @@ export class Browsers {
 export async function assertAccessible(page: Page, what: string): Promise<void> {
   await page.evaluate(AXE);
   const violations = (await page.evaluate(
-    // biome-ignore lint/security/noGlobalEval: runs in the page
     'axe.run(document, { resultTypes: ["violations"] }).then((found) => found.violations)',
   )) as Violation[];
   const grave = violations.filter((one) => one.impact === 'critical' || one.impact === 'serious');

@@ -132,6 +132,11 @@ impl Gate {
         format!("{}/mcp", self.running.url())
     }
 
+    /// Where people look after it.
+    pub(crate) fn console_url(&self) -> String {
+        format!("{}/ui/", self.running.url())
+    }
+
     /// Where its pages are.
     pub(crate) fn base_url(&self) -> &str {
         self.running.url()

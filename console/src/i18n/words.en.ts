@@ -93,6 +93,7 @@ const areas: Words = {
   policies: 'Policies',
   audit: 'Audit log',
   contents: 'Contents of calls',
+  approvals: 'Approvals',
 };
 
 const events: Words = {

@@ -109,6 +109,7 @@ export const words: typeof english = {
     policies: 'ポリシー',
     audit: '監査ログ',
     contents: '呼び出しの内容',
+    approvals: '承認',
   },
   events,
 };

@@ -18,6 +18,9 @@ pub(super) fn explain(gate: &Gate, company: &Company, key: &str) {
 The gate keeps serving at {url}. AI clients need that address and nothing else: they open the browser,
 where you sign in with the company account (choose Hanako) and let the client in.
 
+The console: {console}
+  Sign in as the administrator, the auditor or the approver; the company's provider lets you choose.
+
 Claude Code
   claude mcp add --transport http sekimori {url}
   then /mcp → sekimori → authenticate
@@ -39,6 +42,7 @@ One connector alone, with its own names: {files}
 Stop with Ctrl-C."#,
         node = node().display(),
         inspector = inspector.display(),
+        console = gate.console_url(),
         files = gate.connector_url("files"),
         gate_url = gate.base_url(),
         provider = company.url(),
