@@ -74,6 +74,7 @@ async fn admit(
     let mut resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
     let validated = validate(gateway, record, &mut resolved, &request)?; // JSON Schema, declared rules
     let permit = authorize(gateway, record, &caller, &resolved, &validated)?; // policy
+    let allowance = gateway.limits.admit(&caller, &resolved.tool.target).await?; // how much
     let inspected = inspect_input(gateway, permit, validated.arguments)?; // may the content go in
     let warrant = approve(gateway, inspected)?; // a person, if asked for
     let invocation = Invocation {
@@ -82,5 +83,7 @@ async fn admit(
         port,
     };
     let output = invoke(gateway, record, warrant, invocation).await?; // the only one that leaves the building
-    inspect_output(gateway, output) // may the content come out
+    let output = inspect_output(gateway, output)?; // may the content come out
+    allowance.check_answer(output.bytes())?; // and so much of it
+    Ok(output)
 }

@@ -74,11 +74,13 @@ pub enum Area {
     Contents,
     /// What is stopped.
     KillSwitches,
+    /// Limits and quotas.
+    Limits,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -91,6 +93,7 @@ impl Area {
         Self::Audit,
         Self::Contents,
         Self::KillSwitches,
+        Self::Limits,
     ];
 
     /// The name in policies and records.
@@ -108,6 +111,7 @@ impl Area {
             Self::Audit => "audit",
             Self::Contents => "contents",
             Self::KillSwitches => "kill-switches",
+            Self::Limits => "limits",
         }
     }
 }

@@ -24,6 +24,7 @@ mod clients;
 pub(crate) mod events;
 mod grants;
 mod kill_switches;
+mod limits;
 mod list;
 mod me;
 mod overview;
@@ -90,6 +91,7 @@ pub(crate) enum Problems {
         (name = "audit", description = "What happened"),
         (name = "events", description = "What changes, as it changes"),
         (name = "kill switches", description = "Stopping something at once, everywhere"),
+        (name = "limits", description = "How much of what somebody may have"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
@@ -171,6 +173,12 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(kill_switches::drill_kill_switch))
         .routes(routes!(kill_switches::get_kill_switch))
         .routes(routes!(kill_switches::release_kill_switch))
+        .routes(routes!(limits::list_limits))
+        .routes(routes!(
+            limits::get_limit,
+            limits::set_limit,
+            limits::remove_limit
+        ))
 }
 
 /// The OpenAPI document of the API.
