@@ -281,6 +281,7 @@ impl Test {
             },
             class: self.tool.class.unwrap_or(OperationClass::Admin),
             classified: self.tool.class.is_some(),
+            idempotent: false,
             data_classes: self.tool.data_classes.clone(),
             environment: self.tool.environment,
             tags: Vec::new(),

@@ -204,6 +204,7 @@ fn tool() -> impl Strategy<Value = Tool> {
                 classified,
                 data_classes: personal.then(DataClass::personal).into_iter().collect(),
                 environment,
+                idempotent: false,
                 tags: Vec::new(),
                 definition: None,
             },

@@ -17,6 +17,9 @@ use crate::run::wait_for;
 /// From a call to its record in the index.
 const TRAIL_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Within which the kill switch must be in force everywhere.
+const STOP_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// What the tour calls, as the audit trail names it.
 const CALLED: [&str; 4] = [
     "time/get_current_time",
@@ -75,6 +78,9 @@ impl<'a> Tour<'a> {
             self.refused()
         });
         report.step("Call with a wrong argument", || self.mistaken());
+        report.step("Pull the kill switch on the clock, and release it", || {
+            self.stop()
+        });
         report.step("Read the audit trail of this tour", || self.trail());
         report.step("Ask why she was refused", || self.explain());
         report.step("Verify the journal", || self.verify());
@@ -168,6 +174,31 @@ impl<'a> Tour<'a> {
             .call("time__get_current_time", &json!({ "timezone": 9 }))?;
         expect_refusal(&answer, "invalid_arguments")?;
         Ok(answer.text())
+    }
+
+    /// Stops a connector, sees the call refused, and lets it go on.
+    fn stop(&self) -> Result<String> {
+        let home = &self.running.home;
+        let reason = "the tour shows how everything is stopped";
+        let engage = ["kill-switch", "engage", "connector", "time", "--reason"];
+        let engaged: Value = home.query(&[&engage[..], &[reason]].concat())?;
+        let id = engaged.get("id").and_then(Value::as_str);
+        let id = id.context("sekimori kill-switch engage printed no id")?;
+        let ask = || {
+            let zone = json!({ "timezone": "Asia/Tokyo" });
+            self.employee.call("time__get_current_time", &zone)
+        };
+        let refused = wait_for("the clock to be stopped", STOP_TIME_MAX, || {
+            let answer = ask()?;
+            let stopped = answer.refusal_code() == Some("stopped");
+            Ok(stopped.then(|| answer.text()))
+        });
+        home.sekimori(&["kill-switch", "release", id])?;
+        let refused = refused?;
+        wait_for("the clock to go on", STOP_TIME_MAX, || {
+            Ok(ask()?.succeeded().then_some(()))
+        })?;
+        Ok(format!("{refused}\nReleased: the clock goes on."))
     }
 
     fn trail(&self) -> Result<String> {

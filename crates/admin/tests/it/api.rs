@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use sekimori_domain::catalog::{Target, TargetKind};
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{ConnectorName, PrincipalId, SessionId};
+use sekimori_domain::ids::{ConnectorName, LimitName, PrincipalId, SessionId};
 use sekimori_domain::kill_switch::StopScope;
+use sekimori_domain::limit::{Bound, Limit};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
@@ -96,6 +97,15 @@ impl World {
         let definition = add_tool(plane).await;
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
+        let old = Limit {
+            name: LimitName::new("old").unwrap(),
+            who: None,
+            what: None,
+            bound: Bound::Daily { count: 100 },
+            set_by: "admin:test".to_owned(),
+            set_at: now,
+        };
+        control.store.limits().put(&old).await.unwrap();
         let kill_switch = NewKillSwitch {
             scope: StopScope::all(),
             reason: "a test".to_owned(),
@@ -135,6 +145,9 @@ impl World {
         let review = json!({
             "class": "update", "data_classes": ["personal"], "definition": self.definition,
         });
+        let limit = json!({
+            "who": {"kind": "user"}, "bound": {"kind": "rate", "count": 60, "per_seconds": 60},
+        });
         let stop = json!({
             "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
             "contact": "security@example.co.jp", "ends_at": self.end,
@@ -168,6 +181,11 @@ impl World {
             ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
             ("approveClient", (format!("{clients}/approve"), None)),
             ("denyClient", (format!("{clients}/deny"), None)),
+            (
+                "setLimit",
+                ("/api/v1/limits/per-user".to_owned(), Some(limit)),
+            ),
+            ("removeLimit", ("/api/v1/limits/old".to_owned(), None)),
             (
                 "engageKillSwitch",
                 ("/api/v1/kill-switches".to_owned(), Some(stop)),

@@ -9,6 +9,7 @@ use axum::Extension;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::Uri;
+use jiff::tz::TimeZone;
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
@@ -21,6 +22,7 @@ use sekimori_domain::record::{EventKind, Record};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::kill_switch::{self, KillSwitches};
+use sekimori_gateway::limits::Limits;
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
@@ -110,6 +112,8 @@ impl Gate {
         .unwrap();
         let kill_switches = KillSwitches::new(&*store, Arc::clone(&clock), Arc::clone(&ids), name);
         kill_switches.load().await.unwrap();
+        let limits = Limits::new(&*store, Arc::clone(&clock), TimeZone::UTC, name);
+        limits.load().await.unwrap();
         let policy = allow_all(clock.now());
         let deps = Deps {
             clock: Arc::clone(&clock),
@@ -130,6 +134,7 @@ impl Gate {
             identity: Arc::new(identity),
             catalog: Arc::clone(&catalog),
             kill_switches: Arc::new(kill_switches),
+            limits: Arc::new(limits),
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Inspector::new(16 * 1024 * 1024),
             approvals: Approvals::new(Duration::from_secs(30)),
@@ -297,6 +302,7 @@ fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken) {
         let follow = async {
             tokio::join!(
                 gateway.identity.maintain(),
+                gateway.limits.follow(),
                 kill_switch::follow(&gateway.kill_switches, &gateway.catalog),
             )
         };

@@ -18,3 +18,4 @@ mod operations;
 mod provisioning;
 mod road;
 mod stdio;
+mod stopping;
