@@ -189,6 +189,24 @@ pub enum EventKind {
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
+    /// Records left the log for somebody: a bundle, a file.
+    #[serde(rename = "audit.export")]
+    AuditExport,
+    /// The log was verified.
+    #[serde(rename = "audit.verify")]
+    AuditVerify,
+    /// Records whose time was over were removed; their hashes stay.
+    #[serde(rename = "retention.purge")]
+    RetentionPurge,
+    /// A legal hold was asked for, set or released.
+    #[serde(rename = "legal_hold.change")]
+    LegalHoldChange,
+    /// A rule found something that somebody should look at.
+    #[serde(rename = "alert.raise")]
+    AlertRaise,
+    /// An alert was acknowledged, or a rule changed or silenced.
+    #[serde(rename = "alert.change")]
+    AlertChange,
     /// The gateway started.
     #[serde(rename = "gateway.start")]
     GatewayStart,
@@ -202,7 +220,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 46] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -240,6 +258,12 @@ impl EventKind {
         Self::KillSwitchDrill,
         Self::LimitChange,
         Self::AuditSearch,
+        Self::AuditExport,
+        Self::AuditVerify,
+        Self::RetentionPurge,
+        Self::LegalHoldChange,
+        Self::AlertRaise,
+        Self::AlertChange,
         Self::GatewayStart,
         Self::GatewayStop,
         Self::AuditRecovered,
@@ -285,6 +309,12 @@ impl EventKind {
             Self::KillSwitchDrill => "kill_switch.drill",
             Self::LimitChange => "limit.change",
             Self::AuditSearch => "audit.search",
+            Self::AuditExport => "audit.export",
+            Self::AuditVerify => "audit.verify",
+            Self::RetentionPurge => "retention.purge",
+            Self::LegalHoldChange => "legal_hold.change",
+            Self::AlertRaise => "alert.raise",
+            Self::AlertChange => "alert.change",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",
             Self::AuditRecovered => "audit.recovered",

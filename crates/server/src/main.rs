@@ -6,6 +6,7 @@ mod config;
 mod fetch;
 mod installation;
 mod listener;
+mod office_hours;
 mod operations;
 mod output;
 mod sign_in;
@@ -65,6 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Tool(command) => cli::tool::run(command, &common).await?,
         Command::Policy(command) => return cli::policy::run(command, &common).await,
         Command::Audit(command) => return cli::audit::run(command, &common).await,
+        Command::Alert(command) => cli::alert::run(command, &common).await?,
         Command::Inspect(command) => cli::inspect::run(&command, &common)?,
         Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Grant(command) => cli::grant::run(command, &common).await?,

@@ -40,8 +40,9 @@ migrations! {
     3 "oauth" "0003_oauth.sql",
     4 "sign_in" "0004_sign_in.sql",
     5 "revocation" "0005_revocation.sql",
-    6 "kill_switch" "0006_kill_switch.sql",
-    7 "limit" "0007_limit.sql",
+    6 "audit_sinks" "0006_audit_sinks.sql",
+    7 "kill_switch" "0007_kill_switch.sql",
+    8 "limit" "0008_limit.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
