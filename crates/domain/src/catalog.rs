@@ -184,6 +184,12 @@ pub struct Review {
     pub class: OperationClass,
     /// Data classes that the tool's results may hold.
     pub data_classes: Vec<DataClass>,
+    /// Whether doing it twice is doing it once, so that a failed call may be tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idempotent: bool,
+    /// What looked like a trick in the definition, and was accepted all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<String>,
     /// Digest of the definition that was looked at. Any other definition is unclassified.
     pub definition: Digest,
     /// Who decided.
@@ -205,6 +211,8 @@ pub struct Tool {
     pub class: OperationClass,
     /// Whether a person gave that class for this very definition. `false`: treated as admin (AUTHZ-2).
     pub classified: bool,
+    /// Whether a reviewer said that doing it twice is doing it once.
+    pub idempotent: bool,
     /// Data classes of its connector and its own.
     pub data_classes: Vec<DataClass>,
     /// Where its system stands.
@@ -235,6 +243,7 @@ impl Tool {
             target,
             class: review.map_or(OperationClass::Admin, |review| review.class),
             classified: review.is_some(),
+            idempotent: review.is_some_and(|review| review.idempotent),
             data_classes,
             environment,
             tags: review.map_or_else(Vec::new, |review| {
@@ -284,6 +293,8 @@ mod tests {
     fn review(definition: Digest) -> Review {
         Review {
             class: OperationClass::Read,
+            idempotent: false,
+            accepted: Vec::new(),
             data_classes: vec![DataClass::personal()],
             definition,
             reviewer: "admin:it".into(),

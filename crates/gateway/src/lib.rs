@@ -8,6 +8,7 @@ pub mod call;
 pub mod catalog;
 pub mod face;
 pub mod kill_switch;
+pub mod limits;
 pub mod list;
 mod parked;
 pub mod request;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use catalog::Catalog;
 use kill_switch::KillSwitches;
+use limits::Limits;
 use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
@@ -49,6 +51,8 @@ pub struct Gateway {
     pub catalog: Arc<Catalog>,
     /// What is stopped.
     pub kill_switches: Arc<KillSwitches>,
+    /// How much of it.
+    pub limits: Arc<Limits>,
     /// What is allowed.
     pub policy: Arc<PolicyEngine>,
     /// What may pass.

@@ -225,7 +225,9 @@ fn visible_tools(
         .iter()
         .zip(allowed)
         .filter(|((known, _), allowed)| {
-            *allowed && !gateway.kill_switches.hides(&known.tool.target)
+            *allowed
+                && known.quarantine.is_none()
+                && !gateway.kill_switches.hides(&known.tool.target)
         })
         .map(|((known, tasks), _)| {
             let definition = if aggregate {

@@ -145,6 +145,7 @@ fn tools() -> Vec<Arc<Tool>> {
                 },
                 class: OperationClass::ALL[number / CONNECTORS % 4],
                 classified: true,
+                idempotent: false,
                 data_classes: vec![classes[number % 3].clone()],
                 environment: Environment::ALL[number % 3],
                 tags: Vec::new(),

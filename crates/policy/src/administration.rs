@@ -85,11 +85,13 @@ pub enum Area {
     Contents,
     /// What is stopped.
     KillSwitches,
+    /// Limits and quotas.
+    Limits,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -105,6 +107,7 @@ impl Area {
         Self::Audit,
         Self::Contents,
         Self::KillSwitches,
+        Self::Limits,
     ];
 
     /// The name in policies and records.
@@ -125,6 +128,7 @@ impl Area {
             Self::Audit => "audit",
             Self::Contents => "contents",
             Self::KillSwitches => "kill-switches",
+            Self::Limits => "limits",
         }
     }
 }

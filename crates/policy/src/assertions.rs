@@ -284,6 +284,7 @@ impl Test {
             },
             class: self.tool.class.unwrap_or(OperationClass::Admin),
             classified: self.tool.class.is_some(),
+            idempotent: false,
             data_classes: self.tool.data_classes.clone(),
             environment: self.tool.environment,
             tags: self.tool.tags.clone(),

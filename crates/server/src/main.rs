@@ -80,6 +80,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Key(command) => cli::key::run(command, &common).await?,
         Command::Idp(command) => cli::idp::run(command, &common).await?,
         Command::Revoke(command) => cli::revoke::run(command, &common).await?,
+        Command::Limit(command) => cli::limit::run(command, &common).await?,
         Command::KillSwitch(command) => cli::kill_switch::run(command, &common).await?,
         Command::User(command) => cli::user::run(command, &common).await?,
         Command::Group(command) => cli::group::run(command, &common).await?,

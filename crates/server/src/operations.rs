@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sekimori_gateway::Gateway;
 use sekimori_store::Store;
+use sekimori_upstream::BreakerState;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -45,11 +46,16 @@ async fn ready(State(operations): State<Operations>) -> impl IntoResponse {
         .values()
         .map(|entry| {
             let state = entry.state();
+            let health = entry.upstream.health();
             json!({
                 "name": entry.connector.name,
                 "enabled": entry.connector.enabled,
                 "listed": state.discovery.is_some(),
                 "problem": state.problem.as_ref().map(ToString::to_string),
+                "breaker": health.breaker.as_str(),
+                "failures": health.failures,
+                "held_back_seconds": health.held_back_for.map(|left| left.as_secs_f64().ceil()),
+                "retries": health.retries,
             })
         })
         .collect();
@@ -102,6 +108,17 @@ async fn metrics(State(operations): State<Operations>) -> impl IntoResponse {
         let state = entry.state();
         let up = state.discovery.is_some() && state.problem.is_none();
         let name = entry.connector.name.to_string();
+        let health = entry.upstream.health();
+        let breaker: u8 = match health.breaker {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        let gauge = metrics::gauge!("sekimori_connector_breaker", "connector" => name.clone());
+        gauge.set(f64::from(breaker));
+        let retries =
+            metrics::counter!("sekimori_connector_retries_total", "connector" => name.clone());
+        retries.absolute(health.retries);
         metrics::gauge!("sekimori_connector_up", "connector" => name).set(f64::from(u8::from(up)));
     }
     (

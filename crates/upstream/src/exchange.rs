@@ -5,6 +5,7 @@
 //! server-to-client request and from a modern one as `input_required`; [`Ask`] is both.
 
 use std::fmt;
+use std::time::Duration;
 
 pub use sekimori_mcp::envelope::Reply;
 use serde_json::value::RawValue;
@@ -110,6 +111,24 @@ pub enum UpstreamError {
         /// The limit.
         seconds: u64,
     },
+    /// It asked for fewer calls (`429 Too Many Requests`).
+    #[error("connector {connector} asks for fewer calls: try again in {} s", seconds(.wait))]
+    Throttled {
+        /// The connector.
+        connector: String,
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// It failed again and again, and is left alone for a while.
+    #[error("connector {connector} failed {failures} times in a row and is left alone for {} s", seconds(.wait))]
+    Resting {
+        /// The connector.
+        connector: String,
+        /// How often it failed.
+        failures: u32,
+        /// How long it is left alone.
+        wait: Duration,
+    },
     /// It answered with something that breaks the protocol or a limit.
     #[error("connector {connector} broke the protocol: {why}")]
     Invalid {
@@ -124,4 +143,9 @@ pub enum UpstreamError {
         /// The connector.
         connector: String,
     },
+}
+
+/// Whole seconds, rounded up.
+fn seconds(wait: &Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

@@ -19,6 +19,10 @@ pub(crate) enum Fault {
     Invalid(String),
     /// An HTTP status that is no answer of the protocol; 404 for a session that ended.
     Status(u16),
+    /// The upstream asked for fewer calls; so long is to be waited.
+    Throttled(Duration),
+    /// It failed again and again, and is left alone for a while.
+    Resting { failures: u32, wait: Duration },
     /// The caller went away.
     Cancelled,
     /// The warrant ended before the upstream was asked.
@@ -32,6 +36,14 @@ impl Fault {
 
     pub(crate) fn unavailable(why: impl Into<String>) -> Self {
         Self::Unavailable(why.into())
+    }
+
+    /// Whether it says that the upstream is not well: it is not there, does not answer, or breaks down.
+    pub(crate) fn says_it_is_unwell(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Timeout(_) | Self::Status(500..=599)
+        )
     }
 
     pub(crate) fn into_error(self, connector: &ConnectorName) -> UpstreamError {
@@ -49,11 +61,17 @@ impl Fault {
                 seconds: limit.as_secs(),
             },
             Self::Invalid(why) => UpstreamError::Invalid { connector, why },
+            Self::Throttled(wait) => UpstreamError::Throttled { connector, wait },
+            Self::Resting { failures, wait } => UpstreamError::Resting {
+                connector,
+                failures,
+                wait,
+            },
             Self::Status(401 | 403) => UpstreamError::Unavailable {
                 connector,
                 why: "it does not accept the gate's credentials".to_owned(),
             },
-            Self::Status(status @ (429 | 500..=599)) => UpstreamError::Unavailable {
+            Self::Status(status @ 500..=599) => UpstreamError::Unavailable {
                 connector,
                 why: format!("it answered with HTTP status {status}"),
             },

@@ -5,6 +5,7 @@
 
 mod asking;
 mod attempts;
+mod breaker;
 mod drive;
 pub mod egress;
 pub mod exchange;
@@ -17,6 +18,7 @@ mod session;
 mod transport;
 mod upstream;
 
+pub use breaker::{BreakerState, Health};
 pub use outgoing::{Outgoing, Questions};
 pub use session::Discovery;
 pub use transport::router::Notice;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::asking::Asking;
 use crate::attempts::Attempts;
+use crate::breaker::{Breaker, Health};
 use crate::drive;
 use crate::egress::{Egress, HostPattern, HttpClient, Networks};
 use crate::exchange::{Event, Exchange, UpstreamError};
@@ -85,6 +86,7 @@ pub(crate) struct Inner {
     session: RwLock<Option<SharedSession>>,
     /// Held while a session is made, so that only one is.
     establishing: Mutex<Attempts>,
+    pub(crate) breaker: Breaker,
     ids: AtomicU64,
     notices: broadcast::Sender<Notice>,
     /// Arguments that tools want mirrored in headers.
@@ -129,6 +131,7 @@ impl Upstream {
             deps,
             session: RwLock::default(),
             establishing: Mutex::default(),
+            breaker: Breaker::default(),
             ids: AtomicU64::new(1),
             notices: crate::transport::router::notices(),
             params: RwLock::default(),
@@ -146,6 +149,11 @@ impl Upstream {
     /// The connector that it is for.
     pub fn connector(&self) -> &Connector {
         &self.inner.connector
+    }
+
+    /// How the upstream is doing, as calls found it.
+    pub fn health(&self) -> Health {
+        self.inner.breaker.health()
     }
 
     /// What the upstream is, found out now or remembered.

@@ -84,6 +84,7 @@ rights! {
     ViewPolicies, ManagePolicies: Policies;
     ViewAudit, ManageAudit: Audit;
     ViewKillSwitches, ManageKillSwitches: KillSwitches;
+    ViewLimits, ManageLimits: Limits;
 }
 
 /// Somebody who proved who they are.

@@ -15,6 +15,7 @@ use sekimori_domain::ids::{ConnectorName, DataClass};
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::catalog::Entry;
 use sekimori_gateway::catalog::listing::read_definition;
+use sekimori_gateway::catalog::pinning::{Standing, look};
 use sekimori_policy::check_review;
 use sekimori_store::SeenDefinition;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,13 @@ pub(crate) struct ConnectorView {
     /// The revision of MCP that is spoken with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<&'static str>,
+    /// `closed`: calls go through; `open`: it failed again and again and is left alone; `half_open`: one call is let
+    /// through to see. Of this node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker: Option<&'static str>,
+    /// For how long calls are held back still, in seconds: by the breaker, or because the upstream asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_back_seconds: Option<u64>,
     /// When it last said what it offers.
     #[serde(skip_serializing_if = "Option::is_none")]
     seen_at: Option<Timestamp>,
@@ -89,6 +97,11 @@ pub(crate) struct ToolView {
     review_state: &'static str,
     /// The class that the upstream's hints suggest.
     suggested: &'static str,
+    /// Whether nobody may see or call it before a person looked: it changed since it was reviewed, or looks like an
+    /// attempt to steer the model.
+    quarantined: bool,
+    /// Whether a reviewer said that doing it twice is doing it once.
+    idempotent: bool,
     /// Data classes given to it.
     data_classes: Vec<String>,
     /// Digest of the definition served now.
@@ -115,15 +128,47 @@ pub(crate) struct ToolDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     reviewed: Option<Value>,
+    /// Where they differ.
+    changes: Vec<DefinitionChangeView>,
+    /// What in the definition served now looks like an attempt to steer the model.
+    findings: Vec<DefinitionFindingView>,
     /// What was declared about its arguments.
     #[schema(value_type = Object)]
     constraints: Constraints,
+}
+
+/// One place at which two definitions differ.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DefinitionChange)]
+pub(crate) struct DefinitionChangeView {
+    /// Where: a JSON pointer.
+    pointer: String,
+    /// What was reviewed; absent if it is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Value>,
+    /// What is served now; absent if it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Value>,
+}
+
+/// Something suspicious in a definition.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DefinitionFinding)]
+pub(crate) struct DefinitionFindingView {
+    /// `hidden_text`, `instruction`, `cross_tool` or `exfiltration`.
+    ruse: &'static str,
+    /// In which text: a JSON pointer.
+    pointer: String,
+    /// The place, with invisible characters made visible.
+    excerpt: String,
 }
 
 /// A tool as it was last seen.
 struct Found {
     target: Target,
     digest: Digest,
+    /// Names of what is suspicious, as a review keeps them.
+    accepted: Vec<String>,
     details: ToolDetails,
 }
 
@@ -166,6 +211,12 @@ pub(crate) struct ToolReview {
     /// Data classes that its results may hold.
     #[serde(default)]
     data_classes: Vec<String>,
+    /// Whether doing it twice is doing it once, so that a failed call may be tried again.
+    #[serde(default)]
+    idempotent: bool,
+    /// Must be true where the definition has findings: they were seen, and the tool is let go all the same.
+    #[serde(default)]
+    accept_findings: bool,
     /// Digest of the definition that was looked at.
     definition: String,
 }
@@ -191,6 +242,8 @@ fn tool_view(seen: &SeenDefinition, review: Option<&Review>) -> ToolView {
             (Some(_), Some(_)) => "classified",
         },
         suggested: suggested.as_str(),
+        quarantined: review.is_some() && in_force.is_none(),
+        idempotent: in_force.is_some_and(|review| review.idempotent),
         data_classes: in_force
             .map(|review| {
                 review
@@ -212,10 +265,19 @@ async fn tools_of(control: &Control, connector: &ConnectorName) -> Result<Vec<To
     let reviews = control.store.reviews();
     let decided: BTreeMap<Target, Review> = reviews.list(connector).await?.into_iter().collect();
     let seen = reviews.last_seen(connector).await?;
+    let entries = control.catalog.entries();
+    let listing = entries.get(connector).map(|entry| entry.listing());
     Ok(seen
         .iter()
         .filter(|seen| seen.target.kind == TargetKind::Tool)
-        .map(|seen| tool_view(seen, decided.get(&seen.target)))
+        .map(|seen| {
+            let mut view = tool_view(seen, decided.get(&seen.target));
+            let known = listing
+                .as_ref()
+                .and_then(|listing| listing.tools.get(&view.name));
+            view.quarantined |= known.is_some_and(|known| known.quarantine.is_some());
+            view
+        })
         .collect())
 }
 
@@ -232,6 +294,7 @@ async fn connector_view(control: &Control, connector: Connector) -> Result<Conne
     let entries = control.catalog.entries();
     let entry = entries.get(&connector.name);
     let tools = tools_of(control, &connector.name).await?;
+    let health = entry.map(|entry| entry.upstream.health());
     let state = entry.map(|entry| entry.state());
     let problem = state.as_ref().and_then(|state| state.problem.as_ref());
     let seen_at = state.as_ref().and_then(|state| state.seen_at);
@@ -246,6 +309,10 @@ async fn connector_view(control: &Control, connector: Connector) -> Result<Conne
         },
         problem: problem.map(ToString::to_string),
         revision: discovery.map(|discovery| discovery.revision.as_str()),
+        breaker: health.map(|health| health.breaker.as_str()),
+        held_back_seconds: health
+            .and_then(|health| health.held_back_for)
+            .map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
         seen_at,
         tools: tools.len(),
         unreviewed: tools
@@ -383,24 +450,39 @@ async fn find_tool(control: &Control, connector: &str, tool: &str) -> Result<Fou
         kind: TargetKind::Tool,
         name: tool.to_owned(),
     };
-    let reviews = control.store.reviews();
-    let seen = reviews.seen(&target).await?;
-    let review = reviews.get(&target).await?;
-    let now = seen.first().ok_or_else(unknown)?;
-    let reviewed = review
-        .as_ref()
-        .filter(|review| review.definition != now.digest)
-        .and_then(|review| seen.iter().find(|seen| seen.digest == review.definition));
+    let pinned = look(&*control.store, &target).await?.ok_or_else(unknown)?;
     let parsed = |seen: &SeenDefinition| serde_json::from_str(&seen.raw).unwrap_or_default();
+    let mut tool = tool_view(&pinned.seen, pinned.review.as_ref());
+    tool.quarantined = matches!(pinned.standing, Standing::Changed | Standing::Suspicious);
+    let changes = pinned.changes().into_iter();
+    let findings = pinned.findings.iter();
+    let review = pinned.review.as_ref();
     let details = ToolDetails {
-        tool: tool_view(now, review.as_ref()),
-        served: parsed(now),
-        reviewed: reviewed.map(parsed),
-        constraints: review.map(|review| review.constraints).unwrap_or_default(),
+        tool,
+        served: parsed(&pinned.seen),
+        reviewed: pinned.reviewed.as_ref().map(parsed),
+        changes: changes
+            .map(|change| DefinitionChangeView {
+                pointer: change.pointer,
+                before: change.before,
+                after: change.after,
+            })
+            .collect(),
+        findings: findings
+            .map(|one| DefinitionFindingView {
+                ruse: one.ruse.as_str(),
+                pointer: one.pointer.clone(),
+                excerpt: one.excerpt.clone(),
+            })
+            .collect(),
+        constraints: review
+            .map(|review| review.constraints.clone())
+            .unwrap_or_default(),
     };
     Ok(Found {
         target,
-        digest: now.digest,
+        digest: pinned.seen.digest,
+        accepted: pinned.finding_names(),
         details,
     })
 }
@@ -469,6 +551,8 @@ pub(crate) async fn review_tool(
         ("class", json!(review.class)),
         ("data_classes", json!(review.data_classes)),
         ("definition", json!(review.definition)),
+        ("idempotent", json!(review.idempotent)),
+        ("accepted", json!(review.accepted)),
     ];
     let deed = allowed.begin(&control, event, told).await?;
     let reviews = control.store.reviews();
@@ -487,6 +571,11 @@ fn read_review(
         let why = "the upstream serves another definition than the one that was looked at";
         return Err(Problem::conflict(why));
     }
+    if !found.accepted.is_empty() && !decided.accept_findings {
+        let why =
+            "the definition looks like an attempt to steer the model: look at its findings first";
+        return Err(Problem::invalid("/accept_findings", why));
+    }
     let class = decided
         .class
         .parse()
@@ -498,6 +587,8 @@ fn read_review(
     Ok(Review {
         class,
         data_classes: data_classes.collect::<Result<_, _>>()?,
+        idempotent: decided.idempotent,
+        accepted: found.accepted.clone(),
         definition: found.digest,
         constraints: constraints.clone(),
         reviewer: allowed.someone.caller.principal.id.to_string(),

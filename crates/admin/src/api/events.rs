@@ -160,6 +160,7 @@ impl Follower {
             Area::Policies | Area::GuardRails => now.policies != before.policies,
             Area::Approvals => now.approvals != before.approvals,
             Area::KillSwitches => now.kill_switches != before.kill_switches,
+            Area::Limits => now.limits != before.limits,
             Area::Audit => recorded,
             Area::Contents => false,
         };

@@ -31,6 +31,7 @@ mod grants;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
+mod limits;
 mod list;
 mod me;
 mod overview;
@@ -103,6 +104,7 @@ pub(crate) enum Problems {
         (name = "audit", description = "What happened"),
         (name = "events", description = "What changes, as it changes"),
         (name = "kill switches", description = "Stopping something at once, everywhere"),
+        (name = "limits", description = "How much of what somebody may have"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
         (name = "roles", description = "Who may do what, as data"),
         (name = "guard rails", description = "What stands above all policies"),
@@ -250,6 +252,12 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(kill_switches::drill_kill_switch))
         .routes(routes!(kill_switches::get_kill_switch))
         .routes(routes!(kill_switches::release_kill_switch))
+        .routes(routes!(limits::list_limits))
+        .routes(routes!(
+            limits::get_limit,
+            limits::set_limit,
+            limits::remove_limit
+        ))
 }
 
 /// The OpenAPI document of the API.

@@ -206,6 +206,9 @@ impl World {
         let review = json!({
             "class": "update", "data_classes": ["personal"], "definition": self.definition,
         });
+        let limit = json!({
+            "who": {"kind": "user"}, "bound": {"kind": "rate", "count": 60, "per_seconds": 60},
+        });
         let stop = json!({
             "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
             "contact": "security@example.co.jp", "ends_at": self.end,

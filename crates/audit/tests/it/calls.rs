@@ -118,6 +118,7 @@ fn tool(class: OperationClass) -> Tool {
         classified: true,
         data_classes: vec![DataClass::personal()],
         environment: Environment::Production,
+        idempotent: false,
         tags: Vec::new(),
         definition: Some(Digest::of(b"definition")),
     }

@@ -12,6 +12,7 @@ use sekimori_domain::connector::Connector;
 use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::{json, limits};
+use sekimori_inspect::poison::ToolNames;
 use sekimori_mcp::headers::{self, ParamHeader};
 use sekimori_mcp::names::{self, PublicName};
 use sekimori_mcp::raw_object::RawObject;
@@ -20,6 +21,8 @@ use sekimori_policy::{CompiledConstraints, ConstraintError};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::pinning::Quarantine;
 
 /// What a connector offers.
 #[derive(Debug, Default)]
@@ -72,7 +75,10 @@ impl Listing {
             listing
                 .tools
                 .values()
-                .map(|tool| (tool.definition.digest, tool.tool.class))
+                .map(|tool| {
+                    let hidden = tool.quarantine.is_some();
+                    (tool.definition.digest, tool.tool.class, hidden)
+                })
                 .collect()
         };
         let texts = |raws: &[Box<RawValue>]| -> Vec<String> {
@@ -94,6 +100,8 @@ pub struct CatalogTool {
     pub definition: ToolDefinition,
     /// Name at the endpoint of all connectors.
     pub public_name: String,
+    /// Why nobody may see or call it, if so.
+    pub quarantine: Option<Quarantine>,
     /// What was declared about its arguments, for calls; `None`: nothing.
     pub controls: Option<Controls>,
     validator: OnceLock<Result<Validator, String>>,
@@ -245,11 +253,12 @@ fn write_canonical(value: &Value, out: &mut String) {
     }
 }
 
-/// Puts definitions, connector and reviews together.
+/// Puts definitions, connector and reviews together. `foreign` are names of other connectors' tools.
 pub fn build_tools(
     connector: &Connector,
     definitions: Vec<ToolDefinition>,
     reviews: &BTreeMap<Target, Review>,
+    foreign: &ToolNames,
     listing: &mut Listing,
 ) {
     for definition in definitions {
@@ -278,6 +287,7 @@ pub fn build_tools(
                 .shortened
                 .insert(public_name.clone(), definition.name.clone());
         }
+        let quarantine = Quarantine::of(&definition.raw, definition.digest, review, foreign);
         let tool = Tool::reviewed(
             target,
             connector.environment,
@@ -293,6 +303,7 @@ pub fn build_tools(
                 controls,
                 definition,
                 public_name,
+                quarantine,
                 validator: OnceLock::new(),
                 mirrored: OnceLock::new(),
             }),
@@ -310,6 +321,7 @@ pub fn read_only_target(connector: &Connector, kind: TargetKind, name: &str) -> 
         },
         class: OperationClass::Read,
         classified: true,
+        idempotent: true,
         data_classes: connector.data_classes.clone(),
         environment: connector.environment,
         tags: Vec::new(),

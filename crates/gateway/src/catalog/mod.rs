@@ -4,6 +4,7 @@
 //! says so.
 
 pub mod listing;
+pub mod pinning;
 pub mod refresh;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use arc_swap::ArcSwap;
 use sekimori_domain::Timestamp;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::ConnectorName;
-use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
+use sekimori_domain::refusal::{Need, Refusal, RefusalCode, Stage};
 use sekimori_mcp::names::PublicName;
 use sekimori_mcp::raw_object::{RawObject, raw_json};
 use sekimori_mcp::revision::{Era, Revision};
@@ -360,6 +361,14 @@ pub fn refusal_of(error: &UpstreamError) -> Refusal {
         UpstreamError::Timeout { .. } => RefusalCode::UpstreamTimeout,
         UpstreamError::Invalid { .. } => RefusalCode::UpstreamInvalid,
         UpstreamError::WarrantExpired { .. } => RefusalCode::DependencyUnavailable,
+        UpstreamError::Throttled { .. } => RefusalCode::RateLimited,
+        UpstreamError::Resting { .. } => RefusalCode::UpstreamUnavailable,
     };
-    Refusal::new(code, Stage::Invoke, error.to_string())
+    let refusal = Refusal::new(code, Stage::Invoke, error.to_string());
+    match error {
+        UpstreamError::Throttled { wait, .. } | UpstreamError::Resting { wait, .. } => {
+            refusal.needing(Need::Time(*wait))
+        }
+        _ => refusal,
+    }
 }

@@ -24,8 +24,10 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::listing::{self, Listing};
+use super::pinning::Quarantine;
 use super::{Catalog, CatalogChange, Entry, EntryState};
 use crate::request::Endpoint;
+use sekimori_inspect::poison::ToolNames;
 
 /// How old a listing may grow of an upstream that announces changes: announcements may get lost.
 const ANNOUNCED_AGE_MAX: Duration = Duration::from_mins(5);
@@ -199,7 +201,14 @@ impl Catalog {
             let _ended = self.source.drifted.send(change).is_err();
         }
         let reviews = self.reviews(&entry.connector.name).await?;
-        listing::build_tools(&entry.connector, definitions, &reviews, &mut listing);
+        let foreign = self.foreign_names(&entry.connector.name);
+        listing::build_tools(
+            &entry.connector,
+            definitions,
+            &reviews,
+            &foreign,
+            &mut listing,
+        );
         let changed = listing.differs(&entry.listing());
         entry.listing.store(Arc::new(listing));
         entry.state.store(Arc::new(EntryState {
@@ -220,14 +229,16 @@ impl Catalog {
         let _one_at_a_time = entry.refreshing.lock().await;
         let old = entry.listing();
         let unchanged = old.tools.values().all(|known| {
-            let review = reviews
-                .get(&known.tool.target)
-                .filter(|review| review.definition == known.definition.digest);
+            let any = reviews.get(&known.tool.target);
+            let review = any.filter(|review| review.definition == known.definition.digest);
+            let changed = known.quarantine == Some(Quarantine::Changed);
             known.tool.classified == review.is_some()
+                && changed == (any.is_some() && review.is_none())
                 && review.is_none_or(|review| {
                     let declared = known.controls.as_ref().map(|controls| &controls.declared);
                     let nothing = Constraints::default();
                     review.class == known.tool.class
+                        && review.idempotent == known.tool.idempotent
                         && review.constraints.tags.iter().eq(&known.tool.tags)
                         && review.constraints.mode == declared.unwrap_or(&nothing).mode
                         && review.constraints.projections
@@ -253,7 +264,14 @@ impl Catalog {
             .values()
             .map(|known| known.definition.clone())
             .collect();
-        listing::build_tools(&entry.connector, definitions, &reviews, &mut listing);
+        let foreign = self.foreign_names(&entry.connector.name);
+        listing::build_tools(
+            &entry.connector,
+            definitions,
+            &reviews,
+            &foreign,
+            &mut listing,
+        );
         entry.listing.store(Arc::new(listing));
         self.announce_one(CatalogChange::Tools {
             connector: entry.connector.name.clone(),
@@ -282,6 +300,17 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+
+    /// The names of other connectors' tools, as far as they are known now.
+    fn foreign_names(&self, own: &ConnectorName) -> ToolNames {
+        let entries = self.entries();
+        let others = entries
+            .values()
+            .filter(|entry| entry.connector.name != *own);
+        let listings: Vec<_> = others.map(|entry| entry.listing()).collect();
+        let names = listings.iter().flat_map(|listing| listing.tools.keys());
+        ToolNames::new(names.map(String::as_str))
     }
 
     async fn reviews(

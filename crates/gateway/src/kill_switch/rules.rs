@@ -171,6 +171,7 @@ fn is_denial(code: RefusalCode) -> bool {
         RefusalCode::PolicyDenied
             | RefusalCode::InsufficientScope
             | RefusalCode::ContentBlocked
+            | RefusalCode::Quarantined
             | RefusalCode::DestinationForbidden
     )
 }

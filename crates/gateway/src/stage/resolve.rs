@@ -68,6 +68,10 @@ pub(crate) async fn resolve(
     };
     record.target(&resolved.tool);
     gateway.kill_switches.check_tool(&resolved.tool.target)?;
+    let known = resolved.definition.as_ref();
+    if let Some(quarantine) = known.and_then(|known| known.quarantine.as_ref()) {
+        return Err(quarantine.refusal(&resolved.tool.target));
+    }
     Ok(resolved)
 }
 

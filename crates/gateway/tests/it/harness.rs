@@ -25,6 +25,7 @@ use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::kill_switch::{self, KillSwitches};
+use sekimori_gateway::limits::Limits;
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
@@ -116,6 +117,8 @@ impl Gate {
         .unwrap();
         let kill_switches = KillSwitches::new(&*store, Arc::clone(&clock), Arc::clone(&ids), name);
         kill_switches.load().await.unwrap();
+        let limits = Limits::new(&*store, Arc::clone(&clock), TimeZone::UTC, name);
+        limits.load().await.unwrap();
         let policy = allow_all(clock.now());
         let deps = Deps {
             clock: Arc::clone(&clock),
@@ -138,6 +141,7 @@ impl Gate {
             identity: Arc::new(identity),
             catalog: Arc::clone(&catalog),
             kill_switches: Arc::new(kill_switches),
+            limits: Arc::new(limits),
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Arc::new(Inspector::new(16 * 1024 * 1024)),
             conversations: store.conversations(),
@@ -315,6 +319,7 @@ fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken) {
         let follow = async {
             tokio::join!(
                 gateway.identity.maintain(),
+                gateway.limits.follow(),
                 kill_switch::follow(&gateway.kill_switches, &gateway.catalog),
             )
         };

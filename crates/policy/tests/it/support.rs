@@ -101,6 +101,7 @@ pub(crate) fn tool(connector: &str, name: &str, class: Option<OperationClass>) -
         classified: class.is_some(),
         data_classes: Vec::new(),
         environment: Environment::Production,
+        idempotent: false,
         tags: Vec::new(),
         definition: None,
     }

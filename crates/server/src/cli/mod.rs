@@ -14,6 +14,7 @@ pub(crate) mod idp;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod kill_switch;
+pub(crate) mod limit;
 pub(crate) mod policy;
 pub(crate) mod policy_cycle;
 pub(crate) mod revoke;
@@ -22,6 +23,7 @@ pub(crate) mod scim_token;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod tool;
+mod tool_diff;
 pub(crate) mod user;
 pub(crate) mod who_am_i;
 
@@ -123,6 +125,9 @@ pub(crate) enum Command {
     /// Stop something at once, everywhere
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
+    /// How much of what somebody may have
+    #[command(subcommand)]
+    Limit(limit::Limit),
     /// People, as the identity provider or their sign-in made them known
     #[command(subcommand)]
     User(user::User),

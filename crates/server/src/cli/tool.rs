@@ -12,14 +12,16 @@ use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ConnectorName, DataClass};
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::catalog::listing::read_definition;
+use sekimori_gateway::catalog::pinning::{Pinned, Standing, foreign_names};
+use sekimori_inspect::poison::DefinitionSuspicion;
 use sekimori_policy::{check_review, suggest_tags};
-use sekimori_store::{Definition, SeenDefinition};
+use sekimori_store::Definition;
 use sekimori_upstream::ListMethod;
 use serde::Serialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use crate::cli::Common;
+use crate::cli::tool_diff::{diff, find, findings, told};
 use crate::installation::{Installation, operator};
 use crate::output::{self, Output};
 use crate::wiring;
@@ -39,6 +41,14 @@ pub(crate) enum Tool {
     /// Show a tool: its definition, its review, and what changed since
     #[command(after_help = "Example:\n  sekimori tool show crm find_customer")]
     Show {
+        /// The connector
+        connector: ConnectorName,
+        /// The tool, as the upstream spells it
+        tool: String,
+    },
+    /// Show what changed since a tool was reviewed, and what is suspicious in it
+    #[command(after_help = "Example:\n  sekimori tool diff crm find_customer")]
+    Diff {
         /// The connector
         connector: ConnectorName,
         /// The tool, as the upstream spells it
@@ -88,6 +98,12 @@ pub(crate) struct Classify {
     /// Data class of its results; repeat for more
     #[arg(long = "data-class", value_name = "CLASS")]
     data_classes: Vec<DataClass>,
+    /// Doing it twice is doing it once: a failed call may be tried again
+    #[arg(long, conflicts_with = "accept_suggestions")]
+    idempotent: bool,
+    /// Let it go although its definition looks like an attempt to steer the model (sekimori tool diff)
+    #[arg(long)]
+    accept_findings: bool,
     /// Take the suggested class for every tool of the connector that nobody reviewed yet
     #[arg(long, conflicts_with_all = ["tool", "class"])]
     accept_suggestions: bool,
@@ -98,28 +114,14 @@ struct Row {
     connector: ConnectorName,
     tool: String,
     class: OperationClass,
-    state: State,
+    state: Standing,
     suggested: OperationClass,
     data_classes: Vec<DataClass>,
+    idempotent: bool,
     definition: Digest,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    Classified,
-    Unclassified,
-    DefinitionChanged,
-}
-
-impl State {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Classified => "classified",
-            Self::Unclassified => "unclassified",
-            Self::DefinitionChanged => "definition changed",
-        }
-    }
+    findings: Vec<DefinitionSuspicion>,
+    #[serde(skip)]
+    finding_names: Vec<String>,
 }
 
 /// Runs the command.
@@ -131,6 +133,7 @@ pub(crate) async fn run(command: Tool, common: &Common) -> anyhow::Result<()> {
             list(&installation, output, connector.as_ref(), refresh).await
         }
         Tool::Show { connector, tool } => show(&installation, output, &connector, &tool).await,
+        Tool::Diff { connector, tool } => diff(&installation, output, &connector, &tool).await,
         Tool::Classify(classify) => decide(&installation, output, classify).await,
         Tool::Constrain(declared) => constrain(&installation, output, declared).await,
     }
@@ -210,33 +213,33 @@ async fn rows(installation: &Installation, name: &ConnectorName) -> anyhow::Resu
         .into_iter()
         .collect();
     let seen = installation.store.reviews().last_seen(name).await?;
+    let foreign = foreign_names(&*installation.store, name).await?;
     Ok(seen
         .into_iter()
-        .map(|seen| row(&seen, reviews.get(&seen.target)))
+        .map(|seen| {
+            let review = reviews.get(&seen.target).cloned();
+            row(&Pinned::of(seen, review, None, &foreign))
+        })
         .collect())
 }
 
-fn row(seen: &SeenDefinition, review: Option<&Review>) -> Row {
-    let suggested = RawValue::from_string(seen.raw.clone())
-        .ok()
-        .and_then(|raw| read_definition(&raw).ok())
-        .map_or(OperationClass::Admin, |definition| definition.suggested);
-    let state = match review {
-        None => State::Unclassified,
-        Some(review) if review.definition == seen.digest => State::Classified,
-        Some(_) => State::DefinitionChanged,
-    };
-    let in_force = review.filter(|_| state == State::Classified);
+fn row(pinned: &Pinned) -> Row {
+    let review = pinned.review.as_ref();
+    let in_force = review.filter(|_| pinned.standing == Standing::Reviewed);
+    let definition = pinned.definition.as_ref();
     Row {
-        connector: seen.target.connector.clone(),
-        tool: seen.target.name.clone(),
+        connector: pinned.seen.target.connector.clone(),
+        tool: pinned.seen.target.name.clone(),
         class: in_force.map_or(OperationClass::Admin, |review| review.class),
-        state,
-        suggested,
+        state: pinned.standing,
+        suggested: definition.map_or(OperationClass::Admin, |definition| definition.suggested),
         data_classes: in_force
             .map(|review| review.data_classes.clone())
             .unwrap_or_default(),
-        definition: seen.digest,
+        idempotent: in_force.is_some_and(|review| review.idempotent),
+        definition: pinned.seen.digest,
+        findings: pinned.findings.clone(),
+        finding_names: pinned.finding_names(),
     }
 }
 
@@ -264,7 +267,7 @@ async fn list(
                     row.connector.to_string(),
                     row.tool.clone(),
                     row.class.to_string(),
-                    row.state.as_str().to_owned(),
+                    told(row.state).to_owned(),
                     row.suggested.to_string(),
                 ]
             })
@@ -290,18 +293,12 @@ async fn show(
     tool: &str,
 ) -> anyhow::Result<()> {
     let target = target(connector, tool);
-    let seen = installation.store.reviews().seen(&target).await?;
-    let now = seen.first().with_context(|| {
-        format!("tool {target} was never seen; ask the upstream: sekimori tool list {connector} --refresh")
-    })?;
-    let review = installation.store.reviews().get(&target).await?;
-    let row = row(now, review.as_ref());
-    let reviewed = review
-        .as_ref()
-        .filter(|_| row.state == State::DefinitionChanged)
-        .and_then(|review| seen.iter().find(|seen| seen.digest == review.definition))
-        .and_then(|seen| serde_json::from_str(&seen.raw).ok());
-    let served_now: serde_json::Value = serde_json::from_str(&now.raw)?;
+    let pinned = find(installation, &target).await?;
+    let row = row(&pinned);
+    let review = pinned.review.clone();
+    let reviewed = pinned.reviewed.as_ref();
+    let reviewed = reviewed.and_then(|seen| serde_json::from_str(&seen.raw).ok());
+    let served_now: serde_json::Value = serde_json::from_str(&pinned.seen.raw)?;
     let shown = Shown {
         row,
         review,
@@ -315,7 +312,7 @@ async fn show(
         let mut text = format!(
             "{target}\n  class      {} ({})\n  suggested  {}\n  digest     {}\n",
             shown.row.class,
-            shown.row.state.as_str(),
+            told(shown.row.state),
             shown.row.suggested,
             shown.row.definition
         );
@@ -338,6 +335,7 @@ async fn show(
         if let Some(reviewed) = &shown.reviewed {
             text += &format!("\nReviewed before it changed:\n{}\n", pretty(reviewed));
         }
+        text += &findings(&shown.row.findings);
         text
     })
 }
@@ -361,7 +359,11 @@ async fn decide(
     let rows = rows(installation, name).await?;
     let decisions: Vec<(Row, OperationClass)> = if classify.accept_suggestions {
         rows.into_iter()
-            .filter(|row| row.state == State::Unclassified)
+            .filter(|row| match row.state {
+                Standing::Unreviewed => true,
+                Standing::Suspicious => classify.accept_findings,
+                Standing::Reviewed | Standing::Changed => false,
+            })
             .map(|row| {
                 let suggested = row.suggested;
                 (row, suggested)
@@ -376,8 +378,17 @@ async fn decide(
     };
     ensure!(
         !decisions.is_empty(),
-        "every tool of {name} is classified already"
+        "every tool of {name} is reviewed already, changed since (sekimori tool diff), or suspicious"
     );
+    for (row, _) in &decisions {
+        ensure!(
+            row.findings.is_empty() || classify.accept_findings,
+            "tool {} looks like an attempt to steer the model ({}); see: sekimori tool diff {name} {}. To let it go all the same: --accept-findings",
+            row.tool,
+            row.finding_names.join(", "),
+            row.tool
+        );
+    }
     let mut done = Vec::new();
     for (row, class) in decisions {
         let target = target(name, &row.tool);
@@ -389,6 +400,8 @@ async fn decide(
         })?;
         let review = Review {
             class,
+            idempotent: classify.idempotent,
+            accepted: row.finding_names.clone(),
             data_classes: classify.data_classes.clone(),
             definition: row.definition,
             reviewer: operator(),
@@ -402,6 +415,8 @@ async fn decide(
                 ("tool", json!(row.tool)),
                 ("class", json!(class)),
                 ("data_classes", json!(classify.data_classes)),
+                ("idempotent", json!(review.idempotent)),
+                ("accepted", json!(review.accepted)),
                 ("definition", json!(row.definition)),
             ],
         )?;

@@ -301,6 +301,12 @@ pub(crate) enum LogFormat {
 }
 
 impl Config {
+    /// The time zone of the company.
+    pub(crate) fn time_zone(&self) -> anyhow::Result<jiff::tz::TimeZone> {
+        jiff::tz::TimeZone::get(&self.policy.time_zone)
+            .with_context(|| format!("policy.time_zone: {} is unknown", self.policy.time_zone))
+    }
+
     /// Checks what types cannot.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.public_url()?;
@@ -406,8 +412,7 @@ impl Config {
             let group = GroupName::new(group).context("identity.administrators_group")?;
             edges.push((group, role));
         }
-        let time_zone = jiff::tz::TimeZone::get(&self.policy.time_zone)
-            .with_context(|| format!("policy.time_zone: {} is unknown", self.policy.time_zone))?;
+        let time_zone = self.time_zone()?;
         anyhow::ensure!(
             self.policy.holidays.len() <= 10_000,
             "policy.holidays: 10,000 at most"

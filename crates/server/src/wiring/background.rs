@@ -226,7 +226,7 @@ pub(super) async fn record_drift(
                 None => return,
             },
         };
-        tracing::warn!(target = %change.target, "a tool definition is new or changed: it counts as admin until reviewed");
+        tracing::warn!(target = %change.target, "a tool definition is new or changed: it waits for a review");
         let detail = json!({
             "connector": change.target.connector, "tool": change.target.name,
             "before": change.before, "after": change.after,

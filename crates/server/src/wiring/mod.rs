@@ -23,6 +23,7 @@ use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::kill_switch::{self, KillSwitches};
+use sekimori_gateway::limits::Limits;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
@@ -151,11 +152,11 @@ impl Node {
             drifted,
         };
         let catalog = Arc::new(Catalog::new(source));
-        let kill_switches = open_kill_switches(&installation).await?;
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
-            kill_switches,
+            kill_switches: open_kill_switches(&installation).await?,
+            limits: open_limits(&installation).await?,
             policy: Arc::clone(&policy),
             inspector: open_inspector(&installation).await?,
             conversations: installation.store.conversations(),
@@ -383,7 +384,10 @@ impl Node {
 fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
     let follows = Arc::clone(gateway);
     until(stop, tasks, async move {
-        kill_switch::follow(&follows.kill_switches, &follows.catalog).await;
+        tokio::join!(
+            kill_switch::follow(&follows.kill_switches, &follows.catalog),
+            follows.limits.follow(),
+        );
     });
 }
 
@@ -542,6 +546,15 @@ async fn open_kill_switches(installation: &Installation) -> anyhow::Result<Arc<K
     let known = switches.load().await;
     known.context("what is stopped cannot be read")?;
     Ok(Arc::new(switches))
+}
+
+/// The limits, known before the first client comes.
+async fn open_limits(installation: &Installation) -> anyhow::Result<Arc<Limits>> {
+    let config = &installation.config;
+    let (clock, zone) = (Arc::clone(&installation.clock), config.time_zone()?);
+    let limits = Limits::new(&*installation.store, clock, zone, &config.server.node);
+    limits.load().await.context("the limits cannot be read")?;
+    Ok(Arc::new(limits))
 }
 
 /// The policies in force; at the first start, the ones that are shipped.

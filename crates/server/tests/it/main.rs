@@ -25,3 +25,4 @@ mod policy_cycle;
 mod provisioning;
 mod road;
 mod stdio;
+mod stopping;

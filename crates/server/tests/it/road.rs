@@ -149,20 +149,19 @@ async fn until_shut(client: &RawClient) -> Reply {
     until("the tool is shut", async || {
         let reply = call(client, "faults__shifting", json!({})).await;
         let told = reply.result()["_meta"]["sekimori/refusal"]["code"].clone();
-        (told == "policy_denied").then_some(reply)
+        (told == "quarantined").then_some(reply)
     })
     .await
 }
 
-/// TOOL-6: a tool that an upstream gives another meaning falls back to admin, and the change is recorded.
+/// TOOL-6: a tool that an upstream gives another meaning is in quarantine, and the change is recorded.
 /// Nobody tells the gate: it looks by itself.
 #[tokio::test]
 async fn tool_6_a_changed_definition_is_shut_again() {
     let (upstream, site, _gate, client) = changing_tools("1").await;
     redefine(&upstream, 1).await;
     let shut = until_shut(&client).await;
-    let policies = json!(["unclassified-is-admin"]);
-    assert_eq!(refusal(&shut)["policies"], policies);
+    assert_eq!(refusal(&shut)["stage"], "resolve");
     let asked = ["audit", "search", "--event", "tool.definition_change"];
     until("the change is recorded", async || {
         let page = site.json(&asked).await;

@@ -61,6 +61,8 @@ pub(crate) fn tool(connector: &str, text: &str) -> Target {
 pub(crate) fn review(definition: &[u8]) -> Review {
     Review {
         class: OperationClass::Read,
+        idempotent: true,
+        accepted: vec!["instruction".into()],
         data_classes: vec![DataClass::internal()],
         definition: Digest::of(definition),
         reviewer: "admin:審査".into(),

@@ -1,5 +1,6 @@
 //! One call, from warrant to reply.
 
+mod retry;
 mod tasks;
 
 use std::borrow::Cow;
@@ -76,6 +77,7 @@ pub(crate) async fn run(
             .get(meta::PROGRESS_TOKEN)
             .filter(|_| outgoing.progress)
             .map(ToOwned::to_owned),
+        spoke: false,
         askable: Askable::from_capabilities(Some(&capabilities)),
         capabilities,
         limit,
@@ -85,7 +87,7 @@ pub(crate) async fn run(
     // Nothing is connected or started for a warrant that ended.
     call.check_warrant()
         .map_err(|fault| fault.into_error(&connector.name))?;
-    call.rounds()
+    call.with_retries()
         .await
         .map_err(|fault| fault.into_error(&connector.name))
 }
@@ -128,6 +130,8 @@ struct Call<'a> {
     client_token: Option<Box<RawValue>>,
     capabilities: Box<RawValue>,
     askable: Askable,
+    /// Whether the client heard anything of it: what it heard must not come twice.
+    spoke: bool,
     limit: Duration,
     deadline: Instant,
     deadline_max: Instant,
@@ -374,7 +378,8 @@ impl<'a> Call<'a> {
         self.emit(Event::Notification { method, params }).await
     }
 
-    async fn emit(&self, event: Event) -> Result<(), Fault> {
+    async fn emit(&mut self, event: Event) -> Result<(), Fault> {
+        self.spoke = true;
         tokio::select! {
             () = self.cancelled.cancelled() => Err(Fault::Cancelled),
             sent = self.events.send(event) => sent.map_err(|_| Fault::Cancelled),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -23,6 +23,10 @@ const RESUMES_MAX: u32 = 20;
 /// Waiting before that, unless the stream said how long.
 const RESUME_AFTER: Duration = Duration::from_millis(500);
 const RESUME_AFTER_MAX: Duration = Duration::from_secs(30);
+/// How long calls are held back after a 429 that does not say in seconds how long.
+const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
+/// The longest that calls are held back because an upstream said so.
+const THROTTLED_MAX: Duration = Duration::from_mins(10);
 
 /// An endpoint, with what goes with every request of one session.
 #[derive(Debug, Clone)]
@@ -144,6 +148,9 @@ impl HttpLink {
             }
             return Err(Fault::invalid("its answer has an unknown content type"));
         }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Fault::Throttled(retry_after(response.headers())));
+        }
         if status == StatusCode::NOT_FOUND && self.has_session() {
             return Err(Fault::Status(404));
         }
@@ -160,6 +167,17 @@ impl HttpLink {
         }
         Err(Fault::Status(status.as_u16()))
     }
+}
+
+/// How long the upstream asks to wait.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let told = headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok());
+    let seconds = told.and_then(|text| text.trim().parse().ok());
+    seconds
+        .map_or(THROTTLED_DEFAULT, Duration::from_secs)
+        .min(THROTTLED_MAX)
 }
 
 fn is_type(headers: &HeaderMap, wanted: &str) -> bool {

@@ -161,6 +161,7 @@ pub(crate) fn warrant_until(
         },
         class: OperationClass::Read,
         classified: true,
+        idempotent: false,
         data_classes: Vec::new(),
         environment: Environment::Development,
         tags: Vec::new(),
