@@ -40,7 +40,8 @@ migrations! {
     3 "oauth" "0003_oauth.sql",
     4 "sign_in" "0004_sign_in.sql",
     5 "revocation" "0005_revocation.sql",
-    6 "approval" "0006_approval.sql",
+    6 "audit_sinks" "0006_audit_sinks.sql",
+    7 "approval" "0007_approval.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -1,5 +1,6 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
+mod audit;
 mod background;
 
 use std::fs;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sekimori_admin::{Control, Pages, Streams};
 use sekimori_approval::{Approvals, Parts as ApprovalParts, Vault};
-use sekimori_audit::{Audit, AuditOptions};
+use sekimori_audit::Audit;
 use sekimori_domain::caller::Source;
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
@@ -43,6 +44,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::audit::{look_after, open_audit};
 use self::background::{
     end_overdue_approvals, follow_policies, keep_house, record_drift, tell_approvers,
 };
@@ -223,6 +225,7 @@ impl Node {
             Arc::clone(&gateway.approvals),
             stop.clone(),
         ));
+        look_after(&installation, &gateway, &mut tasks, &stop)?;
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
         until(&stop, &mut tasks, async move { identity.maintain().await });
         Ok(Self {
@@ -464,24 +467,6 @@ pub(crate) fn approval_vault(installation: &Installation) -> anyhow::Result<Arc<
         &key,
         Arc::new(SystemRandom),
     )?))
-}
-
-async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
-    let config = &installation.config;
-    let options = AuditOptions {
-        folder: config.server.data_dir.join("journal"),
-        node: config.server.node.clone(),
-        segment_bytes: u64::from(config.audit.segment_mib) * 1024 * 1024,
-    };
-    let audit = Audit::start(
-        options,
-        installation.store.audit_index(),
-        Arc::clone(&installation.clock),
-        Arc::clone(&installation.ids),
-    )
-    .await
-    .context("the audit journal cannot be opened")?;
-    Ok(Arc::new(audit))
 }
 
 pub(crate) async fn open_identity(

@@ -8,6 +8,7 @@
 )]
 
 mod approval;
+mod audit;
 mod cli;
 mod clients;
 mod constraints;

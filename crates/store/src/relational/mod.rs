@@ -3,6 +3,7 @@
 mod administrators;
 mod approvals;
 mod audit_index;
+mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::audit_sinks::AuditSinks;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
@@ -116,6 +118,10 @@ impl Store for RelationalStore {
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
         Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
+    }
+
+    fn audit_sinks(&self) -> Arc<dyn AuditSinks> {
+        Arc::new(audit_sinks::AuditSinkTable(Arc::clone(&self.database)))
     }
 
     fn changes(&self) -> Arc<dyn Changes> {

@@ -96,8 +96,8 @@ impl GuardedConnector {
 }
 
 impl GuardedConnector {
-    /// A connection to where the address says, after the same checks.
-    pub(super) async fn dial(&self, uri: &Uri) -> Result<TcpStream, EgressError> {
+    /// Connects to a checked address of the destination.
+    pub(super) async fn connect(&self, uri: &Uri) -> Result<TcpStream, EgressError> {
         self.rules.connect(uri).await
     }
 }
