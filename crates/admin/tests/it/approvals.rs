@@ -440,7 +440,10 @@ async fn the_page_that_a_mail_leads_to_decides() {
     assert_eq!(stranger.header("location"), format!("/sign-in?txn={id}"));
     let eve = Person::sign_in(&plane, "eve", &["staff"], false).await;
     assert_eq!(
-        plane.visit(&path, &[("cookie", &eve.cookie)]).await.status,
+        plane
+            .visit(&path, &[("cookie", eve.cookie.as_str())])
+            .await
+            .status,
         404
     );
 

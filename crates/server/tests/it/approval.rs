@@ -59,9 +59,11 @@ async fn tool_3_a_request_outlives_the_gate() {
     assert!(turned_back.content_text().contains("not this one"));
 
     let found = crate::gate::until("the records", async || {
-        let search = |event: &'static str| site.json(&["audit", "search", "--event", event]);
-        let decided = search("approval.decision").await;
-        let used = search("approval.use").await;
+        let search = ["audit", "search", "--event"];
+        let decided = site
+            .json(&[&search[..], &["approval.decision"]].concat())
+            .await;
+        let used = site.json(&[&search[..], &["approval.use"]].concat()).await;
         let both = decided.to_string().contains(&id) && used.to_string().contains(&id);
         both.then(|| format!("{decided}{used}"))
     })

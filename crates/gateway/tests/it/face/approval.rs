@@ -267,8 +267,10 @@ async fn a_refusal_is_told_with_its_reason_and_stands_for_a_while() {
         reason: "not this month".to_owned(),
     };
     let approvals = &gate.gateway.approvals;
-    let refused = approvals.decide(&id(&told), &manager("usr_bob"), &refuse);
-    refused.await.unwrap();
+    let refused = approvals
+        .decide(&id(&told), &manager("usr_bob"), &refuse)
+        .await;
+    refused.unwrap();
     for _ in 0..2 {
         let answer = client.modern("tools/call", call("a")).await;
         let refusal = &answer.result()["_meta"]["sekimori/refusal"];
@@ -290,8 +292,10 @@ async fn changed_arguments_are_told_and_only_they_go_through() {
         arguments: json!({ "note": "100" }),
     };
     let approvals = &gate.gateway.approvals;
-    let edited = approvals.decide(&id(&told), &manager("usr_bob"), &edit);
-    edited.await.unwrap();
+    let edited = approvals
+        .decide(&id(&told), &manager("usr_bob"), &edit)
+        .await;
+    edited.unwrap();
     approve(&gate, &id(&told)).await.unwrap();
     let again = pending(&client.modern("tools/call", call("900")).await.result());
     assert_eq!(id(&again), id(&told));

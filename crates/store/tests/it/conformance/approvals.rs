@@ -137,8 +137,8 @@ pub(crate) async fn a_call_has_one_live_request(database: &TestDatabase) {
     let told = store.approval_notices().take(at(0), at(60), 50).await;
     assert_eq!(told.unwrap().len(), 1);
     let approvals = store.approvals();
-    let first = approvals.about(&asked(1, "usr_anna", "100").request.asked);
-    let first = first.await.unwrap().unwrap();
+    let call = asked(1, "usr_anna", "100").request.asked;
+    let first = approvals.about(&call).await.unwrap().unwrap();
     approvals
         .replace(&next(&first, ApprovalState::Refused), &[])
         .await
