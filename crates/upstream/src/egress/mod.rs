@@ -176,7 +176,7 @@ impl Egress {
         let allow = self.allow.iter().cloned().chain([pattern]).collect();
         let resolver = Arc::clone(&self.resolver);
         let connector = connect::GuardedConnector::new(allow, networks, resolver);
-        connector.connect(uri).await
+        connector.dial(uri).await
     }
 
     /// How TLS is done.
