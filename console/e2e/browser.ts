@@ -104,12 +104,13 @@ export async function assertAccessible(page: Page, what: string): Promise<void> 
   assert.equal(grave.length, 0, `${what}\n${told.join('\n')}`);
 }
 
-/** Nothing sticks out to the side. */
+/** Nothing sticks out to the side, once the page is laid out. */
 export async function assertFits(page: Page, what: string): Promise<void> {
-  const [content, window] = (await page.evaluate(
-    '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
-  )) as [number, number];
-  assert(content <= window, `${what} is ${content} px wide in a window of ${window} px`);
+  const fits = 'document.documentElement.scrollWidth <= document.documentElement.clientWidth';
+  await page.waitForFunction(fits, undefined, { timeout: 3_000 }).catch(async () => {
+    const width = await page.evaluate('document.documentElement.scrollWidth');
+    assert.fail(`${what} is ${width} px wide in a window of ${page.viewportSize()?.width} px`);
+  });
 }
 
 export async function picture(page: Page, name: string): Promise<void> {
