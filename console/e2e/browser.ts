@@ -104,12 +104,16 @@ export async function assertAccessible(page: Page, what: string): Promise<void> 
   assert.equal(grave.length, 0, `${what}\n${told.join('\n')}`);
 }
 
-/** Nothing sticks out to the side. */
+/** Nothing sticks out to the side, once the page is laid out. */
 export async function assertFits(page: Page, what: string): Promise<void> {
-  const [content, window] = (await page.evaluate(
-    '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
-  )) as [number, number];
-  assert(content <= window, `${what} is ${content} px wide in a window of ${window} px`);
+  const widths = '[document.documentElement.scrollWidth, document.documentElement.clientWidth]';
+  const end = Date.now() + 5_000;
+  for (;;) {
+    const [content, window] = (await page.evaluate(widths)) as [number, number];
+    if (content <= window) return;
+    assert(Date.now() < end, `${what} is ${content} px wide in a window of ${window} px`);
+    await page.waitForTimeout(50);
+  }
 }
 
 export async function picture(page: Page, name: string): Promise<void> {
