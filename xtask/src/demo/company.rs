@@ -21,6 +21,21 @@ const START_TIME_MAX: Duration = Duration::from_secs(30);
 /// The provider's name at the gate.
 const PROVIDER: &str = "kawasemi";
 
+/// Who can sign in: account, name for people, group.
+pub(super) const PEOPLE: [(&str, &str, &str); 4] = [
+    ("yamada", "山田 太郎（管理者 / administrator）", "it"),
+    ("sato", "佐藤 花子（監査 / auditor）", "audit"),
+    ("tanaka", "田中 次郎（承認者 / approver）", "managers"),
+    (super::EMPLOYEE, "鈴木 華子（一般社員 / employee）", "staff"),
+];
+
+/// Which of their groups carry which roles.
+const ROLES: [(&str, &str); 3] = [
+    ("sekimori-auditor", "audit"),
+    ("sekimori-approver", "managers"),
+    (super::ROLE, "staff"),
+];
+
 /// What client and provider know of each other; it is a demo, in the open.
 const SECRET: &str = "the client's secret & more";
 
@@ -39,10 +54,9 @@ impl Company {
             "redirect_uris": [format!("{gate}/sign-in/oidc/{PROVIDER}/callback")],
             "post_logout_redirect_uris": [format!("{gate}/signed-out")],
             "backchannel_logout_uri": format!("{gate}/sign-in/oidc/{PROVIDER}/logout"),
-            "people": [
-                { "account": "hanako", "name": "Hanako Yamada (山田 花子), sales", "groups": ["G-STAFF"] },
-                { "account": "jiro", "name": "Jiro Sato (佐藤 次郎), guest", "groups": [] },
-            ],
+            "people": PEOPLE.map(|(account, name, group)| {
+                json!({ "account": account, "name": name, "groups": [group], "amr": ["pwd", "mfa"] })
+            }),
         });
         let script = counterparts().join("oidc-provider.mjs");
         let args = [&script.display().to_string(), &about.to_string()];
@@ -58,11 +72,16 @@ impl Company {
             "name = \"{PROVIDER}\"\ntitle = \"Kawasemi Trading\"\nkind = \"oidc\"\nissuer = \"{}\"\n\
              client_id = \"gate\"\nclient_secret = {{ value = \"{SECRET}\" }}\n\
              provisioning = \"just_in_time\"\nallow_private_network = true\n\
-             groups = {{ attribute = \"groups\", names = {{ \"G-STAFF\" = \"employee\" }} }}\n",
+             groups = {{ attribute = \"groups\", others = true }}\n",
             running.url()
         );
         let file = home.write("kawasemi.toml", &settings)?;
         home.sekimori(&["idp", "put", &file])?;
+        let roles = ROLES.map(|(role, group)| {
+            format!("\n[[identity.roles]]\nname = \"{role}\"\ngroups = [\"{group}\"]\n")
+        });
+        let administrators = "\n[identity]\nadministrators_group = \"it\"\n";
+        home.configure(&[administrators, &roles.concat()].concat())?;
         Ok(Self { running })
     }
 
