@@ -20,6 +20,7 @@ mod gate;
 mod hostile;
 mod nodes;
 mod operations;
+mod policy_cycle;
 mod provisioning;
 mod road;
 mod stdio;
