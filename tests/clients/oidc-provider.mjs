@@ -1,7 +1,7 @@
 // A certified OpenID provider. Its argument tells about the gate; it prints its issuer when it listens.
 // There is a person who always agrees; POST /control says who that is and how they prove it:
 // {"account", "acr", "amr", "decline"}. With "people" in the argument, whoever sits in front of the browser
-// chooses one of them on a page instead, without a password: [{"account", "name", "groups"}].
+// chooses one of them on a page instead, without a password: [{"account", "name", "groups", "amr"}].
 import http from "node:http";
 import Provider from "oidc-provider";
 
@@ -81,8 +81,9 @@ server.listen(0, "127.0.0.1", () => {
     if (gate.people && prompt.name === "login") {
       if (request.method !== "POST") return choose(request, response);
       const account = new URLSearchParams(await body(request)).get("account");
-      if (!gate.people.some((one) => one.account === account)) return choose(request, response);
-      person = { account };
+      const chosen = gate.people.find((one) => one.account === account);
+      if (!chosen) return choose(request, response);
+      person = chosen;
     }
     if (person.decline) {
       result = { error: "access_denied" };

@@ -21,6 +21,21 @@ const START_TIME_MAX: Duration = Duration::from_secs(30);
 /// The provider's name at the gate.
 const PROVIDER: &str = "kawasemi";
 
+/// Who can sign in: account, name for people, group.
+pub(super) const PEOPLE: [(&str, &str, &str); 4] = [
+    ("yamada", "山田 太郎（管理者 / administrator）", "it"),
+    ("sato", "佐藤 花子（監査 / auditor）", "audit"),
+    ("tanaka", "田中 次郎（承認者 / approver）", "managers"),
+    (super::EMPLOYEE, "鈴木 華子（一般社員 / employee）", "staff"),
+];
+
+/// Which of their groups carry which roles.
+const ROLES: [(&str, &str); 3] = [
+    ("sekimori-auditor", "audit"),
+    ("sekimori-approver", "managers"),
+    (super::ROLE, "staff"),
+];
+
 /// What client and provider know of each other; it is a demo, in the open.
 const SECRET: &str = "the client's secret & more";
 
@@ -67,6 +82,11 @@ impl Company {
         );
         let file = home.write("kawasemi.toml", &settings)?;
         home.sekimori(&["idp", "put", &file])?;
+        let roles = ROLES.map(|(role, group)| {
+            format!("\n[[identity.roles]]\nname = \"{role}\"\ngroups = [\"{group}\"]\n")
+        });
+        let administrators = "\n[identity]\nadministrators_group = \"it\"\n";
+        home.configure(&[administrators, &roles.concat()].concat())?;
         Ok(Self { running })
     }
 

@@ -30,7 +30,8 @@ pub(crate) async fn authorize(
         let (tool, policy) = (&resolved.tool, &gateway.policy);
         policy.authorize(call, caller, tool, &validated.arguments, now, projections)
     };
-    let mut decided = ask(caller);
+    let mut asker = Arc::clone(caller);
+    let mut decided = ask(&asker);
     let lacks_proof = |decided: &Result<Permit, Refusal>| {
         let denied = decided.as_ref().err().map(|refusal| refusal.code);
         let (tool, policy) = (&resolved.tool, &gateway.policy);
@@ -42,6 +43,7 @@ pub(crate) async fn authorize(
         if let Some(stepped_up) = gateway.identity.stepped_up(caller).await {
             record.stepped_up(&stepped_up);
             decided = ask(&stepped_up);
+            asker = stepped_up;
         }
         let class = resolved.tool.class;
         let gate = gateway.identity.public_url();
