@@ -207,9 +207,10 @@ impl<'a> Tour<'a> {
         let sql = "with gone as (delete from orders returning *) select * from gone";
         let answer = self
             .employee
+            .borrow()
             .call("orders__query", &json!({ "sql": sql }))?;
         expect_refusal(&answer, "invalid_arguments")?;
-        let left = self.employee.call(
+        let left = self.employee.borrow().call(
             "orders__query",
             &json!({ "sql": "select count(*) from orders" }),
         )?;
