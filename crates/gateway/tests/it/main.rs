@@ -8,7 +8,6 @@
     reason = "test code"
 )]
 
-mod agentdojo;
 mod face;
 mod fake;
 mod harness;
