@@ -11,7 +11,6 @@
 mod api;
 mod authenticator;
 mod browser_api;
-mod counterpart;
 mod harness;
 mod local_sign_in;
 mod lookouts;
@@ -23,4 +22,3 @@ mod policies;
 mod saml;
 mod scim;
 mod simplesamlphp;
-mod walker;
