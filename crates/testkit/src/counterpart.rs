@@ -195,7 +195,7 @@ impl Client {
 /// # Panics
 ///
 /// When it is not installed.
-pub async fn dojo_calls() -> serde_json::Value {
+pub async fn dojo_calls() -> Value {
     let mut command = script(&python_program("python"), "dojo_calls.py");
     let run = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let done = tokio::time::timeout(PATIENCE, run)
