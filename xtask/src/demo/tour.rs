@@ -75,6 +75,10 @@ impl<'a> Tour<'a> {
             self.refused()
         });
         report.step("Call with a wrong argument", || self.mistaken());
+        report.step(
+            "Slip a change of the orders into a query: a rule on its SQL",
+            || self.slipped(),
+        );
         report.step("Unlock writing for calls that a person approves", || {
             self.unlock()
         });
@@ -223,6 +227,24 @@ impl<'a> Tour<'a> {
             "The client was told: {}\nWhoever approves sees:\n{shown}\nThen the same call wrote the file, once.",
             waits.text()
         ))
+    }
+
+    fn slipped(&self) -> Result<String> {
+        let sql = "with gone as (delete from orders returning *) select * from gone";
+        let answer = self
+            .employee
+            .call("orders__query", &json!({ "sql": sql }))?;
+        expect_refusal(&answer, "invalid_arguments")?;
+        let left = self.employee.call(
+            "orders__query",
+            &json!({ "sql": "select count(*) from orders" }),
+        )?;
+        ensure!(
+            left.succeeded(),
+            "the orders can no longer be counted: {}",
+            left.text()
+        );
+        Ok(answer.text())
     }
 
     fn trail(&self) -> Result<String> {

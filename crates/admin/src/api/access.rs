@@ -78,6 +78,7 @@ rights! {
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
     ViewApprovals, ManageApprovals: Approvals;
+    ViewGuardRails, ManageGuardRails: GuardRails;
     ViewCatalog, ManageCatalog: Catalog;
     ViewPolicies, ManagePolicies: Policies;
     ViewAudit, ManageAudit: Audit;

@@ -17,6 +17,7 @@ mod fidelity;
 mod gate;
 mod hostile;
 mod operations;
+mod policy_cycle;
 mod provisioning;
 mod road;
 mod stdio;
