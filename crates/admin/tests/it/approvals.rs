@@ -68,10 +68,7 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
             environment: Environment::Production,
             data_classes: Vec::new(),
         },
-        demands: vec![ApprovalDemand {
-            policy: "payments".to_owned(),
-            reason: "payments are looked at".to_owned(),
-        }],
+        demands: vec![ApprovalDemand::new("payments", "payments are looked at")],
         risk: Risk::Medium,
         panels: vec![Panel {
             chosen_by: "default".to_owned(),
