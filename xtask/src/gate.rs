@@ -1,6 +1,7 @@
 //! The gate as the tour and the conformance suite run it: own folder, own ports, the real binary.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -131,6 +132,11 @@ impl Gate {
         format!("{}/mcp", self.running.url())
     }
 
+    /// Where its pages are.
+    pub(crate) fn base_url(&self) -> &str {
+        self.running.url()
+    }
+
     /// Where people look after it.
     pub(crate) fn console_url(&self) -> String {
         format!("{}/ui/", self.running.url())
@@ -152,4 +158,10 @@ impl Gate {
         anyhow::ensure!(status.success(), "the gate ended: {status}");
         Ok(())
     }
+}
+
+/// A port that nobody has right now, for what must be known before it runs.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("finding a free port")?;
+    Ok(listener.local_addr()?.port())
 }

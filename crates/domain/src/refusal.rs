@@ -221,6 +221,14 @@ pub enum Need {
     Scope(Scope),
     /// Capabilities that the client declares, in the form in which it declares them.
     Capabilities(Value),
+    /// A second factor, proved by the person. The client asks for it when it authorizes itself anew, for
+    /// this scope; or the person proves it on this page, and the client goes on as before.
+    SecondFactor {
+        /// What the operation needs besides.
+        scope: Scope,
+        /// The page.
+        page: String,
+    },
     /// People who agree to it, or who have agreed to something else.
     Approval(PendingApproval),
 }

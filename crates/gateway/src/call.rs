@@ -98,7 +98,7 @@ async fn walk(
     let caller = authenticate(gateway, record, &request.head).await?; // who
     let mut resolved = resolve(gateway, record, &caller, request).await?; // what, at which upstream
     let validated = validate(gateway, record, &mut resolved, request)?; // JSON Schema, declared rules
-    let permit = authorize(gateway, record, &caller, &resolved, &validated)?; // policy
+    let permit = authorize(gateway, record, &caller, &resolved, &validated).await?; // policy
     let inspected = inspect_input(gateway, permit, validated.arguments)?; // may the content go in
     let mut call = approve::Call {
         resolved: &resolved,

@@ -59,6 +59,7 @@ mod replay;
 mod roles;
 mod shape;
 mod situation;
+mod step_up;
 mod visible;
 mod vocabulary;
 

@@ -336,10 +336,10 @@ impl<R: Right> Allowed<R> {
         event: EventKind,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Deed, Problem> {
-        let record = self.someone.open(control, event, details)?;
-        record.decision(note::allowed(&self.decision));
-        record.intent().await?;
-        Ok(Deed(record))
+        let decision = Some(&self.decision);
+        self.someone
+            .begin_as(control, event, decision, details)
+            .await
     }
 }
 
@@ -365,16 +365,14 @@ impl Someone {
         })
     }
 
-    /// As [`Allowed::begin`], for what everybody may try: whether they may depends on what it is done to.
+    /// Begins to change something of one's own, or what everybody may try, which takes no right.
     pub(crate) async fn begin(
         &self,
         control: &Control,
         event: EventKind,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Deed, Problem> {
-        let record = self.open(control, event, details)?;
-        record.intent().await?;
-        Ok(Deed(record))
+        self.begin_as(control, event, None, details).await
     }
 
     /// Records something that is done by being recorded.
@@ -384,23 +382,32 @@ impl Someone {
         event: EventKind,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<(), Problem> {
-        let record = self.open(control, event, details)?;
-        record.close(note::ended(OutcomeStatus::Success)).await?;
-        Ok(())
-    }
-
-    fn open(
-        &self,
-        control: &Control,
-        event: EventKind,
-        details: impl IntoIterator<Item = (&'static str, Value)>,
-    ) -> Result<OpenRecord, Problem> {
         let record = control.audit.open(event, self.correlation.clone(), None)?;
         record.caller(&self.caller);
         for (name, value) in details {
             record.detail(name, value);
         }
-        Ok(record)
+        record.close(note::ended(OutcomeStatus::Success)).await?;
+        Ok(())
+    }
+
+    async fn begin_as(
+        &self,
+        control: &Control,
+        event: EventKind,
+        decision: Option<&Decision>,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Deed, Problem> {
+        let record = control.audit.open(event, self.correlation.clone(), None)?;
+        record.caller(&self.caller);
+        if let Some(decision) = decision {
+            record.decision(note::allowed(decision));
+        }
+        for (name, value) in details {
+            record.detail(name, value);
+        }
+        record.intent().await?;
+        Ok(Deed(record))
     }
 }
 

@@ -27,6 +27,7 @@ mod catalog;
 mod clients;
 pub(crate) mod events;
 mod grants;
+mod identity_providers;
 mod list;
 mod me;
 mod overview;
@@ -87,6 +88,7 @@ pub(crate) enum Problems {
         (name = "me", description = "Who is asking"),
         (name = "people", description = "People and groups, as the identity provider tells of them"),
         (name = "sessions", description = "Sessions of people in browsers"),
+        (name = "identity providers", description = "Whom the gate believes when a person signs in"),
         (name = "clients", description = "The AI clients that people connect with"),
         (name = "approvals", description = "Calls that wait until people agree, and deciding on them"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
@@ -131,6 +133,16 @@ impl Modify for Credentials {
 fn operations() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(me::who_am_i))
+        .routes(routes!(me::list_own_sessions))
+        .routes(routes!(me::revoke_own_session))
+        .routes(routes!(me::list_own_grants))
+        .routes(routes!(me::revoke_own_grant))
+        .routes(routes!(identity_providers::list_providers))
+        .routes(routes!(
+            identity_providers::get_provider,
+            identity_providers::put_provider,
+            identity_providers::remove_provider
+        ))
         .routes(routes!(people::list_users))
         .routes(routes!(people::get_user))
         .routes(routes!(people::deactivate_user))

@@ -88,6 +88,13 @@ impl World {
         };
         let oauth = control.store.oauth();
         oauth.create_grant(&grant, None, None).await.unwrap();
+        let provider = json!({
+            "name": "corporate", "kind": "oidc", "issuer": "https://idp.example",
+            "client_id": "gate", "client_secret": {"value": "hunter2"},
+        });
+        let provider = serde_json::from_value(provider).unwrap();
+        let providers = control.store.identity_providers();
+        providers.put(&provider, Expected::Absent).await.unwrap();
         let scim = NewScimToken {
             provider: "entra".to_owned(),
             networks: Vec::new(),
@@ -137,6 +144,11 @@ impl World {
             "expires_at": self.end,
         });
         let key = json!({"expires_at": self.end});
+        let providers = "/api/v1/identity-providers";
+        let provider = json!({
+            "kind": "oidc", "issuer": "https://idp.partner.example", "client_id": "gate",
+            "client_secret": {"env": "PARTNER_SECRET"},
+        });
         let scim = json!({"provider": "entra", "expires_at": self.end});
         let review = json!({
             "class": "update", "data_classes": ["personal"], "definition": self.definition,
@@ -176,6 +188,14 @@ impl World {
             (
                 "revokeSession",
                 (format!("/api/v1/sessions/{}", self.session), None),
+            ),
+            (
+                "putIdentityProvider",
+                (format!("{providers}/partner"), Some(provider)),
+            ),
+            (
+                "removeIdentityProvider",
+                (format!("{providers}/corporate"), None),
             ),
             (
                 "acknowledgeAlert",
@@ -591,6 +611,61 @@ async fn a_client_is_approved_shown_and_denied_with_its_grants() {
     let grant = format!("/api/v1/grants/{}", world.grant);
     let grant = plane.call("GET", &grant, Some(&token), None).await;
     assert_eq!(grant.json()["state"], "revoked");
+}
+
+#[tokio::test]
+async fn identity_providers_are_added_changed_and_removed_without_showing_a_secret() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    World::make(&plane).await;
+    let call = async |method: &str, path: &str, body: Option<&Value>| {
+        let path = format!("/api/v1/identity-providers{path}");
+        plane.call(method, &path, Some(&administrator), body).await
+    };
+    let shown = call("GET", "/corporate", None).await;
+    assert_eq!(shown.status, 200);
+    assert!(!shown.text.contains("hunter2"), "{}", shown.text);
+    assert_eq!(shown.json()["from"], "added");
+    assert_eq!(
+        shown.json()["addresses"]["redirect_uri"],
+        "https://gate.example/sign-in/oidc/corporate/callback"
+    );
+    let mut settings = json!({
+        "kind": "oidc", "issuer": "https://login.partner.example", "client_id": "gate",
+        "client_secret": {"env": "PARTNER_SECRET"}, "mfa": {"required": true},
+    });
+    let added = call("PUT", "/partner", Some(&settings)).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert_eq!(
+        added.json()["settings"]["client_secret"],
+        json!({"env": "PARTNER_SECRET"})
+    );
+    let list = call("GET", "", None).await.json();
+    let names: Vec<_> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(names, ["corporate", "partner"]);
+    let choices = plane.control.sign_in.choices().await.unwrap();
+    assert!(choices.iter().any(|choice| choice.name == "partner"));
+
+    for (path, wrong) in [
+        ("/issuer", json!("http://idp.example")),
+        ("/mfa", json!({"always": true})),
+    ] {
+        let mut wrong_settings = settings.clone();
+        *wrong_settings.pointer_mut(path).unwrap() = wrong;
+        let refused = call("PUT", "/partner", Some(&wrong_settings)).await;
+        assert_eq!(refused.status, 422, "{path}: {}", refused.text);
+    }
+    settings["enabled"] = json!(false);
+    assert_eq!(call("PUT", "/local", Some(&settings)).await.status, 422);
+    assert_eq!(call("PUT", "/partner", Some(&settings)).await.status, 200);
+    assert_eq!(call("DELETE", "/partner", None).await.status, 204);
+    assert_eq!(call("DELETE", "/partner", None).await.status, 404);
+    assert_eq!(call("GET", "/partner", None).await.status, 404);
 }
 
 /// AUDIT-4 to AUDIT-8 over HTTP: stories, files, the signed tree, sinks, alerts.

@@ -255,6 +255,10 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
             }
             members.insert("approval".to_owned(), approval);
         }
+        Some(Need::SecondFactor { page, .. }) => {
+            members.insert("requiredAssurance".to_owned(), "mfa".into());
+            members.insert("page".to_owned(), page.as_str().into());
+        }
         None => {}
     }
     data

@@ -35,9 +35,14 @@ pub enum ReturnTo {
     Authorize(String),
     /// To a request for approval that waits for the person.
     Approval(ApprovalId),
+    /// Back to stepping up what a client was granted, by the id of the grant.
+    StepUp(String),
     /// To the console, which remembers by itself which of its pages was asked for.
     Console,
 }
+
+/// Before the id of a grant, in a handle. No handle of an authorization has a full stop in it.
+const GRANT: &str = "grant.";
 
 /// Stands for the console where pages carry the handle of an authorization. No handle is that short.
 const CONSOLE: &str = "console";
@@ -46,9 +51,8 @@ const CONSOLE: &str = "console";
 const HANDLE_CHARS_MAX: usize = 128;
 
 impl ReturnTo {
-    /// The place for the handle of an authorization, for the id of a request for approval, or for `console`;
-    /// [`Connections`](Self::Connections) if it is none of these.
-    pub fn authorize(handle: &str) -> Self {
+    /// The place for a handle; [`Connections`](Self::Connections) if it can't be one.
+    pub fn to(handle: &str) -> Self {
         if let Ok(id) = ApprovalId::new(handle) {
             return Self::Approval(id);
         }
@@ -60,20 +64,21 @@ impl ReturnTo {
             && handle
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
-        if valid {
-            Self::Authorize(handle.to_owned())
-        } else {
-            Self::Connections
+        match handle.strip_prefix(GRANT) {
+            _ if !valid => Self::Connections,
+            Some(grant) => Self::StepUp(grant.to_owned()),
+            None => Self::Authorize(handle.to_owned()),
         }
     }
 
-    /// What pages carry along; [`authorize`](Self::authorize) reads it.
-    pub fn handle(&self) -> &str {
+    /// The handle for this place; empty for [`Connections`](Self::Connections).
+    pub fn handle(&self) -> String {
         match self {
-            Self::Connections => "",
-            Self::Authorize(handle) => handle,
-            Self::Console => CONSOLE,
-            Self::Approval(id) => id.as_str(),
+            Self::Connections => String::new(),
+            Self::Authorize(handle) => handle.clone(),
+            Self::StepUp(grant) => format!("{GRANT}{grant}"),
+            Self::Console => CONSOLE.to_owned(),
+            Self::Approval(id) => id.to_string(),
         }
     }
 
@@ -84,6 +89,7 @@ impl ReturnTo {
             Self::Connections => "/connections".to_owned(),
             Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
             Self::Approval(id) => format!("/approvals/{id}"),
+            Self::StepUp(grant) => format!("/step-up?grant={grant}"),
         }
     }
 }
@@ -230,14 +236,17 @@ mod tests {
     #[test]
     fn only_handles_are_carried_along() {
         assert_eq!(
-            ReturnTo::authorize("abc-1_2").path(),
+            ReturnTo::to("abc-1_2").path(),
             "/authorize/resume?txn=abc-1_2"
         );
         let approval = "apr_0190a1b2c3d47e5f8a9b0c1d2e3f4a5b";
         assert_eq!(
-            ReturnTo::authorize(approval).path(),
+            ReturnTo::to(approval).path(),
             format!("/approvals/{approval}")
         );
+        let grant = ReturnTo::to("grant.gr_1");
+        assert_eq!(grant.path(), "/step-up?grant=gr_1");
+        assert_eq!(ReturnTo::to(&grant.handle()), grant);
         for bad in [
             "",
             "//evil.example",
@@ -247,7 +256,7 @@ mod tests {
             "a%2f",
             &"a".repeat(200),
         ] {
-            assert_eq!(ReturnTo::authorize(bad), ReturnTo::Connections, "{bad}");
+            assert_eq!(ReturnTo::to(bad), ReturnTo::Connections, "{bad}");
         }
     }
 
