@@ -26,7 +26,7 @@ pub fn challenge(refusal: &Refusal, resource: &ResourceUri) -> Option<HeaderValu
     let (needed, assurance) = match refusal.need.as_deref() {
         Some(Need::Scope(scope)) => (*scope, ""),
         Some(Need::SecondFactor { scope, .. }) => (*scope, ASSURANCE_MFA),
-        Some(Need::Capabilities(_)) | None => (Scope::Read, ""),
+        Some(Need::Capabilities(_) | Need::Approval(_)) | None => (Scope::Read, ""),
     };
     let mut scopes = needed.with_included().to_owned();
     if !assurance.is_empty() {

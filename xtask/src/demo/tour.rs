@@ -225,7 +225,7 @@ impl<'a> Tour<'a> {
         home.sekimori(&["policy", "save", &file, "--activate"])?;
         // Running gates follow within a second.
         wait_for("the new policies", TRAIL_TIME_MAX, || {
-            let tools = self.employee.tools()?;
+            let tools = self.employee.borrow().tools()?;
             let listed = tools.iter().any(|tool| tool.name == "files__write_file");
             Ok(listed.then_some(()))
         })?;
@@ -236,7 +236,7 @@ impl<'a> Tour<'a> {
         let home = &self.running.home;
         let path = self.world.files.join("minutes.txt");
         let arguments = json!({ "path": path, "content": "approved" });
-        let write = || self.employee.call("files__write_file", &arguments);
+        let write = || self.employee.borrow().call("files__write_file", &arguments);
         let waits = write()?;
         expect_refusal(&waits, "approval_required")?;
         ensure!(!path.exists(), "the file was written before anybody agreed");
