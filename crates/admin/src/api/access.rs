@@ -416,7 +416,8 @@ impl Someone {
         for (name, value) in details {
             record.detail(name, value);
         }
-        Ok(record)
+        record.intent().await?;
+        Ok(Deed(record))
     }
 }
 

@@ -197,12 +197,6 @@ impl World {
             "client_secret": {"env": "PARTNER_SECRET"},
         });
         let scim = json!({"provider": "entra", "expires_at": self.end});
-        let approval = |number: usize, what: &str| {
-            let id = &self.approvals[number];
-            format!("/api/v1/approval-requests/{id}/{what}")
-        };
-        let substitutes = "/api/v1/approval-substitutes/mine".to_owned();
-        let digest = approvals::digest(&json!({ "amount": 0 }));
         let review = json!({
             "class": "update", "data_classes": ["personal"], "definition": self.definition,
         });
@@ -310,6 +304,7 @@ impl World {
             ),
         ]);
         examples.extend(Self::examples_of_policies());
+        examples.extend(approvals::examples(self));
         examples
     }
 

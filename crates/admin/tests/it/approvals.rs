@@ -18,7 +18,7 @@ use sekimori_identity::sign_in::{Browser, Vouched};
 use sekimori_store::{ApprovalNotice, StoredApproval};
 use serde_json::{Value, json};
 
-use crate::api::person;
+use crate::api::{World, person};
 use crate::harness::{Answer, Plane};
 
 const REQUESTS: &str = "/api/v1/approval-requests";
@@ -108,6 +108,59 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
         .await
         .unwrap();
     id
+}
+
+/// An example of each operation that changes something.
+pub(crate) fn examples(world: &World) -> [(&'static str, (String, Option<Value>)); 8] {
+    let approval = |number: usize, what: &str| {
+        let id = &world.approvals[number];
+        format!("/api/v1/approval-requests/{id}/{what}")
+    };
+    let substitutes = "/api/v1/approval-substitutes/mine".to_owned();
+    let seen = digest(&json!({ "amount": 0 }));
+    [
+        (
+            "approveRequest",
+            (
+                approval(0, "approve"),
+                Some(json!({ "arguments_digest": seen })),
+            ),
+        ),
+        (
+            "refuseRequest",
+            (
+                approval(1, "refuse"),
+                Some(json!({ "reason": "over budget" })),
+            ),
+        ),
+        (
+            "editRequest",
+            (
+                approval(2, "edit"),
+                Some(json!({ "arguments": { "amount": 9 } })),
+            ),
+        ),
+        (
+            "delegateRequest",
+            (approval(3, "delegate"), Some(json!({ "to": world.user }))),
+        ),
+        (
+            "retryApprovalNotice",
+            (
+                format!("/api/v1/approval-notices/{}/retry", world.notice),
+                None,
+            ),
+        ),
+        ("cancelRequest", (approval(4, "cancel"), None)),
+        (
+            "nameApprovalSubstitute",
+            (
+                substitutes.clone(),
+                Some(json!({ "substitute": world.user, "until": world.end })),
+            ),
+        ),
+        ("endApprovalSubstitute", (substitutes, None)),
+    ]
 }
 
 /// A person in front of a browser.

@@ -6,8 +6,9 @@ use sekimori_approval::{ApprovalError, Decision, Filter, Viewer};
 use sekimori_domain::approval::{ApprovalRequest, ApprovalState, Decider, Fault};
 use sekimori_domain::caller::PrincipalKind;
 use sekimori_domain::ids::ApprovalId;
-use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::policy_set::{PolicyContent, PolicySet};
 use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::role::GuardRails;
 use sekimori_policy::PolicySettings;
 use sekimori_testkit::client::LEGACY;
 use sekimori_testkit::fixture::{self, Era, Options};
@@ -34,11 +35,19 @@ fn manager(name: &str) -> Decider {
 }
 
 fn policies(version: u64) -> PolicySet {
+    let text =
+        "@id(\"ask\") @approval(\"payments are looked at\") permit (principal, action, resource);";
     PolicySet {
         version,
-        text: "@id(\"ask\") @approval(\"payments are looked at\") permit (principal, action, resource);"
-            .to_owned(),
-        tests: String::new(),
+        content: PolicyContent {
+            text: text.to_owned(),
+            // The fixtures' tools are not classified.
+            guard_rails: GuardRails {
+                off: ["guard:admin-class".to_owned()].into(),
+                ..GuardRails::default()
+            },
+            ..PolicyContent::default()
+        },
         author: "test".to_owned(),
         created_at: sekimori_domain::Timestamp::UNIX_EPOCH,
     }
