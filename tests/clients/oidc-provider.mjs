@@ -1,6 +1,7 @@
-// A certified OpenID provider with a person who always agrees. Its argument tells about the gate; it prints
-// its issuer when it listens. POST /control says who the person is and how they prove it:
-// {"account", "acr", "amr", "decline"}.
+// A certified OpenID provider. Its argument tells about the gate; it prints its issuer when it listens.
+// There is a person who always agrees; POST /control says who that is and how they prove it:
+// {"account", "acr", "amr", "decline"}. With "people" in the argument, whoever sits in front of the browser
+// chooses one of them on a page instead, without a password: [{"account", "name", "groups", "amr"}].
 import http from "node:http";
 import Provider from "oidc-provider";
 
@@ -45,23 +46,45 @@ server.listen(0, "127.0.0.1", () => {
     },
     conformIdTokenClaims: gate.userinfo === true,
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
-    findAccount: (_, id) => ({
-      accountId: id,
-      claims: () => ({
-        sub: id,
-        oid: `oid-${id}`,
-        name: `${id} さん`,
-        preferred_username: id,
-        email: `${id}@example.com`,
-        groups: ["G-1", "G-9"],
-      }),
-    }),
+    findAccount: (_, id) => {
+      const known = gate.people?.find((one) => one.account === id);
+      return {
+        accountId: id,
+        claims: () => ({
+          sub: id,
+          oid: `oid-${id}`,
+          name: known?.name ?? `${id} さん`,
+          preferred_username: id,
+          email: `${id}@example.com`,
+          groups: known?.groups ?? ["G-1", "G-9"],
+        }),
+      };
+    },
   });
   const callback = provider.callback();
+
+  const choose = (request, response) => {
+    const buttons = gate.people.map(
+      ({ account, name }) => `<p><button name="account" value="${account}">${name}</button></p>`,
+    );
+    response.setHeader("content-type", "text/html; charset=utf-8");
+    response.end(
+      `<!doctype html><title>Kawasemi Trading</title><h1>Kawasemi Trading</h1>
+       <p>The company's sign-in, played by oidc-provider. Who are you?</p>
+       <form method="post" action="${request.url}">${buttons.join("")}</form>`,
+    );
+  };
 
   const interact = async (request, response) => {
     const { prompt, params, session } = await provider.interactionDetails(request, response);
     let result;
+    if (gate.people && prompt.name === "login") {
+      if (request.method !== "POST") return choose(request, response);
+      const account = new URLSearchParams(await body(request)).get("account");
+      const chosen = gate.people.find((one) => one.account === account);
+      if (!chosen) return choose(request, response);
+      person = chosen;
+    }
     if (person.decline) {
       result = { error: "access_denied" };
     } else if (prompt.name === "login") {
@@ -90,5 +113,5 @@ server.listen(0, "127.0.0.1", () => {
       response.end();
     }
   };
-  console.log(JSON.stringify({ issuer }));
+  console.log(JSON.stringify({ issuer, url: issuer }));
 });

@@ -1,18 +1,23 @@
 """The official Python client, in the era that the command line names.
 
 Takes the same steps as the other clients and prints one JSON line for each. The exit code is 1 if a
-step failed and 2 if the script was called wrongly.
+step failed and 2 if the script was called wrongly. With `--authorize` the client finds out by itself how
+to get in, and takes the first steps only: `{"open": URL}` is the browser being opened.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
+import anyio.abc
 import httpx2
 from mcp import Client, types
+from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
 STEP_TIMEOUT_S = 30
 MODES = {"legacy": "legacy", "auto": "auto", "modern": "2026-07-28"}
@@ -38,6 +43,54 @@ class Steps:
 
 def text(result: types.CallToolResult) -> str:
     return next(block.text for block in result.content if block.type == "text")
+
+
+class Memory:
+    """What the application keeps: nothing that outlives it."""
+
+    def __init__(self) -> None:
+        self.tokens: OAuthToken | None = None
+        self.client: OAuthClientInformationFull | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return self.client
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        self.client = client_info
+
+
+async def application(url: str) -> OAuthClientProvider:
+    """An application that lets its user open the browser and listens on loopback for the answer."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
+
+    async def open_browser(address: str) -> None:
+        print(json.dumps({"open": address}), flush=True)
+
+    async def answer() -> AuthorizationCodeResult:
+        stream = await listener.listeners[0].accept()
+        async with stream:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += await stream.receive()
+            await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        target = head.split(b" ", 2)[1].decode()
+        params = dict(parse_qsl(urlsplit(target).query))
+        assert "code" in params, params
+        return AuthorizationCodeResult(code=params["code"], state=params.get("state"), iss=params.get("iss"))
+
+    metadata = OAuthClientMetadata(
+        client_name="Test application",
+        redirect_uris=[f"http://127.0.0.1:{port}/callback"],
+        token_endpoint_auth_method="none",
+    )
+    return OAuthClientProvider(url, metadata, Memory(), open_browser, answer)
 
 
 class Session:
@@ -123,7 +176,8 @@ async def run(arguments: argparse.Namespace) -> bool:
     token = arguments.token
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = httpx2.Timeout(STEP_TIMEOUT_S)
-    async with httpx2.AsyncClient(headers=headers, timeout=timeout) as http:
+    auth = await application(arguments.url) if arguments.authorize else None
+    async with httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth) as http:
         transport = streamable_http_client(arguments.url, http_client=http)
         client = Client(transport, mode=MODES[arguments.era], elicitation_callback=answer)
         try:
@@ -144,6 +198,8 @@ async def run(arguments: argparse.Namespace) -> bool:
             session = Session(client, arguments.prefix, asked)
             await steps.take("list", session.list)
             await steps.take("call", session.simple)
+            if arguments.authorize:
+                return not steps.failed
             await steps.take("error", session.error)
             await steps.take("cancel", session.cancel)
             await steps.take("progress", session.progress)
@@ -158,6 +214,7 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--token", default="")
     parser.add_argument("--prefix", default="")
+    parser.add_argument("--authorize", action="store_true")
     parser.add_argument("--era", choices=MODES, default="auto")
     arguments = parser.parse_args()
     sys.exit(0 if anyio.run(run, arguments) else 1)

@@ -1,7 +1,10 @@
 // The steps that every client takes, and how it reports them: one JSON line per step.
 //
 // Usage of each script: SCRIPT URL [--token TOKEN] [--prefix PREFIX] [--era legacy|auto|modern]
+//                       [--authorize [--client-id ID --callback-port PORT]]
 // The prefix stands before the names of the fixture's tools, such as `fixture__` behind a gateway.
+// With `--authorize` the client finds out by itself how to get in, and takes the first steps only; see
+// `application.mjs`. Without a client id it registers itself.
 // The exit code is 1 if a step failed and 2 if the script was called wrongly.
 
 import { parseArgs } from 'node:util';
@@ -16,6 +19,9 @@ export function options() {
       token: { type: 'string' },
       prefix: { type: 'string', default: '' },
       era: { type: 'string', default: 'legacy' },
+      authorize: { type: 'boolean', default: false },
+      'client-id': { type: 'string' },
+      'callback-port': { type: 'string', default: '0' },
     },
   });
   const eras = ['legacy', 'auto', 'modern'];
@@ -28,6 +34,9 @@ export function options() {
     url: new URL(positionals[0]),
     headers,
     era: values.era,
+    authorize: values.authorize,
+    clientId: values['client-id'],
+    callbackPort: Number(values['callback-port']),
     tool: (name) => `${values.prefix}${name}`,
   };
 }
@@ -85,11 +94,8 @@ export function text(result) {
 /** The user's answer to the fixture's form. */
 export const ANSWER = { action: 'accept', content: { username: 'ada', email: 'ada@example.com' } };
 
-/**
- * The steps of a client of the TypeScript SDK, which both major versions take in the same way.
- * `call(name, args, options)` calls a tool.
- */
-export async function takeAll(steps, { list, call, tool, asked }) {
+/** The first steps of a client of the TypeScript SDK: those that need nothing but to be let in. */
+export async function takeFirst(steps, { list, call, tool }) {
   await steps.take('list', async () => {
     const tools = await list();
     const names = tools.map((each) => each.name);
@@ -102,6 +108,14 @@ export async function takeAll(steps, { list, call, tool, asked }) {
     check(answer === 'This is a simple text response for testing.', answer);
     return answer;
   });
+}
+
+/**
+ * The steps of a client of the TypeScript SDK, which both major versions take in the same way.
+ * `call(name, args, options)` calls a tool.
+ */
+export async function takeAll(steps, { list, call, tool, asked }) {
+  await takeFirst(steps, { list, call, tool });
 
   await steps.take('error', async () => {
     const failed = await call(tool('test_error_handling'), {});

@@ -1,9 +1,10 @@
 // The official TypeScript client, version 2, in the era that the command line names.
 
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { ANSWER, Steps, check, options, takeAll } from './steps.mjs';
+import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
+import { Application, Provider } from './application.mjs';
+import { ANSWER, Steps, check, options, takeAll, takeFirst } from './steps.mjs';
 
-const { url, headers, era, tool } = options();
+const { url, headers, era, tool, authorize, clientId, callbackPort } = options();
 const steps = new Steps('typescript-v2');
 const mode = era === 'modern' ? { pin: '2026-07-28' } : era;
 const client = new Client(
@@ -16,15 +17,24 @@ client.setRequestHandler('elicitation/create', async (request) => {
   return ANSWER;
 });
 
+const provider = authorize && new Provider(await Application.listen(callbackPort), clientId);
+const transport = () =>
+  new StreamableHTTPClientTransport(url, provider ? { authProvider: provider } : { requestInit: { headers } });
+
 await steps.take('connect', async () => {
-  await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }));
+  const first = transport();
+  await client.connect(first).catch(async (error) => {
+    if (!(provider && error instanceof UnauthorizedError)) throw error;
+    await first.finishAuth(await provider.answer());
+    await client.connect(transport());
+  });
   const version = client.getNegotiatedProtocolVersion();
   check(era === 'auto' || (version >= '2026-07-28') === (era === 'modern'), `agreed on ${version}`);
   return version;
 });
 
 if (!steps.failed) {
-  await takeAll(steps, {
+  await (authorize ? takeFirst : takeAll)(steps, {
     list: async () => (await client.listTools()).tools,
     call: (name, args, extra) => client.callTool({ name, arguments: args }, extra),
     tool,

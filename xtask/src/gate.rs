@@ -1,6 +1,7 @@
 //! The gate as the tour and the conformance suite run it: own folder, own ports, the real binary.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -121,12 +122,19 @@ impl Gate {
         ];
         home.sekimori(&[&add[..], &trust[..]].concat())?;
         home.activate(ALLOW_ALL)?;
+        // Nobody classifies the fixtures' tools, so they count as admin.
+        home.sekimori(&["guard-rail", "off", "guard:admin-class", "--activate"])?;
         home.serve(&["--insecure-no-auth"])
     }
 
     /// Where all connectors are served.
     pub(crate) fn url(&self) -> String {
         format!("{}/mcp", self.running.url())
+    }
+
+    /// Where its pages are.
+    pub(crate) fn base_url(&self) -> &str {
+        self.running.url()
     }
 
     /// Where people look after it.
@@ -150,4 +158,10 @@ impl Gate {
         anyhow::ensure!(status.success(), "the gate ended: {status}");
         Ok(())
     }
+}
+
+/// A port that nobody has right now, for what must be known before it runs.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("finding a free port")?;
+    Ok(listener.local_addr()?.port())
 }

@@ -2,6 +2,7 @@
 //! the project.
 
 mod bench;
+mod browser;
 mod ci;
 mod conformance;
 mod console;

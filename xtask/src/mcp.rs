@@ -43,6 +43,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The JSON-RPC message: `result` or `error`; null if there was none.
     pub(crate) message: Value,
+    /// What is demanded of whoever is not let in (`WWW-Authenticate`).
+    pub(crate) challenge: Option<String>,
 }
 
 impl Answer {
@@ -115,8 +117,12 @@ impl Client {
 
     /// What the server says of itself.
     pub(crate) fn discover(&self) -> Result<Value> {
-        let answer = self.request("server/discover", None, json!({}))?;
-        answer.result().cloned()
+        self.knock()?.result().cloned()
+    }
+
+    /// The same, or what it demands first.
+    pub(crate) fn knock(&self) -> Result<Answer> {
+        self.request("server/discover", None, json!({}))
     }
 
     /// All tools that the caller may see.
@@ -187,14 +193,39 @@ impl Client {
             .headers()
             .get("content-type")
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let challenge = response.headers().get("www-authenticate");
+        let challenge = challenge
+            .and_then(|text| text.to_str().ok())
+            .map(str::to_owned);
         let body = response.into_body().into_reader().take(ANSWER_BYTES_MAX);
         let message = if is_stream {
             last_event(body)?
         } else {
             whole(body)?
         };
-        Ok(Answer { status, message })
+        Ok(Answer {
+            status,
+            message,
+            challenge,
+        })
     }
+}
+
+/// Posts a document, and reads the one that comes back.
+pub(crate) fn post_json(url: &str, document: &Value) -> Result<Value> {
+    let mut answer = Client::new(url, None)
+        .agent
+        .post(url)
+        .header("content-type", "application/json")
+        .send(document.to_string())
+        .with_context(|| format!("posting to {url}"))?;
+    let status = answer.status();
+    let text = answer.body_mut().read_to_string();
+    let text = text.with_context(|| format!("reading from {url}"))?;
+    if !status.is_success() {
+        bail!("{url} answered HTTP {status}: {text}");
+    }
+    serde_json::from_str(&text).with_context(|| format!("{url} answered no JSON"))
 }
 
 /// A body that is one message, or something else, such as a problem of the HTTP layer.
@@ -241,6 +272,7 @@ mod tests {
         let answer = Answer {
             status: 200,
             message,
+            challenge: None,
         };
         assert!(!answer.succeeded());
         assert_eq!(answer.text(), "no");

@@ -214,6 +214,14 @@ pub enum Need {
     Scope(Scope),
     /// Capabilities that the client declares, in the form in which it declares them.
     Capabilities(Value),
+    /// A second factor, proved by the person. The client asks for it when it authorizes itself anew, for
+    /// this scope; or the person proves it on this page, and the client goes on as before.
+    SecondFactor {
+        /// What the operation needs besides.
+        scope: Scope,
+        /// The page.
+        page: String,
+    },
 }
 
 /// A call was turned back.

@@ -72,7 +72,7 @@ async fn admit(
     let caller = authenticate(gateway, record, &request.head).await?; // who
     let mut resolved = resolve(gateway, record, &caller, &request).await?; // what, at which upstream
     let validated = validate(gateway, record, &mut resolved, &request)?; // JSON Schema, declared rules
-    let permit = authorize(gateway, record, &caller, &resolved, &validated)?; // policy
+    let permit = authorize(gateway, record, &caller, &resolved, &validated).await?; // policy
     let mut inspecting = Inspecting::new(&permit, &resolved, &request.head);
     let (called, content) = ((&resolved, &mut request), (permit, validated.arguments));
     let inspected = inspect_input(gateway, record, &inspecting, called, content).await?; // may the content go in

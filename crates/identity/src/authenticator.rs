@@ -214,6 +214,36 @@ impl Authenticator {
         Ok(Arc::new(caller))
     }
 
+    /// The caller as their grant says now, if the person proved a second factor for it since the token was
+    /// issued. Costs a look at the database: only for calls that would be turned back for the lack of one.
+    pub async fn stepped_up(&self, caller: &Caller) -> Option<Arc<Caller>> {
+        let grant = caller.authentication.grant.as_deref()?;
+        let proof = match self.tokens.proof_of(grant).await {
+            Ok(proof) => proof?,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a grant could not be looked up; its owner counts as not stepped up"
+                );
+                return None;
+            }
+        };
+        let known = &caller.authentication;
+        let newer = !known.mfa || known.at.is_none_or(|at| at < proof.auth_time);
+        (proof.mfa && newer).then(|| {
+            Arc::new(Caller {
+                authentication: Authentication {
+                    mfa: true,
+                    acr: proof.acr,
+                    amr: proof.amr,
+                    at: Some(proof.auth_time),
+                    ..known.clone()
+                },
+                ..caller.clone()
+            })
+        })
+    }
+
     /// Completes when the caller may go on no longer because access was revoked, with the reason: what is
     /// under way is to end then.
     pub async fn revoked(&self, caller: &Caller) -> Refusal {

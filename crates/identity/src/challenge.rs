@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::credentials::MISSING;
 use crate::resource::ResourceUri;
+use crate::scope::ASSURANCE_MFA;
 
 /// The `WWW-Authenticate` header that goes with a refusal; `None` if another credential would not help.
 ///
@@ -22,14 +23,19 @@ pub fn challenge(refusal: &Refusal, resource: &ResourceUri) -> Option<HeaderValu
         RefusalCode::InsufficientScope => Some("insufficient_scope"),
         _ => return None,
     };
-    let needed = match refusal.need.as_deref() {
-        Some(Need::Scope(scope)) => *scope,
-        _ => Scope::Read,
+    let (needed, assurance) = match refusal.need.as_deref() {
+        Some(Need::Scope(scope)) => (*scope, ""),
+        Some(Need::SecondFactor { scope, .. }) => (*scope, ASSURANCE_MFA),
+        Some(Need::Capabilities(_)) | None => (Scope::Read, ""),
     };
+    let mut scopes = needed.with_included().to_owned();
+    if !assurance.is_empty() {
+        scopes.push(' ');
+        scopes.push_str(assurance);
+    }
     let mut text = format!(
-        "Bearer resource_metadata=\"{}\", scope=\"{}\"",
+        "Bearer resource_metadata=\"{}\", scope=\"{scopes}\"",
         resource.metadata_url(),
-        needed.with_included()
     );
     if let Some(error) = error {
         text.push_str(", error=\"");
@@ -112,6 +118,17 @@ mod tests {
         let narrow = header(RefusalCode::InsufficientScope, "narrow", need).unwrap();
         assert!(narrow.contains("scope=\"mcp:read mcp:write mcp:admin\""));
         assert!(narrow.contains("error=\"insufficient_scope\""));
+    }
+
+    #[test]
+    fn authz_6_a_missing_second_factor_is_asked_for_by_scope() {
+        let need = Some(Need::SecondFactor {
+            scope: Scope::Write,
+            page: String::new(),
+        });
+        let asked = header(RefusalCode::InsufficientScope, "prove it", need).unwrap();
+        assert!(asked.contains("scope=\"mcp:read mcp:write assurance:mfa\""));
+        assert!(asked.contains("error=\"insufficient_scope\""));
     }
 
     #[test]

@@ -21,6 +21,7 @@
 //! [`Authenticator::revoked`] ends what is under way. Where a call comes from, and on which device, goes with
 //! the caller for conditional access ([`Conditions`]).
 
+mod address_counts;
 mod administrator;
 mod authenticator;
 pub mod authorization_server;
@@ -56,7 +57,7 @@ pub use people::{ActivePeople, Person};
 pub use random::{Random, RandomError, SystemRandom};
 pub use resource::{PublicUrl, ResourceUri};
 pub use revocation::{EndedAccess, KEPT_FOR, Revocations, STALE_AFTER, end_access};
-pub use scope::{ASSURANCE_MFA, Scope, check_scope, required_scope};
+pub use scope::{ASSURANCE_MFA, Scope, ask_for_second_factor, check_scope, required_scope};
 pub use secret::ShownOnce;
 pub use service_accounts::{
     IssuedKey, LIFETIME_MAX, NewAccount, create_account, create_key, find_owner, hand_over,

@@ -41,7 +41,8 @@ migrations! {
     4 "sign_in" "0004_sign_in.sql",
     5 "revocation" "0005_revocation.sql",
     6 "audit_sinks" "0006_audit_sinks.sql",
-    7 "inspection" "0007_inspection.sql",
+    7 "policy" "0007_policy.sql",
+    8 "inspection" "0008_inspection.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::oauth::{
-    AuthorizationCode, ClientKind, Consent, Grant, OAuthClient, RefreshToken, SigningKey,
+    AuthorizationCode, ClientKind, Consent, Grant, OAuthClient, RefreshToken, SignInFacts,
+    SigningKey,
 };
 
 use crate::error::Result;
@@ -126,6 +127,9 @@ pub trait OAuth: Send + Sync {
 
     /// Notes that a token was issued from a grant.
     async fn touch_grant(&self, id: &str, at: Timestamp) -> Result<()>;
+
+    /// Notes that the person proved more for a grant than before. `false` if it is not there or was revoked.
+    async fn raise_grant(&self, id: &str, proof: &SignInFacts) -> Result<bool>;
 
     /// Revokes a grant; one revoked before keeps its first date. `false` if it is not there or was revoked
     /// before.

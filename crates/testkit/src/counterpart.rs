@@ -9,7 +9,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::process::Command;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 /// How long a client may take for all of its steps together.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -49,6 +51,42 @@ pub struct Target<'a> {
     pub prefix: &'a str,
 }
 
+/// A program of `tests/clients` that serves, such as an identity provider. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Script {
+    /// What it said when it was ready.
+    pub told: Value,
+    _child: Child,
+}
+
+impl Script {
+    /// Starts it with one argument, and waits until it says that it is ready.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn script(name: &str, argument: &Value) -> Self {
+        let mut command = script(&node(), name);
+        let mut child = command
+            .arg(argument.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}; run `cargo xtask setup`"));
+        let out = child.stdout.take().expect("the output is piped");
+        let mut lines = BufReader::new(out).lines();
+        let line = lines.next_line().await.expect("the output is text");
+        let line = line.expect("the program ended before it was ready");
+        // It goes on talking, and would fall over a pipe that nobody reads.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self {
+            told: serde_json::from_str(&line).expect("the program says JSON when it is ready"),
+            _child: child,
+        }
+    }
+}
+
 /// How one step went.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Step {
@@ -60,7 +98,7 @@ pub struct Step {
     pub ok: bool,
     /// What happened.
     #[serde(default)]
-    pub detail: serde_json::Value,
+    pub detail: Value,
     /// Why the client has no means for this step.
     pub skipped: Option<String>,
 }
@@ -89,6 +127,49 @@ impl Client {
         steps
     }
 
+    /// Lets the client find out by itself how to get in. Whenever it opens the browser, `person` is told
+    /// where. The client listens for the answer itself.
+    ///
+    /// # Panics
+    ///
+    /// When a step fails, or the client does not get that far.
+    pub async fn authorize(
+        self,
+        speaks: Speaks,
+        target: Target<'_>,
+        more: &[&str],
+        mut person: impl AsyncFnMut(String),
+    ) -> Vec<Step> {
+        let mut command = self.command(speaks, target);
+        let mut child = command
+            .arg("--authorize")
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}; run `cargo xtask setup`"));
+        let out = child.stdout.take().expect("the output is piped");
+        let mut lines = BufReader::new(out).lines();
+        let mut steps = Vec::new();
+        let run = async {
+            while let Some(line) = lines.next_line().await.expect("the output is text") {
+                let said: Value = serde_json::from_str(&line).expect("a client prints JSON lines");
+                match said["open"].as_str() {
+                    Some(url) => person(url.to_owned()).await,
+                    None => steps.push(serde_json::from_value(said).expect("a step")),
+                }
+            }
+            child.wait().await.expect("a child can be waited for")
+        };
+        let status = tokio::time::timeout(PATIENCE, run)
+            .await
+            .unwrap_or_else(|_| panic!("{self:?} takes too long"));
+        let fine = status.success() && steps.iter().all(|it: &Step| it.ok || it.skipped.is_some());
+        assert!(fine, "{self:?} ({speaks:?}) failed: {steps:#?}");
+        steps
+    }
+
     fn command(self, speaks: Speaks, target: Target<'_>) -> Command {
         let mut command = match self {
             Self::TypeScriptV1 => script(&node(), "ts-v1.mjs"),
@@ -107,6 +188,23 @@ impl Client {
         }
         command
     }
+}
+
+/// AgentDojo's tools, and the calls that its tasks and attacks are known to need.
+///
+/// # Panics
+///
+/// When it is not installed.
+pub async fn dojo_calls() -> Value {
+    let mut command = script(&python_program("python"), "dojo_calls.py");
+    let run = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let done = tokio::time::timeout(PATIENCE, run)
+        .await
+        .expect("AgentDojo takes too long")
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; run `cargo xtask setup`"));
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{errors}; run `cargo xtask setup`");
+    serde_json::from_slice(&done.stdout).expect("it prints JSON")
 }
 
 fn script(interpreter: &Path, name: &str) -> Command {

@@ -8,6 +8,7 @@
 //!   returns bytes that no typed model would preserve.
 //! * [`counterpart`]: the official clients and servers of others, as child processes.
 //! * [`process`]: starts those servers, or any other program, as a child process and stops it again.
+//! * [`browser`]: a browser without scripts, for pages and redirects.
 //! * [`client`]: an MCP client that sends and receives raw JSON.
 //! * [`issuer`]: an OAuth issuer with keys made at start, which also forges bad tokens.
 #![allow(
@@ -19,6 +20,7 @@
     reason = "test tools: a broken one should stop the test loudly"
 )]
 
+pub mod browser;
 pub mod client;
 pub mod counterpart;
 pub mod faults;

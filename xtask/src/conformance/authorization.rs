@@ -3,25 +3,19 @@
 //! The suite plays the client. We play the person: set the gate up with the code of the first start, and
 //! answer the consent page to which the suite wants somebody to go.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use ureq::Agent;
 
 use super::suite;
-use crate::gate::Home;
+use crate::browser::Browser;
+use crate::gate::{Home, free_port};
 use crate::setup::node;
 use crate::ui::note;
-
-const PAGE_TIME_MAX: Duration = Duration::from_secs(20);
-const REDIRECTS_MAX: usize = 8;
 
 /// Runs both scenarios; tells how many checks failed.
 pub(super) fn run(folder: &Path) -> Result<usize> {
@@ -95,138 +89,45 @@ fn judge(results: &Path) -> Result<usize> {
 
 /// Whoever sits in front of the browser.
 struct Person {
-    agent: Agent,
+    browser: Browser,
     issuer: String,
-    cookies: BTreeMap<String, String>,
-}
-
-struct Page {
-    status: u16,
-    location: Option<String>,
-    text: String,
 }
 
 impl Person {
     fn new(issuer: &str) -> Self {
-        let config = Agent::config_builder()
-            .timeout_global(Some(PAGE_TIME_MAX))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .build();
         Self {
-            agent: config.into(),
+            browser: Browser::new(),
             issuer: issuer.to_owned(),
-            cookies: BTreeMap::new(),
         }
     }
 
     /// Makes the first administrator, who is signed in then.
     fn set_up(&mut self, code: &str) -> Result<()> {
-        let page = self.get("/setup")?;
-        let csrf = field(&page, "csrf")?;
-        let done = self.post(
-            "/setup",
-            &[("csrf", &csrf), ("code", code), ("user_name", "root")],
-        )?;
-        ensure!(
-            done.status == 200,
-            "the first start failed: HTTP {}",
-            done.status
-        );
+        let address = format!("{}/setup", self.issuer);
+        let csrf = self.browser.get(&address)?.field("csrf")?;
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("code", code),
+            ("user_name", "root"),
+        ];
+        let done = self.browser.post(&address, &fields)?;
+        ensure!(done.status == 200, "the first start failed: {done}");
         Ok(())
     }
 
     /// Goes where the suite wants, and lets the client in.
     fn consent(&mut self, address: &str) -> Result<()> {
-        let page = self.get(address)?;
-        let (csrf, txn) = (field(&page, "csrf")?, field(&page, "txn")?);
+        let page = self.browser.get(address)?;
+        let (csrf, txn) = (page.field("csrf")?, page.field("txn")?);
         let fields = [
             ("csrf", csrf.as_str()),
             ("txn", &txn),
             ("decision", "allow"),
         ];
-        let mut answer = self.post("/authorize/consent", &fields)?;
-        for _ in 0..REDIRECTS_MAX {
-            let Some(to) = answer.location.take() else {
-                return Ok(());
-            };
-            answer = self.get(&to)?;
-        }
-        bail!("the browser was sent around in circles")
+        let answer = self.browser.post(&page.action()?, &fields)?;
+        self.browser.go_on(answer, |_| false)?;
+        Ok(())
     }
-
-    fn get(&mut self, to: &str) -> Result<Page> {
-        let request = self
-            .agent
-            .get(self.address(to))
-            .header("cookie", self.cookie());
-        let answer = request.header("accept", "text/html").call();
-        self.take(answer.with_context(|| format!("visiting {to}"))?)
-    }
-
-    fn post(&mut self, to: &str, fields: &[(&str, &str)]) -> Result<Page> {
-        let request = self
-            .agent
-            .post(self.address(to))
-            .header("cookie", self.cookie());
-        let request = request
-            .header("accept", "text/html")
-            .header("origin", &self.issuer);
-        // None of the values needs escaping: codes, handles and words.
-        let form: Vec<_> = fields
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let answer = request
-            .header("content-type", "application/x-www-form-urlencoded")
-            .send(form.join("&"));
-        self.take(answer.with_context(|| format!("posting to {to}"))?)
-    }
-
-    fn address(&self, to: &str) -> String {
-        if to.starts_with('/') {
-            format!("{}{to}", self.issuer)
-        } else {
-            to.to_owned()
-        }
-    }
-
-    fn cookie(&self) -> String {
-        let pairs = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
-        pairs.collect::<Vec<_>>().join("; ")
-    }
-
-    fn take(&mut self, mut answer: ureq::http::Response<ureq::Body>) -> Result<Page> {
-        for cookie in answer.headers().get_all("set-cookie") {
-            let pair = cookie.to_str().unwrap_or_default().split(';').next();
-            if let Some((name, value)) = pair.and_then(|pair| pair.split_once('=')) {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        let location = answer.headers().get("location");
-        Ok(Page {
-            status: answer.status().as_u16(),
-            location: location.and_then(|to| to.to_str().ok()).map(str::to_owned),
-            text: answer
-                .body_mut()
-                .read_to_string()
-                .context("reading a page")?,
-        })
-    }
-}
-
-/// The value of a hidden field.
-fn field(page: &Page, name: &str) -> Result<String> {
-    let marker = format!("name=\"{name}\" value=\"");
-    let (_, rest) = page
-        .text
-        .split_once(&marker)
-        .with_context(|| format!("the page (HTTP {}) has no field {name}", page.status))?;
-    let value = rest.split('"').next().unwrap_or_default();
-    Ok(value.to_owned())
 }
 
 fn text(value: &Value, member: &str) -> Result<String> {
@@ -234,9 +135,4 @@ fn text(value: &Value, member: &str) -> Result<String> {
     Ok(text
         .with_context(|| format!("{member} is missing in {value}"))?
         .to_owned())
-}
-
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("finding a free port")?;
-    Ok(listener.local_addr()?.port())
 }

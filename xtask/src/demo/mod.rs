@@ -13,13 +13,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
+use self::company::Company;
 use self::report::Report;
 use self::tour::Tour;
 use self::world::{Upstream, World};
 use crate::console;
 use crate::gate::{Gate, Home};
 use crate::mcp::Client;
-use crate::process::Running as Provider;
 use crate::run::{cargo, root, run, wait_for};
 use crate::setup::setup;
 use crate::ui::{Steps, note, out};
@@ -38,11 +38,19 @@ pub(crate) struct DemoArgs {
     port: u16,
 }
 
-/// The employee whom the tour follows.
+/// The employee whom the tour follows: her name at the company's identity provider.
 const EMPLOYEE: &str = "hanako";
 
-/// Her role: in the shipped policies, it may read.
+/// The role that her group there carries here: in the shipped policies, it may read.
 const ROLE: &str = "employee";
+
+/// A service account in the same role, for programs that no person sits in front of.
+const MACHINE: &str = "nightly-report";
+
+/// The gate lets AI clients in by itself, also those that nobody entered before. A company that knows its
+/// clients leaves registration off.
+const AUTHORIZATION_SERVER: &str = "\n[identity.authorization_server]\nenabled = true\n\
+     environment = \"development\"\n[identity.authorization_server.registration]\nenabled = true\n";
 
 const SERVERS_START_MAX: Duration = Duration::from_mins(1);
 
@@ -56,8 +64,13 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<()> {
     if prepared.is_err() {
         steps.summary();
     }
-    let (world, mut gate, key) = prepared?;
-    let report = Tour::new(&gate, &world, &key)?.take();
+    let Prepared {
+        world,
+        mut gate,
+        company,
+        key,
+    } = prepared?;
+    let report = Tour::new(&gate, &world)?.take();
     if args.json {
         let told = json!({ "url": gate.gate.url(), "passed": report.failed() == 0, "steps": report.steps });
         out(serde_json::to_string_pretty(&told).context("writing the tour as JSON")?);
@@ -71,18 +84,25 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<()> {
         );
         return Ok(());
     }
-    connect::explain(&gate.gate, &key);
+    connect::explain(&gate.gate, &company, &key);
     gate.gate.wait()
+}
+
+/// Everything that runs, and the key of the machine.
+struct Prepared {
+    world: World,
+    gate: Running,
+    company: Company,
+    key: String,
 }
 
 /// A gate and the folder that it runs in.
 pub(crate) struct Running {
     pub(crate) home: Home,
     pub(crate) gate: Gate,
-    _company: Provider,
 }
 
-fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<(World, Running, String)> {
+fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<Prepared> {
     steps.run("console", console::build)?;
     steps.run("build", || {
         run(cargo().args(["build", "--locked", "--package=sekimori-server"]))
@@ -96,13 +116,13 @@ fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<(World, Running, String
     })?;
     let home = steps.run("connectors", || {
         let home = Home::create(&folder.join("gate"), args.port)?;
+        home.configure(AUTHORIZATION_SERVER)?;
         world
             .upstreams
             .iter()
             .try_for_each(|upstream| add(&home, upstream))?;
         Ok(home)
     })?;
-    let company = steps.run("company", || company::found(&home, &folder, args.port))?;
     steps.run("classes", || {
         // Starts every server once and keeps what it offers.
         home.sekimori(&["tool", "list", "--refresh"])?;
@@ -111,15 +131,19 @@ fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<(World, Running, String
             .iter()
             .try_for_each(|upstream| classify(&home, upstream))
     })?;
+    let company = steps.run("company", || {
+        let url = format!("http://127.0.0.1:{}", args.port);
+        Company::start(&folder, &home, &url)
+    })?;
     let key = steps.run("key", || make_key(&home))?;
     let gate = steps.run("gate", || home.serve(&[]))?;
     steps.run("servers", || wait_for_servers(&gate, &key, &world))?;
-    let running = Running {
-        home,
-        gate,
-        _company: company,
-    };
-    Ok((world, running, key))
+    Ok(Prepared {
+        world,
+        gate: Running { home, gate },
+        company,
+        key,
+    })
 }
 
 fn add(home: &Home, upstream: &Upstream) -> Result<()> {
@@ -144,15 +168,23 @@ fn classify(home: &Home, upstream: &Upstream) -> Result<()> {
     for (tool, class) in upstream.classes {
         home.sekimori(&["tool", "classify", upstream.name, tool, "--class", class])?;
     }
+    for (tool, rules) in upstream.rules {
+        let file = root()
+            .join(".demo")
+            .join(format!("{}-{tool}.toml", upstream.name));
+        fs::write(&file, rules).context("writing the rules of a tool")?;
+        let file = file.display().to_string();
+        home.sekimori(&["tool", "constrain", upstream.name, tool, "--file", &file])?;
+    }
     Ok(())
 }
 
 /// The gate answers at once; its servers take some seconds to start and say what they offer.
 fn wait_for_servers(gate: &Gate, key: &str, world: &World) -> Result<()> {
-    let employee = Client::new(&gate.url(), Some(key));
+    let machine = Client::new(&gate.url(), Some(key));
     let granted: usize = world.upstreams.iter().map(Upstream::reads).sum();
     wait_for("the servers behind the gate", SERVERS_START_MAX, || {
-        let tools = employee.tools().unwrap_or_default();
+        let tools = machine.tools().unwrap_or_default();
         Ok((tools.len() == granted).then_some(()))
     })
 }
@@ -172,16 +204,16 @@ fn tell(report: &Report) {
     ));
 }
 
-/// A service account that stands for the employee, in the role that may read.
+/// A service account in the role that may read.
 fn make_key(home: &Home) -> Result<String> {
     let made: serde_json::Value = home.query(&[
         "key",
         "create",
-        EMPLOYEE,
+        MACHINE,
         "--owner",
-        "demo",
+        EMPLOYEE,
         "--purpose",
-        "the guided tour",
+        "programs that no person sits in front of",
         "--group",
         ROLE,
     ])?;

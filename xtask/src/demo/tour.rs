@@ -1,21 +1,27 @@
 //! The tour: what an employee, and whoever answers for the gate, sees.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::company::{Newcomer, random_hex};
 use super::report::Report;
 use super::world::World;
 use super::{EMPLOYEE, ROLE, Running};
 use crate::mcp::{Answer, Client};
 use crate::run::wait_for;
 
+/// From taking access away to being refused everywhere.
+const REVOCATION_TIME_MAX: Duration = Duration::from_secs(1);
+
 /// From a call to its record in the index.
 const TRAIL_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Length of a trace id (W3C Trace Context).
+const TRACE_DIGITS: usize = 32;
 
 /// What the tour calls, as the audit trail names it.
 const CALLED: [&str; 4] = [
@@ -29,19 +35,23 @@ const CALLED: [&str; 4] = [
 pub(super) struct Tour<'a> {
     running: &'a Running,
     world: &'a World,
-    employee: Client,
+    /// Her AI client, as long as nobody is signed in.
+    newcomer: RefCell<Newcomer>,
+    /// The same, once it has a token.
+    employee: RefCell<Client>,
     /// One trace id for the whole tour: the audit trail is found by it.
     trace: String,
 }
 
 impl<'a> Tour<'a> {
-    pub(super) fn new(running: &'a Running, world: &'a World, key: &str) -> Result<Self> {
-        let trace = random_trace()?;
-        let employee = Client::new(&running.gate.url(), Some(key)).traced(&trace);
+    pub(super) fn new(running: &'a Running, world: &'a World) -> Result<Self> {
+        let trace: String = random_hex()?.chars().take(TRACE_DIGITS).collect();
+        let url = running.gate.url();
         Ok(Self {
             running,
             world,
-            employee,
+            newcomer: RefCell::new(Newcomer::new(&url)?),
+            employee: RefCell::new(Client::new(&url, None).traced(&trace)),
             trace,
         })
     }
@@ -50,7 +60,17 @@ impl<'a> Tour<'a> {
     pub(super) fn take(&self) -> Report {
         let mut report = Report::default();
         report.step("Knock without a key", || self.knock());
-        report.step("Connect as Hanako, an employee", || self.connect());
+        report.step("Find out where to sign in", || {
+            self.newcomer.borrow_mut().discover()
+        });
+        report.step("Register as a client, as nobody entered us", || {
+            self.newcomer.borrow_mut().register()
+        });
+        report.step("Sign in with the company account, as Hanako", || {
+            self.newcomer.borrow_mut().sign_in(EMPLOYEE)
+        });
+        report.step("Exchange the code for a token", || self.token());
+        report.step("Connect", || self.connect());
         report.step("List the tools that she may see", || self.list());
         report.step(
             "Ask the time in Tokyo (a server that speaks 2026-07-28)",
@@ -84,8 +104,13 @@ impl<'a> Tour<'a> {
         report.step("Send anything outside after reading it: blocked", || {
             self.blocked_flow()
         });
+        report.step(
+            "Slip a change of the orders into a query: a rule on its SQL",
+            || self.slipped(),
+        );
         report.step("Read the audit trail of this tour", || self.trail());
         report.step("Ask why she was refused", || self.explain());
+        report.step("Take the client's access away", || self.revoke());
         report.step("Verify the journal", || self.verify());
         report
     }
@@ -102,8 +127,15 @@ impl<'a> Tour<'a> {
         Ok("HTTP 401: nobody gets in unauthenticated".to_owned())
     }
 
+    fn token(&self) -> Result<String> {
+        let (token, shown) = self.newcomer.borrow_mut().token()?;
+        let client = Client::new(&self.running.gate.url(), Some(&token)).traced(&self.trace);
+        self.employee.replace(client);
+        Ok(shown)
+    }
+
     fn connect(&self) -> Result<String> {
-        let server = self.employee.discover()?;
+        let server = self.employee.borrow().discover()?;
         let text = |path: &str| {
             server
                 .pointer(path)
@@ -120,7 +152,7 @@ impl<'a> Tour<'a> {
     }
 
     fn list(&self) -> Result<String> {
-        let tools = self.employee.tools()?;
+        let tools = self.employee.borrow().tools()?;
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for tool in &tools {
             *counts
@@ -151,7 +183,7 @@ impl<'a> Tour<'a> {
     }
 
     fn call(&self, tool: &str, arguments: &Value) -> Result<String> {
-        let answer = self.employee.call(tool, arguments)?;
+        let answer = self.employee.borrow().call(tool, arguments)?;
         ensure!(
             answer.succeeded(),
             "expected an answer, got {}",
@@ -162,7 +194,7 @@ impl<'a> Tour<'a> {
 
     fn refused(&self) -> Result<String> {
         let path = self.world.files.join("new.txt");
-        let answer = self.employee.call(
+        let answer = self.employee.borrow().call(
             "files__write_file",
             &json!({ "path": path, "content": "hello" }),
         )?;
@@ -174,6 +206,7 @@ impl<'a> Tour<'a> {
     fn mistaken(&self) -> Result<String> {
         let answer = self
             .employee
+            .borrow()
             .call("time__get_current_time", &json!({ "timezone": 9 }))?;
         expect_refusal(&answer, "invalid_arguments")?;
         Ok(answer.text())
@@ -181,11 +214,30 @@ impl<'a> Tour<'a> {
 
     fn blocked_number(&self) -> Result<String> {
         let message = json!({ "message": "個人番号は 1234 5678 9018 です" });
-        let answer = self.employee.call("everything__echo", &message)?;
+        let answer = self.employee.borrow().call("everything__echo", &message)?;
         expect_refusal(&answer, "content_blocked")?;
         ensure!(
             !answer.text().contains("5678"),
             "the refusal repeats the number"
+        );
+        Ok(answer.text())
+    }
+
+    fn slipped(&self) -> Result<String> {
+        let sql = "with gone as (delete from orders returning *) select * from gone";
+        let answer = self
+            .employee
+            .borrow()
+            .call("orders__query", &json!({ "sql": sql }))?;
+        expect_refusal(&answer, "invalid_arguments")?;
+        let left = self.employee.borrow().call(
+            "orders__query",
+            &json!({ "sql": "select count(*) from orders" }),
+        )?;
+        ensure!(
+            left.succeeded(),
+            "the orders can no longer be counted: {}",
+            left.text()
         );
         Ok(answer.text())
     }
@@ -206,7 +258,7 @@ impl<'a> Tour<'a> {
 
     fn blocked_flow(&self) -> Result<String> {
         let message = json!({ "message": "hello" });
-        let answer = self.employee.call("everything__echo", &message)?;
+        let answer = self.employee.borrow().call("everything__echo", &message)?;
         expect_refusal(&answer, "content_blocked")?;
         Ok(answer.text())
     }
@@ -228,12 +280,31 @@ impl<'a> Tour<'a> {
     }
 
     fn explain(&self) -> Result<String> {
-        let user = format!("service:{EMPLOYEE}");
-        let asked = ["policy", "explain", "--service-account", "--user", &user];
+        let asked = ["policy", "explain", "--user", EMPLOYEE];
         let about = ["--group", ROLE, "--tool", "files/write_file"];
         self.running
             .home
             .sekimori(&[&asked[..], &about[..]].concat())
+    }
+
+    /// The token is still young; it is refused all the same.
+    fn revoke(&self) -> Result<String> {
+        let home = &self.running.home;
+        let grants: Value = home.query(&["grant", "list", "--user", EMPLOYEE])?;
+        let grant = grants.pointer("/0/id").and_then(Value::as_str);
+        let grant = grant.with_context(|| format!("Hanako granted nothing: {grants}"))?;
+        home.sekimori(&["grant", "revoke", grant])?;
+        let taken = Instant::now();
+        wait_for("the refusal", REVOCATION_TIME_MAX, || {
+            let arguments = json!({ "timezone": "UTC" });
+            let employee = self.employee.borrow();
+            let answer = employee.call("time__get_current_time", &arguments)?;
+            Ok((answer.status == 401).then_some(()))
+        })?;
+        Ok(format!(
+            "HTTP 401 {} ms after the command: what was issued is void everywhere",
+            taken.elapsed().as_millis()
+        ))
     }
 
     fn verify(&self) -> Result<String> {
@@ -250,13 +321,4 @@ fn expect_refusal(answer: &Answer, code: &str) -> Result<()> {
         answer.message
     );
     Ok(())
-}
-
-/// 32 hexadecimal digits.
-fn random_trace() -> Result<String> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .context("reading random bytes")?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -10,6 +10,16 @@ use crate::postgres::Postgres;
 use crate::run::run;
 use crate::setup::{node, node_module, python_program};
 
+/// The order database is looked at and nothing else, whatever the SQL says.
+const ORDERS_RULES: &str = r#"
+tags = ["runs-sql"]
+[[projection]]
+name = "sql"
+pointers = ["/sql"]
+required = true
+rule = { kind = "sql", verbs = ["select"], tables = ["orders"] }
+"#;
+
 /// A server behind the gate, started by it as a child process.
 pub(crate) struct Upstream {
     /// The connector's name, the prefix of its tools.
@@ -22,6 +32,8 @@ pub(crate) struct Upstream {
     pub(crate) classes: &'static [(&'static str, &'static str)],
     /// Whether it is somebody else's: what goes there has left the company.
     pub(crate) external: bool,
+    /// What was declared about the arguments of its tools.
+    pub(crate) rules: &'static [(&'static str, &'static str)],
     pub(crate) command: PathBuf,
     pub(crate) args: Vec<String>,
 }
@@ -82,6 +94,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
                 ("write_file", "update"),
             ],
             external: false,
+            rules: &[],
             command: node(),
             args: vec![server("filesystem"), files.display().to_string()],
         },
@@ -91,6 +104,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
             revision: "2025-11-25",
             classes: &[("echo", "read"), ("get-sum", "read")],
             external: true,
+            rules: &[],
             command: node(),
             args: vec![server("everything"), "stdio".to_owned()],
         },
@@ -104,6 +118,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
                 ("git_show", "read"),
             ],
             external: false,
+            rules: &[],
             command: python_program("mcp-server-git"),
             args: vec!["--repository".to_owned(), repository.display().to_string()],
         },
@@ -113,6 +128,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
             revision: "2026-07-28",
             classes: &[("get_current_time", "read"), ("convert_time", "read")],
             external: false,
+            rules: &[],
             command: python_program("mcp-server-time"),
             args: vec!["--local-timezone".to_owned(), "Asia/Tokyo".to_owned()],
         },
@@ -122,6 +138,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
             revision: "2024-11-05",
             classes: &[("query", "read")],
             external: false,
+            rules: &[("query", ORDERS_RULES)],
             command: node(),
             args: vec![
                 server("postgres"),

@@ -77,6 +77,7 @@ rights! {
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
     ViewInspection, ManageInspection: Inspection;
+    ViewGuardRails, ManageGuardRails: GuardRails;
     ViewCatalog, ManageCatalog: Catalog;
     ViewPolicies, ManagePolicies: Policies;
     ViewAudit, ManageAudit: Audit;
@@ -318,10 +319,36 @@ impl<R: Right> Allowed<R> {
         event: EventKind,
         details: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Deed, Problem> {
-        let correlation = self.someone.correlation.clone();
-        let record = control.audit.open(event, correlation, None)?;
-        record.caller(&self.someone.caller);
-        record.decision(note::allowed(&self.decision));
+        let decision = Some(&self.decision);
+        self.someone
+            .begin_as(control, event, decision, details)
+            .await
+    }
+}
+
+impl Someone {
+    /// Begins to change something of one's own, which takes no right.
+    pub(crate) async fn begin(
+        &self,
+        control: &Control,
+        event: EventKind,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Deed, Problem> {
+        self.begin_as(control, event, None, details).await
+    }
+
+    async fn begin_as(
+        &self,
+        control: &Control,
+        event: EventKind,
+        decision: Option<&Decision>,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Deed, Problem> {
+        let record = control.audit.open(event, self.correlation.clone(), None)?;
+        record.caller(&self.caller);
+        if let Some(decision) = decision {
+            record.decision(note::allowed(decision));
+        }
         for (name, value) in details {
             record.detail(name, value);
         }

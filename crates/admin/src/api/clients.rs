@@ -8,18 +8,16 @@ use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::oauth::{ClientAuthentication, ClientKeys, OAuthClient};
 use sekimori_domain::record::EventKind;
-use sekimori_domain::revocation::SubjectKind;
 use sekimori_identity::authorization_server::{
     NewClient, approve_client, deny_client, register_client,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::Problems;
 use super::access::{Allowed, ManageClients, ViewClients};
-use super::list::{List, Window};
-use super::revoke;
+use super::list::{List, Part};
 use super::version::{Seen, tagged};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
@@ -80,17 +78,6 @@ pub(crate) struct ClientRequest {
     service_account: Option<String>,
 }
 
-/// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Part {
-    /// Most items: 1 to 200, 50 by default.
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 fn view(client: OAuthClient) -> ClientView {
     ClientView {
         id: client.id.to_string(),
@@ -123,7 +110,7 @@ pub(crate) async fn list_clients(
     State(control): State<Arc<Control>>,
     Query(part): Query<Part>,
 ) -> Result<Json<List<ClientView>>, Problem> {
-    let window = Window::new(part.limit, part.cursor.as_deref())?;
+    let window = part.window()?;
     let oauth = control.store.oauth();
     let clients = oauth
         .clients(window.after.as_deref(), window.wanted())
@@ -263,24 +250,13 @@ pub(crate) async fn deny(
     let deed = allowed
         .begin(&control, EventKind::ClientChange, details)
         .await?;
-    let done = deny_everywhere(&control, &id, &by(&allowed)).await;
+    let (store, clock) = (&*control.store, &*control.clock);
+    let done = deny_client(store, &control.revocations, clock, &id, &by(&allowed)).await;
     if let Ok((_, grants)) = &done {
         deed.detail("grants_ended", json!(grants.len()));
     }
     let (client, _) = deed.end(done).await?;
     tagged(StatusCode::OK, &view(client))
-}
-
-/// First it can get nothing new, then what it has ends.
-async fn deny_everywhere(
-    control: &Control,
-    id: &str,
-    by: &str,
-) -> Result<(OAuthClient, Vec<String>), Problem> {
-    let oauth = control.store.oauth();
-    let (client, grants) = deny_client(&*oauth, &*control.clock, id, by).await?;
-    revoke::end(control, SubjectKind::Client, id).await?;
-    Ok((client, grants))
 }
 
 /// Only what is there has a version.

@@ -61,7 +61,7 @@ pub(crate) struct GrantFilter {
     client: Option<String>,
 }
 
-fn view(grant: Grant, now: Timestamp) -> GrantView {
+pub(super) fn view(grant: Grant, now: Timestamp) -> GrantView {
     let state = if grant.revoked_at.is_some() {
         "revoked"
     } else if grant.is_alive(now) {
@@ -84,7 +84,7 @@ fn view(grant: Grant, now: Timestamp) -> GrantView {
     }
 }
 
-async fn find(control: &Control, id: &str) -> Result<Grant, Problem> {
+pub(super) async fn find(control: &Control, id: &str) -> Result<Grant, Problem> {
     let found = control.store.oauth().grant(id).await?;
     found.ok_or_else(|| Problem::not_found("grant"))
 }

@@ -26,13 +26,17 @@ mod clients;
 mod conversations;
 pub(crate) mod events;
 mod grants;
+mod identity_providers;
 mod inspection;
 mod list;
 mod me;
 mod overview;
 mod people;
 mod policies;
+mod policy_versions;
+mod reviews;
 mod revoke;
+mod roles;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -84,6 +88,7 @@ pub(crate) enum Problems {
         (name = "me", description = "Who is asking"),
         (name = "people", description = "People and groups, as the identity provider tells of them"),
         (name = "sessions", description = "Sessions of people in browsers"),
+        (name = "identity providers", description = "Whom the gate believes when a person signs in"),
         (name = "clients", description = "The AI clients that people connect with"),
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
@@ -94,6 +99,9 @@ pub(crate) enum Problems {
         (name = "audit", description = "What happened"),
         (name = "events", description = "What changes, as it changes"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
+        (name = "roles", description = "Who may do what, as data"),
+        (name = "guard rails", description = "What stands above all policies"),
+        (name = "access reviews", description = "Who can do what"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
     modifiers(&Credentials),
@@ -125,6 +133,16 @@ impl Modify for Credentials {
 fn operations() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(me::who_am_i))
+        .routes(routes!(me::list_own_sessions))
+        .routes(routes!(me::revoke_own_session))
+        .routes(routes!(me::list_own_grants))
+        .routes(routes!(me::revoke_own_grant))
+        .routes(routes!(identity_providers::list_providers))
+        .routes(routes!(
+            identity_providers::get_provider,
+            identity_providers::put_provider,
+            identity_providers::remove_provider
+        ))
         .routes(routes!(people::list_users))
         .routes(routes!(people::get_user))
         .routes(routes!(people::deactivate_user))
@@ -182,6 +200,30 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(alerts::list_alerts))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(events::follow))
+        .routes(routes!(policy_versions::draft))
+        .routes(routes!(policy_versions::steps))
+        .routes(routes!(policy_versions::run_tests))
+        .routes(routes!(policy_versions::impact))
+        .routes(routes!(policy_versions::approve))
+        .routes(routes!(policy_versions::reject))
+        .routes(routes!(
+            policy_versions::try_out,
+            policy_versions::end_trial
+        ))
+        .routes(routes!(policy_versions::activate))
+        .routes(routes!(policy_versions::roll_back))
+        .routes(routes!(policy_versions::explain_call))
+        .routes(routes!(roles::list_roles))
+        .routes(routes!(roles::list_templates))
+        .routes(routes!(
+            roles::get_role,
+            roles::put_role,
+            roles::remove_role
+        ))
+        .routes(routes!(roles::get_guard_rails, roles::put_guard_rails))
+        .routes(routes!(reviews::get_constraints, reviews::put_constraints))
+        .routes(routes!(reviews::who_can))
+        .routes(routes!(reviews::what_can))
 }
 
 /// The OpenAPI document of the API.

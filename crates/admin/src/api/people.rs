@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
 use super::access::{Allowed, ManagePeople, ViewPeople};
-use super::list::{List, Window};
+use super::list::{List, Part, Window};
 use super::revoke;
 use super::version::{Seen, tagged};
 use crate::control::Control;
@@ -121,17 +121,6 @@ pub(crate) struct GroupFilter {
     display_name: Option<String>,
     /// Those of this identity provider.
     provider: Option<String>,
-}
-
-/// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Part {
-    /// Most items: 1 to 200, 50 by default.
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 fn user_view(user: User, groups: Option<Vec<String>>) -> UserView {
@@ -312,7 +301,7 @@ pub(crate) async fn list_members(
     Path(id): Path<String>,
     Query(part): Query<Part>,
 ) -> Result<Json<List<MemberView>>, Problem> {
-    let window = Window::new(part.limit, part.cursor.as_deref())?;
+    let window = part.window()?;
     let group = find_group(&control, &id).await?;
     let mut members = control.store.people().members(&[group.id]).await?;
     members.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));

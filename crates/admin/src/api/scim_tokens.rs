@@ -12,11 +12,11 @@ use sekimori_domain::record::EventKind;
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::Problems;
 use super::access::{Allowed, ManageScimTokens, ViewScimTokens};
-use super::list::{List, Window};
+use super::list::{List, Part};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
 use crate::problem::Problem;
@@ -70,17 +70,6 @@ pub(crate) struct ScimTokenRequest {
     expires_at: Timestamp,
 }
 
-/// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Part {
-    /// Most items: 1 to 200, 50 by default.
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 fn view(token: ScimToken, now: Timestamp) -> ScimTokenView {
     let state = if token.revoked_at.is_some() {
         "revoked"
@@ -114,7 +103,7 @@ pub(crate) async fn list_tokens(
     State(control): State<Arc<Control>>,
     Query(part): Query<Part>,
 ) -> Result<Json<List<ScimTokenView>>, Problem> {
-    let window = Window::new(part.limit, part.cursor.as_deref())?;
+    let window = part.window()?;
     let mut tokens = control.store.scim_tokens().list().await?;
     tokens.sort_by(|one, other| one.id.cmp(&other.id));
     let now = control.clock.now();

@@ -16,11 +16,11 @@ use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
 use sekimori_identity::{NewAccount, Scope, find_owner};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::Problems;
 use super::access::{Allowed, ManageServiceAccounts, ViewServiceAccounts};
-use super::list::{List, Window};
+use super::list::{List, Part};
 use super::revoke;
 use super::version::{Seen, tagged};
 use crate::control::Control;
@@ -124,17 +124,6 @@ pub(crate) struct NewServiceKey {
     expires_at: Timestamp,
 }
 
-/// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Part {
-    /// Most items: 1 to 200, 50 by default.
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 fn view(account: ServiceAccount, now: Timestamp) -> ServiceAccountView {
     let state = if account.suspended_at.is_some() {
         "suspended"
@@ -199,7 +188,7 @@ pub(crate) async fn list_accounts(
     State(control): State<Arc<Control>>,
     Query(part): Query<Part>,
 ) -> Result<Json<List<ServiceAccountView>>, Problem> {
-    let window = Window::new(part.limit, part.cursor.as_deref())?;
+    let window = part.window()?;
     let accounts = control.store.service_accounts().list().await?;
     let now = control.clock.now();
     let page = window.page_of(accounts, |account| account.name.clone());
@@ -355,7 +344,7 @@ pub(crate) async fn list_keys(
     Path(name): Path<String>,
     Query(part): Query<Part>,
 ) -> Result<Json<List<ServiceKeyView>>, Problem> {
-    let window = Window::new(part.limit, part.cursor.as_deref())?;
+    let window = part.window()?;
     find(&control, &name).await?;
     let mut keys = control.store.service_accounts().keys(&name).await?;
     keys.sort_by(|one, other| one.id.cmp(&other.id));

@@ -56,7 +56,7 @@ pub(crate) struct SessionView {
     revoked_at: Option<Timestamp>,
 }
 
-fn view(session: BrowserSession) -> SessionView {
+pub(super) fn view(session: BrowserSession) -> SessionView {
     SessionView {
         id: session.id.to_string(),
         user: session.user.to_string(),
@@ -73,7 +73,7 @@ fn view(session: BrowserSession) -> SessionView {
     }
 }
 
-async fn find(control: &Control, id: &str) -> Result<BrowserSession, Problem> {
+pub(super) async fn find(control: &Control, id: &str) -> Result<BrowserSession, Problem> {
     let unknown = || Problem::not_found("session");
     let id = SessionId::new(id).map_err(|_| unknown())?;
     let found = control.store.sessions().get(&id).await?;

@@ -29,6 +29,9 @@ pub(super) async fn begin(
     if query.is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
         return Err(Problem::bad_request("the address is too long"));
     }
+    if let Err(failure) = control.sign_in.count_begun(&guest.browser) {
+        return guest.failed(&control, &failure).await;
+    }
     let signed_in = guest.signed_in(&control).await?;
     // Says the browser itself, and no page can forge it: typed in, or opened by an application.
     let direct = headers

@@ -5,6 +5,7 @@
 //! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata | clients |
 //! | `/jwks` | public signing keys | resource servers |
 //! | `/authorize`, `/authorize/resume`, `/authorize/consent` | a client's request, and the person's answer | browsers |
+//! | `/step-up` | a second factor for what a client was granted | browsers |
 //! | `/token`, `/revoke`, `/register` | tokens, their end, clients that register themselves | clients |
 //!
 //! What clients call is open to pages of any origin: it takes no cookie, and whoever calls proves itself in
@@ -14,6 +15,7 @@ mod authorize;
 mod consent;
 mod endpoints;
 mod record;
+mod step_up;
 
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub(crate) fn routes() -> Router<Arc<Control>> {
         .route("/authorize", get(authorize::begin))
         .route("/authorize/resume", get(authorize::resume))
         .route("/authorize/consent", post(authorize::decide))
+        .route("/step-up", get(step_up::show).post(step_up::confirm))
 }
 
 /// The routes that clients call, from wherever they are.

@@ -112,6 +112,30 @@ pub(super) async fn issued(at: &At<'_>, issued: &IssuedTokens) -> Result<(), Pro
         .await
 }
 
+/// A person proved a second factor for a grant.
+pub(super) async fn stepped_up(
+    control: &Control,
+    guest: &Guest,
+    grant: &Grant,
+) -> Result<(), Problem> {
+    let caller = CallerNote {
+        mfa: true,
+        ip: guest.browser.ip,
+        ..holder(grant, "browser_session")
+    };
+    let record = control
+        .audit
+        .open(EventKind::StepUp, guest.correlation.clone(), None)?;
+    record.caller_note(caller);
+    for (name, value) in of_grant(grant) {
+        if !value.is_null() {
+            record.detail(name, value);
+        }
+    }
+    record.close(success()).await?;
+    Ok(())
+}
+
 /// Tokens were refused. Recorded where the client is known: anybody can send anything.
 pub(super) async fn refused(
     at: &At<'_>,

@@ -42,6 +42,10 @@ const TEMPLATES: &[(&str, &str)] = &[
         "connections.html",
         include_str!("templates/connections.html"),
     ),
+    (
+        "step_up_grant.html",
+        include_str!("templates/step_up_grant.html"),
+    ),
     ("setup.html", include_str!("templates/setup.html")),
     ("setup_done.html", include_str!("templates/setup_done.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sekimori_domain::ids::CorrelationId;
 use sekimori_identity::sign_in::{
-    Browser as SignInBrowser, Done, OpenedSession, ReturnTo, SignInFailure, SignedIn, Wish,
+    Browser as SignInBrowser, Done, OpenedSession, Reason, ReturnTo, SignInFailure, SignedIn, Wish,
 };
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ const SESSION_COOKIE: &str = "sekimori";
 /// What pages of signing in are told in their address.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Asked {
-    /// An authorization under way.
+    /// Where to go afterwards: the handle of an authorization under way, or of a grant to step up.
     #[serde(default)]
     pub(crate) txn: String,
     /// `mfa` if more than one factor is needed.
@@ -38,7 +38,7 @@ impl Asked {
     /// What is wished for, as far as it is acceptable.
     pub(crate) fn wish(&self) -> Wish {
         Wish {
-            to: ReturnTo::authorize(&self.txn),
+            to: ReturnTo::to(&self.txn),
             mfa: self.assurance == "mfa",
         }
     }
@@ -46,9 +46,9 @@ impl Asked {
     /// The same as a query.
     pub(super) fn query(&self) -> String {
         let mut query = String::new();
-        let to = self.wish().to;
-        if !to.handle().is_empty() {
-            query = format!("?txn={}", to.handle());
+        let handle = self.wish().to.handle();
+        if !handle.is_empty() {
+            query = format!("?txn={handle}");
         }
         if self.assurance == "mfa" {
             query.push(if query.is_empty() { '?' } else { '&' });
@@ -106,6 +106,15 @@ impl Guest {
         self.redirect(control, "/sign-in", None)
     }
 
+    /// Sends whoever is to prove a second factor to do so, and back to the client's grant.
+    pub(crate) fn to_step_up(&self, control: &Control, grant: &str) -> Response {
+        let asked = Asked {
+            txn: ReturnTo::StepUp(grant.to_owned()).handle(),
+            assurance: "mfa".to_owned(),
+        };
+        self.redirect(control, &format!("/sign-in{}", asked.query()), None)
+    }
+
     /// Refuses a form that was not shown to this browser.
     pub(super) fn check_form(&self, token: &str) -> Result<(), Problem> {
         self.visit.browser.check_csrf(token)
@@ -158,12 +167,15 @@ impl Guest {
     }
 
     /// Records that nobody was signed in, and says why.
-    pub(super) async fn failed(
+    pub(crate) async fn failed(
         &self,
         control: &Control,
         failure: &SignInFailure,
     ) -> Result<Response, Problem> {
-        record::failed(control, self, failure).await?;
+        // What one address begins too often of would fill the journal too.
+        if failure.reason != Reason::TooManyAttempts {
+            record::failed(control, self, failure).await?;
+        }
         Ok(self.show(control, &failure_page(failure)))
     }
 }

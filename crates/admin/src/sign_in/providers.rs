@@ -29,7 +29,7 @@ pub(super) async fn choose(
     let wish = asked.wish();
     let signed_in = guest.signed_in(&control).await?;
     if let Some(signed_in) = &signed_in
-        && (signed_in.mfa || !wish.mfa)
+        && (!wish.mfa || signed_in.proved_lately(control.clock.now()))
     {
         return Ok(guest.redirect(&control, &wish.to.path(), None));
     }
@@ -183,7 +183,7 @@ async fn arrived(
     match finished {
         Ok(done) => {
             let asked = Asked {
-                txn: done.to.handle().to_owned(),
+                txn: done.to.handle(),
                 assurance: "mfa".to_owned(),
             };
             guest.done(control, done, &asked).await

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sekimori_domain::catalog::{Target, TargetKind};
+use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
+use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ClientId, ConnectorName, CorrelationId, PrincipalId, SessionId};
 use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
+use sekimori_domain::policy_set::PolicyContent;
 use sekimori_domain::record::EventKind;
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
+use sekimori_policy::default_policies;
 use sekimori_store::{
     AuditQuery, BrowserSession, Definition, Expected, NewInspectionRules, SessionProof,
 };
@@ -86,6 +89,13 @@ impl World {
         };
         let oauth = control.store.oauth();
         oauth.create_grant(&grant, None, None).await.unwrap();
+        let provider = json!({
+            "name": "corporate", "kind": "oidc", "issuer": "https://idp.example",
+            "client_id": "gate", "client_secret": {"value": "hunter2"},
+        });
+        let provider = serde_json::from_value(provider).unwrap();
+        let providers = control.store.identity_providers();
+        providers.put(&provider, Expected::Absent).await.unwrap();
         let scim = NewScimToken {
             provider: "entra".to_owned(),
             networks: Vec::new(),
@@ -118,6 +128,8 @@ impl World {
         conversation.expires_at = later;
         let conversations = control.store.conversations();
         conversations.add(&conversation).await.unwrap();
+        policies(plane).await;
+        reviewed_tool(plane).await;
         let definition = add_tool(plane).await;
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
@@ -148,11 +160,16 @@ impl World {
             "expires_at": self.end,
         });
         let key = json!({"expires_at": self.end});
+        let providers = "/api/v1/identity-providers";
+        let provider = json!({
+            "kind": "oidc", "issuer": "https://idp.partner.example", "client_id": "gate",
+            "client_secret": {"env": "PARTNER_SECRET"},
+        });
         let scim = json!({"provider": "entra", "expires_at": self.end});
         let review = json!({
             "class": "update", "data_classes": ["personal"], "definition": self.definition,
         });
-        BTreeMap::from([
+        let mut examples = BTreeMap::from([
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
             (
                 "suspendServiceAccount",
@@ -211,6 +228,14 @@ impl World {
                 (format!("/api/v1/conversations/{}", self.conversation), None),
             ),
             (
+                "putIdentityProvider",
+                (format!("{providers}/partner"), Some(provider)),
+            ),
+            (
+                "removeIdentityProvider",
+                (format!("{providers}/corporate"), None),
+            ),
+            (
                 "acknowledgeAlert",
                 (
                     format!("/api/v1/alerts/{}/acknowledge", self.alert),
@@ -228,8 +253,105 @@ impl World {
                 "revokeGrant",
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),
+        ]);
+        examples.extend(Self::examples_of_policies());
+        examples
+    }
+
+    fn examples_of_policies() -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let versions = "/api/v1/policies";
+        let word = json!({"note": "looked at it"});
+        let text = json!({"text": "@id(\"all\") permit(principal, action, resource);"});
+        let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
+        let rules = json!({"tags": ["payment"]});
+        BTreeMap::from([
+            ("draftPolicies", (versions.to_owned(), Some(text))),
+            (
+                "approvePolicies",
+                (format!("{versions}/3/approve"), Some(word.clone())),
+            ),
+            (
+                "rejectPolicies",
+                (format!("{versions}/3/reject"), Some(word)),
+            ),
+            ("tryPolicies", (format!("{versions}/3/log-only"), None)),
+            (
+                "endTrialOfPolicies",
+                (format!("{versions}/3/log-only"), None),
+            ),
+            ("activatePolicies", (format!("{versions}/3/activate"), None)),
+            ("rollBackPolicies", (format!("{versions}/rollback"), None)),
+            (
+                "putRole",
+                ("/api/v1/roles/clerk?base=2".to_owned(), Some(role)),
+            ),
+            (
+                "removeRole",
+                ("/api/v1/roles/clerk?base=2".to_owned(), None),
+            ),
+            (
+                "putGuardRails",
+                (
+                    "/api/v1/guard-rails".to_owned(),
+                    Some(json!({"off": [], "internal_domains": ["example.co.jp"]})),
+                ),
+            ),
+            (
+                "putConstraints",
+                (
+                    "/api/v1/connectors/bank/tools/pay/constraints".to_owned(),
+                    Some(rules),
+                ),
+            ),
         ])
     }
+}
+
+/// Version 1 was in force, version 2 with a role is, and version 3 is agreed to; all by somebody else.
+async fn policies(plane: &Plane) {
+    let (desk, now) = (&plane.control.desk, plane.control.clock.now());
+    let clerk = json!({"name": "clerk", "grants": [{"classes": ["read", "create"]}]});
+    let with_role = PolicyContent {
+        roles: vec![serde_json::from_value(clerk).unwrap()],
+        ..default_policies()
+    };
+    for content in [default_policies(), with_role.clone(), with_role] {
+        let saved = desk.save(content, "user:author", now).await.unwrap();
+        let version = saved.version;
+        desk.decide(version, true, "user:second", "", now)
+            .await
+            .unwrap();
+        if version < 3 {
+            desk.activate(version, "user:author", now).await.unwrap();
+        }
+    }
+}
+
+/// A tool that somebody has classified.
+async fn reviewed_tool(plane: &Plane) {
+    let (store, now) = (&plane.control.store, plane.control.clock.now());
+    let target = Target {
+        connector: "bank".parse().unwrap(),
+        kind: TargetKind::Tool,
+        name: "pay".to_owned(),
+    };
+    let raw = r#"{"name":"pay","inputSchema":{"type":"object","properties":{"amount":{"type":"number"}}}}"#;
+    let digest = Digest::of(raw.as_bytes());
+    let seen = Definition {
+        target: target.clone(),
+        digest,
+        raw: raw.to_owned(),
+    };
+    store.reviews().see(&[seen], now).await.unwrap();
+    let review = Review {
+        class: OperationClass::Create,
+        data_classes: Vec::new(),
+        definition: digest,
+        reviewer: "user:author".to_owned(),
+        reviewed_at: now,
+        constraints: Constraints::default(),
+    };
+    store.reviews().put(&target, &review).await.unwrap();
 }
 
 /// An alert that nobody looked at.
@@ -579,6 +701,61 @@ async fn a_person_takes_labels_off_a_conversation() {
     assert_eq!(done.status, 204, "{}", done.text);
     let gone = plane.call("GET", &one, Some(&token), None).await;
     assert_eq!(gone.status, 404);
+}
+
+#[tokio::test]
+async fn identity_providers_are_added_changed_and_removed_without_showing_a_secret() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    World::make(&plane).await;
+    let call = async |method: &str, path: &str, body: Option<&Value>| {
+        let path = format!("/api/v1/identity-providers{path}");
+        plane.call(method, &path, Some(&administrator), body).await
+    };
+    let shown = call("GET", "/corporate", None).await;
+    assert_eq!(shown.status, 200);
+    assert!(!shown.text.contains("hunter2"), "{}", shown.text);
+    assert_eq!(shown.json()["from"], "added");
+    assert_eq!(
+        shown.json()["addresses"]["redirect_uri"],
+        "https://gate.example/sign-in/oidc/corporate/callback"
+    );
+    let mut settings = json!({
+        "kind": "oidc", "issuer": "https://login.partner.example", "client_id": "gate",
+        "client_secret": {"env": "PARTNER_SECRET"}, "mfa": {"required": true},
+    });
+    let added = call("PUT", "/partner", Some(&settings)).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert_eq!(
+        added.json()["settings"]["client_secret"],
+        json!({"env": "PARTNER_SECRET"})
+    );
+    let list = call("GET", "", None).await.json();
+    let names: Vec<_> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(names, ["corporate", "partner"]);
+    let choices = plane.control.sign_in.choices().await.unwrap();
+    assert!(choices.iter().any(|choice| choice.name == "partner"));
+
+    for (path, wrong) in [
+        ("/issuer", json!("http://idp.example")),
+        ("/mfa", json!({"always": true})),
+    ] {
+        let mut wrong_settings = settings.clone();
+        *wrong_settings.pointer_mut(path).unwrap() = wrong;
+        let refused = call("PUT", "/partner", Some(&wrong_settings)).await;
+        assert_eq!(refused.status, 422, "{path}: {}", refused.text);
+    }
+    settings["enabled"] = json!(false);
+    assert_eq!(call("PUT", "/local", Some(&settings)).await.status, 422);
+    assert_eq!(call("PUT", "/partner", Some(&settings)).await.status, 200);
+    assert_eq!(call("DELETE", "/partner", None).await.status, 204);
+    assert_eq!(call("DELETE", "/partner", None).await.status, 404);
+    assert_eq!(call("GET", "/partner", None).await.status, 404);
 }
 
 /// AUDIT-4 to AUDIT-8 over HTTP: stories, files, the signed tree, sinks, alerts.

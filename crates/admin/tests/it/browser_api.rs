@@ -153,3 +153,59 @@ async fn a_session_ends_with_its_revocation_and_with_its_person() {
     desk.plane.follow().await;
     assert_eq!(desk.send("GET", "/api/v1/me", &[]).await.status, 401);
 }
+
+/// What is one's own takes no right, and nobody else's is there at all.
+#[tokio::test]
+async fn everybody_sees_and_ends_what_they_are_connected_to() {
+    let desk = Desk::open(false).await;
+    let me = desk.me().await;
+    let token = me["csrf_token"].as_str().unwrap();
+    let headers = [("x-sekimori-csrf", token), ("origin", OWN)];
+    let ids = async |path: &str| -> Vec<String> {
+        let list = desk.send("GET", path, &[]).await.json();
+        let items = list["items"].as_array().unwrap().iter();
+        items
+            .map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let grants = ids("/api/v1/me/grants").await;
+    assert_eq!(grants, ["gr_1"]);
+    let sessions = ids("/api/v1/me/sessions").await;
+    assert_eq!(sessions.len(), 2, "the one of the world, and this one");
+
+    let others = desk.plane.service_key("clerk", &["employee"]).await;
+    for path in [
+        "/api/v1/me/grants/gr_1".to_owned(),
+        format!("/api/v1/me/sessions/{}", sessions[0]),
+    ] {
+        let answer = desk.plane.call("DELETE", &path, Some(&others), None).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(desk.send("DELETE", &path, &[]).await.status, 403, "{path}");
+    }
+
+    let answer = desk
+        .send("DELETE", "/api/v1/me/grants/gr_1", &headers)
+        .await;
+    assert_eq!(answer.status, 204, "{}", answer.text);
+    let records = desk.plane.records(answer.header("x-correlation-id")).await;
+    assert_eq!(records.len(), 2);
+    assert_eq!(
+        records[0].caller.as_ref().unwrap().id,
+        desk.world.user.as_str()
+    );
+    let grant = desk
+        .plane
+        .control
+        .store
+        .oauth()
+        .grant("gr_1")
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(grant.revoked_at.is_some());
+    for session in &sessions {
+        let path = format!("/api/v1/me/sessions/{session}");
+        desk.send("DELETE", &path, &headers).await;
+    }
+    assert_eq!(desk.send("GET", "/api/v1/me", &[]).await.status, 401);
+}

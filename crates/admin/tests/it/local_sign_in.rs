@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::authenticator::SoftPasskey;
 use crate::harness::Plane;
-use crate::walker::Walker;
+use sekimori_testkit::browser::Browser;
 
 struct World {
     plane: Plane,
@@ -40,10 +40,10 @@ impl World {
     }
 
     /// Sets the gate up; returns the browser and the sign-in key.
-    async fn set_up(&self) -> (Walker, String) {
+    async fn set_up(&self) -> (Browser, String) {
         let code = self.setup_code().await;
-        let mut walker = Walker::default();
-        let page = walker.get(&self.url("/setup")).await;
+        let mut browser = Browser::default();
+        let page = browser.get(&self.url("/setup")).await;
         let csrf = page.field("csrf");
         let typed = code.to_lowercase().replace('-', " ");
         let fields = [
@@ -51,13 +51,18 @@ impl World {
             ("code", &typed),
             ("user_name", "admin"),
         ];
-        let done = walker.post(&self.url("/setup"), &fields).await;
+        let done = browser.post(&self.url("/setup"), &fields).await;
         assert_eq!(done.status, 200, "{}", done.text);
-        (walker, done.between("<code>", "</code>"))
+        (browser, done.between("<code>", "</code>"))
     }
 
-    async fn sign_in(&self, walker: &mut Walker, key: &str, code: &str) -> crate::walker::Seen {
-        let page = walker.get(&self.url("/sign-in/local")).await;
+    async fn sign_in(
+        &self,
+        browser: &mut Browser,
+        key: &str,
+        code: &str,
+    ) -> sekimori_testkit::browser::Seen {
+        let page = browser.get(&self.url("/sign-in/local")).await;
         let csrf = page.field("csrf");
         let fields = [
             ("csrf", csrf.as_str()),
@@ -65,7 +70,7 @@ impl World {
             ("key", key),
             ("code", code),
         ];
-        walker.post(&self.url("/sign-in/local"), &fields).await
+        browser.post(&self.url("/sign-in/local"), &fields).await
     }
 }
 
@@ -91,8 +96,8 @@ fn code_of(secret: &str, steps: u64) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gov_8_the_first_start_needs_the_code_and_takes_it_once() {
     let world = World::start().await;
-    let mut walker = Walker::default();
-    let page = walker.get(&world.url("/setup?lang=en")).await;
+    let mut browser = Browser::default();
+    let page = browser.get(&world.url("/setup?lang=en")).await;
     let csrf = page.field("csrf");
     for wrong in ["", "AAAA-AAAA", "made up"] {
         let fields = [
@@ -100,11 +105,11 @@ async fn gov_8_the_first_start_needs_the_code_and_takes_it_once() {
             ("code", wrong),
             ("user_name", "admin"),
         ];
-        let seen = walker.post(&world.url("/setup"), &fields).await;
+        let seen = browser.post(&world.url("/setup"), &fields).await;
         assert_eq!(seen.status, 401, "{wrong}: {}", seen.text);
     }
     let code = world.setup_code().await;
-    let seen = Walker::default()
+    let seen = Browser::default()
         .post(
             &world.url("/setup"),
             &[("csrf", "x"), ("code", &code), ("user_name", "admin")],
@@ -120,7 +125,7 @@ async fn gov_8_the_first_start_needs_the_code_and_takes_it_once() {
         ("code", &code),
         ("user_name", "admin"),
     ];
-    let seen = walker.post(&world.url("/setup"), &fields).await;
+    let seen = browser.post(&world.url("/setup"), &fields).await;
     assert_eq!(seen.status, 403, "the name is taken: {}", seen.text);
     let people = world.plane.control.store.people();
     let admin = people.user_by_name("admin").await.unwrap().unwrap();
@@ -130,7 +135,7 @@ async fn gov_8_the_first_start_needs_the_code_and_takes_it_once() {
         ["sekimori-admin"]
     );
 
-    let mut other = Walker::default();
+    let mut other = Browser::default();
     assert_eq!(world.sign_in(&mut other, "wrong", "").await.status, 401);
     let seen = world.sign_in(&mut other, &key, "").await;
     assert_eq!(
@@ -144,9 +149,9 @@ async fn gov_8_the_first_start_needs_the_code_and_takes_it_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_2_one_time_codes_step_up_once_each() {
     let world = World::start().await;
-    let (mut walker, key) = world.set_up().await;
-    let account = walker.get(&world.url("/account")).await;
-    let offer = walker
+    let (mut browser, key) = world.set_up().await;
+    let account = browser.get(&world.url("/account")).await;
+    let offer = browser
         .post(
             &world.url("/account/totp"),
             &[("csrf", &account.field("csrf"))],
@@ -162,26 +167,31 @@ async fn authn_2_one_time_codes_step_up_once_each() {
             ("code", code),
         ]
     };
-    let post = async |walker: &mut Walker, path: &str, fields: Vec<(&str, String)>| {
+    let post = async |browser: &mut Browser, path: &str, fields: Vec<(&str, String)>| {
         let fields: Vec<_> = fields
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        walker.post(&world.url(path), &fields).await
+        browser.post(&world.url(path), &fields).await
     };
     let seen = post(
-        &mut walker,
+        &mut browser,
         "/account/totp/confirm",
         confirm("000000".into()),
     )
     .await;
     assert_eq!(seen.status, 401);
     let first = code_of(&secret, 0);
-    let seen = post(&mut walker, "/account/totp/confirm", confirm(first.clone())).await;
+    let seen = post(
+        &mut browser,
+        "/account/totp/confirm",
+        confirm(first.clone()),
+    )
+    .await;
     assert_eq!(seen.location.as_deref(), Some("/account"), "{}", seen.text);
 
     // From now on the key alone is not enough, and a code that was used is worth nothing.
-    let mut other = Walker::default();
+    let mut other = Browser::default();
     assert_eq!(world.sign_in(&mut other, &key, "").await.status, 401);
     assert_eq!(world.sign_in(&mut other, &key, &first).await.status, 401);
     let next = code_of(&secret, 1);
@@ -189,17 +199,17 @@ async fn authn_2_one_time_codes_step_up_once_each() {
     assert_eq!(seen.status, 303, "{}", seen.text);
     assert_eq!(
         world
-            .sign_in(&mut Walker::default(), &key, &next)
+            .sign_in(&mut Browser::default(), &key, &next)
             .await
             .status,
         401
     );
     // Guessing ends after a few attempts, even for the right code.
     for _ in 0..5 {
-        world.sign_in(&mut Walker::default(), &key, "123456").await;
+        world.sign_in(&mut Browser::default(), &key, "123456").await;
     }
     let seen = world
-        .sign_in(&mut Walker::default(), &key, &code_of(&secret, 1))
+        .sign_in(&mut Browser::default(), &key, &code_of(&secret, 1))
         .await;
     assert_eq!(seen.status, 429, "{}", seen.text);
 }
@@ -207,38 +217,38 @@ async fn authn_2_one_time_codes_step_up_once_each() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_2_a_passkey_signs_in_and_steps_up() {
     let world = World::start().await;
-    let (mut walker, key) = world.set_up().await;
-    let account = walker.get(&world.url("/account")).await;
+    let (mut browser, key) = world.set_up().await;
+    let account = browser.get(&world.url("/account")).await;
     let csrf = account.field("csrf");
     let asked = json!({"csrf": csrf});
     let options = json_of(
-        &walker
+        &browser
             .post_json(&world.url("/account/passkey/options"), &asked)
             .await,
     );
     let mut passkey = SoftPasskey::new(&world.gate, "localhost");
     let created = json!({"csrf": csrf, "answer": passkey.create(&options)});
-    let seen = walker
+    let seen = browser
         .post_json(&world.url("/account/passkey"), &created)
         .await;
     assert_eq!(json_of(&seen)["location"], "/account", "{}", seen.text);
-    let again = walker
+    let again = browser
         .post_json(&world.url("/account/passkey"), &created)
         .await;
     assert_eq!(again.status, 400, "a challenge is used up: {}", again.text);
 
     // Step up in a session that began with the key alone.
-    let mut other = Walker::default();
+    let mut other = Browser::default();
     world.sign_in(&mut other, &key, "").await;
     let page = other
         .get(&world.url("/sign-in?assurance=mfa&txn=abc"))
         .await;
     assert!(page.text.contains("data-passkey=\"get\""), "{}", page.text);
     let csrf = page.field("csrf");
-    let ask = async |walker: &mut Walker, csrf: &str| -> Value {
+    let ask = async |browser: &mut Browser, csrf: &str| -> Value {
         let asked = json!({"csrf": csrf});
         json_of(
-            &walker
+            &browser
                 .post_json(&world.url("/sign-in/passkey/options"), &asked)
                 .await,
         )
@@ -268,7 +278,7 @@ async fn authn_2_a_passkey_signs_in_and_steps_up() {
     assert_eq!(seen.location.as_deref(), Some("/authorize/resume?txn=abc"));
 
     // Without a session the passkey is enough; what is wrong about it is not accepted.
-    let mut fresh = Walker::default();
+    let mut fresh = Browser::default();
     let csrf = fresh.get(&world.url("/sign-in/local")).await.field("csrf");
     for spoil in [
         "origin",
@@ -287,7 +297,7 @@ async fn authn_2_a_passkey_signs_in_and_steps_up() {
     let options = ask(&mut fresh, &csrf).await;
     let sent = json!({"csrf": csrf, "answer": passkey.get(&options)});
     // Begun in another browser.
-    let mut thief = Walker::default();
+    let mut thief = Browser::default();
     let their = thief.get(&world.url("/sign-in/local")).await.field("csrf");
     let stolen = json!({"csrf": their, "answer": sent["answer"]});
     let seen = thief
@@ -306,6 +316,6 @@ async fn authn_2_a_passkey_signs_in_and_steps_up() {
     );
 }
 
-fn json_of(seen: &crate::walker::Seen) -> Value {
+fn json_of(seen: &sekimori_testkit::browser::Seen) -> Value {
     serde_json::from_str(&seen.text).unwrap_or_else(|_| panic!("{seen:?}"))
 }

@@ -11,7 +11,6 @@
 mod api;
 mod authenticator;
 mod browser_api;
-mod counterpart;
 mod harness;
 mod local_sign_in;
 mod lookouts;
@@ -19,7 +18,7 @@ mod oauth;
 mod oidc;
 mod openapi;
 mod pages;
+mod policies;
 mod saml;
 mod scim;
 mod simplesamlphp;
-mod walker;

@@ -6,14 +6,14 @@ use sekimori_domain::person::{User, UserSource};
 use sekimori_store::{AuditQuery, UserQuery};
 use serde_json::{Value, json};
 
-use crate::counterpart::Counterpart;
 use crate::harness::Plane;
-use crate::walker::{Seen, Walker, parameter};
+use sekimori_testkit::browser::{Browser, Seen, parameter};
+use sekimori_testkit::counterpart::Script;
 
 struct World {
     plane: Plane,
     gate: String,
-    op: Counterpart,
+    op: Script,
 }
 
 impl World {
@@ -26,7 +26,7 @@ impl World {
             "backchannel_logout_uri": format!("{gate}/sign-in/oidc/corp/logout"),
             "userinfo": settings["userinfo"],
         });
-        let op = Counterpart::script("oidc-provider.mjs", &about_gate).await;
+        let op = Script::script("oidc-provider.mjs", &about_gate).await;
         let mut provider = json!({
             "name": "corp", "title": "Example Corp.", "kind": "oidc", "issuer": op.told["issuer"],
             "client_id": "gate", "client_secret": {"value": "the client's secret & more"},
@@ -50,12 +50,12 @@ impl World {
     /// Says who the person at the provider is.
     async fn person(&self, person: &Value) {
         let url = format!("{}/control", self.op.told["issuer"].as_str().unwrap());
-        Walker::default().post_json(&url, person).await;
+        Browser::default().post_json(&url, person).await;
     }
 
     /// Goes to the provider and comes back; stops before the answer is taken.
-    async fn callback(&self, walker: &mut Walker) -> String {
-        let mut seen = walker.get(&self.url("/sign-in/start/corp")).await;
+    async fn callback(&self, browser: &mut Browser) -> String {
+        let mut seen = browser.get(&self.url("/sign-in/start/corp")).await;
         loop {
             let location = seen.location.clone().unwrap_or_else(|| panic!("{seen:?}"));
             let location = if location.starts_with('/') {
@@ -66,7 +66,7 @@ impl World {
             if location.contains("/callback?") {
                 return location;
             }
-            seen = walker.get(&location).await;
+            seen = browser.get(&location).await;
         }
     }
 
@@ -114,15 +114,15 @@ fn assert_refused(seen: &Seen, status: u16, code: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_1_a_person_signs_in_with_the_company_account() {
     let world = World::start(json!({})).await;
-    let mut walker = Walker::default();
-    let choose = walker.get(&world.url("/sign-in?lang=en")).await;
+    let mut browser = Browser::default();
+    let choose = browser.get(&world.url("/sign-in?lang=en")).await;
     assert!(
         choose.text.contains("Sign in with Example Corp."),
         "{}",
         choose.text
     );
 
-    let seen = walker.follow(&world.url("/sign-in/start/corp")).await;
+    let seen = browser.follow(&world.url("/sign-in/start/corp")).await;
     assert!(
         seen.url.ends_with("/connections") && seen.status == 200,
         "{seen:?}"
@@ -149,8 +149,8 @@ async fn authn_1_a_person_signs_in_with_the_company_account() {
     assert_eq!(record["detail"]["idp"], "corp");
 
     // Again: the same person, not another one.
-    walker.forget(&world.gate);
-    let seen = walker
+    browser.forget(&world.gate);
+    let seen = browser
         .follow(&world.url("/sign-in/start/corp?txn=abc"))
         .await;
     assert!(
@@ -165,7 +165,7 @@ async fn authn_1_a_person_signs_in_with_the_company_account() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_1_facts_may_come_from_the_userinfo_endpoint() {
     let world = World::start(json!({"userinfo": true})).await;
-    let seen = Walker::default()
+    let seen = Browser::default()
         .follow(&world.url("/sign-in/start/corp"))
         .await;
     assert!(seen.url.ends_with("/connections"), "{seen:?}");
@@ -178,11 +178,11 @@ async fn authn_1_facts_may_come_from_the_userinfo_endpoint() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_ends_in_the_browser_where_it_began_and_once() {
     let world = World::start(json!({})).await;
-    let mut began = Walker::default();
+    let mut began = Browser::default();
     let callback = world.callback(&mut began).await;
 
     // Login CSRF: a victim's browser is sent to the attacker's answer.
-    let mut victim = Walker::default();
+    let mut victim = Browser::default();
     victim.get(&world.url("/sign-in")).await;
     let seen = victim.get(&callback).await;
     assert_refused(&seen, 403, "other_browser");
@@ -202,12 +202,12 @@ async fn a_sign_in_ends_in_the_browser_where_it_began_and_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn session_fixation_gains_nothing() {
     let world = World::start(json!({})).await;
-    let mut walker = Walker::default();
+    let mut browser = Browser::default();
     let planted = "p".repeat(43);
-    walker.plant(&world.gate, "sekimori", &planted);
-    walker.follow(&world.url("/sign-in/start/corp")).await;
-    assert_ne!(walker.cookie(&world.gate, "sekimori"), Some(&planted));
-    let mut attacker = Walker::default();
+    browser.plant(&world.gate, "sekimori", &planted);
+    browser.follow(&world.url("/sign-in/start/corp")).await;
+    assert_ne!(browser.cookie(&world.gate, "sekimori"), Some(&planted));
+    let mut attacker = Browser::default();
     attacker.plant(&world.gate, "sekimori", &planted);
     let seen = attacker.get(&world.url("/connections")).await;
     assert_eq!(seen.location.as_deref(), Some("/sign-in"));
@@ -216,28 +216,28 @@ async fn session_fixation_gains_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mixed_up_answers_are_refused() {
     let world = World::start(json!({})).await;
-    let mut walker = Walker::default();
-    let callback = world.callback(&mut walker).await;
+    let mut browser = Browser::default();
+    let callback = world.callback(&mut browser).await;
     let iss = parameter(&callback, "iss");
     assert_eq!(iss, world.op.told["issuer"].as_str().unwrap());
     let (before, _) = callback.split_once("&iss=").unwrap();
     for other in ["https%3A%2F%2Fevil.example", ""] {
-        let callback = world.callback(&mut walker).await;
+        let callback = world.callback(&mut browser).await;
         let (path, _) = callback.split_once("&iss=").unwrap();
-        let seen = walker.get(&format!("{path}&iss={other}")).await;
+        let seen = browser.get(&format!("{path}&iss={other}")).await;
         assert_refused(&seen, 403, "mixed_up");
     }
     // This provider says that it names itself: an answer without a name is not its own.
-    let callback = world.callback(&mut walker).await;
+    let callback = world.callback(&mut browser).await;
     let (path, _) = callback.split_once("&iss=").unwrap();
-    assert_refused(&walker.get(path).await, 403, "mixed_up");
+    assert_refused(&browser.get(path).await, 403, "mixed_up");
     // An answer for one provider is no answer for another.
     let other = before.replace("/oidc/corp/", "/oidc/other/");
-    assert_refused(&walker.get(&other).await, 403, "mixed_up");
+    assert_refused(&browser.get(&other).await, 403, "mixed_up");
     // A code that the provider did not issue.
-    let callback = world.callback(&mut walker).await;
+    let callback = world.callback(&mut browser).await;
     let code = parameter(&callback, "code");
-    let seen = walker.get(&callback.replace(&code, "made-up")).await;
+    let seen = browser.get(&callback.replace(&code, "made-up")).await;
     assert_refused(&seen, 400, "not_accepted");
 }
 
@@ -245,8 +245,8 @@ async fn mixed_up_answers_are_refused() {
 async fn open_redirects_lead_nowhere() {
     let world = World::start(json!({})).await;
     for txn in ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "a%26b"] {
-        let mut walker = Walker::default();
-        let seen = walker
+        let mut browser = Browser::default();
+        let seen = browser
             .follow(&world.url(&format!("/sign-in/start/corp?txn={txn}")))
             .await;
         assert_eq!(seen.url, world.url("/connections"), "{txn}");
@@ -259,13 +259,13 @@ async fn authn_2_more_than_one_factor_can_be_required() {
         "mfa": {"required": true, "acr": ["urn:example:2fa"], "amr": ["mfa"]},
     }))
     .await;
-    let mut walker = Walker::default();
-    let seen = walker.get(&world.url("/sign-in/start/corp")).await;
+    let mut browser = Browser::default();
+    let seen = browser.get(&world.url("/sign-in/start/corp")).await;
     let asked = seen.location.unwrap();
     assert_eq!(parameter(&asked, "acr_values"), "urn:example:2fa");
     assert_eq!(parameter(&asked, "code_challenge_method"), "S256");
 
-    let seen = walker.follow(&world.url("/sign-in/start/corp")).await;
+    let seen = browser.follow(&world.url("/sign-in/start/corp")).await;
     assert_refused(&seen, 403, "mfa_missing");
     assert!(
         world.user("hanako").await.is_none(),
@@ -275,8 +275,8 @@ async fn authn_2_more_than_one_factor_can_be_required() {
     world
         .person(&json!({"account": "taro", "amr": ["pwd", "mfa"]}))
         .await;
-    let mut walker = Walker::default();
-    let seen = walker.follow(&world.url("/sign-in/start/corp")).await;
+    let mut browser = Browser::default();
+    let seen = browser.follow(&world.url("/sign-in/start/corp")).await;
     assert!(seen.url.ends_with("/connections"), "{seen:?}");
     let record = world.recorded("identity.sign_in", "success").await;
     assert_eq!(record["caller"]["mfa"], true);
@@ -285,7 +285,7 @@ async fn authn_2_more_than_one_factor_can_be_required() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_1_only_known_and_active_people_get_in() {
     let world = World::start(json!({"provisioning": "existing"})).await;
-    let seen = Walker::default()
+    let seen = Browser::default()
         .follow(&world.url("/sign-in/start/corp"))
         .await;
     assert_refused(&seen, 403, "not_provisioned");
@@ -294,15 +294,15 @@ async fn authn_1_only_known_and_active_people_get_in() {
     let people = world.plane.control.store.people();
     let mut namesake = provisioned("hanako", "oid-somebody-else");
     people.create_user(&namesake).await.unwrap();
-    let seen = Walker::default()
+    let seen = Browser::default()
         .follow(&world.url("/sign-in/start/corp"))
         .await;
     assert_refused(&seen, 403, "not_provisioned");
 
     namesake = provisioned("h.yamada", "oid-hanako");
     people.create_user(&namesake).await.unwrap();
-    let mut walker = Walker::default();
-    let seen = walker.follow(&world.url("/sign-in/start/corp")).await;
+    let mut browser = Browser::default();
+    let seen = browser.follow(&world.url("/sign-in/start/corp")).await;
     assert!(seen.url.ends_with("/connections"), "{seen:?}");
     let stored = people.user(&namesake.id).await.unwrap().unwrap();
     assert_eq!(
@@ -319,9 +319,9 @@ async fn authn_1_only_known_and_active_people_get_in() {
         .await
         .unwrap();
     // The session there is ends at once, and there is no other.
-    let seen = walker.get(&world.url("/connections")).await;
+    let seen = browser.get(&world.url("/connections")).await;
     assert_eq!(seen.location.as_deref(), Some("/sign-in"));
-    let seen = Walker::default()
+    let seen = Browser::default()
         .follow(&world.url("/sign-in/start/corp"))
         .await;
     assert_refused(&seen, 403, "inactive");
@@ -356,12 +356,12 @@ async fn what_the_provider_declines_or_cannot_answer_is_told() {
     world
         .person(&json!({"account": "hanako", "decline": true}))
         .await;
-    let seen = Walker::default()
+    let seen = Browser::default()
         .follow(&world.url("/sign-in/start/corp"))
         .await;
     assert_refused(&seen, 400, "declined");
     assert_refused(
-        &Walker::default()
+        &Browser::default()
             .get(&world.url("/sign-in/start/nobody"))
             .await,
         404,
@@ -389,25 +389,25 @@ async fn what_the_provider_declines_or_cannot_answer_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_4_signing_out_at_the_provider_ends_the_session_here() {
     let world = World::start(json!({})).await;
-    let mut walker = Walker::default();
-    walker.follow(&world.url("/sign-in/start/corp")).await;
-    let mut elsewhere = walker.clone();
-    let here = walker.get(&world.url("/connections")).await;
-    let out = walker
+    let mut browser = Browser::default();
+    browser.follow(&world.url("/sign-in/start/corp")).await;
+    let mut elsewhere = browser.clone();
+    let here = browser.get(&world.url("/connections")).await;
+    let out = browser
         .post(&world.url("/sign-out"), &[("csrf", &here.field("csrf"))])
         .await;
     assert_eq!(out.status, 200, "{}", out.text);
-    assert!(walker.cookie(&world.gate, "sekimori").is_none());
+    assert!(browser.cookie(&world.gate, "sekimori").is_none());
     // The cookie is worth nothing any more, wherever it was copied to.
     let seen = elsewhere.get(&world.url("/connections")).await;
     assert_eq!(seen.location.as_deref(), Some("/sign-in"));
 
     // Signed in once more, and out at the provider: it tells the gate behind the scenes.
-    let mut other = Walker::default();
+    let mut other = Browser::default();
     other.follow(&world.url("/sign-in/start/corp")).await;
     let mut at_provider = other.clone();
     let page = other.get(&world.url("/connections")).await;
-    let mut out = Walker::clone(&other);
+    let mut out = Browser::clone(&other);
     let shown = out
         .post(&world.url("/sign-out"), &[("csrf", &page.field("csrf"))])
         .await;
@@ -441,7 +441,7 @@ async fn authn_4_signing_out_at_the_provider_ends_the_session_here() {
 
     for token in ["", "a.b.c", "eyJhbGciOiJub25lIn0.e30."] {
         let url = world.url("/sign-in/oidc/corp/logout");
-        let seen = Walker::default()
+        let seen = Browser::default()
             .post(&url, &[("logout_token", token)])
             .await;
         assert_eq!(seen.status, 400, "{token}: {}", seen.text);

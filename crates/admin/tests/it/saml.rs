@@ -3,21 +3,21 @@
 use sekimori_domain::identity_provider::IdentityProvider;
 use serde_json::{Value, json};
 
-use crate::counterpart::Counterpart;
 use crate::harness::Plane;
-use crate::walker::{Seen, Walker, parameter};
+use sekimori_testkit::browser::{Browser, Seen, parameter};
+use sekimori_testkit::counterpart::Script;
 
 struct World {
     plane: Plane,
     gate: String,
-    idp: Counterpart,
+    idp: Script,
 }
 
 impl World {
     async fn start(settings: Value) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let gate = format!("http://{}", listener.local_addr().unwrap());
-        let idp = Counterpart::script("saml-idp.mjs", &json!({})).await;
+        let idp = Script::script("saml-idp.mjs", &json!({})).await;
         let mut provider = json!({
             "name": "corp", "kind": "saml", "provisioning": "just_in_time",
             "entity_id": idp.told["entityId"],
@@ -41,8 +41,8 @@ impl World {
     }
 
     /// What the provider's page would post.
-    async fn answer(&self, walker: &mut Walker, variant: &str, facts: Value) -> Value {
-        let seen = walker.get(&self.url("/sign-in/start/corp")).await;
+    async fn answer(&self, browser: &mut Browser, variant: &str, facts: Value) -> Value {
+        let seen = browser.get(&self.url("/sign-in/start/corp")).await;
         let location = seen.location.unwrap();
         let asked = json!({
             "request": parameter(&location, "SAMLRequest"),
@@ -50,7 +50,7 @@ impl World {
             "variant": variant, "facts": facts,
         });
         let url = format!("{}/answer", self.idp.told["url"].as_str().unwrap());
-        let seen = Walker::default().post_json(&url, &asked).await;
+        let seen = Browser::default().post_json(&url, &asked).await;
         serde_json::from_str(&seen.text).unwrap_or_else(|_| panic!("{variant}: {}", seen.text))
     }
 
@@ -61,14 +61,14 @@ impl World {
             ("RelayState", answer["RelayState"].as_str().unwrap()),
         ];
         let acs = answer["acs"].as_str().unwrap();
-        Walker::default().post(acs, &fields).await
+        Browser::default().post(acs, &fields).await
     }
 
     async fn try_variant(&self, variant: &str, facts: Value) -> Seen {
-        let mut walker = Walker::default();
-        let answer = self.answer(&mut walker, variant, facts).await;
+        let mut browser = Browser::default();
+        let answer = self.answer(&mut browser, variant, facts).await;
         let seen = self.post(&answer).await;
-        walker.go_on(seen).await
+        browser.go_on(seen).await
     }
 }
 
@@ -79,10 +79,10 @@ fn refused(seen: &Seen) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authn_1_a_person_signs_in_with_saml() {
     let world = World::start(json!({})).await;
-    let mut walker = Walker::default();
-    let answer = world.answer(&mut walker, "good", json!({})).await;
+    let mut browser = Browser::default();
+    let answer = world.answer(&mut browser, "good", json!({})).await;
     let seen = world.post(&answer).await;
-    let seen = walker.go_on(seen).await;
+    let seen = browser.go_on(seen).await;
     assert!(
         seen.url.ends_with("/connections") && seen.status == 200,
         "{seen:?}"
@@ -101,12 +101,12 @@ async fn authn_1_a_person_signs_in_with_saml() {
     );
 
     // The same answer again, in the same browser and in another.
-    for mut walker in [walker, Walker::default()] {
+    for mut browser in [browser, Browser::default()] {
         let seen = world.post(&answer).await;
-        let seen = walker.go_on(seen).await;
+        let seen = browser.go_on(seen).await;
         assert!(refused(&seen), "{seen:?}");
     }
-    let metadata = Walker::default()
+    let metadata = Browser::default()
         .get(&world.url("/sign-in/saml/corp/metadata"))
         .await;
     assert!(
@@ -146,12 +146,12 @@ async fn authn_1_nothing_but_a_signed_and_fitting_answer_is_accepted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_is_bound_to_the_browser_and_to_one_use() {
     let world = World::start(json!({})).await;
-    let mut began = Walker::default();
+    let mut began = Browser::default();
     let answer = world.answer(&mut began, "good", json!({})).await;
     let seen = world.post(&answer).await;
     let location = seen.location.clone().unwrap();
     // Login CSRF: another browser finishes.
-    let mut victim = Walker::default();
+    let mut victim = Browser::default();
     victim.get(&world.url("/sign-in")).await;
     let seen = victim.get(&format!("{}{location}", world.gate)).await;
     assert_eq!(seen.status, 403);
@@ -162,7 +162,7 @@ async fn an_answer_is_bound_to_the_browser_and_to_one_use() {
     );
 
     // Whatever another site makes a browser post, its own key stays.
-    let mut lured = Walker::default();
+    let mut lured = Browser::default();
     let acs = answer["acs"].as_str().unwrap();
     let fields = [("SAMLResponse", "x"), ("RelayState", "y")];
     assert_eq!(lured.post(acs, &fields).await.status, 400);
@@ -186,9 +186,9 @@ async fn authn_2_the_authentication_context_can_prove_a_second_factor() {
         "{}",
         seen.text
     );
-    let mut walker = Walker::default();
+    let mut browser = Browser::default();
     let answer = world
-        .answer(&mut walker, "good", json!({"context": two_factors}))
+        .answer(&mut browser, "good", json!({"context": two_factors}))
         .await;
     let request = answer["request"].as_str().unwrap();
     assert!(
@@ -196,7 +196,7 @@ async fn authn_2_the_authentication_context_can_prove_a_second_factor() {
         "{request}"
     );
     let seen = world.post(&answer).await;
-    let seen = walker.go_on(seen).await;
+    let seen = browser.go_on(seen).await;
     assert_eq!(seen.status, 200, "{}", seen.text);
     // Changed on the way, it proves nothing: the response is signed as a whole.
     let seen = world

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 use crate::harness::Plane;
-use crate::walker::Walker;
+use sekimori_testkit::browser::Browser;
 
 /// Where Debian installs it.
 const PROGRAM: &str = "/usr/share/simplesamlphp/www";
@@ -75,7 +75,7 @@ impl SimpleSaml {
     }
 
     async fn certificate(&self) -> String {
-        let metadata = Walker::default()
+        let metadata = Browser::default()
             .get(&format!("{}/saml2/idp/metadata.php", self.url))
             .await;
         metadata.between("<ds:X509Certificate>", "</ds:X509Certificate>")
@@ -145,8 +145,8 @@ async fn authn_1_a_person_signs_in_at_simplesamlphp() {
     let plane = Plane::with_providers(&gate, vec![provider]).await;
     plane.serve(listener);
 
-    let mut walker = Walker::default();
-    let form = walker.follow(&format!("{gate}/sign-in/start/corp")).await;
+    let mut browser = Browser::default();
+    let form = browser.follow(&format!("{gate}/sign-in/start/corp")).await;
     let state = form.field("AuthState");
     let login = form.url.split('?').next().unwrap().to_owned();
     let fields = [
@@ -154,8 +154,8 @@ async fn authn_1_a_person_signs_in_at_simplesamlphp() {
         ("password", "secret"),
         ("AuthState", &state),
     ];
-    let posted = walker.post(&login, &fields).await;
-    let page = walker.go_on(posted).await;
+    let posted = browser.post(&login, &fields).await;
+    let page = browser.go_on(posted).await;
     let answer = [
         ("SAMLResponse", page.field("SAMLResponse")),
         ("RelayState", page.field("RelayState")),
@@ -166,8 +166,8 @@ async fn authn_1_a_person_signs_in_at_simplesamlphp() {
         .collect();
     let acs = format!("{gate}/sign-in/saml/corp/acs");
     // The browser sends no cookies of ours along with another site's form.
-    let seen = Walker::default().post(&acs, &answer).await;
-    let seen = walker.go_on(seen).await;
+    let seen = Browser::default().post(&acs, &answer).await;
+    let seen = browser.go_on(seen).await;
     assert!(
         seen.url.ends_with("/connections") && seen.status == 200,
         "{seen:?}"
@@ -182,6 +182,6 @@ async fn authn_1_a_person_signs_in_at_simplesamlphp() {
     );
 
     // What was used is used up.
-    let again = Walker::default().post(&acs, &answer).await;
+    let again = Browser::default().post(&acs, &answer).await;
     assert_eq!(again.status, 400, "{}", again.text);
 }

@@ -243,6 +243,10 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
         Some(Need::Scope(scope)) => {
             members.insert("requiredScope".to_owned(), scope.as_str().into());
         }
+        Some(Need::SecondFactor { page, .. }) => {
+            members.insert("requiredAssurance".to_owned(), "mfa".into());
+            members.insert("page".to_owned(), page.as_str().into());
+        }
         None => {}
     }
     data

@@ -75,6 +75,11 @@ impl CallRecord {
         self.open.caller_note(noted);
     }
 
+    /// Notes that the caller proved more meanwhile than the token tells.
+    pub(crate) fn stepped_up(&mut self, caller: &Caller) {
+        self.open.detail("stepped_up", caller.authentication.mfa);
+    }
+
     /// Notes where a request came from whose sender is not known.
     pub(crate) fn stranger(&mut self, source: &Source) {
         if let Some(ip) = source.ip {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clients::NoClient;
 use super::error::{OAuthErrorCode, OAuthRefusal, invalid_request};
-use super::keys::{earlier, later};
+use super::keys::later;
 use super::outcome::{ConsentView, Decision, Ending, Outcome, PageFault, Redirection};
 use super::params::Params;
 use super::{AuthorizationServer, redirect, scopes};
@@ -333,8 +333,7 @@ impl AuthorizationServer {
         if !scopes::want_mfa(&transaction.scopes) {
             return true;
         }
-        let oldest = earlier(self.clock.now(), self.config.lifetimes.mfa);
-        signed_in.mfa && signed_in.mfa_at.is_some_and(|at| at >= oldest)
+        signed_in.proved_lately(self.clock.now())
     }
 
     /// Goes on without asking, where the person wished so: for approved clients only, and only if no other
@@ -423,12 +422,7 @@ impl AuthorizationServer {
             resource: transaction.resource.clone(),
             scopes: transaction.scopes.clone(),
             session: Some(signed_in.session.as_str().to_owned()),
-            sign_in: Some(SignInFacts {
-                auth_time: signed_in.auth_time,
-                acr: signed_in.acr.clone(),
-                amr: signed_in.amr.clone(),
-                mfa: signed_in.mfa,
-            }),
+            sign_in: Some(facts(signed_in)),
             created_at: now,
             expires_at: later(now, self.config.lifetimes.grant),
             last_used_at: None,
@@ -497,6 +491,16 @@ impl AuthorizationServer {
                 description: refusal.description,
             },
         }))
+    }
+}
+
+/// How somebody signed in, for a grant.
+pub(super) fn facts(signed_in: &SignedIn) -> SignInFacts {
+    SignInFacts {
+        auth_time: signed_in.auth_time,
+        acr: signed_in.acr.clone(),
+        amr: signed_in.amr.clone(),
+        mfa: signed_in.mfa,
     }
 }
 

@@ -6,7 +6,8 @@ use sekimori_domain::ids::ClientId;
 use sekimori_domain::oauth::{
     ClientAuthentication, ClientKeys, ClientKind, ClientStatus, OAuthClient,
 };
-use sekimori_store::{GrantsOf, OAuth, StoreError};
+use sekimori_domain::revocation::{Subject, SubjectKind};
+use sekimori_store::{OAuth, Store, StoreError};
 
 use super::AuthorizationServer;
 use super::client_metadata::{self, displayable};
@@ -15,6 +16,7 @@ use super::error::{OAuthRefusal, invalid_client};
 use super::redirect::{self, Allowed};
 use crate::error::IdentityError;
 use crate::random::Random;
+use crate::revocation::{Revocations, end_access};
 use crate::scope::Scope;
 use crate::secret::random_id;
 use crate::token::{Algorithm, KeySet};
@@ -313,19 +315,19 @@ pub async fn approve_client(
     judge(store, clock.now(), id, ClientStatus::Approved, by).await
 }
 
-/// Denies a client, and revokes all that it was granted. Returns it with the grants that were alive.
+/// Denies a client, and ends all that it was granted, on every node: first it can get nothing new, then what
+/// it has is void. Returns it with the grants that were alive.
 pub async fn deny_client(
-    store: &dyn OAuth,
+    store: &dyn Store,
+    revocations: &Revocations,
     clock: &dyn Clock,
     id: &str,
     by: &str,
 ) -> Result<(OAuthClient, Vec<String>), IdentityError> {
-    let now = clock.now();
-    let client = judge(store, now, id, ClientStatus::Denied, by).await?;
-    let grants = store
-        .revoke_grants(GrantsOf::Client(client.id.as_str()), now)
-        .await?;
-    Ok((client, grants))
+    let client = judge(&*store.oauth(), clock.now(), id, ClientStatus::Denied, by).await?;
+    let subject = Subject::new(SubjectKind::Client, client.id.as_str());
+    let ended = end_access(store, revocations, clock, &subject).await?;
+    Ok((client, ended.grants))
 }
 
 async fn judge(

@@ -21,8 +21,6 @@ pub struct Lifetimes {
     pub grant: SignedDuration,
     /// A signing key.
     pub signing_key: SignedDuration,
-    /// How old a second factor may be where a client asks for one.
-    pub mfa: SignedDuration,
 }
 
 impl Default for Lifetimes {
@@ -32,7 +30,6 @@ impl Default for Lifetimes {
             refresh_idle: SignedDuration::from_hours(12),
             grant: SignedDuration::from_hours(14 * 24),
             signing_key: SignedDuration::from_hours(30 * 24),
-            mfa: SignedDuration::from_mins(5),
         }
     }
 }

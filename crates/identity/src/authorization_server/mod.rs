@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | metadata, `/jwks` | [`metadata`](AuthorizationServer::metadata), [`jwks`](AuthorizationServer::jwks) | `metadata`, `keys` |
 //! | `/authorize` and consent | [`authorize`](AuthorizationServer::authorize), [`resume`](AuthorizationServer::resume), [`decide`](AuthorizationServer::decide) | `authorize` |
+//! | `/step-up` | [`ask_to_step_up`](AuthorizationServer::ask_to_step_up), [`step_up`](AuthorizationServer::step_up) | `step_up` |
 //! | `/token` | [`token`](AuthorizationServer::token) | `token`, `assertion` |
 //! | `/revoke` | [`revoke`](AuthorizationServer::revoke) | `token` |
 //! | `/register` | [`register`](AuthorizationServer::register) | `register` |
@@ -28,6 +29,7 @@ mod params;
 mod redirect;
 mod register;
 mod scopes;
+mod step_up;
 mod token;
 
 use std::fmt;
@@ -52,8 +54,10 @@ pub use keys::{KeysError, PUBLISHED_AHEAD, PublicKeys, SigningKeys};
 pub use outcome::{ConsentView, Decision, Ending, Outcome, PageFault, Redirection};
 pub use params::{BadParam, Params};
 pub use register::RegistrationRequest;
+pub use step_up::StepUp;
 pub use token::IssuedTokens;
 
+use crate::address_counts::AddressCounts;
 use crate::error::ConfigError;
 use crate::fetch::{Fetch, FetchDocument};
 use crate::random::Random;
@@ -62,6 +66,8 @@ use crate::wrap::{self, KeyWrap, NotWrapped};
 
 /// How often keys and tables are looked after.
 const LOOK_AFTER_EVERY: Duration = Duration::from_mins(1);
+/// Over which time the registrations of an address are counted.
+const REGISTRATIONS_SPAN: Duration = Duration::from_hours(1);
 /// How long ended grants are kept for those who look back.
 const GRANTS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -115,7 +121,7 @@ pub struct AuthorizationServer {
     documents: client_metadata::MetadataDocuments,
     enterprise: Vec<assertion::Enterprise>,
     succession: token::Succession,
-    registrations: register::RegistrationCounts,
+    registrations: AddressCounts,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     random: Arc<dyn Random>,
@@ -173,7 +179,7 @@ impl AuthorizationServer {
             ),
             enterprise,
             succession: token::Succession::new(&succession),
-            registrations: register::RegistrationCounts::default(),
+            registrations: AddressCounts::over(REGISTRATIONS_SPAN),
             clock: parts.clock,
             ids: parts.ids,
             random: parts.random,

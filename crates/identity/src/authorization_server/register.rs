@@ -2,10 +2,7 @@
 //! administrator wants it; limited where on; without secrets.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use indexmap::IndexMap;
 use sekimori_domain::ids::ClientId;
 use sekimori_domain::oauth::{ClientAuthentication, ClientKind, ClientStatus, OAuthClient};
 use serde::Deserialize;
@@ -18,10 +15,6 @@ use super::error::{OAuthErrorCode, OAuthRefusal, invalid_request};
 use super::keys::later;
 use super::{AuthorizationServer, redirect};
 use crate::secret::random_id;
-
-/// Most addresses whose registrations are counted.
-const COUNTED_MAX: usize = 10_000;
-const HOUR: Duration = Duration::from_hours(1);
 
 /// A client as it describes itself. Other members are not taken over.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,43 +30,6 @@ pub struct RegistrationRequest {
     grant_types: Option<Vec<String>>,
     #[serde(default)]
     response_types: Option<Vec<String>>,
-}
-
-/// Registrations of the last hour, by address.
-#[derive(Debug, Default)]
-pub(super) struct RegistrationCounts(Mutex<IndexMap<Option<IpAddr>, (Duration, u32)>>);
-
-impl RegistrationCounts {
-    /// Counts one; `false` if the address had its share.
-    fn count(&self, ip: Option<IpAddr>, now: Duration, hourly: u32) -> bool {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() >= COUNTED_MAX {
-            counts.retain(|_, (since, _)| now.saturating_sub(*since) < HOUR);
-            if counts.len() >= COUNTED_MAX {
-                return false;
-            }
-        }
-        let (since, count) = counts.entry(ip.map(network)).or_insert((now, 0));
-        if now.saturating_sub(*since) >= HOUR {
-            (*since, *count) = (now, 0);
-        }
-        *count = count.saturating_add(1);
-        *count <= hourly
-    }
-}
-
-/// One household has many IPv6 addresses and one network of 64 bits.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => {
-            let mut segments = ip.segments();
-            for segment in segments.iter_mut().skip(4) {
-                *segment = 0;
-            }
-            IpAddr::from(segments)
-        }
-    }
 }
 
 impl AuthorizationServer {
@@ -93,10 +49,8 @@ impl AuthorizationServer {
                 "too many registrations: try again later",
             )
         };
-        let counted =
-            self.registrations
-                .count(ip, self.clock.monotonic(), rules.per_address_hourly);
-        if !counted {
+        let now = self.clock.monotonic();
+        if !self.registrations.admit(ip, now, rules.per_address_hourly) {
             return Err(busy());
         }
         let now = self.clock.now();
@@ -191,24 +145,5 @@ impl AuthorizationServer {
             return is_web != Some(false) && rules.may_lead_to(host);
         }
         is_web != Some(true)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn registrations_are_counted_by_network_and_hour() {
-        let counts = RegistrationCounts::default();
-        let at = Duration::from_secs;
-        let ip = |text: &str| Some(text.parse().unwrap());
-        assert!(counts.count(ip("10.0.0.1"), at(1), 2));
-        assert!(counts.count(ip("::ffff:10.0.0.1"), at(2), 2));
-        assert!(!counts.count(ip("10.0.0.1"), at(3), 2));
-        assert!(counts.count(ip("10.0.0.2"), at(3), 2));
-        assert!(counts.count(ip("2001:db8::1"), at(3), 1));
-        assert!(!counts.count(ip("2001:db8::ffff"), at(3), 1));
-        assert!(counts.count(ip("10.0.0.1"), at(3_601), 2));
     }
 }

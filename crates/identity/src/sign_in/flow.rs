@@ -21,6 +21,7 @@ impl SignIn {
         wish: &Wish,
         browser: &Browser,
     ) -> Result<String, SignInFailure> {
+        self.count_begun(browser)?;
         let begun = self.begin_at(provider, wish, browser).await;
         begun.map_err(|reason| SignInFailure::at(provider, reason))
     }
@@ -57,7 +58,7 @@ impl SignIn {
                     id: &saml::request_id(&handle),
                     relay_state: &handle,
                     now,
-                    force: config.max_age_seconds == Some(0),
+                    force: wish.mfa || config.max_age_seconds == Some(0),
                     contexts,
                 };
                 let location = client.request_url(config, &request)?;
@@ -322,7 +323,12 @@ impl FlowSecrets {
             nonce: &self.nonce,
             verifier: &self.verifier,
             mfa: wish.mfa,
-            max_age_seconds: config.max_age_seconds,
+            // Asked for a second factor, a provider that only repeats what was proved before is no answer.
+            max_age_seconds: if wish.mfa {
+                Some(0)
+            } else {
+                config.max_age_seconds
+            },
         }
     }
 }

@@ -33,6 +33,7 @@ impl SignIn {
         signed_in: Option<&SignedIn>,
         browser: &Browser,
     ) -> Result<PasskeyOptions, SignInFailure> {
+        self.count_begun(browser)?;
         let party = self.relying_party()?;
         let key = browser.valid_key().ok_or(Reason::OtherBrowser)?;
         let allowed = match signed_in {

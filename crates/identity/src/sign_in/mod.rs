@@ -53,6 +53,7 @@ pub use session::{
 };
 pub use setup::{ADMINISTRATORS, FirstAdministrator, SETUP_CODE_LIFETIME, create_setup_code};
 
+use crate::address_counts::AddressCounts;
 use crate::error::ConfigError;
 use crate::random::Random;
 use crate::resource::PublicUrl;
@@ -63,6 +64,9 @@ use seal::Seal;
 
 /// How often ended sessions are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_hours(1);
+/// Most sign-ins and authorizations that are begun from one address while the first of them may still be under
+/// way. A whole office can share an address; still nobody alone takes the room of all.
+const BEGUN_MAX: u32 = 1_000;
 /// The provider of people who sign in here.
 pub const LOCAL: &str = "local";
 
@@ -98,6 +102,7 @@ pub struct SignIn {
     providers: Providers,
     persons: Persons,
     steps: Steps,
+    begun: AddressCounts,
     authenticators: AuthenticatorStore,
     seal: Seal,
     public_url: PublicUrl,
@@ -196,6 +201,7 @@ impl SignIn {
                 clock: Arc::clone(&clock),
                 random: Arc::clone(&random),
             },
+            begun: AddressCounts::over(pending::SIGN_IN_TIME),
             authenticators: AuthenticatorStore(store.authenticators()),
             seal: Seal::new(&seal_key).ok_or(ConfigError::SealKey)?,
             public_url,
@@ -220,9 +226,25 @@ impl SignIn {
         }
     }
 
+    /// Counts what a browser begins that is remembered until it ends: a sign-in, or an authorization. Refuses
+    /// an address that begins too many.
+    pub fn count_begun(&self, browser: &Browser) -> Result<(), SignInFailure> {
+        let now = self.clock.monotonic();
+        if self.begun.admit(browser.ip, now, BEGUN_MAX) {
+            Ok(())
+        } else {
+            Err(Reason::TooManyAttempts.into())
+        }
+    }
+
     /// The sessions.
     pub fn sessions(&self) -> &SessionKeeper {
         &self.sessions
+    }
+
+    /// The providers of the configuration file.
+    pub fn configured(&self) -> impl Iterator<Item = &IdentityProvider> {
+        self.providers.configured()
     }
 
     /// The providers that people can choose.

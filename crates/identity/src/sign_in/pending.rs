@@ -33,9 +33,14 @@ pub enum ReturnTo {
     Connections,
     /// Back to an authorization that is under way, by its opaque handle.
     Authorize(String),
+    /// Back to stepping up what a client was granted, by the id of the grant.
+    StepUp(String),
     /// To the console, which remembers by itself which of its pages was asked for.
     Console,
 }
+
+/// Before the id of a grant, in a handle. No handle of an authorization has a full stop in it.
+const GRANT: &str = "grant.";
 
 /// Stands for the console where pages carry the handle of an authorization. No handle is that short.
 const CONSOLE: &str = "console";
@@ -44,9 +49,8 @@ const CONSOLE: &str = "console";
 const HANDLE_CHARS_MAX: usize = 128;
 
 impl ReturnTo {
-    /// The place for the handle of an authorization, or for `console`; [`Connections`](Self::Connections) if it
-    /// is neither.
-    pub fn authorize(handle: &str) -> Self {
+    /// The place for a handle; [`Connections`](Self::Connections) if it can't be one.
+    pub fn to(handle: &str) -> Self {
         if handle == CONSOLE {
             return Self::Console;
         }
@@ -55,19 +59,20 @@ impl ReturnTo {
             && handle
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
-        if valid {
-            Self::Authorize(handle.to_owned())
-        } else {
-            Self::Connections
+        match handle.strip_prefix(GRANT) {
+            _ if !valid => Self::Connections,
+            Some(grant) => Self::StepUp(grant.to_owned()),
+            None => Self::Authorize(handle.to_owned()),
         }
     }
 
-    /// What pages carry along; [`authorize`](Self::authorize) reads it.
-    pub fn handle(&self) -> &str {
+    /// The handle for this place; empty for [`Connections`](Self::Connections).
+    pub fn handle(&self) -> String {
         match self {
-            Self::Connections => "",
-            Self::Authorize(handle) => handle,
-            Self::Console => CONSOLE,
+            Self::Connections => String::new(),
+            Self::Authorize(handle) => handle.clone(),
+            Self::StepUp(grant) => format!("{GRANT}{grant}"),
+            Self::Console => CONSOLE.to_owned(),
         }
     }
 
@@ -77,6 +82,7 @@ impl ReturnTo {
             Self::Console => "/ui/".to_owned(),
             Self::Connections => "/connections".to_owned(),
             Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
+            Self::StepUp(grant) => format!("/step-up?grant={grant}"),
         }
     }
 }
@@ -223,9 +229,12 @@ mod tests {
     #[test]
     fn only_handles_are_carried_along() {
         assert_eq!(
-            ReturnTo::authorize("abc-1_2").path(),
+            ReturnTo::to("abc-1_2").path(),
             "/authorize/resume?txn=abc-1_2"
         );
+        let grant = ReturnTo::to("grant.gr_1");
+        assert_eq!(grant.path(), "/step-up?grant=gr_1");
+        assert_eq!(ReturnTo::to(&grant.handle()), grant);
         for bad in [
             "",
             "//evil.example",
@@ -235,7 +244,7 @@ mod tests {
             "a%2f",
             &"a".repeat(200),
         ] {
-            assert_eq!(ReturnTo::authorize(bad), ReturnTo::Connections, "{bad}");
+            assert_eq!(ReturnTo::to(bad), ReturnTo::Connections, "{bad}");
         }
     }
 

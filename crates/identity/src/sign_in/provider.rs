@@ -108,6 +108,11 @@ impl Providers {
         })
     }
 
+    /// Those of the configuration file.
+    pub(super) fn configured(&self) -> impl Iterator<Item = &IdentityProvider> {
+        self.configured.values().map(|provider| &provider.config)
+    }
+
     /// Those that people may sign in through, by name.
     pub(super) async fn enabled(&self) -> Result<Vec<Arc<Provider>>, Reason> {
         let stored = self.stored().await?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{PrincipalId, SessionId};
@@ -63,7 +63,16 @@ impl fmt::Debug for SignedIn {
     }
 }
 
+/// How old a second factor may be that is asked for now: time to find the phone.
+const PROVED_LATELY: SignedDuration = SignedDuration::from_mins(5);
+
 impl SignedIn {
+    /// Whether more than one factor was proved, and lately.
+    pub fn proved_lately(&self, now: Timestamp) -> bool {
+        self.mfa_at
+            .is_some_and(|at| now.duration_since(at) <= PROVED_LATELY)
+    }
+
     /// Whether a form that was sent belongs to this session.
     pub fn owns_form(&self, token: &str) -> bool {
         use subtle::ConstantTimeEq as _;

@@ -7,9 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sekimori_domain::caller::{Client, Principal, PrincipalKind};
 use sekimori_domain::ids::{ClientId, PrincipalId};
-use sekimori_domain::oauth::ClientStatus;
+use sekimori_domain::oauth::{ClientStatus, SignInFacts};
 use sekimori_domain::person::USER_ID_PREFIX;
 use sekimori_store::{OAuth, StoreError};
 use serde_json::{Map, Value};
@@ -32,6 +33,13 @@ pub trait OwnIssuer: Send + Sync + fmt::Debug {
     /// How a client is known: the name for policies; `None` if there is no such client any more, or it may not
     /// be used.
     async fn client_kind(&self, client: &str) -> Result<Option<&'static str>, StoreError>;
+
+    /// How the person last proved who they are for a grant; `None` if the grant has ended.
+    async fn proof_of(
+        &self,
+        grant: &str,
+        now: Timestamp,
+    ) -> Result<Option<SignInFacts>, StoreError>;
 }
 
 /// The authorization server of this installation.
@@ -78,6 +86,16 @@ impl OwnIssuer for LocalIssuer {
         });
         Ok(usable.map(|client| client.kind.as_str()))
     }
+
+    async fn proof_of(
+        &self,
+        grant: &str,
+        now: Timestamp,
+    ) -> Result<Option<SignInFacts>, StoreError> {
+        let grant = self.oauth.grant(grant).await?;
+        let alive = grant.filter(|grant| grant.is_alive(now));
+        Ok(alive.and_then(|grant| grant.sign_in))
+    }
 }
 
 /// The own issuer, and what its tokens must be like.
@@ -95,6 +113,15 @@ impl OwnTokens {
             ..IssuerConfig::new(issuer.issuer())
         };
         Self { issuer, config }
+    }
+
+    /// How the person last proved who they are for a grant.
+    pub(super) async fn proof_of(
+        &self,
+        grant: &str,
+        now: Timestamp,
+    ) -> Result<Option<SignInFacts>, StoreError> {
+        self.issuer.proof_of(grant, now).await
     }
 
     /// The generation of the keys in use. What another one verified must be verified again.

@@ -9,6 +9,8 @@ use moka::sync::Cache;
 use sekimori_domain::caller::{Authentication, Client, Device, Principal};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::digest::Digest;
+use sekimori_domain::oauth::SignInFacts;
+use sekimori_store::StoreError;
 
 use super::config::{self, IssuerConfig};
 use super::jwk::Algorithm;
@@ -112,6 +114,14 @@ impl TokenVerifier {
     /// Forgets what was verified: every token is verified anew when it comes next.
     pub(crate) fn forget_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How the person last proved who they are for a grant of ours: a token tells how it was when it was issued.
+    pub(crate) async fn proof_of(&self, grant: &str) -> Result<Option<SignInFacts>, StoreError> {
+        match &self.own {
+            Some(own) => own.proof_of(grant, self.clock.now()).await,
+            None => Ok(None),
+        }
     }
 
     /// Fetches keys that are old. To be called regularly.

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
+use sekimori_domain::oauth::SignInFacts;
 use sekimori_identity::authorization_server::PublicKeys;
 use sekimori_identity::{OwnIssuer, Person};
 use sekimori_store::{Result, StoreError};
@@ -57,6 +59,10 @@ impl OwnIssuer for Own {
             return Err(StoreError::Unavailable("broken on purpose".into()));
         }
         Ok(state.client_kind)
+    }
+
+    async fn proof_of(&self, _grant: &str, _now: Timestamp) -> Result<Option<SignInFacts>> {
+        Ok(None)
     }
 }
 

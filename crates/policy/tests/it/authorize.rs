@@ -1,6 +1,6 @@
 //! What is allowed, what is turned back, and in which words.
 
-use sekimori_domain::caller::PrincipalKind;
+use sekimori_domain::caller::{Caller, PrincipalKind};
 use sekimori_domain::catalog::{Environment, OperationClass};
 use sekimori_domain::refusal::{RefusalCode, Stage};
 use sekimori_policy::{
@@ -8,7 +8,7 @@ use sekimori_policy::{
     PolicySettings, Projections,
 };
 
-use crate::support::{ask, ask_with, caller, engine, policy_set, tool, user};
+use crate::support::{ask, ask_with, caller, engine, now, policy_set, tool, user};
 
 const READ: Option<OperationClass> = Some(OperationClass::Read);
 const DELETE: Option<OperationClass> = Some(OperationClass::Delete);
@@ -174,7 +174,7 @@ fn approval_on_forbids_takes_the_place_of_the_refusal() {
         "{text} @id(\"no\") forbid(principal, action, resource);"
     ));
     let refusal = ask(&gate, &user(&["staff"]), &delete).unwrap_err();
-    assert_eq!(refusal.policies, ["careful", "no"]);
+    assert_eq!(refusal.policies, ["no"]);
 }
 
 /// AUTHZ-8: environments of the account bound what policies allow.
@@ -238,4 +238,35 @@ fn a_bad_set_leaves_the_last_good_one_active() {
     assert!(ask(&engine, &user(&["employee"]), &tool("crm", "find", READ)).is_ok());
     engine.reload(&policy_set("", ""), &settings).unwrap();
     assert!(ask(&engine, &user(&["employee"]), &tool("crm", "find", READ)).is_err());
+}
+
+/// AUTHZ-6: a second factor is asked for where it alone is missing, whatever form the condition has.
+#[test]
+fn a_second_factor_is_wanted_only_where_it_would_help() {
+    let engine = engine(
+        r#"@id("reads") permit(principal, action == Sekimori::Action::"read", resource);
+           @id("fresh") permit(principal in Sekimori::Role::"employee", action == Sekimori::Action::"delete", resource)
+           when { context.auth.mfa && context.auth has ageSeconds && context.auth.ageSeconds < 3600 };
+           @id("office") forbid(principal, action == Sekimori::Action::"delete", resource == Sekimori::Tool::"crm/wipe")
+           unless { context has zones && context.zones.contains("office") };"#,
+    );
+    let wanted = |caller: &Caller, name: &str| {
+        engine.wants_second_factor(
+            caller,
+            &tool("crm", name, DELETE),
+            now(),
+            &Projections::default(),
+        )
+    };
+    let employee = user(&["employee"]);
+    assert!(ask(&engine, &employee, &tool("crm", "drop", DELETE)).is_err());
+    assert!(wanted(&employee, "drop"));
+    assert!(!wanted(&user(&[]), "drop"), "a role is missing too");
+    assert!(!wanted(&employee, "wipe"), "the place is wrong too");
+    let machine = caller("service:x", PrincipalKind::ServiceAccount, &["employee"]);
+    assert!(!wanted(&machine, "drop"), "nobody sits in front of it");
+    let mut stale = employee;
+    stale.authentication.mfa = true;
+    stale.authentication.at = Some("2026-01-04T01:00:00Z".parse().unwrap());
+    assert!(wanted(&stale, "drop"), "what was proved is too old");
 }

@@ -7,11 +7,10 @@ use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use sekimori_domain::oauth::{ClientAuthentication, ClientKeys, ClientStatus, OAuthClient};
 use sekimori_domain::record::EventKind;
-use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_identity::authorization_server::{
     NewClient, approve_client, deny_client, register_client,
 };
-use sekimori_identity::{Revocations, SystemRandom, end_access};
+use sekimori_identity::{Revocations, SystemRandom};
 use sekimori_store::OAUTH_PAGE_MAX;
 use serde_json::json;
 
@@ -84,12 +83,10 @@ pub(crate) async fn run(command: Client, common: &Common) -> anyhow::Result<()> 
         }
         Client::Deny { id } => {
             note(&installation, "deny", &id)?;
-            let (client, grants) = deny_client(&*oauth, clock, &id, &by).await?;
-            // First it can get nothing new, then what it has ends on every node.
-            let clock_of_all = Arc::clone(&installation.clock);
-            let revocations = Revocations::new(&*installation.store, clock_of_all);
-            let subject = Subject::new(SubjectKind::Client, client.id.as_str());
-            end_access(&*installation.store, &revocations, clock, &subject).await?;
+            let revocations =
+                Revocations::new(&*installation.store, Arc::clone(&installation.clock));
+            let store = &*installation.store;
+            let (client, grants) = deny_client(store, &revocations, clock, &id, &by).await?;
             output.show(&json!({"denied": client.id, "grants": grants}), |_| {
                 format!("Denied {}; {} grants ended.", client.id, grants.len())
             })

@@ -47,8 +47,13 @@ impl Site {
 
     /// The same with more settings: TOML that follows the section `[server]`.
     pub(crate) fn with(more: &str) -> Self {
+        Self::on(0, more)
+    }
+
+    /// The same on a port that others must know before the gate runs.
+    pub(crate) fn on(port: u16, more: &str) -> Self {
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\noperations_listen = \"127.0.0.1:0\"\n{more}"
+            "[server]\nlisten = \"127.0.0.1:{port}\"\noperations_listen = \"127.0.0.1:0\"\n{more}"
         );
         let (home, config) = Home::with_file("sekimori.toml", &text);
         Self { home, config }

@@ -8,14 +8,19 @@
 )]
 
 mod audit;
+mod authlab;
+mod authorization;
 mod cli;
 mod clients;
+mod company;
 mod constraints;
 mod crash;
 mod fidelity;
 mod gate;
 mod hostile;
+mod nodes;
 mod operations;
+mod policy_cycle;
 mod provisioning;
 mod road;
 mod stdio;

@@ -150,6 +150,23 @@ pub(super) const TEXTS: &[Message] = &[
         "You have no passkey and no one-time codes yet. Add one first:",
     ),
     Message::new("step_up.at", "{name} で確認する", "Confirm with {name}"),
+    Message::new(
+        "step_up.grant_title",
+        "このアプリケーションの操作を続けますか",
+        "Let this application go on?",
+    ),
+    Message::new(
+        "step_up.grant_lead",
+        "「{client}」が、追加の本人確認を必要とする操作を行おうとしています。自分で始めた操作でない場合は、続けないでください。",
+        "\"{client}\" is about to do something that needs a second factor. If you did not start it yourself, do not go on.",
+    ),
+    Message::new("step_up.not_now", "続けない", "Do not go on"),
+    Message::new("step_up.done", "確認しました", "Confirmed"),
+    Message::new(
+        "step_up.done_lead",
+        "アプリケーションに戻って、操作をもう一度行ってください。",
+        "Go back to the application and do it again.",
+    ),
     Message::new("passkey.use", "パスキーを使う", "Use a passkey"),
     Message::new(
         "passkey.failed",

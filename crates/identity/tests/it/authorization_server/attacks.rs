@@ -456,15 +456,7 @@ async fn authn_4_an_inactive_person_gets_no_tokens() {
 async fn attack_grants_of_denied_clients_are_void() {
     let kit = Kit::start().await;
     let tokens = kit.tokens().await;
-    let oauth = kit.store.oauth();
-    let (_, grants) = sekimori_identity::authorization_server::deny_client(
-        &*oauth,
-        &*kit.clock,
-        kit.client.id.as_str(),
-        "admin:test",
-    )
-    .await
-    .unwrap();
+    let grants = kit.deny(kit.client.id.as_str()).await;
     assert_eq!(grants, std::slice::from_ref(&tokens.grant.id));
     assert_eq!(kit.fault(&[]).await, PageFault::ClientDenied);
     let refreshed = kit.refresh(&refresh_token(&tokens), &[]).await;

@@ -11,7 +11,7 @@ use http::Uri;
 use sekimori_domain::oauth::{ClientKind, ClientStatus};
 use sekimori_identity::authorization_server::{
     AuthorizationServerConfig, Decision, DocumentTrust, Ending, OAuthErrorCode, Outcome, PageFault,
-    Registration, RegistrationRequest, Trust, approve_client, deny_client,
+    Registration, RegistrationRequest, Trust, approve_client,
 };
 use sekimori_identity::{Document, FetchDocument, FetchError, GuardedDocuments};
 use sekimori_upstream::egress::{Egress, Resolve};
@@ -105,9 +105,7 @@ async fn hosts_without_trust_wait_for_an_administrator_and_are_not_asked() {
     assert_eq!(kept.status, ClientStatus::Approved);
     assert_eq!(kept.decided_by.as_deref(), Some("admin:test"));
 
-    deny_client(&*oauth, &*kit.clock, id, "admin:test")
-        .await
-        .unwrap();
+    kit.deny(id).await;
     assert_eq!(
         kit.fault(&[("client_id", id)]).await,
         PageFault::ClientDenied

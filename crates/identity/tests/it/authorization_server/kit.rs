@@ -10,17 +10,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::Uri;
 use sekimori_domain::Timestamp;
-use sekimori_domain::clock::Clock as _;
+use sekimori_domain::clock::Clock;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{PrincipalId, SessionId};
 use sekimori_domain::oauth::{ClientAuthentication, ClientKeys, OAuthClient};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, ConsentView, Decision, IssuedTokens, NewClient,
-    OAuthRefusal, Outcome, PageFault, Params, Parts, Redirection, register_client,
+    OAuthRefusal, Outcome, PageFault, Params, Parts, Redirection, deny_client, register_client,
 };
 use sekimori_identity::sign_in::SignedIn;
-use sekimori_identity::{Document, Fetch, FetchDocument, FetchError, PublicUrl, SystemRandom};
+use sekimori_identity::{
+    Document, Fetch, FetchDocument, FetchError, PublicUrl, Revocations, SystemRandom,
+};
 use sekimori_store::Store;
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -321,6 +323,22 @@ impl Kit {
         register_client(&*oauth, &*self.clock, &SystemRandom, new)
             .await
             .unwrap()
+    }
+
+    /// Has an administrator deny a client; tells which grants ended.
+    pub(crate) async fn deny(&self, client: &str) -> Vec<String> {
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
+        let revocations = Revocations::new(&*self.store, clock);
+        deny_client(
+            &*self.store,
+            &revocations,
+            &*self.clock,
+            client,
+            "admin:test",
+        )
+        .await
+        .unwrap()
+        .1
     }
 
     /// A client with the keys of a JWK set.

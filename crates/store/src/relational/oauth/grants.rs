@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sekimori_domain::digest::Digest;
-use sekimori_domain::oauth::{Consent, Grant};
+use sekimori_domain::oauth::{Consent, Grant, SignInFacts};
 
 use super::super::first;
 use super::run;
@@ -163,6 +163,25 @@ pub(super) async fn touch(
     let statement = Statement::new(WHAT, sql).bind(id).bind(at.as_microsecond());
     transaction.execute(statement).await?;
     Ok(())
+}
+
+pub(super) async fn raise(database: &dyn Database, id: &str, proof: &SignInFacts) -> Result<bool> {
+    let mut transaction = database.begin().await?;
+    let Some(mut row) = first(transaction.query(by_id(id)).await?) else {
+        return Ok(false);
+    };
+    let grant = Grant {
+        sign_in: Some(proof.clone()),
+        ..read(&mut row)?
+    };
+    // Nothing else of the document changes after the grant was given, so no newer one can be overwritten.
+    let sql = "UPDATE oauth_grant SET document = $2 WHERE id = $1 AND revoked_at IS NULL";
+    let statement = Statement::new(WHAT, sql)
+        .bind(id)
+        .bind(document(WHAT, &grant)?);
+    let raised = transaction.execute(statement).await? > 0;
+    transaction.commit(false).await?;
+    Ok(raised)
 }
 
 pub(super) async fn revoke(

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::oauth::{
-    AuthorizationCode, ClientKind, Consent, Grant, OAuthClient, RefreshToken, SigningKey,
+    AuthorizationCode, ClientKind, Consent, Grant, OAuthClient, RefreshToken, SignInFacts,
+    SigningKey,
 };
 
 use crate::database::{Database, Statement, Transaction};
@@ -112,6 +113,10 @@ impl OAuth for OAuthTables {
         let mut transaction = self.0.begin().await?;
         grants::touch(&mut *transaction, id, at).await?;
         transaction.commit(false).await
+    }
+
+    async fn raise_grant(&self, id: &str, proof: &SignInFacts) -> Result<bool> {
+        grants::raise(&*self.0, id, proof).await
     }
 
     async fn revoke_grant(&self, id: &str, at: Timestamp) -> Result<bool> {

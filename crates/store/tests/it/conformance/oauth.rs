@@ -6,7 +6,7 @@ use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ClientId, PrincipalId};
 use sekimori_domain::oauth::{
     AuthorizationCode, ClientAuthentication, ClientKind, ClientStatus, Consent, Grant, GrantKind,
-    OAuthClient, RefreshToken, SigningKey,
+    OAuthClient, RefreshToken, SignInFacts, SigningKey,
 };
 use sekimori_store::{CodeUse, GrantsOf, OAuth, PendingAuthorization, Rotation, StoreError};
 use serde_json::json;
@@ -293,6 +293,18 @@ pub(crate) async fn grants_are_revoked_by_subject_client_and_session(database: &
     assert_eq!(ids(GrantsOf::Client("app")).await, ["g3", "g1"]);
     assert_eq!(ids(GrantsOf::Session("s2")).await, ["g2"]);
 
+    let proof = SignInFacts {
+        auth_time: at(40),
+        acr: None,
+        amr: vec!["mfa".to_owned()],
+        mfa: true,
+    };
+    assert!(oauth.raise_grant("g1", &proof).await.unwrap());
+    assert!(!oauth.raise_grant("none", &proof).await.unwrap());
+    let raised = oauth.grant("g1").await.unwrap().unwrap();
+    assert_eq!(raised.sign_in, Some(proof.clone()));
+    assert_eq!(raised.last_used_at, None);
+
     let revoke = async |whose| {
         let mut ids = oauth.revoke_grants(whose, at(50)).await.unwrap();
         ids.sort();
@@ -305,6 +317,7 @@ pub(crate) async fn grants_are_revoked_by_subject_client_and_session(database: &
     assert!(!oauth.revoke_grant("g4", at(70)).await.unwrap());
     let first = oauth.grant("g4").await.unwrap().unwrap();
     assert_eq!(first.revoked_at, Some(at(60)));
+    assert!(!oauth.raise_grant("g4", &proof).await.unwrap());
 }
 
 pub(crate) async fn consents_are_remembered_for_exactly_what_was_shown(database: &TestDatabase) {

@@ -1,4 +1,4 @@
-//! A browser, as far as signing in needs one: cookies for each host, redirects, forms.
+//! A browser, as far as signing in needs one: cookies of each host, redirects, forms.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,32 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-/// A browser.
-#[derive(Default, Clone)]
-pub(crate) struct Walker {
+/// A browser without scripts: cookies of each host, redirects, forms.
+#[derive(Debug, Default, Clone)]
+pub struct Browser {
     jars: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// What a browser sees.
 #[derive(Debug)]
-pub(crate) struct Seen {
-    pub(crate) status: StatusCode,
-    pub(crate) url: String,
-    pub(crate) location: Option<String>,
-    pub(crate) text: String,
+pub struct Seen {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// Where it came from.
+    pub url: String,
+    /// Where it leads, as it was written.
+    pub location: Option<String>,
+    /// The page.
+    pub text: String,
 }
 
 impl Seen {
     /// The value of a hidden field.
-    pub(crate) fn field(&self, name: &str) -> String {
+    ///
+    /// # Panics
+    ///
+    /// When the page has no such field.
+    pub fn field(&self, name: &str) -> String {
         let start = format!("name=\"{name}\" value=\"");
         let (_, rest) = self
             .text
@@ -35,8 +43,26 @@ impl Seen {
         unescaped(rest.split('"').next().unwrap())
     }
 
+    /// Where the first link leads whose address begins like this.
+    ///
+    /// # Panics
+    ///
+    /// When the page has no such link.
+    pub fn link(&self, start: &str) -> String {
+        let mut links = self.text.split("href=\"").skip(1);
+        let found = links.find_map(|rest| {
+            let address = unescaped(rest.split('"').next().unwrap());
+            address.starts_with(start).then_some(address)
+        });
+        found.unwrap_or_else(|| panic!("no link to {start} in {}: {}", self.url, self.text))
+    }
+
     /// What is between two texts.
-    pub(crate) fn between(&self, start: &str, end: &str) -> String {
+    ///
+    /// # Panics
+    ///
+    /// When the page does not have them.
+    pub fn between(&self, start: &str, end: &str) -> String {
         let (_, rest) = self.text.split_once(start).unwrap();
         unescaped(rest.split_once(end).unwrap().0)
     }
@@ -54,20 +80,24 @@ fn unescaped(text: &str) -> String {
         .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
-impl Walker {
+impl Browser {
     /// Goes to an address and stays there, whatever it says.
-    pub(crate) async fn get(&mut self, url: &str) -> Seen {
+    pub async fn get(&mut self, url: &str) -> Seen {
         self.send(Method::GET, url, None, String::new()).await
     }
 
     /// Goes to an address, and on to wherever it leads.
-    pub(crate) async fn follow(&mut self, url: &str) -> Seen {
+    pub async fn follow(&mut self, url: &str) -> Seen {
         let seen = self.get(url).await;
         self.go_on(seen).await
     }
 
     /// Goes on to where an answer leads, until there is a page.
-    pub(crate) async fn go_on(&mut self, mut seen: Seen) -> Seen {
+    ///
+    /// # Panics
+    ///
+    /// When it leads in circles.
+    pub async fn go_on(&mut self, mut seen: Seen) -> Seen {
         for _ in 0..20 {
             let Some(location) = seen.location.take() else {
                 return seen;
@@ -79,30 +109,30 @@ impl Walker {
     }
 
     /// Posts a form.
-    pub(crate) async fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> Seen {
+    pub async fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> Seen {
         let body = form(fields);
         let kind = Some("application/x-www-form-urlencoded");
         self.send(Method::POST, url, kind, body).await
     }
 
     /// Posts JSON.
-    pub(crate) async fn post_json(&mut self, url: &str, value: &serde_json::Value) -> Seen {
+    pub async fn post_json(&mut self, url: &str, value: &serde_json::Value) -> Seen {
         let kind = Some("application/json");
         self.send(Method::POST, url, kind, value.to_string()).await
     }
 
     /// Forgets the cookies of a host, or of all.
-    pub(crate) fn forget(&mut self, url: &str) {
+    pub fn forget(&mut self, url: &str) {
         self.jars.remove(&host(url));
     }
 
     /// A cookie of a host.
-    pub(crate) fn cookie(&self, url: &str, name: &str) -> Option<&String> {
+    pub fn cookie(&self, url: &str, name: &str) -> Option<&String> {
         self.jars.get(&host(url))?.get(name)
     }
 
     /// Plants a cookie, as somebody with power over a neighbour of the host could.
-    pub(crate) fn plant(&mut self, url: &str, name: &str, value: &str) {
+    pub fn plant(&mut self, url: &str, name: &str, value: &str) {
         let jar = self.jars.entry(host(url)).or_default();
         jar.insert(name.to_owned(), value.to_owned());
     }
@@ -151,7 +181,7 @@ impl Walker {
 }
 
 /// Fields as a form.
-pub(crate) fn form(fields: &[(&str, &str)]) -> String {
+pub fn form(fields: &[(&str, &str)]) -> String {
     let encoded = |text: &str| -> String {
         text.bytes()
             .map(|byte| {
@@ -170,7 +200,11 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// A parameter in the query of an address.
-pub(crate) fn parameter(url: &str, name: &str) -> String {
+///
+/// # Panics
+///
+/// When the address does not have it.
+pub fn parameter(url: &str, name: &str) -> String {
     let query = url.split_once('?').unwrap().1;
     let value = query
         .split('&')
