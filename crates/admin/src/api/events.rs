@@ -158,6 +158,7 @@ impl Follower {
             }
             Area::Catalog => now.connectors != before.connectors || now.reviews != before.reviews,
             Area::Policies | Area::GuardRails => now.policies != before.policies,
+            Area::Inspection => now.inspection != before.inspection,
             Area::Audit => recorded,
             Area::Contents => false,
         };
