@@ -321,16 +321,15 @@ pub(crate) async fn inspect(
     if asked.text.len() > TEXT_BYTES_MAX {
         return Err(Problem::invalid("/text", "use 1 MiB at most"));
     }
-    let (version, rules) = match &asked.rules {
-        Some(text) => (None, parse(0, text)?),
-        None => {
-            let active = control.store.inspection_rules().active().await?;
-            let rules = match active {
-                Some(set) => parse(set.version, &set.text)?,
-                None => RuleSet::shipped(),
-            };
-            (Some(rules.version), rules)
-        }
+    let (version, rules) = if let Some(text) = &asked.rules {
+        (None, parse(0, text)?)
+    } else {
+        let active = control.store.inspection_rules().active().await?;
+        let rules = match active {
+            Some(set) => parse(set.version, &set.text)?,
+            None => RuleSet::shipped(),
+        };
+        (Some(rules.version), rules)
     };
     let details = [("action", json!("try")), ("bytes", json!(asked.text.len()))];
     let deed = allowed

@@ -200,7 +200,7 @@ impl Line {
             let done = || Done::rejected(code::INVALID_REQUEST, why);
             return authenticated(&self.face, &head, done).await;
         };
-        guarded(self.serve(method, params, head, &under_way)).await
+        guarded(Box::pin(self.serve(method, params, head, &under_way))).await
     }
 
     /// Serves all of a batch (revision 2025-03-26); `None` if nothing in it wants an answer.
