@@ -129,6 +129,11 @@ impl Gate {
         format!("{}/mcp", self.running.url())
     }
 
+    /// Where people look after it.
+    pub(crate) fn console_url(&self) -> String {
+        format!("{}/ui/", self.running.url())
+    }
+
     /// Where one connector is served, with its names unchanged.
     pub(crate) fn connector_url(&self, name: &str) -> String {
         format!("{}/c/{name}/mcp", self.running.url())

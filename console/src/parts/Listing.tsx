@@ -22,6 +22,8 @@ export interface Column<T> {
   cell: (item: T) => ReactNode;
   /** Left out where there is little room. */
   wideOnly?: boolean;
+  /** What is shown instead where there is little room. */
+  narrow?: { width: string; cell: (item: T) => ReactNode };
 }
 
 interface Props<T> {
@@ -52,7 +54,9 @@ export function Listing<T>({ label, queryKey, fetch, columns, rowKey, open, keep
     const all = list.data?.pages.flatMap((page) => page.items) ?? [];
     return keep ? all.filter(keep) : all;
   }, [list.data, keep]);
-  const shown = wide ? columns : columns.filter((column) => !column.wideOnly);
+  const shown = wide
+    ? columns
+    : columns.filter((column) => !column.wideOnly).map((column) => ({ ...column, ...column.narrow }));
   const tracks = shown.map((column) => column.width ?? 'minmax(0, 1fr)').join(' ');
   const rows = useVirtualizer({
     count: items.length,
