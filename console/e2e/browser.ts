@@ -106,11 +106,14 @@ export async function assertAccessible(page: Page, what: string): Promise<void> 
 
 /** Nothing sticks out to the side, once the page is laid out. */
 export async function assertFits(page: Page, what: string): Promise<void> {
-  const fits = 'document.documentElement.scrollWidth <= document.documentElement.clientWidth';
-  await page.waitForFunction(fits, undefined, { timeout: 3_000 }).catch(async () => {
-    const width = await page.evaluate('document.documentElement.scrollWidth');
-    assert.fail(`${what} is ${width} px wide in a window of ${page.viewportSize()?.width} px`);
-  });
+  const widths = '[document.documentElement.scrollWidth, document.documentElement.clientWidth]';
+  const end = Date.now() + 5_000;
+  for (;;) {
+    const [content, window] = (await page.evaluate(widths)) as [number, number];
+    if (content <= window) return;
+    assert(Date.now() < end, `${what} is ${content} px wide in a window of ${window} px`);
+    await page.waitForTimeout(50);
+  }
 }
 
 export async function picture(page: Page, name: string): Promise<void> {

@@ -121,6 +121,8 @@ impl Gate {
         ];
         home.sekimori(&[&add[..], &trust[..]].concat())?;
         home.activate(ALLOW_ALL)?;
+        // Nobody classifies the fixtures' tools, so they count as admin.
+        home.sekimori(&["guard-rail", "off", "guard:admin-class", "--activate"])?;
         home.serve(&["--insecure-no-auth"])
     }
 

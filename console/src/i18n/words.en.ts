@@ -94,6 +94,7 @@ const areas: Words = {
   audit: 'Audit log',
   contents: 'Contents of calls',
   approvals: 'Approvals',
+  'guard-rails': 'Guard-rails',
 };
 
 const events: Words = {

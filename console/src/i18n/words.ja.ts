@@ -120,6 +120,7 @@ export const words: typeof english = {
     audit: '監査ログ',
     contents: '呼び出しの内容',
     approvals: '承認',
+    'guard-rails': 'ガードレール',
   },
   events,
 };

@@ -37,9 +37,11 @@ interface Props<T> {
   /** Leaves out items that the server can't leave out. */
   keep?: (item: T) => boolean;
   empty: ReactNode;
+  /** Asked for again so often, where nobody tells of changes. */
+  refreshMs?: number;
 }
 
-export function Listing<T>({ label, queryKey, fetch, columns, rowKey, open, keep, empty }: Props<T>) {
+export function Listing<T>({ label, queryKey, fetch, columns, rowKey, open, keep, empty, refreshMs }: Props<T>) {
   const t = useT();
   const format = useFormat();
   const wide = useMediaQuery('(min-width: 48em)', true) ?? true;
@@ -49,6 +51,7 @@ export function Listing<T>({ label, queryKey, fetch, columns, rowKey, open, keep
     queryFn: ({ pageParam, signal }) => fetch(pageParam, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
+    refetchInterval: refreshMs ?? false,
   });
   const items = useMemo(() => {
     const all = list.data?.pages.flatMap((page) => page.items) ?? [];

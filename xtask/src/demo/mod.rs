@@ -141,6 +141,14 @@ fn classify(home: &Home, upstream: &Upstream) -> Result<()> {
     for (tool, class) in upstream.classes {
         home.sekimori(&["tool", "classify", upstream.name, tool, "--class", class])?;
     }
+    for (tool, rules) in upstream.rules {
+        let file = root()
+            .join(".demo")
+            .join(format!("{}-{tool}.toml", upstream.name));
+        fs::write(&file, rules).context("writing the rules of a tool")?;
+        let file = file.display().to_string();
+        home.sekimori(&["tool", "constrain", upstream.name, tool, "--file", &file])?;
+    }
     Ok(())
 }
 

@@ -11,6 +11,9 @@ import { PageHead } from '../../parts/PageHead.tsx';
 import { TabBar } from '../../parts/TabBar.tsx';
 import { RequestDrawer } from './RequestDrawer.tsx';
 
+/** Who decides need not have a right that changes are told to. */
+const REFRESH_MS = 10_000;
+
 const STATES: Record<string, Tone> = {
   pending: 'warn',
   approved: 'good',
@@ -46,6 +49,7 @@ function Requests({ which }: { which: Which }) {
       <Listing<ApprovalRequest>
         label={t.places.approvals}
         queryKey={['approvals', which]}
+        refreshMs={REFRESH_MS}
         fetch={(cursor, signal) => listRequests(which, cursor, signal)}
         rowKey={(request) => request.id}
         open={(request) => change({ open: request.id }, 'push')}
