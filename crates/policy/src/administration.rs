@@ -83,7 +83,7 @@ pub enum Area {
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
