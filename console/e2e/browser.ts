@@ -59,6 +59,7 @@ export class Browsers {
       locale: LOCALES[language],
       timezoneId: 'America/New_York',
       viewport: { width: 1280, height: 800 },
+      reducedMotion: 'reduce',
       ...(state ? { storageState: state } : {}),
       ...options,
     });
@@ -96,7 +97,6 @@ export class Browsers {
 export async function assertAccessible(page: Page, what: string): Promise<void> {
   await page.evaluate(AXE);
   const violations = (await page.evaluate(
-    // biome-ignore lint/security/noGlobalEval: runs in the page
     'axe.run(document, { resultTypes: ["violations"] }).then((found) => found.violations)',
   )) as Violation[];
   const grave = violations.filter((one) => one.impact === 'critical' || one.impact === 'serious');
@@ -104,12 +104,16 @@ export async function assertAccessible(page: Page, what: string): Promise<void> 
   assert.equal(grave.length, 0, `${what}\n${told.join('\n')}`);
 }
 
-/** Nothing sticks out to the side. */
+/** Nothing sticks out to the side, once the page is laid out. */
 export async function assertFits(page: Page, what: string): Promise<void> {
-  const [content, window] = (await page.evaluate(
-    '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
-  )) as [number, number];
-  assert(content <= window, `${what} is ${content} px wide in a window of ${window} px`);
+  const widths = '[document.documentElement.scrollWidth, document.documentElement.clientWidth]';
+  const end = Date.now() + 5_000;
+  for (;;) {
+    const [content, window] = (await page.evaluate(widths)) as [number, number];
+    if (content <= window) return;
+    assert(Date.now() < end, `${what} is ${content} px wide in a window of ${window} px`);
+    await page.waitForTimeout(50);
+  }
 }
 
 export async function picture(page: Page, name: string): Promise<void> {

@@ -113,7 +113,7 @@ describe('catalogue', () => {
       await assertAccessible(page, 'tool');
       await picture(page, `tool-${language}`);
       await drawer.getByRole('button', { name: t.catalog.saveReview }).click();
-      await drawer.getByText(t.reviewStates.classified ?? '').waitFor();
+      await drawer.getByText(t.reviewStates.classified ?? '', { exact: true }).waitFor();
       await page.getByText(t.catalog.reviewSaved(tool)).waitFor();
       await close();
     });

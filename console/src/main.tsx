@@ -5,16 +5,17 @@ import './mantine.css';
 import './style.css';
 
 import { MantineProvider } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { StrictMode } from 'react';
+import { lazy, StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiProblem, takeReturnAddress } from './api/client.ts';
 import { MeProvider } from './api/me.tsx';
 import { WordingProvider } from './i18n/index.tsx';
 import { router } from './router.tsx';
 import { theme } from './theme.ts';
+
+const Notices = lazy(() => import('./frame/Notices.tsx'));
 
 declare global {
   // Read by the part of Mantine that locks scrolling behind dialogs.
@@ -46,7 +47,9 @@ if (root) {
       <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
         <WordingProvider>
           <QueryClientProvider client={client}>
-            <Notifications position="bottom-right" />
+            <Suspense fallback={null}>
+              <Notices />
+            </Suspense>
             <MeProvider>
               <RouterProvider router={router} />
             </MeProvider>

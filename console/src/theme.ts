@@ -25,4 +25,5 @@ export const theme = createTheme({
   defaultRadius: 'sm',
   cursorType: 'pointer',
   autoContrast: true,
+  respectReducedMotion: true,
 });

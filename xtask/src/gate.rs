@@ -121,12 +121,19 @@ impl Gate {
         ];
         home.sekimori(&[&add[..], &trust[..]].concat())?;
         home.activate(ALLOW_ALL)?;
+        // Nobody classifies the fixtures' tools, so they count as admin.
+        home.sekimori(&["guard-rail", "off", "guard:admin-class", "--activate"])?;
         home.serve(&["--insecure-no-auth"])
     }
 
     /// Where all connectors are served.
     pub(crate) fn url(&self) -> String {
         format!("{}/mcp", self.running.url())
+    }
+
+    /// Where people look after it.
+    pub(crate) fn console_url(&self) -> String {
+        format!("{}/ui/", self.running.url())
     }
 
     /// Where one connector is served, with its names unchanged.

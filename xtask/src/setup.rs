@@ -301,6 +301,18 @@ fn install_python() -> Result<()> {
             .arg("-r")
             .arg(&lock),
     )?;
+    // Its dependencies are the libraries of every model provider.
+    run_aside(
+        Command::new(python_program("pip"))
+            .args([
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+            ])
+            .arg("-r")
+            .arg(counterparts().join("agentdojo.txt")),
+    )?;
     stamp(&folder, &lock)
 }
 

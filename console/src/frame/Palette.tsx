@@ -50,7 +50,7 @@ export default function Palette({ wanted }: { wanted: number }) {
       query={query}
       onQueryChange={setQuery}
       shortcut={null}
-      aria-label={t.frame.find}
+      attributes={{ content: { 'aria-label': t.frame.find } }}
       nothingFound={t.frame.nothingFound}
       searchProps={{
         leftSection: <IconSearch size={18} aria-hidden />,

@@ -93,6 +93,8 @@ const areas: Words = {
   policies: 'Policies',
   audit: 'Audit log',
   contents: 'Contents of calls',
+  approvals: 'Approvals',
+  'guard-rails': 'Guard-rails',
 };
 
 const events: Words = {
@@ -135,6 +137,12 @@ const events: Words = {
   'audit.search': 'Audit log searched',
   'gateway.start': 'Gate started',
   'gateway.stop': 'Gate stopped',
+  'audit.export': 'Audit log exported',
+  'audit.verify': 'Audit log verified',
+  'retention.purge': 'Old records removed',
+  'legal_hold.change': 'Legal hold changed',
+  'alert.raise': 'Alert raised',
+  'alert.change': 'Alert acknowledged or changed',
   'audit.recovered': 'Journal recovered',
 };
 

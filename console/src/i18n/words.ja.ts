@@ -40,6 +40,12 @@ const events: Record<string, string> = {
   'audit.search': '監査ログ検索',
   'gateway.start': 'ゲートウェイ起動',
   'gateway.stop': 'ゲートウェイ停止',
+  'audit.export': '監査ログの出力',
+  'audit.verify': '監査ログの検証',
+  'retention.purge': '保存期間を過ぎた記録の削除',
+  'legal_hold.change': '訴訟ホールドの変更',
+  'alert.raise': 'アラート発生',
+  'alert.change': 'アラートの確認・変更',
   'audit.recovered': 'ジャーナル復旧',
 };
 
@@ -113,6 +119,8 @@ export const words: typeof english = {
     policies: 'ポリシー',
     audit: '監査ログ',
     contents: '呼び出しの内容',
+    approvals: '承認',
+    'guard-rails': 'ガードレール',
   },
   events,
 };

@@ -1,8 +1,8 @@
 // Filters of a list. Each has a name of its own in the address.
 
 import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
-import { IconSearch, IconX } from '@tabler/icons-react';
+import { useDebouncedCallback, useDisclosure, useMediaQuery } from '@mantine/hooks';
+import { IconFilter, IconSearch, IconX } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useT } from '../i18n/index.tsx';
 import { type Filters, useFilters } from './filters.ts';
@@ -22,10 +22,13 @@ export function FilterBar({ filters }: { filters: Filter[] }) {
   const t = useT();
   const [values, change] = useFilters();
   const used = filters.some((filter) => values[filter.name]);
+  const wide = useMediaQuery('(min-width: 48em)', true) ?? true;
+  const [unfolded, { toggle }] = useDisclosure(false);
+  const shown = wide || unfolded ? filters : filters.slice(0, 1);
   const none: Filters = Object.fromEntries(filters.map((filter) => [filter.name, undefined]));
   return (
     <Group gap="xs" align="end" className="filters" role="search" aria-label={t.common.filters}>
-      {filters.map((filter) =>
+      {shown.map((filter) =>
         filter.kind === 'text' ? (
           <TextFilter
             key={filter.name}
@@ -43,6 +46,11 @@ export function FilterBar({ filters }: { filters: Filter[] }) {
             onChange={(event) => change({ [filter.name]: event.currentTarget.value })}
           />
         ),
+      )}
+      {!wide && filters.length > 1 && (
+        <Button size="xs" variant="default" aria-expanded={unfolded} leftSection={<IconFilter size={14} />} onClick={toggle}>
+          {t.common.filters}
+        </Button>
       )}
       {used && (
         <Button size="xs" variant="subtle" leftSection={<IconX size={14} />} onClick={() => change(none)}>

@@ -22,6 +22,8 @@ export interface Column<T> {
   cell: (item: T) => ReactNode;
   /** Left out where there is little room. */
   wideOnly?: boolean;
+  /** What is shown instead where there is little room. */
+  narrow?: { width: string; cell: (item: T) => ReactNode };
 }
 
 interface Props<T> {
@@ -35,9 +37,11 @@ interface Props<T> {
   /** Leaves out items that the server can't leave out. */
   keep?: (item: T) => boolean;
   empty: ReactNode;
+  /** Asked for again so often, where nobody tells of changes. */
+  refreshMs?: number;
 }
 
-export function Listing<T>({ label, queryKey, fetch, columns, rowKey, open, keep, empty }: Props<T>) {
+export function Listing<T>({ label, queryKey, fetch, columns, rowKey, open, keep, empty, refreshMs }: Props<T>) {
   const t = useT();
   const format = useFormat();
   const wide = useMediaQuery('(min-width: 48em)', true) ?? true;
@@ -47,12 +51,15 @@ export function Listing<T>({ label, queryKey, fetch, columns, rowKey, open, keep
     queryFn: ({ pageParam, signal }) => fetch(pageParam, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
+    refetchInterval: refreshMs ?? false,
   });
   const items = useMemo(() => {
     const all = list.data?.pages.flatMap((page) => page.items) ?? [];
     return keep ? all.filter(keep) : all;
   }, [list.data, keep]);
-  const shown = wide ? columns : columns.filter((column) => !column.wideOnly);
+  const shown = wide
+    ? columns
+    : columns.filter((column) => !column.wideOnly).map((column) => ({ ...column, ...column.narrow }));
   const tracks = shown.map((column) => column.width ?? 'minmax(0, 1fr)').join(' ');
   const rows = useVirtualizer({
     count: items.length,

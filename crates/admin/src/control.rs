@@ -15,6 +15,7 @@ use sekimori_store::Store;
 
 use crate::api::events::Streams;
 use crate::pages::Pages;
+use crate::policy_desk::PolicyDesk;
 
 /// Everything that the control plane needs; the state of all handlers.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Control {
     pub authorization_server: Option<Arc<AuthorizationServer>>,
     /// Who may look after the gate.
     pub administration: Administration,
+    /// Versions of the policies.
+    pub desk: PolicyDesk,
     /// What is behind the gate.
     pub catalog: Arc<Catalog>,
     /// The policies in force.

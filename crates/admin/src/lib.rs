@@ -32,6 +32,8 @@ mod extract;
 mod language;
 mod oauth;
 mod pages;
+mod policy_desk;
+mod principals;
 mod problem;
 mod scim;
 mod sign_in;
@@ -48,6 +50,8 @@ pub use browser::Browser;
 pub use control::{Control, Settings};
 pub use language::Language;
 pub use pages::{Page, PageError, Pages, Visit};
+pub use policy_desk::{DeskError, IMPACT_RECORDS_MAX, PolicyDesk, Version, VersionState};
+pub use principals::{REVIEWED_MAX, all_principals, principal};
 pub use problem::{Flaw, Problem};
 
 /// Largest body of a request to the control plane. Routes that need more say so themselves.

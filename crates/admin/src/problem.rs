@@ -13,9 +13,15 @@ use sekimori_audit::JournalError;
 use sekimori_domain::ids::InvalidName;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_identity::{IdentityError, RandomError};
+use sekimori_policy::PolicyError;
 use sekimori_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::policy_desk::DeskError;
+
+/// Most single flaws that an answer tells.
+const FLAWS_MAX: usize = 100;
 
 /// The media type of problem details.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -205,6 +211,60 @@ impl From<IdentityError> for Problem {
             IdentityError::NotFound { what } => Self::not_found(what),
             IdentityError::Store(error) => error.into(),
             IdentityError::Random(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Self {
+        match error {
+            DeskError::NoSuchVersion(_) => Self::not_found("version"),
+            DeskError::SamePerson { .. }
+            | DeskError::NotApproved(_)
+            | DeskError::AlreadyActive(_)
+            | DeskError::NothingBefore => Self::conflict(error.to_string()),
+            DeskError::Policy(error) => error.into(),
+            DeskError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PolicyError> for Problem {
+    fn from(error: PolicyError) -> Self {
+        match &error {
+            PolicyError::Invalid(diagnostics) => {
+                let flaws = diagnostics.iter().take(FLAWS_MAX).map(|found| Flaw {
+                    pointer: match (found.line, found.column) {
+                        (Some(line), Some(column)) => format!("/text:{line}:{column}"),
+                        _ => "/text".to_owned(),
+                    },
+                    detail: found.message.clone(),
+                });
+                let flaws = flaws.collect();
+                Self {
+                    flaws,
+                    ..Self::invalid("/text", error.to_string())
+                }
+            }
+            PolicyError::TestsFailed(report) => {
+                let failed = report.results.iter().filter(|result| !result.passed);
+                let flaws = failed.take(FLAWS_MAX).map(|result| Flaw {
+                    pointer: "/tests".to_owned(),
+                    detail: format!("{}: {}", result.name, result.reason),
+                });
+                let flaws = flaws.collect();
+                Self {
+                    flaws,
+                    ..Self::invalid("/tests", error.to_string())
+                }
+            }
+            PolicyError::UnreadableTests(_) => Self::invalid("/tests", error.to_string()),
+            PolicyError::Role(_) => Self::invalid("/grants", error.to_string()),
+            PolicyError::UnknownGuardRail(_) => Self::invalid("/off", error.to_string()),
+            PolicyError::Schema(_)
+            | PolicyError::Vocabulary(_)
+            | PolicyError::Facts { .. }
+            | PolicyError::Assemble(_) => Self::failure("the policies", &error),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod record;
 pub mod refusal;
 pub mod revocation;
 pub mod road;
+pub mod role;
 pub mod scope;
 pub mod service_account;
 

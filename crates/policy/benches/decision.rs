@@ -20,9 +20,9 @@ use sekimori_domain::caller::{
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{CallId, ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
-use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::policy_set::{PolicyContent, PolicySet};
 use sekimori_policy::{
-    CompiledPolicies, GroupHierarchy, PolicyEngine, PolicySettings, Projections,
+    CompiledPolicies, Expectation, GroupHierarchy, PolicyEngine, PolicySettings, Projections,
 };
 
 const CONNECTORS: usize = 200;
@@ -71,8 +71,10 @@ fn policy_text() -> String {
 fn engine() -> PolicyEngine {
     let set = PolicySet {
         version: 1,
-        text: policy_text(),
-        tests: String::new(),
+        content: PolicyContent {
+            text: policy_text(),
+            ..PolicyContent::default()
+        },
         author: "bench".to_owned(),
         created_at: Timestamp::UNIX_EPOCH,
     };
@@ -183,6 +185,34 @@ fn decision(c: &mut Criterion) {
     });
     c.bench_function("visible, 10,000 tools", |b| {
         b.iter(|| black_box(engine.visible(&callers[3], &tools, now())));
+    });
+    let people: Vec<_> = (0..5_000).map(|number| caller(number).principal).collect();
+    let active = engine.active();
+    c.bench_function("who-can, 5,000 people", |b| {
+        b.iter(|| {
+            turn += 1;
+            let mut review = active.review();
+            let tool = &tools[turn * 7_919 % tools.len()];
+            let reached = people.iter().map(|one| review.reach(one, tool).unwrap());
+            black_box(
+                reached
+                    .filter(|reach| reach.best != Expectation::Deny)
+                    .count(),
+            )
+        });
+    });
+    c.bench_function("what-can, 10,000 tools", |b| {
+        b.iter(|| {
+            turn += 1;
+            let mut review = active.review();
+            let who = &people[turn % people.len()];
+            let reached = tools.iter().map(|tool| review.reach(who, tool).unwrap());
+            black_box(
+                reached
+                    .filter(|reach| reach.best != Expectation::Deny)
+                    .count(),
+            )
+        });
     });
     c.bench_function("compile, 500 policies", |b| {
         b.iter(|| black_box(self::engine()));

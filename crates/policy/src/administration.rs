@@ -28,6 +28,9 @@ pub const ADMINISTRATORS_ROLE: &str = "sekimori-admin";
 /// The role whose members may look at everything and change nothing.
 pub const AUDITORS_ROLE: &str = "sekimori-auditor";
 
+/// The role whose members look after guard-rails, and view everything.
+pub const SECURITY_ROLE: &str = "sekimori-security";
+
 /// What somebody wants to do to a part of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AdminAction {
@@ -64,6 +67,8 @@ pub enum Area {
     ScimTokens,
     /// Identity providers.
     IdentityProviders,
+    /// Guard-rails, above all policies.
+    GuardRails,
     /// Connectors, and what they offer.
     Catalog,
     /// The company's policies on calls.
@@ -80,7 +85,7 @@ pub enum Area {
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -88,6 +93,7 @@ impl Area {
         Self::ServiceAccounts,
         Self::ScimTokens,
         Self::IdentityProviders,
+        Self::GuardRails,
         Self::Catalog,
         Self::Policies,
         Self::Audit,
@@ -106,6 +112,7 @@ impl Area {
             Self::ServiceAccounts => "service-accounts",
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
+            Self::GuardRails => "guard-rails",
             Self::Catalog => "catalog",
             Self::Policies => "policies",
             Self::Audit => "audit",
@@ -230,7 +237,7 @@ impl Administration {
             caller.principal.id.as_str(),
         )?;
         let mut roles = Vec::new();
-        self.groups.memberships(&caller.principal.groups, |name| {
+        self.groups.memberships(&caller.principal, |name| {
             roles.push(uid("Role", name));
         });
         let roles: HashSet<EntityUid> = roles.into_iter().collect::<Result<_, _>>()?;

@@ -19,6 +19,7 @@ use sekimori_domain::caller::{
     PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
+use sekimori_domain::constraint::ToolTag;
 use sekimori_domain::ids::{ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
 use sekimori_domain::policy_set::PolicySet;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub const TESTS_MAX: usize = 5_000;
 const DEFAULT_NOW: Timestamp = Timestamp::constant(1_767_574_800, 0);
 
 /// What a test expects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Expectation {
     /// Allowed outright.
@@ -94,7 +95,7 @@ impl TestReport {
 pub fn test_bench(set: &PolicySet, settings: &PolicySettings) -> Result<TestReport, PolicyError> {
     run(
         &CompiledPolicies::compile_untested(set, settings)?,
-        &set.tests,
+        &set.content.tests,
     )
 }
 
@@ -149,6 +150,8 @@ struct TestTool {
     data_classes: Vec<DataClass>,
     #[serde(default)]
     environment: Environment,
+    #[serde(default)]
+    tags: Vec<ToolTag>,
 }
 
 fn tool() -> TargetKind {
@@ -175,9 +178,9 @@ struct TestContext {
     scopes: Option<Vec<String>>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum ClientKind {
+pub(crate) enum ClientKind {
     Preregistered,
     Cimd,
     Dynamic,
@@ -186,7 +189,7 @@ enum ClientKind {
 }
 
 impl ClientKind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Preregistered => "preregistered",
             Self::Cimd => "cimd",
@@ -284,7 +287,7 @@ impl Test {
             idempotent: false,
             data_classes: self.tool.data_classes.clone(),
             environment: self.tool.environment,
-            tags: Vec::new(),
+            tags: self.tool.tags.clone(),
             definition: None,
         }
     }

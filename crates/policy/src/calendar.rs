@@ -32,7 +32,7 @@ impl Calendar {
     }
 
     /// The local time.
-    pub(crate) fn local(&self, now: Timestamp) -> Zoned {
+    pub fn local(&self, now: Timestamp) -> Zoned {
         now.to_zoned(self.time_zone.clone())
     }
 

@@ -17,9 +17,11 @@ use crate::demand;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::PolicyError;
 use crate::groups::GroupHierarchy;
+use crate::guard_rails::{GUARD_RAIL_PREFIX, guard_rail_text};
 use crate::index::PolicyIndex;
 use crate::reads::Reads;
 use crate::remembered::Remembered;
+use crate::roles::{ROLE_POLICY_PREFIX, role_policies};
 use crate::shape;
 use crate::situation::FactsBuilder;
 use crate::vocabulary::Vocabulary;
@@ -92,7 +94,7 @@ impl CompiledPolicies {
     /// Checks `set` strictly, runs its tests, and makes it ready. A set that fails any of it is not made.
     pub fn compile(set: &PolicySet, settings: &PolicySettings) -> Result<Self, PolicyError> {
         let compiled = Self::compile_untested(set, settings)?;
-        let report = assertions::run(&compiled, &set.tests)?;
+        let report = assertions::run(&compiled, &set.content.tests)?;
         if report.failed() > 0 {
             return Err(PolicyError::TestsFailed(Box::new(report)));
         }
@@ -105,7 +107,19 @@ impl CompiledPolicies {
         settings: &PolicySettings,
     ) -> Result<Self, PolicyError> {
         let vocabulary = Vocabulary::new()?;
-        let (parsed, warnings) = parse(&set.text, &vocabulary).map_err(PolicyError::Invalid)?;
+        let content = &set.content;
+        let (mut parsed, warnings) =
+            parse(&content.text, &vocabulary).map_err(PolicyError::Invalid)?;
+        if let Some(taken) = parsed.iter().find(|policy| is_reserved(policy)) {
+            return Err(PolicyError::Invalid(vec![reserved(taken)]));
+        }
+        for written in [
+            guard_rail_text(&content.guard_rails)?,
+            role_policies(&content.roles)?,
+        ] {
+            let (more, _) = parse(&written, &vocabulary).map_err(PolicyError::Invalid)?;
+            parsed.extend(more);
+        }
         for warning in warnings {
             tracing::warn!(policy = warning.policy, "{warning}");
         }
@@ -133,7 +147,10 @@ impl CompiledPolicies {
             policies,
             numbers,
             index,
-            settings: settings.clone(),
+            settings: PolicySettings {
+                groups: settings.groups.with_roles(&content.roles),
+                calendar: settings.calendar.clone(),
+            },
             authorizer: Authorizer::new(),
             prepared: RwLock::default(),
             remembered: Remembered::new(),
@@ -209,6 +226,21 @@ impl CompiledPolicies {
             .map_err(|error| PolicyError::Assemble(Box::new(error)))?;
         Ok(Candidates { set, reads })
     }
+}
+
+/// Ids of policies that are written by the gate itself.
+fn is_reserved(policy: &Policy) -> bool {
+    let id: &str = policy.id().as_ref();
+    id.starts_with(ROLE_POLICY_PREFIX) || id.starts_with(GUARD_RAIL_PREFIX)
+}
+
+fn reserved(policy: &Policy) -> Diagnostic {
+    let id = policy.id().to_string();
+    Diagnostic::error(
+        Some(&id),
+        format!("the @id {id:?} is reserved"),
+        "begin it with something else than \"role:\" and \"guard:\"",
+    )
 }
 
 type Parsed = (Vec<Policy>, Vec<Diagnostic>);

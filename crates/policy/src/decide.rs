@@ -126,7 +126,9 @@ impl CompiledPolicies {
             return Ok(Verdict::NothingAllows);
         }
         let Some(demands) = self.demands_of_all(&ids) else {
-            return Ok(Verdict::Forbidden { policies: ids });
+            // What only asks for a person did not turn it back.
+            let policies = ids.into_iter().filter(|id| !self.asks(id)).collect();
+            return Ok(Verdict::Forbidden { policies });
         };
         self.ask_past(facts, policies, &answer.reasons, demands)
     }
@@ -189,6 +191,11 @@ impl CompiledPolicies {
             reasons: diagnostics.reason().cloned().collect(),
             errors,
         }
+    }
+
+    fn asks(&self, id: &str) -> bool {
+        self.policy(id)
+            .is_some_and(|policy| policy.approval.is_some())
     }
 
     /// Their demands, if every one of these policies has one.

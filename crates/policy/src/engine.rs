@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::{Timestamp, Zoned};
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::Caller;
@@ -12,6 +12,7 @@ use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::{Decision, Permit};
 
+use crate::assertions::Expectation;
 use crate::compiled::{CompiledPolicies, PolicySettings};
 use crate::decide::Verdict;
 use crate::error::PolicyError;
@@ -25,6 +26,19 @@ pub const ENVIRONMENT_RULE: &str = "sekimori:environments";
 #[derive(Debug)]
 pub struct PolicyEngine {
     active: ArcSwap<CompiledPolicies>,
+    /// Decides beside the active ones, without effect.
+    tried: ArcSwapOption<CompiledPolicies>,
+}
+
+/// What policies that are only tried would have decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// Version of the policy set.
+    pub version: u64,
+    /// What it decides.
+    pub decision: Expectation,
+    /// The policies that decide.
+    pub policies: Vec<String>,
 }
 
 impl PolicyEngine {
@@ -32,6 +46,7 @@ impl PolicyEngine {
     pub fn new(policies: CompiledPolicies) -> Self {
         Self {
             active: ArcSwap::from_pointee(policies),
+            tried: ArcSwapOption::empty(),
         }
     }
 
@@ -49,6 +64,48 @@ impl PolicyEngine {
     pub fn reload(&self, set: &PolicySet, settings: &PolicySettings) -> Result<(), PolicyError> {
         self.activate(CompiledPolicies::compile(set, settings)?);
         Ok(())
+    }
+
+    /// Tries `policies` beside the active ones, without effect; `None` ends the trial.
+    pub fn try_out(&self, policies: Option<CompiledPolicies>) {
+        self.tried.store(policies.map(Arc::new));
+    }
+
+    /// The version that is tried.
+    pub fn tried_version(&self) -> Option<u64> {
+        self.tried
+            .load()
+            .as_ref()
+            .map(|policies| policies.version())
+    }
+
+    /// What the policies that are only tried decide on a call; `None` where none are, or they fail, which is
+    /// logged.
+    pub fn trial(
+        &self,
+        caller: &Caller,
+        tool: &Tool,
+        now: Timestamp,
+        projections: &Projections,
+    ) -> Option<Trial> {
+        let policies = self.tried.load_full()?;
+        let situation = Situation::new(caller, now, projections);
+        let verdict = policies
+            .decide(&situation, tool)
+            .inspect_err(|error| {
+                tracing::warn!(
+                    version = policies.version(),
+                    error = error as &dyn std::error::Error,
+                    "policies that are tried could not decide"
+                );
+            })
+            .ok()?;
+        let (decision, _, ids) = policies.in_words(&verdict, tool);
+        Some(Trial {
+            version: policies.version(),
+            decision,
+            policies: ids,
+        })
     }
 
     /// The time in the time zone of the policies.

@@ -2,6 +2,7 @@
 
 use crate::assertions::TestReport;
 use crate::diagnostic::Diagnostic;
+use crate::roles::RoleError;
 
 /// A failure of the decision point.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,12 @@ pub enum PolicyError {
     /// Assertions shipped with the policies failed.
     #[error("{} of {} tests of the policies failed", .0.failed(), .0.results.len())]
     TestsFailed(Box<TestReport>),
+    /// A role can't become policies.
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    /// A guard-rail is switched off that doesn't exist.
+    #[error("there is no guard-rail {0}")]
+    UnknownGuardRail(String),
     /// The shipped schema can't be read: a broken build.
     #[error("the policy schema can't be read")]
     Schema(#[source] Box<cedar_policy::CedarSchemaError>),

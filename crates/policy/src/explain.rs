@@ -103,11 +103,9 @@ impl CompiledPolicies {
         let policies_left_out = bystanders.saturating_sub(BYSTANDERS_MAX);
         policies.truncate(policies.len() - policies_left_out);
         let mut groups = Vec::new();
-        self.settings
-            .groups
-            .memberships(&caller.principal.groups, |name| {
-                groups.push(name.to_owned());
-            });
+        self.settings.groups.memberships(&caller.principal, |name| {
+            groups.push(name.to_owned());
+        });
         let context = context_json(&facts, projections);
         let unknown = ContextPart::ALL
             .into_iter()
@@ -130,7 +128,11 @@ impl CompiledPolicies {
         })
     }
 
-    fn in_words(&self, verdict: &Verdict, tool: &Tool) -> (Expectation, String, Vec<String>) {
+    pub(crate) fn in_words(
+        &self,
+        verdict: &Verdict,
+        tool: &Tool,
+    ) -> (Expectation, String, Vec<String>) {
         match verdict {
             Verdict::Allow {
                 policies,

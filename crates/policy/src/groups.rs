@@ -1,14 +1,19 @@
-//! Which group or role contains which.
+//! Which group or role contains which, and who carries a role by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sekimori_domain::ids::GroupName;
+use sekimori_domain::caller::Principal;
+use sekimori_domain::ids::{GroupName, PrincipalId};
+use sekimori_domain::role::Role;
 
 /// Groups within groups and roles, as the transitive closure. A group of the identity provider that is to
 /// carry a role of another name is given that role as its parent.
 #[derive(Debug, Clone, Default)]
 pub struct GroupHierarchy {
+    parents: BTreeMap<GroupName, BTreeSet<GroupName>>,
     above: BTreeMap<GroupName, Vec<GroupName>>,
+    /// What principals carry by their own id, with what comes with it, in order.
+    own: BTreeMap<PrincipalId, Vec<GroupName>>,
 }
 
 impl GroupHierarchy {
@@ -18,46 +23,100 @@ impl GroupHierarchy {
         for (child, parent) in edges {
             parents.entry(child).or_default().insert(parent);
         }
-        let above = parents
-            .keys()
-            .map(|group| (group.clone(), ancestors(group, &parents)))
+        let above = closure(&parents);
+        Self {
+            parents,
+            above,
+            own: BTreeMap::new(),
+        }
+    }
+
+    /// The same with the members of `roles`.
+    pub(crate) fn with_roles(&self, roles: &[Role]) -> Self {
+        let mut parents = self.parents.clone();
+        let mut own: BTreeMap<PrincipalId, BTreeSet<GroupName>> = BTreeMap::new();
+        for role in roles {
+            for group in &role.members.groups {
+                let above = parents.entry(group.clone()).or_default();
+                above.insert(role.name.clone());
+            }
+            for principal in &role.members.principals {
+                let carried = own.entry(principal.clone()).or_default();
+                carried.insert(role.name.clone());
+            }
+        }
+        let above = closure(&parents);
+        let with_above = |names: BTreeSet<GroupName>| -> Vec<GroupName> {
+            let more = names.iter().filter_map(|name| above.get(name)).flatten();
+            let all: BTreeSet<GroupName> = more.chain(&names).cloned().collect();
+            all.into_iter().collect()
+        };
+        let own = own
+            .into_iter()
+            .map(|(id, names)| (id, with_above(names)))
             .collect();
-        Self { above }
+        Self {
+            parents,
+            above,
+            own,
+        }
     }
 
-    /// Whether a member of `groups` belongs to the group `name`.
-    pub(crate) fn is_member(&self, groups: &[GroupName], name: &str) -> bool {
-        groups.iter().any(|group| {
-            let above = || self.above.get(group).map_or(&[][..], Vec::as_slice);
-            group.as_str() == name
-                || above()
-                    .binary_search_by(|parent| parent.as_str().cmp(name))
+    /// Whether `principal` belongs to the group `name`.
+    pub(crate) fn is_member(&self, principal: &Principal, name: &str) -> bool {
+        let within = |names: Option<&Vec<GroupName>>| {
+            names.is_some_and(|names| {
+                names
+                    .binary_search_by(|known| known.as_str().cmp(name))
                     .is_ok()
-        })
+            })
+        };
+        let groups = &principal.groups;
+        groups
+            .iter()
+            .any(|group| group.as_str() == name || within(self.above.get(group)))
+            || (!self.own.is_empty() && within(self.own.get(&principal.id)))
     }
 
-    /// Calls `found` once with the name of each group that a member of `groups` belongs to.
+    /// Calls `found` once with the name of each group that `principal` belongs to.
     pub(crate) fn memberships<'a>(
         &'a self,
-        groups: &'a [GroupName],
+        principal: &'a Principal,
         mut found: impl FnMut(&'a str),
     ) {
-        if self.above.is_empty() {
+        let groups = &principal.groups;
+        if self.above.is_empty() && self.own.is_empty() {
             for group in groups {
                 found(group.as_str());
             }
             return;
         }
         let mut seen = BTreeSet::new();
-        for group in groups {
-            let above = self.above.get(group).into_iter().flatten();
-            for name in std::iter::once(group).chain(above) {
-                if seen.insert(name.as_str()) {
-                    found(name.as_str());
-                }
+        let mut tell = |name: &'a GroupName| {
+            if seen.insert(name.as_str()) {
+                found(name.as_str());
             }
+        };
+        for group in groups {
+            tell(group);
+            self.above
+                .get(group)
+                .into_iter()
+                .flatten()
+                .for_each(&mut tell);
         }
+        let own = self.own.get(&principal.id);
+        own.into_iter().flatten().for_each(tell);
     }
+}
+
+fn closure(
+    parents: &BTreeMap<GroupName, BTreeSet<GroupName>>,
+) -> BTreeMap<GroupName, Vec<GroupName>> {
+    parents
+        .keys()
+        .map(|group| (group.clone(), ancestors(group, parents)))
+        .collect()
 }
 
 fn ancestors(
@@ -75,4 +134,56 @@ fn ancestors(
     }
     seen.remove(group);
     seen.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sekimori_domain::caller::PrincipalKind;
+    use sekimori_domain::role::Members;
+
+    use super::*;
+
+    fn group(name: &str) -> GroupName {
+        GroupName::new(name).unwrap()
+    }
+
+    #[test]
+    fn authz_1_roles_come_from_groups_and_by_name() {
+        let hierarchy = GroupHierarchy::new([(group("reader"), group("everybody"))]);
+        let role = Role {
+            name: group("reader"),
+            title: BTreeMap::new(),
+            description: String::new(),
+            members: Members {
+                groups: [group("sales")].into(),
+                principals: [PrincipalId::new("service:batch").unwrap()].into(),
+            },
+            grants: Vec::new(),
+        };
+        let hierarchy = hierarchy.with_roles(&[role]);
+        let principal = |id: &str, groups: &[&str]| Principal {
+            id: PrincipalId::new(id).unwrap(),
+            kind: PrincipalKind::User,
+            display_name: id.to_owned(),
+            groups: groups.iter().map(|name| group(name)).collect(),
+            department: None,
+            employment: None,
+            environments: None,
+        };
+        let carried = |principal: &Principal| {
+            let mut names = Vec::new();
+            hierarchy.memberships(principal, |name| names.push(name.to_owned()));
+            for name in ["sales", "reader", "everybody", "other"] {
+                let told = names.iter().any(|known| known == name);
+                assert_eq!(hierarchy.is_member(principal, name), told, "{name}");
+            }
+            names.sort();
+            names
+        };
+        let hanako = principal("user:hanako", &["sales"]);
+        assert_eq!(carried(&hanako), ["everybody", "reader", "sales"]);
+        let batch = principal("service:batch", &[]);
+        assert_eq!(carried(&batch), ["everybody", "reader"]);
+        assert!(carried(&principal("user:taro", &[])).is_empty());
+    }
 }

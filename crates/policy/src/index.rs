@@ -150,7 +150,7 @@ impl PolicyIndex {
         let mut bits = self.principals.unbound.clone();
         let kind = Kind::from(principal.kind);
         self.principals.add(kind, principal.id.as_str(), &mut bits);
-        groups.memberships(&principal.groups, |name| {
+        groups.memberships(principal, |name| {
             self.principals.add(Kind::Group, name, &mut bits);
             self.principals.add(Kind::Role, name, &mut bits);
         });

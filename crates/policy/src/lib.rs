@@ -39,6 +39,7 @@ mod arguments;
 mod assertions;
 mod bits;
 mod calendar;
+mod cedar_text;
 mod compiled;
 mod decide;
 mod demand;
@@ -47,18 +48,25 @@ mod engine;
 mod error;
 mod explain;
 mod groups;
+mod guard_rails;
 mod index;
 #[cfg(test)]
 mod property_tests;
+mod reach;
 mod reads;
 mod remembered;
+mod replay;
+mod roles;
 mod shape;
 mod situation;
 mod visible;
 mod vocabulary;
 
+use sekimori_domain::policy_set::PolicyContent;
+
 pub use administration::{
     ADMINISTRATION_VERSION, ADMINISTRATORS_ROLE, AUDITORS_ROLE, AdminAction, Administration, Area,
+    SECURITY_ROLE,
 };
 pub use arguments::{
     CompiledConstraints, ConstraintError, Told, Violation, check_review, suggest_tags,
@@ -67,15 +75,30 @@ pub use assertions::{Expectation, TESTS_BYTES_MAX, TESTS_MAX, TestReport, TestRe
 pub use calendar::Calendar;
 pub use compiled::{CompiledPolicies, POLICIES_MAX, POLICY_TEXT_BYTES_MAX, PolicySettings, check};
 pub use diagnostic::{Diagnostic, Severity};
-pub use engine::{ENVIRONMENT_RULE, PolicyEngine};
+pub use engine::{ENVIRONMENT_RULE, PolicyEngine, Trial};
 pub use error::PolicyError;
 pub use explain::{ExplainedPolicy, Explanation, PolicyOutcome};
 pub use groups::GroupHierarchy;
+pub use guard_rails::{
+    GUARD_RAIL_POLICIES, GUARD_RAIL_PREFIX, GUARD_RAIL_TESTS, GuardRailEntry, guard_rail_catalogue,
+};
+pub use reach::{Reach, Review};
+pub use replay::{FACTS, Impact, ImpactChange, ImpactReport, RecordedCall, Replayed, facts};
+pub use roles::{ROLE_POLICY_PREFIX, ROLE_TEMPLATES, RoleError, role_policies, role_templates};
 pub use situation::Projections;
 pub use vocabulary::SCHEMA;
 
 /// The policies of a first start.
 pub const DEFAULT_POLICIES: &str = include_str!("default_policies.cedar");
+/// What is in force from the first start: the shipped policies, every guard-rail, and no role.
+pub fn default_policies() -> PolicyContent {
+    PolicyContent {
+        text: DEFAULT_POLICIES.to_owned(),
+        tests: DEFAULT_TESTS.to_owned(),
+        ..PolicyContent::default()
+    }
+}
+
 /// Policies to begin conditional access with.
 pub const CONDITIONAL_ACCESS_POLICIES: &str = include_str!("conditional_access.cedar");
 /// The tests of [`CONDITIONAL_ACCESS_POLICIES`].

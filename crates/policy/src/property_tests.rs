@@ -9,12 +9,17 @@ use sekimori_domain::caller::{
     PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
+use sekimori_domain::constraint::ToolTag;
 use sekimori_domain::ids::{ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
-use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::policy_set::{PolicyContent, PolicySet};
+use sekimori_domain::record::Record;
+use serde_json::json;
 
+use crate::assertions::Expectation;
 use crate::compiled::{CompiledPolicies, PolicySettings};
 use crate::decide::Verdict;
 use crate::groups::GroupHierarchy;
+use crate::replay::{FACTS, ImpactReport, RecordedCall, facts};
 use crate::situation::{Projections, Situation};
 
 const PRINCIPALS: [&str; 8] = [
@@ -37,7 +42,8 @@ const ACTIONS: [&str; 6] = [
     "action == Sekimori::Action::\"list\"",
 ];
 
-const RESOURCES: [&str; 9] = [
+const RESOURCES: [&str; 10] = [
+    "resource in Sekimori::Tag::\"payment\"",
     "resource",
     "resource in Sekimori::Connector::\"c0\"",
     "resource in Sekimori::Connector::\"c1\"",
@@ -49,7 +55,9 @@ const RESOURCES: [&str; 9] = [
     "resource is Sekimori::Resource",
 ];
 
-const CONDITIONS: [&str; 30] = [
+const CONDITIONS: [&str; 32] = [
+    "unless { [\"personal\"].containsAll(resource.dataClasses) }",
+    "when { resource in Sekimori::Tag::\"sends-mail\" }",
     "",
     "when { principal in [Sekimori::Group::\"g0\", Sekimori::Group::\"g2\"] }",
     "when { resource in [Sekimori::Connector::\"c0\", Sekimori::Connector::\"c2\"] }",
@@ -192,9 +200,10 @@ fn tool() -> impl Strategy<Value = Tool> {
         prop::bool::weighted(0.8),
         any::<bool>(),
         prop::sample::select(Environment::ALL.to_vec()),
+        prop::sample::subsequence(vec![ToolTag::Payment, ToolTag::SendsMail], 0..=2),
     )
         .prop_map(
-            |(connector, name, kind, class, classified, personal, environment)| Tool {
+            |(connector, name, kind, class, classified, personal, environment, tags)| Tool {
                 target: Target {
                     connector: ConnectorName::new(&format!("c{connector}")).unwrap(),
                     kind,
@@ -205,7 +214,7 @@ fn tool() -> impl Strategy<Value = Tool> {
                 data_classes: personal.then(DataClass::personal).into_iter().collect(),
                 environment,
                 idempotent: false,
-                tags: Vec::new(),
+                tags,
                 definition: None,
             },
         )
@@ -230,8 +239,10 @@ fn projections() -> impl Strategy<Value = Projections> {
 fn compile(text: &str) -> CompiledPolicies {
     let set = PolicySet {
         version: 1,
-        text: text.to_owned(),
-        tests: String::new(),
+        content: PolicyContent {
+            text: text.to_owned(),
+            ..PolicyContent::default()
+        },
         author: "test".to_owned(),
         created_at: Timestamp::UNIX_EPOCH,
     };
@@ -299,6 +310,107 @@ proptest! {
         for (tool, shown) in tools.iter().zip(together) {
             let alone = policies.visible(&caller, std::iter::once(tool), now).unwrap();
             prop_assert_eq!(&[shown][..], &alone[..], "{:?}", tool);
+        }
+    }
+}
+
+/// The record that the gate leaves of a call.
+fn record(
+    caller: &Caller,
+    tool: &Tool,
+    projections: &Projections,
+    now: Timestamp,
+    verdict: &Verdict,
+) -> Record {
+    let (effect, policies, approval) = match verdict {
+        Verdict::Allow {
+            policies,
+            approvals,
+        } => ("allow", policies.clone(), !approvals.is_empty()),
+        _ => ("deny", Vec::new(), false),
+    };
+    let facts = facts(caller, tool, projections, now, approval);
+    let names = |names: Vec<String>| json!(names);
+    let groups = caller.principal.groups.iter().map(ToString::to_string);
+    let classes = tool.data_classes.iter().map(ToString::to_string);
+    // Through JSON, as the journal keeps it.
+    serde_json::from_value(json!({
+        "caller": {
+            "client": caller.client.id, "groups": names(groups.collect()),
+            "id": caller.principal.id, "ip": caller.source.ip,
+            "kind": caller.principal.kind, "method": caller.authentication.method,
+            "mfa": caller.authentication.mfa, "name": "somebody",
+        },
+        "correlation": "c1", "decision": {"effect": effect, "policies": policies, "version": 1},
+        "detail": {FACTS: facts}, "event": "tool.call",
+        "id": "01990000-0000-7000-8000-000000000000", "node": "n1", "phase": "single",
+        "target": {
+            "class": tool.class, "classified": tool.classified,
+            "connector": tool.target.connector, "data_classes": names(classes.collect()),
+            "environment": tool.environment, "kind": tool.target.kind, "name": tool.target.name,
+        },
+        "time": now, "v": 1,
+    }))
+    .unwrap()
+}
+
+fn severity(expectation: Expectation) -> u8 {
+    match expectation {
+        Expectation::Deny => 0,
+        Expectation::Approval => 1,
+        Expectation::Allow => 2,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A recorded call is decided again as it was, by the same policies; and an impact report of the policies
+    /// in force is empty.
+    #[test]
+    fn a_replay_equals_the_decision(
+        text in policy_text(),
+        requests in prop::collection::vec((caller(), tool(), projections()), 20),
+    ) {
+        let policies = compile(&text);
+        let now = "2026-03-02T03:04:05.678Z".parse().unwrap();
+        let mut report = ImpactReport::default();
+        for (caller, tool, projections) in &requests {
+            let situation = Situation::new(caller, now, projections);
+            let verdict = policies.decide(&situation, tool).unwrap();
+            let record = record(caller, tool, projections, now, &verdict);
+            let recorded = RecordedCall::of(&record).unwrap();
+            let again = policies.replay(&recorded).unwrap();
+            prop_assert_eq!(again.decision, recorded.decided);
+            if let Verdict::Allow { policies, .. } = &*verdict {
+                prop_assert_eq!(&again.policies, policies);
+            }
+            report.add(&policies, &record).unwrap();
+        }
+        let impact = report.finish();
+        prop_assert_eq!(impact.calls, 20);
+        prop_assert_eq!((impact.skipped, impact.changed), (0, 0));
+    }
+
+    /// AUTHZ-9: no decision is better than the best case of a review, and none worse than the worst.
+    #[test]
+    fn a_review_brackets_every_decision(
+        text in policy_text(),
+        requests in prop::collection::vec((caller(), tool(), projections()), 30),
+    ) {
+        let policies = compile(&text);
+        let now = "2026-03-02T03:04:05Z".parse().unwrap();
+        let mut review = policies.review();
+        for (caller, tool, projections) in &requests {
+            let situation = Situation::new(caller, now, projections);
+            let verdict = policies.decide(&situation, tool).unwrap();
+            if matches!(*verdict, Verdict::Broken { .. }) {
+                continue; // a review can't foresee which arguments break a policy
+            }
+            let (decided, ..) = policies.in_words(&verdict, tool);
+            let reach = review.reach(&caller.principal, tool).unwrap();
+            prop_assert!(severity(decided) <= severity(reach.best), "{decided:?} {reach:?}");
+            prop_assert!(severity(decided) >= severity(reach.worst), "{decided:?} {reach:?}");
         }
     }
 }

@@ -89,6 +89,8 @@ pub(crate) enum ResourceUse {
 pub(crate) struct Reads {
     pub(crate) context: BTreeSet<ContextPart>,
     pub(crate) principal_attributes: bool,
+    /// Whether the one principal matters, not only what it belongs to.
+    pub(crate) principal_identity: bool,
     pub(crate) resource_attributes: bool,
     pub(crate) resource: ResourceUse,
     /// Groups and roles that are named. A policy can only ask for memberships that it names, and a principal
@@ -103,6 +105,7 @@ impl Reads {
         Self {
             context: ContextPart::ALL.into_iter().collect(),
             principal_attributes: true,
+            principal_identity: true,
             resource_attributes: true,
             resource: ResourceUse::Identity,
             memberships: BTreeSet::new(),
@@ -117,6 +120,8 @@ impl Reads {
             if let Some(kind @ (Kind::Group | Kind::Role)) = Kind::of_type(uid.type_name()) {
                 let name = uid.id().unescaped().to_owned();
                 reads.memberships.insert((kind, name));
+            } else if Kind::of_type(uid.type_name()).is_some_and(Kind::is_principal) {
+                reads.principal_identity = true;
             }
         }
         reads
@@ -152,6 +157,7 @@ impl Reads {
     pub(crate) fn add(&mut self, other: &Self) {
         self.context.extend(&other.context);
         self.principal_attributes |= other.principal_attributes;
+        self.principal_identity |= other.principal_identity;
         self.resource_attributes |= other.resource_attributes;
         self.resource = self.resource.max(other.resource);
         self.memberships.extend(other.memberships.iter().cloned());

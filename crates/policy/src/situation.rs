@@ -31,7 +31,7 @@ pub struct Projections {
 }
 
 impl Projections {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.strings.is_empty()
             && self.numbers.is_empty()
             && self.booleans.is_empty()
@@ -168,14 +168,14 @@ impl FactsBuilder<'_> {
     ) -> Result<Vec<EntityUid>, PolicyError> {
         let mut uids = Vec::new();
         if reads.all_memberships {
-            self.groups.memberships(&principal.groups, |name| {
+            self.groups.memberships(principal, |name| {
                 for kind in [Kind::Group, Kind::Role] {
                     uids.push(self.vocabulary.uid(kind, name));
                 }
             });
         } else {
             for (kind, name) in &reads.memberships {
-                if self.groups.is_member(&principal.groups, name) {
+                if self.groups.is_member(principal, name) {
                     uids.push(self.vocabulary.uid(*kind, name));
                 }
             }
@@ -231,7 +231,7 @@ impl FactsBuilder<'_> {
         let caller = situation.caller;
         let argument = |kind: Kind| {
             let uid = self.vocabulary.uid(kind, ARGUMENTS_ID)?;
-            Ok(Some(RestrictedExpression::new_entity_uid(uid)))
+            Ok::<_, PolicyError>(Some(RestrictedExpression::new_entity_uid(uid)))
         };
         let around = &caller.circumstances;
         let local = || self.calendar.local(situation.now);

@@ -82,6 +82,14 @@ impl Kind {
         }
     }
 
+    /// Whether it is one of those who call.
+    pub(crate) fn is_principal(self) -> bool {
+        matches!(
+            self,
+            Self::User | Self::ServiceAccount | Self::LocalAdministrator | Self::Anonymous
+        )
+    }
+
     /// The kind that a type name of a policy stands for; `None` for one that the schema doesn't know.
     pub(crate) fn of_type(name: &EntityTypeName) -> Option<Self> {
         if name.namespace() != NAMESPACE {

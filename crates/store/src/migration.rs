@@ -41,8 +41,9 @@ migrations! {
     4 "sign_in" "0004_sign_in.sql",
     5 "revocation" "0005_revocation.sql",
     6 "audit_sinks" "0006_audit_sinks.sql",
-    7 "kill_switch" "0007_kill_switch.sql",
-    8 "limit" "0008_limit.sql",
+    7 "policy" "0007_policy.sql",
+    8 "kill_switch" "0008_kill_switch.sql",
+    9 "limit" "0009_limit.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -2,17 +2,15 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::policy_set::{PolicyContent, PolicySet, PolicyStep};
 
 use crate::error::Result;
 
 /// Policies to be stored as the next version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPolicySet {
-    /// Cedar policies, in Cedar's own syntax.
-    pub text: String,
-    /// Assertions stored with the policies, as TOML.
-    pub tests: String,
+    /// What it says.
+    pub content: PolicyContent,
     /// Who saves it.
     pub author: String,
     /// When.
@@ -44,6 +42,15 @@ pub trait Policies: Send + Sync {
 
     /// Puts a version into force. [`NotFound`](crate::StoreError::NotFound) if there is no such version.
     async fn activate(&self, version: u64, by: &str, at: Timestamp) -> Result<()>;
+
+    /// Notes what happened to a version. [`NotFound`](crate::StoreError::NotFound) if there is no such version.
+    async fn note(&self, step: &PolicyStep) -> Result<()>;
+
+    /// What happened to a version, oldest first.
+    async fn steps(&self, version: u64) -> Result<Vec<PolicyStep>>;
+
+    /// The version that is tried beside the one in force, without effect; at most one.
+    async fn tried(&self) -> Result<Option<PolicySet>>;
 
     /// The newest versions, newest first.
     async fn history(&self, limit: u32) -> Result<Vec<PolicySet>>;

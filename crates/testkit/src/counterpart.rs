@@ -109,6 +109,23 @@ impl Client {
     }
 }
 
+/// AgentDojo's tools, and the calls that its tasks and attacks are known to need.
+///
+/// # Panics
+///
+/// When it is not installed.
+pub async fn dojo_calls() -> serde_json::Value {
+    let mut command = script(&python_program("python"), "dojo_calls.py");
+    let run = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let done = tokio::time::timeout(PATIENCE, run)
+        .await
+        .expect("AgentDojo takes too long")
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; run `cargo xtask setup`"));
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{errors}; run `cargo xtask setup`");
+    serde_json::from_slice(&done.stdout).expect("it prints JSON")
+}
+
 fn script(interpreter: &Path, name: &str) -> Command {
     let mut command = Command::new(interpreter);
     command.arg(from_environment("SEKIMORI_TEST_CLIENTS", "tests/clients").join(name));

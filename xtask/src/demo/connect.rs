@@ -1,5 +1,6 @@
 //! How to connect clients to the running demo.
 
+use super::company::PEOPLE;
 use crate::gate::Gate;
 use crate::run::root;
 use crate::setup::node;
@@ -8,11 +9,15 @@ use crate::ui::note;
 /// Prints what to type or paste, with the demo's own address and key.
 pub(super) fn explain(gate: &Gate, key: &str) {
     let url = gate.url();
+    let people = PEOPLE.map(|(_, title, _, _)| title);
     let inspector = root().join(
         "tests/clients/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js",
     );
     note(format_args!(
         r#"
+The console: {console}
+  Choose the demo company, and then who you are: {people}.
+
 The gate keeps serving at {url}. Its key is for this demo only; it is gone with .demo.
 
 Claude Code
@@ -29,6 +34,8 @@ MCP Inspector, on the command line
 One connector alone, with its own names: {files}
 
 Stop with Ctrl-C."#,
+        console = gate.console_url(),
+        people = people.join(", "),
         node = node().display(),
         inspector = inspector.display(),
         files = gate.connector_url("files"),

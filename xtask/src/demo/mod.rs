@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: the gate with real MCP servers behind it, and a short guided tour.
 
+mod company;
 mod connect;
 mod report;
 mod tour;
@@ -18,6 +19,7 @@ use self::world::{Upstream, World};
 use crate::console;
 use crate::gate::{Gate, Home};
 use crate::mcp::Client;
+use crate::process::Running as Provider;
 use crate::run::{cargo, root, run, wait_for};
 use crate::setup::setup;
 use crate::ui::{Steps, note, out};
@@ -77,6 +79,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<()> {
 pub(crate) struct Running {
     pub(crate) home: Home,
     pub(crate) gate: Gate,
+    _company: Provider,
 }
 
 fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<(World, Running, String)> {
@@ -99,6 +102,7 @@ fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<(World, Running, String
             .try_for_each(|upstream| add(&home, upstream))?;
         Ok(home)
     })?;
+    let company = steps.run("company", || company::found(&home, &folder, args.port))?;
     steps.run("classes", || {
         // Starts every server once and keeps what it offers.
         home.sekimori(&["tool", "list", "--refresh"])?;
@@ -110,7 +114,12 @@ fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<(World, Running, String
     let key = steps.run("key", || make_key(&home))?;
     let gate = steps.run("gate", || home.serve(&[]))?;
     steps.run("servers", || wait_for_servers(&gate, &key, &world))?;
-    Ok((world, Running { home, gate }, key))
+    let running = Running {
+        home,
+        gate,
+        _company: company,
+    };
+    Ok((world, running, key))
 }
 
 fn add(home: &Home, upstream: &Upstream) -> Result<()> {
@@ -131,6 +140,14 @@ fn add(home: &Home, upstream: &Upstream) -> Result<()> {
 fn classify(home: &Home, upstream: &Upstream) -> Result<()> {
     for (tool, class) in upstream.classes {
         home.sekimori(&["tool", "classify", upstream.name, tool, "--class", class])?;
+    }
+    for (tool, rules) in upstream.rules {
+        let file = root()
+            .join(".demo")
+            .join(format!("{}-{tool}.toml", upstream.name));
+        fs::write(&file, rules).context("writing the rules of a tool")?;
+        let file = file.display().to_string();
+        home.sekimori(&["tool", "constrain", upstream.name, tool, "--file", &file])?;
     }
     Ok(())
 }

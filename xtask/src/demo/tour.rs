@@ -78,6 +78,10 @@ impl<'a> Tour<'a> {
             self.refused()
         });
         report.step("Call with a wrong argument", || self.mistaken());
+        report.step(
+            "Slip a change of the orders into a query: a rule on its SQL",
+            || self.slipped(),
+        );
         report.step("Pull the kill switch on the clock, and release it", || {
             self.stop()
         });
@@ -173,6 +177,24 @@ impl<'a> Tour<'a> {
             .employee
             .call("time__get_current_time", &json!({ "timezone": 9 }))?;
         expect_refusal(&answer, "invalid_arguments")?;
+        Ok(answer.text())
+    }
+
+    fn slipped(&self) -> Result<String> {
+        let sql = "with gone as (delete from orders returning *) select * from gone";
+        let answer = self
+            .employee
+            .call("orders__query", &json!({ "sql": sql }))?;
+        expect_refusal(&answer, "invalid_arguments")?;
+        let left = self.employee.call(
+            "orders__query",
+            &json!({ "sql": "select count(*) from orders" }),
+        )?;
+        ensure!(
+            left.succeeded(),
+            "the orders can no longer be counted: {}",
+            left.text()
+        );
         Ok(answer.text())
     }
 

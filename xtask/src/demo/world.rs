@@ -10,6 +10,16 @@ use crate::postgres::Postgres;
 use crate::run::run;
 use crate::setup::{node, node_module, python_program};
 
+/// The order database is looked at and nothing else, whatever the SQL says.
+const ORDERS_RULES: &str = r#"
+tags = ["runs-sql"]
+[[projection]]
+name = "sql"
+pointers = ["/sql"]
+required = true
+rule = { kind = "sql", verbs = ["select"], tables = ["orders"] }
+"#;
+
 /// A server behind the gate, started by it as a child process.
 pub(crate) struct Upstream {
     /// The connector's name, the prefix of its tools.
@@ -20,6 +30,8 @@ pub(crate) struct Upstream {
     pub(crate) revision: &'static str,
     /// Tools that a person looked at, and the operation class of each. The others count as admin.
     pub(crate) classes: &'static [(&'static str, &'static str)],
+    /// What was declared about the arguments of its tools.
+    pub(crate) rules: &'static [(&'static str, &'static str)],
     pub(crate) command: PathBuf,
     pub(crate) args: Vec<String>,
 }
@@ -79,6 +91,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
                 ("search_files", "read"),
                 ("write_file", "update"),
             ],
+            rules: &[],
             command: node(),
             args: vec![server("filesystem"), files.display().to_string()],
         },
@@ -87,6 +100,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
             title: "Every feature of MCP (server-everything)",
             revision: "2025-11-25",
             classes: &[("echo", "read"), ("get-sum", "read")],
+            rules: &[],
             command: node(),
             args: vec![server("everything"), "stdio".to_owned()],
         },
@@ -99,6 +113,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
                 ("git_status", "read"),
                 ("git_show", "read"),
             ],
+            rules: &[],
             command: python_program("mcp-server-git"),
             args: vec!["--repository".to_owned(), repository.display().to_string()],
         },
@@ -107,6 +122,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
             title: "Clock and time zones (mcp-server-time)",
             revision: "2026-07-28",
             classes: &[("get_current_time", "read"), ("convert_time", "read")],
+            rules: &[],
             command: python_program("mcp-server-time"),
             args: vec!["--local-timezone".to_owned(), "Asia/Tokyo".to_owned()],
         },
@@ -115,6 +131,7 @@ fn upstreams(files: &Path, repository: &Path, database: &str) -> Vec<Upstream> {
             title: "Order database (server-postgres)",
             revision: "2024-11-05",
             classes: &[("query", "read")],
+            rules: &[("query", ORDERS_RULES)],
             command: node(),
             args: vec![
                 server("postgres"),

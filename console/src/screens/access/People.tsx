@@ -105,7 +105,7 @@ function UserView({ user }: { user: User }) {
         ]}
       />
       <Section title={t.access.sessions}>
-        <Sessions user={user.id} />
+        <Sessions user={user.id} active={user.active} />
       </Section>
       <Section title={t.access.grants}>
         <GrantTable of={{ subject: user.id }} />

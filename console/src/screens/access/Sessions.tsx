@@ -10,7 +10,7 @@ import { useConfirm } from '../../parts/useConfirm.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 
 /** A person's open sessions in browsers. */
-export function Sessions({ user }: { user: string }) {
+export function Sessions({ user, active }: { user: string; active: boolean }) {
   const t = useT();
   const [dialog, confirm] = useConfirm();
   const sessions = useQuery({
@@ -19,7 +19,8 @@ export function Sessions({ user }: { user: string }) {
   });
   if (sessions.error) return <ProblemNotice error={sessions.error} />;
   if (!sessions.data) return <Waiting />;
-  const open = sessions.data.items.filter((session) => !session.revoked_at);
+  // Whoever is kept out has none, whatever was open before.
+  const open = sessions.data.items.filter((session) => active && !session.revoked_at);
   if (open.length === 0) return <Text size="sm">{t.access.noSessions}</Text>;
   const end = (id: string) =>
     confirm({

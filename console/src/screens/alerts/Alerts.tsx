@@ -8,6 +8,7 @@ import { Mark } from '../../parts/Mark.tsx';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
+import { Raised, useRaised } from './Raised.tsx';
 
 const REFRESH_MS = 20_000;
 /** Records that the index may lag behind without anybody having to know. */
@@ -21,17 +22,21 @@ interface Finding {
   search?: Record<string, string>;
 }
 
-/** What is wrong now. Rules on past events come with the alert inbox of the audit log. */
+/** What is wrong now, and what the rules on past events found. */
 export default function Alerts() {
   const t = useT();
   const { findings, error, pending } = useFindings();
+  const raised = useRaised();
+  const alerts = raised.data?.items ?? [];
+  const quiet = !pending && !error && !raised.isPending && findings.length + alerts.length === 0;
   return (
     <>
       <PageHead title={t.places.alerts} lead={t.leads.alerts} />
       {error && <ProblemNotice error={error} />}
       {pending && !error && <Waiting />}
-      {!pending && !error && findings.length === 0 && <EmptyState title={t.alerts.none} next={t.alerts.noneNext} />}
-      <Stack component="ul" className="plain-list">
+      {raised.error && <ProblemNotice error={raised.error} retry={() => raised.refetch()} />}
+      {quiet && <EmptyState title={t.alerts.none} next={t.alerts.noneNext} />}
+      <Stack component="ul" className="plain-list" mb="md">
         {findings.map((finding) => (
           <li key={finding.title}>
             <Paper withBorder p="md" component="section" aria-label={finding.title}>
@@ -51,6 +56,7 @@ export default function Alerts() {
           </li>
         ))}
       </Stack>
+      {alerts.length > 0 && <Raised alerts={alerts} />}
     </>
   );
 }

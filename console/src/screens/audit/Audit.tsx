@@ -1,5 +1,5 @@
 import { Button, Checkbox, Group, TextInput } from '@mantine/core';
-import { IconRefresh } from '@tabler/icons-react';
+import { IconDownload, IconRefresh } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { useNewRecords } from '../../api/live.ts';
 import { useT, useWording } from '../../i18n/index.tsx';
@@ -9,11 +9,12 @@ import { useFilters } from '../../parts/filters.ts';
 import { Listing } from '../../parts/Listing.tsx';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { columns, isNoIntent } from './columns.tsx';
-import { fetchRecords, PERIODS, queryOf } from './query.ts';
+import { Checkpoint } from './Checkpoint.tsx';
+import { exportAddress, fetchRecords, PERIODS, queryOf } from './query.ts';
 import { RecordDrawer } from './RecordDrawer.tsx';
 
 export default function Audit() {
-  const { t, zone, format } = useWording();
+  const { t, zone, format, language } = useWording();
   const [filters, change] = useFilters();
   const { grown, seen } = useNewRecords();
   // The time that "the last hour" counts back from: moved on by hand, so that pages belong together.
@@ -28,6 +29,17 @@ export default function Audit() {
   return (
     <>
       <PageHead title={t.places.audit} lead={t.leads.audit}>
+        <Checkpoint />
+        <Button
+          size="xs"
+          variant="default"
+          component="a"
+          download
+          href={exportAddress(query, language)}
+          leftSection={<IconDownload size={14} />}
+        >
+          {t.audit.exportCsv}
+        </Button>
         <Button
           size="xs"
           variant={grown ? 'filled' : 'default'}

@@ -13,12 +13,13 @@ export const targetOf = (record: AuditRecord): string =>
 
 export function columns(t: Messages, format: Formats): Column<AuditRecord>[] {
   return [
-    { label: t.audit.time, width: '12.5rem', cell: (record) => <Moment time={record.time} /> },
+    { label: t.audit.time, width: '12.5rem', cell: (record) => <Moment time={record.time} />, narrow: { width: '5.5rem', cell: (record) => format.shortMoment(record.time) } },
     { label: t.audit.outcome, width: '5.5rem', cell: (record) => <OutcomeMark status={record.outcome?.status} /> },
     {
       label: t.audit.event,
       width: 'minmax(0, 0.8fr)',
       cell: (record) => t.events[record.event] ?? record.event,
+      narrow: { width: 'minmax(0, 1fr)', cell: (record) => targetOf(record) || (t.events[record.event] ?? record.event) },
     },
     { label: t.audit.what, cell: targetOf, width: 'minmax(0, 1.4fr)', wideOnly: true },
     {

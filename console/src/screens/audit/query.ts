@@ -2,7 +2,7 @@
 
 import type { paths } from '../../api/schema.d.ts';
 import { answer, api, type Page, type Schemas } from '../../api/client.ts';
-import type { Zone } from '../../i18n/index.tsx';
+import type { Language, Zone } from '../../i18n/index.tsx';
 import type { Filters } from '../../parts/filters.ts';
 
 export type AuditRecord = Schemas['RecordView'];
@@ -47,4 +47,10 @@ export function queryOf(filters: Filters, zone: Zone, now: number): Query {
 export function fetchRecords(query: Query, cursor: string | undefined, signal: AbortSignal): Promise<Page<AuditRecord>> {
   const page = { ...query, limit: PAGE, ...(cursor ? { cursor } : {}) };
   return answer(api.GET('/api/v1/audit-records', { params: { query: page }, signal }));
+}
+
+/** Where the same search is to be had as a file for spreadsheets. */
+export function exportAddress(query: Query, language: Language): string {
+  const text = new URLSearchParams(query as Record<string, string>).toString();
+  return `/api/v1/audit-exports/records.${language}.csv${text ? `?${text}` : ''}`;
 }

@@ -1,4 +1,4 @@
-import { Code, Stack, Text } from '@mantine/core';
+import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
 import { useT } from '../../i18n/index.tsx';
@@ -92,9 +92,11 @@ function ConnectorDrawer({ name, close }: { name: string | undefined; close: () 
               [t.catalog.rejected, connector.rejected.length > 0 && connector.rejected.join('\n')],
             ]}
           />
-          <ToButton to="/catalog" search={{ connector: connector.name }}>
-            {t.catalog.showTools}
-          </ToButton>
+          <Group>
+            <ToButton to="/catalog" search={{ connector: connector.name }}>
+              {t.catalog.showTools}
+            </ToButton>
+          </Group>
         </Stack>
       )}
     </Details>

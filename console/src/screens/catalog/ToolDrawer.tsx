@@ -53,9 +53,11 @@ function ToolView({ tool }: { tool: Tool }) {
           [t.catalog.reviewedAt, tool.reviewed_at && <Moment key="reviewed" time={tool.reviewed_at} />],
         ]}
       />
-      <ToButton to="/audit" search={{ connector: tool.connector, tool: tool.name }}>
-        {t.catalog.calls}
-      </ToButton>
+      <Group>
+        <ToButton to="/audit" search={{ connector: tool.connector, tool: tool.name }}>
+          {t.catalog.calls}
+        </ToButton>
+      </Group>
       {tool.reviewed !== undefined && tool.reviewed !== null && (
         <Section title={t.catalog.changes}>
           <Diff before={JSON.stringify(tool.reviewed, null, 2)} after={JSON.stringify(tool.served, null, 2)} />

@@ -4,6 +4,7 @@ import { PageHead } from '../../parts/PageHead.tsx';
 import { TabBar } from '../../parts/TabBar.tsx';
 import { Explain } from './Explain.tsx';
 import { InForce } from './InForce.tsx';
+import { Roles } from './Roles.tsx';
 import { Versions } from './Versions.tsx';
 
 export default function Policies() {
@@ -16,6 +17,7 @@ export default function Policies() {
         tabs={[
           { name: 'active', label: t.policies.inForce, content: () => <InForce /> },
           { name: 'test', label: t.policies.test, content: () => <Explain /> },
+          { name: 'roles', label: t.policies.roles, content: () => <Roles /> },
           { name: 'versions', label: t.policies.versions, content: () => <Versions /> },
         ]}
       />

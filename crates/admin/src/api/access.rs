@@ -76,6 +76,7 @@ rights! {
     ViewServiceAccounts, ManageServiceAccounts: ServiceAccounts;
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
+    ViewGuardRails, ManageGuardRails: GuardRails;
     ViewCatalog, ManageCatalog: Catalog;
     ViewPolicies, ManagePolicies: Policies;
     ViewAudit, ManageAudit: Audit;

@@ -157,7 +157,7 @@ impl Follower {
                 identity
             }
             Area::Catalog => now.connectors != before.connectors || now.reviews != before.reviews,
-            Area::Policies => now.policies != before.policies,
+            Area::Policies | Area::GuardRails => now.policies != before.policies,
             Area::KillSwitches => now.kill_switches != before.kill_switches,
             Area::Limits => now.limits != before.limits,
             Area::Audit => recorded,

@@ -32,7 +32,10 @@ mod me;
 mod overview;
 mod people;
 mod policies;
+mod policy_versions;
+mod reviews;
 mod revoke;
+mod roles;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -95,6 +98,9 @@ pub(crate) enum Problems {
         (name = "kill switches", description = "Stopping something at once, everywhere"),
         (name = "limits", description = "How much of what somebody may have"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
+        (name = "roles", description = "Who may do what, as data"),
+        (name = "guard rails", description = "What stands above all policies"),
+        (name = "access reviews", description = "Who can do what"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
     modifiers(&Credentials),
@@ -174,6 +180,30 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(alerts::list_alerts))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(events::follow))
+        .routes(routes!(policy_versions::draft))
+        .routes(routes!(policy_versions::steps))
+        .routes(routes!(policy_versions::run_tests))
+        .routes(routes!(policy_versions::impact))
+        .routes(routes!(policy_versions::approve))
+        .routes(routes!(policy_versions::reject))
+        .routes(routes!(
+            policy_versions::try_out,
+            policy_versions::end_trial
+        ))
+        .routes(routes!(policy_versions::activate))
+        .routes(routes!(policy_versions::roll_back))
+        .routes(routes!(policy_versions::explain_call))
+        .routes(routes!(roles::list_roles))
+        .routes(routes!(roles::list_templates))
+        .routes(routes!(
+            roles::get_role,
+            roles::put_role,
+            roles::remove_role
+        ))
+        .routes(routes!(roles::get_guard_rails, roles::put_guard_rails))
+        .routes(routes!(reviews::get_constraints, reviews::put_constraints))
+        .routes(routes!(reviews::who_can))
+        .routes(routes!(reviews::what_can))
         .routes(routes!(
             kill_switches::list_kill_switches,
             kill_switches::engage_kill_switch

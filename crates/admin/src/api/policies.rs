@@ -201,8 +201,8 @@ pub(crate) async fn get_policies(
     let activations = Activations::read(&control).await?;
     let view = PolicySetView {
         version: activations.view(&set),
-        text: set.text,
-        tests: set.tests,
+        text: set.content.text,
+        tests: set.content.tests,
     };
     tagged(StatusCode::OK, &view)
 }

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sekimori_domain::catalog::{Target, TargetKind};
+use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
+use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ConnectorName, CorrelationId, LimitName, PrincipalId, SessionId};
 use sekimori_domain::kill_switch::StopScope;
 use sekimori_domain::limit::{Bound, Limit};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
+use sekimori_domain::policy_set::PolicyContent;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
+use sekimori_policy::default_policies;
 use sekimori_store::{AuditQuery, BrowserSession, Definition, Expected, SessionProof};
 use serde_json::{Value, json};
 
@@ -96,6 +99,8 @@ impl World {
         let scim = create_scim_token(&*tokens, &*control.clock, &*control.random, scim)
             .await
             .unwrap();
+        policies(plane).await;
+        reviewed_tool(plane).await;
         let definition = add_tool(plane).await;
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
@@ -155,7 +160,7 @@ impl World {
             "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
             "contact": "security@example.co.jp", "ends_at": self.end,
         });
-        BTreeMap::from([
+        let mut examples = BTreeMap::from([
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
             (
                 "suspendServiceAccount",
@@ -229,8 +234,105 @@ impl World {
                 "revokeGrant",
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),
+        ]);
+        examples.extend(Self::examples_of_policies());
+        examples
+    }
+
+    fn examples_of_policies() -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let versions = "/api/v1/policies";
+        let word = json!({"note": "looked at it"});
+        let text = json!({"text": "@id(\"all\") permit(principal, action, resource);"});
+        let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
+        let rules = json!({"tags": ["payment"]});
+        BTreeMap::from([
+            ("draftPolicies", (versions.to_owned(), Some(text))),
+            (
+                "approvePolicies",
+                (format!("{versions}/3/approve"), Some(word.clone())),
+            ),
+            (
+                "rejectPolicies",
+                (format!("{versions}/3/reject"), Some(word)),
+            ),
+            ("tryPolicies", (format!("{versions}/3/log-only"), None)),
+            (
+                "endTrialOfPolicies",
+                (format!("{versions}/3/log-only"), None),
+            ),
+            ("activatePolicies", (format!("{versions}/3/activate"), None)),
+            ("rollBackPolicies", (format!("{versions}/rollback"), None)),
+            (
+                "putRole",
+                ("/api/v1/roles/clerk?base=2".to_owned(), Some(role)),
+            ),
+            (
+                "removeRole",
+                ("/api/v1/roles/clerk?base=2".to_owned(), None),
+            ),
+            (
+                "putGuardRails",
+                (
+                    "/api/v1/guard-rails".to_owned(),
+                    Some(json!({"off": [], "internal_domains": ["example.co.jp"]})),
+                ),
+            ),
+            (
+                "putConstraints",
+                (
+                    "/api/v1/connectors/bank/tools/pay/constraints".to_owned(),
+                    Some(rules),
+                ),
+            ),
         ])
     }
+}
+
+/// Version 1 was in force, version 2 with a role is, and version 3 is agreed to; all by somebody else.
+async fn policies(plane: &Plane) {
+    let (desk, now) = (&plane.control.desk, plane.control.clock.now());
+    let clerk = json!({"name": "clerk", "grants": [{"classes": ["read", "create"]}]});
+    let with_role = PolicyContent {
+        roles: vec![serde_json::from_value(clerk).unwrap()],
+        ..default_policies()
+    };
+    for content in [default_policies(), with_role.clone(), with_role] {
+        let saved = desk.save(content, "user:author", now).await.unwrap();
+        let version = saved.version;
+        desk.decide(version, true, "user:second", "", now)
+            .await
+            .unwrap();
+        if version < 3 {
+            desk.activate(version, "user:author", now).await.unwrap();
+        }
+    }
+}
+
+/// A tool that somebody has classified.
+async fn reviewed_tool(plane: &Plane) {
+    let (store, now) = (&plane.control.store, plane.control.clock.now());
+    let target = Target {
+        connector: "bank".parse().unwrap(),
+        kind: TargetKind::Tool,
+        name: "pay".to_owned(),
+    };
+    let raw = r#"{"name":"pay","inputSchema":{"type":"object","properties":{"amount":{"type":"number"}}}}"#;
+    let digest = Digest::of(raw.as_bytes());
+    let seen = Definition {
+        target: target.clone(),
+        digest,
+        raw: raw.to_owned(),
+    };
+    store.reviews().see(&[seen], now).await.unwrap();
+    let review = Review {
+        class: OperationClass::Create,
+        data_classes: Vec::new(),
+        definition: digest,
+        reviewer: "user:author".to_owned(),
+        reviewed_at: now,
+        constraints: Constraints::default(),
+    };
+    store.reviews().put(&target, &review).await.unwrap();
 }
 
 /// An alert that nobody looked at.

@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use sekimori_admin::{Control, Pages, Settings, Streams};
+use sekimori_admin::{Control, Pages, PolicyDesk, Settings, Streams};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
@@ -32,8 +32,8 @@ use sekimori_identity::{
     create_administrator, create_key,
 };
 use sekimori_policy::{
-    Administration, Calendar, CompiledPolicies, DEFAULT_POLICIES, GroupHierarchy, PolicyEngine,
-    PolicySettings,
+    Administration, Calendar, CompiledPolicies, GroupHierarchy, PolicyEngine, PolicySettings,
+    default_policies,
 };
 use sekimori_store::{AuditQuery, Store};
 use tokio_util::sync::CancellationToken;
@@ -168,6 +168,7 @@ impl Plane {
             kill_switches,
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
+            desk: desk(&store),
             store,
             identity,
             administration: Administration::new(GroupHierarchy::default()).unwrap(),
@@ -334,11 +335,18 @@ fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) ->
     })
 }
 
+fn desk(store: &Arc<dyn Store>) -> PolicyDesk {
+    PolicyDesk {
+        store: Arc::clone(store),
+        settings: PolicySettings::default(),
+        second_person: true,
+    }
+}
+
 fn shipped_policies() -> PolicyEngine {
     let set = PolicySet {
         version: 1,
-        text: DEFAULT_POLICIES.to_owned(),
-        tests: String::new(),
+        content: default_policies(),
         author: "sekimori".to_owned(),
         created_at: Timestamp::UNIX_EPOCH,
     };

@@ -19,6 +19,7 @@ mod oauth;
 mod oidc;
 mod openapi;
 mod pages;
+mod policies;
 mod saml;
 mod scim;
 mod simplesamlphp;

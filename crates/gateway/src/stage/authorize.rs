@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use sekimori_domain::Timestamp;
 use sekimori_domain::caller::Caller;
 use sekimori_domain::refusal::Refusal;
 use sekimori_domain::road::Permit;
 use sekimori_identity::check_scope;
+use sekimori_policy::{Expectation, FACTS, facts};
+use serde_json::json;
 
 use crate::Gateway;
 use crate::stage::record::CallRecord;
@@ -21,17 +24,47 @@ pub(crate) fn authorize(
     validated: &Validated,
 ) -> Result<Permit, Refusal> {
     check_scope(caller, resolved.tool.class)?;
+    let now = gateway.clock.now();
     let decided = gateway.policy.authorize(
         record.call(),
         caller,
         &resolved.tool,
         &validated.arguments,
-        gateway.clock.now(),
+        now,
         &validated.projections,
     );
+    note_facts(gateway, record, caller, resolved, validated, now, &decided);
     match &decided {
         Ok(permit) => record.allowed(permit.decision()),
         Err(refusal) => record.denied(refusal, gateway.policy.active().version()),
     }
     decided
+}
+
+/// Keeps what policies saw, so that the decision can be found again; and what policies that are only tried
+/// would have decided, where it differs.
+fn note_facts(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    caller: &Caller,
+    resolved: &Resolved,
+    validated: &Validated,
+    now: Timestamp,
+    decided: &Result<Permit, Refusal>,
+) {
+    let (tool, projections) = (&resolved.tool, &validated.projections);
+    let outcome = match decided {
+        Ok(permit) if permit.decision().approvals.is_empty() => Expectation::Allow,
+        Ok(_) => Expectation::Approval,
+        Err(_) => Expectation::Deny,
+    };
+    let approval = outcome == Expectation::Approval;
+    record.detail(FACTS, facts(caller, tool, projections, now, approval));
+    let trial = gateway.policy.trial(caller, tool, now, projections);
+    if let Some(trial) = trial.filter(|trial| trial.decision != outcome) {
+        let told = json!({
+            "version": trial.version, "decision": trial.decision, "policies": trial.policies,
+        });
+        record.detail("tried_policies", told);
+    }
 }

@@ -8,6 +8,7 @@
     reason = "test code"
 )]
 
+mod agentdojo;
 mod face;
 mod fake;
 mod harness;

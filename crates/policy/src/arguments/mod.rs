@@ -254,7 +254,9 @@ impl CompiledProjection {
     }
 
     fn read(&self, arguments: &Value, now: &Zoned, told: &mut Told) -> Result<(), Violation> {
-        let mut collected = value::Collected::new(self.many);
+        let mut collected = value::Collected::new(
+            self.many || matches!(self.declared.rule, Rule::Recipients { .. }),
+        );
         for pointer in &self.pointers {
             let mut found = Vec::new();
             pointer.find(arguments, &mut found).map_err(|TooMany| {
@@ -273,6 +275,10 @@ impl CompiledProjection {
         if let (Some(first), true) = (self.pointers.first(), collected.is_empty()) {
             if self.declared.required {
                 return Err(self.violation(first, "it must be given"));
+            }
+            if matches!(self.declared.rule, Rule::Recipients { .. }) {
+                // Nobody is named, so nobody gets anything: that is known.
+                collected.put(&self.declared.name, &mut told.projections);
             }
             return Ok(());
         }

@@ -3,7 +3,9 @@
 use sekimori_domain::caller::{Caller, PrincipalKind};
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::refusal::RefusalCode;
-use sekimori_policy::{ADMINISTRATORS_ROLE, AdminAction, Administration, Area, GroupHierarchy};
+use sekimori_policy::{
+    ADMINISTRATORS_ROLE, AdminAction, Administration, Area, GroupHierarchy, SECURITY_ROLE,
+};
 
 use crate::support::{caller, user};
 
@@ -16,13 +18,13 @@ fn administration() -> Administration {
     .unwrap()
 }
 
-/// What a caller may do, the same in every area: nothing, view, or both.
+/// What a caller may do, the same in every area but guard-rails: nothing, view, or both.
 fn rights(caller: &Caller) -> (bool, bool) {
     let administration = administration();
     let may = |action| {
         let all: Vec<bool> = Area::ALL
             .iter()
-            .filter(|area| **area != Area::Contents)
+            .filter(|area| !matches!(area, Area::GuardRails | Area::Contents))
             .map(|area| administration.authorize(caller, action, *area).is_ok())
             .collect();
         assert!(all.iter().all(|one| *one == all[0]), "areas differ");
@@ -67,6 +69,34 @@ fn people_change_things_with_a_second_factor_only() {
         refusal.message.contains("second factor"),
         "{}",
         refusal.message
+    );
+}
+
+/// What bounds the administrators is not theirs to change.
+#[test]
+fn tool_1_guard_rails_are_for_security_administrators() {
+    let administration = administration();
+    let may = |groups: &[&str], action, area| {
+        let caller = with_second_factor(user(groups));
+        administration.authorize(&caller, action, area)
+    };
+    let (view, manage) = (AdminAction::View, AdminAction::Manage);
+    let refusal = may(&[ADMINISTRATORS_ROLE], manage, Area::GuardRails).unwrap_err();
+    assert_eq!(refusal.policies, ["guard-rails-are-for-security"]);
+    assert!(may(&[ADMINISTRATORS_ROLE], view, Area::GuardRails).is_ok());
+    assert!(may(&[SECURITY_ROLE], manage, Area::GuardRails).is_ok());
+    for area in Area::ALL {
+        assert!(may(&[SECURITY_ROLE], view, area).is_ok());
+        let both = may(&[SECURITY_ROLE], manage, area).is_ok();
+        assert_eq!(both, area == Area::GuardRails);
+    }
+    assert!(
+        may(
+            &[ADMINISTRATORS_ROLE, SECURITY_ROLE],
+            manage,
+            Area::GuardRails
+        )
+        .is_ok()
     );
 }
 

@@ -174,7 +174,7 @@ fn approval_on_forbids_takes_the_place_of_the_refusal() {
         "{text} @id(\"no\") forbid(principal, action, resource);"
     ));
     let refusal = ask(&gate, &user(&["staff"]), &delete).unwrap_err();
-    assert_eq!(refusal.policies, ["careful", "no"]);
+    assert_eq!(refusal.policies, ["no"]);
 }
 
 /// AUTHZ-8: environments of the account bound what policies allow.

@@ -12,5 +12,6 @@ mod authorize;
 mod check;
 mod explain;
 mod matrix;
+mod roles;
 mod support;
 mod visible;

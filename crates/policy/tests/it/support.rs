@@ -10,18 +10,34 @@ use sekimori_domain::caller::{
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{CallId, ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
-use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::policy_set::{PolicyContent, PolicySet};
 use sekimori_domain::refusal::Refusal;
 use sekimori_domain::road::Permit;
-use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings, Projections};
+use sekimori_domain::role::GuardRails;
+use sekimori_policy::{
+    CompiledPolicies, PolicyEngine, PolicySettings, Projections, guard_rail_catalogue,
+};
 
 pub(crate) fn policy_set(text: &str, tests: &str) -> PolicySet {
     PolicySet {
         version: 7,
-        text: text.to_owned(),
-        tests: tests.to_owned(),
+        content: PolicyContent {
+            text: text.to_owned(),
+            tests: tests.to_owned(),
+            guard_rails: no_guard_rails(),
+            ..PolicyContent::default()
+        },
         author: "user:admin".to_owned(),
         created_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// All of them switched off, so that a test sees its own policies alone.
+pub(crate) fn no_guard_rails() -> GuardRails {
+    let entries = guard_rail_catalogue(&GuardRails::default()).unwrap();
+    GuardRails {
+        off: entries.into_iter().map(|entry| entry.id).collect(),
+        ..GuardRails::default()
     }
 }
 

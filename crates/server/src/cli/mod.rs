@@ -15,7 +15,9 @@ pub(crate) mod key;
 pub(crate) mod kill_switch;
 pub(crate) mod limit;
 pub(crate) mod policy;
+pub(crate) mod policy_cycle;
 pub(crate) mod revoke;
+pub(crate) mod role;
 pub(crate) mod scim_token;
 pub(crate) mod serve;
 pub(crate) mod session;
@@ -79,6 +81,15 @@ pub(crate) enum Command {
     /// What is allowed: check, test, activate and explain policies
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Roles: who may do what, without writing policies
+    #[command(subcommand)]
+    Role(role::RoleCommand),
+    /// The shipped guard-rails above all policies
+    #[command(subcommand)]
+    GuardRail(role::GuardRailCommand),
+    /// Access reviews: who can call a tool, what somebody can call
+    #[command(subcommand)]
+    Access(role::AccessCommand),
     /// What happened: search and verify the audit journal
     #[command(subcommand)]
     Audit(audit::Audit),

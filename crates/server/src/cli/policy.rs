@@ -12,18 +12,18 @@ use sekimori_domain::caller::{
 };
 use sekimori_domain::catalog::{Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
-use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::policy_set::{PolicyContent, PolicySet};
 use sekimori_domain::record::EventKind;
 use sekimori_identity::Conditions;
 use sekimori_policy::{
-    CONDITIONAL_ACCESS_POLICIES, CONDITIONAL_ACCESS_TESTS, CompiledPolicies, DEFAULT_POLICIES,
-    DEFAULT_TESTS, Diagnostic, Explanation, PolicyError, Projections, Severity, TestReport, check,
-    test_bench,
+    CONDITIONAL_ACCESS_POLICIES, CONDITIONAL_ACCESS_TESTS, CompiledConstraints, CompiledPolicies,
+    DEFAULT_POLICIES, Diagnostic, Explanation, PolicyError, Projections, Severity, TestReport,
+    check, default_policies, test_bench,
 };
 use sekimori_store::NewPolicySet;
 use serde_json::json;
 
-use crate::cli::Common;
+use crate::cli::{Common, policy_cycle};
 use crate::installation::{Installation, operator};
 use crate::output::{self, Output};
 
@@ -61,6 +61,26 @@ pub(crate) enum Policy {
     /// List the versions
     #[command(after_help = "Example:\n  sekimori policy list")]
     List,
+    /// Show which recorded decisions a version would change, and for whom
+    #[command(after_help = "Example:\n  sekimori policy impact 7 --days 30")]
+    Impact(policy_cycle::ShowImpact),
+    /// Let a version decide beside the one in force, without effect: records tell where it would differ
+    #[command(
+        after_help = "Examples:\n  sekimori policy log-only 7\n  sekimori policy log-only 7 --end"
+    )]
+    LogOnly(policy_cycle::LogOnly),
+    /// Agree to a version that somebody else saved
+    #[command(after_help = "Example:\n  sekimori policy approve 7 --note \"reviewed with sales\"")]
+    Approve(policy_cycle::Decide),
+    /// Don't agree to a version
+    #[command(after_help = "Example:\n  sekimori policy reject 7 --note \"too wide\"")]
+    Reject(policy_cycle::Decide),
+    /// Put the version in force again that was before
+    #[command(after_help = "Example:\n  sekimori policy rollback")]
+    Rollback,
+    /// Show the versions with what happened to each
+    #[command(after_help = "Example:\n  sekimori policy history")]
+    History,
     /// Print the policies that are shipped, to start from
     #[command(after_help = "Example:\n  sekimori policy default > company.cedar")]
     Default,
@@ -103,18 +123,24 @@ pub(crate) struct Save {
     activate: bool,
 }
 
-/// A hypothetical call.
+/// A hypothetical call, or a recorded one.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// Principal id
-    #[arg(long)]
-    user: PrincipalId,
+    #[arg(long, required_unless_present = "call")]
+    user: Option<PrincipalId>,
     /// Group or role; repeat for more
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<GroupName>,
     /// The tool as connector/tool
-    #[arg(long, value_name = "CONNECTOR/TOOL")]
-    tool: String,
+    #[arg(long, value_name = "CONNECTOR/TOOL", required_unless_present = "call")]
+    tool: Option<String>,
+    /// Its arguments, as JSON
+    #[arg(long, value_name = "JSON")]
+    arguments: Option<String>,
+    /// A call of the audit journal instead, by its id
+    #[arg(long, value_name = "CALL", conflicts_with_all = ["user", "tool"])]
+    call: Option<String>,
     /// With more than one factor
     #[arg(long)]
     mfa: bool,
@@ -146,7 +172,25 @@ pub(crate) async fn run(command: Policy, common: &Common) -> anyhow::Result<bool
         Policy::Show { version } => {
             let installation = Installation::open(common).await?;
             let set = find(&installation, version).await?;
-            output.show(&set, |set| set.text.clone())?;
+            output.show(&set, |set| set.content.text.clone())?;
+        }
+        Policy::Impact(given) => {
+            policy_cycle::impact(&Installation::open(common).await?, output, &given).await?;
+        }
+        Policy::LogOnly(given) => {
+            policy_cycle::log_only(&Installation::open(common).await?, output, &given).await?;
+        }
+        Policy::Approve(given) => {
+            policy_cycle::decide(&Installation::open(common).await?, output, &given, true).await?;
+        }
+        Policy::Reject(given) => {
+            policy_cycle::decide(&Installation::open(common).await?, output, &given, false).await?;
+        }
+        Policy::Rollback => {
+            policy_cycle::roll_back(&Installation::open(common).await?, output).await?;
+        }
+        Policy::History => {
+            policy_cycle::history(&Installation::open(common).await?, output).await?;
         }
         Policy::List => list(&Installation::open(common).await?, output).await?,
         Policy::Explain(explain) => explain_call(common, output, explain).await?,
@@ -218,7 +262,7 @@ fn report_text(report: &TestReport) -> String {
 async fn test(common: &Common, output: Output, files: Files) -> anyhow::Result<bool> {
     let installation = Installation::open(common).await?;
     let set = match files.file {
-        Some(file) => candidate(&installation, &file, files.tests.as_deref())?,
+        Some(file) => candidate(&installation, &file, files.tests.as_deref()).await?,
         None => find(&installation, None).await?,
     };
     match test_bench(&set, &installation.config.policy_settings()?) {
@@ -246,15 +290,20 @@ fn refuse(output: Output, error: PolicyError, file: &str) -> anyhow::Result<bool
     }
 }
 
-fn candidate(
+async fn candidate(
     installation: &Installation,
     file: &Path,
     tests: Option<&Path>,
 ) -> anyhow::Result<PolicySet> {
+    // Roles and guard-rails stay as they are in force.
+    let in_force = find(installation, None).await?;
     Ok(PolicySet {
         version: 0,
-        text: read(file)?,
-        tests: tests.map(read).transpose()?.unwrap_or_default(),
+        content: PolicyContent {
+            text: read(file)?,
+            tests: tests.map(read).transpose()?.unwrap_or_default(),
+            ..in_force.content
+        },
         author: operator(),
         created_at: installation.clock.now(),
     })
@@ -262,14 +311,13 @@ fn candidate(
 
 async fn save_file(common: &Common, output: Output, save: Save) -> anyhow::Result<bool> {
     let installation = Installation::open(common).await?;
-    let set = candidate(&installation, &save.file, save.tests.as_deref())?;
+    let set = candidate(&installation, &save.file, save.tests.as_deref()).await?;
     let settings = installation.config.policy_settings()?;
     if let Err(error) = CompiledPolicies::compile(&set, &settings) {
         return refuse(output, error, &save.file.display().to_string());
     }
     let new = NewPolicySet {
-        text: set.text,
-        tests: set.tests,
+        content: set.content,
         author: set.author,
         created_at: set.created_at,
     };
@@ -302,9 +350,7 @@ async fn activate(installation: &Installation, version: u64) -> anyhow::Result<(
         [("action", json!("activate")), ("version", json!(version))],
     )?;
     let now = installation.clock.now();
-    installation
-        .store
-        .policies()
+    policy_cycle::desk(installation)?
         .activate(version, &operator(), now)
         .await?;
     Ok(())
@@ -322,8 +368,7 @@ async fn find(installation: &Installation, version: Option<u64>) -> anyhow::Resu
             // Before the first start the shipped policies are what will be in force.
             None => PolicySet {
                 version: 0,
-                text: DEFAULT_POLICIES.to_owned(),
-                tests: DEFAULT_TESTS.to_owned(),
+                content: default_policies(),
                 author: "sekimori".to_owned(),
                 created_at: installation.clock.now(),
             },
@@ -373,20 +418,43 @@ async fn list(installation: &Installation, output: Output) -> anyhow::Result<()>
 
 async fn explain_call(common: &Common, output: Output, asked: Explain) -> anyhow::Result<()> {
     let installation = Installation::open(common).await?;
+    if let Some(call) = &asked.call {
+        return policy_cycle::explain_recorded(&installation, output, call).await;
+    }
     let set = find(&installation, None).await?;
-    let compiled = CompiledPolicies::compile(&set, &installation.config.policy_settings()?)?;
-    let tool = find_tool(&installation, &asked.tool).await?;
+    let settings = installation.config.policy_settings()?;
+    let compiled = CompiledPolicies::compile(&set, &settings)?;
+    let mut tool = find_tool(&installation, asked.tool.as_deref().unwrap_or_default()).await?;
+    let projections = project(&installation, &mut tool, asked.arguments.as_deref()).await?;
     let caller = caller(asked, &installation.config.conditions()?)?;
-    let explanation = compiled.explain(
-        &caller,
-        &tool,
-        installation.clock.now(),
-        &Projections::default(),
-    )?;
+    let explanation = compiled.explain(&caller, &tool, installation.clock.now(), &projections)?;
     output.show(&explanation, explanation_text)
 }
 
-async fn find_tool(installation: &Installation, given: &str) -> anyhow::Result<Tool> {
+/// What policies know of the arguments of a hypothetical call; the class becomes that of its mode.
+async fn project(
+    installation: &Installation,
+    tool: &mut Tool,
+    arguments: Option<&str>,
+) -> anyhow::Result<Projections> {
+    let arguments: serde_json::Value = match arguments {
+        Some(text) => serde_json::from_str(text).context("--arguments: no JSON")?,
+        None => return Ok(Projections::default()),
+    };
+    let review = installation.store.reviews().get(&tool.target).await?;
+    let Some(review) = review.filter(|review| Some(review.definition) == tool.definition) else {
+        return Ok(Projections::default());
+    };
+    let compiled = CompiledConstraints::compile(&review.constraints)?;
+    tool.class = compiled.class(&arguments, tool.class);
+    let calendar = installation.config.policy_settings()?.calendar;
+    Ok(compiled
+        .project(&arguments, &calendar.local(installation.clock.now()))?
+        .projections)
+}
+
+/// A tool as policies see it, by connector and name.
+pub(crate) async fn find_tool(installation: &Installation, given: &str) -> anyhow::Result<Tool> {
     let (connector, name) = given
         .split_once('/')
         .context("--tool: use CONNECTOR/TOOL")?;
@@ -423,11 +491,12 @@ fn caller(asked: Explain, conditions: &Conditions) -> anyhow::Result<Caller> {
     } else {
         PrincipalKind::User
     };
+    let user = asked.user.context("give --user")?;
     ensure!(asked.groups.len() <= 1_000, "--group: 1,000 at most");
     Ok(Caller {
         principal: Principal {
-            display_name: asked.user.to_string(),
-            id: asked.user,
+            display_name: user.to_string(),
+            id: user,
             kind,
             groups: asked.groups,
             department: None,
@@ -460,7 +529,7 @@ fn caller(asked: Explain, conditions: &Conditions) -> anyhow::Result<Caller> {
     })
 }
 
-fn explanation_text(explanation: &Explanation) -> String {
+pub(crate) fn explanation_text(explanation: &Explanation) -> String {
     let mut text = format!(
         "{}: {} calling {} (class {}{})\n",
         explanation.decision.as_str().to_uppercase(),

@@ -189,6 +189,34 @@ pub(crate) struct Policy {
     /// unknown which days are holidays.
     #[schemars(with = "Vec<String>")]
     pub(crate) holidays: Vec<Date>,
+    /// Whether somebody else than its author must agree to a version before it gets into force: for changes
+    /// over the API and the console (`api`), for commands on this machine too (`always`), or never (`never`).
+    pub(crate) second_person: SecondPerson,
+}
+
+/// Where a second person must agree to policies. Commands run as somebody who may change the database anyhow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecondPerson {
+    /// Nowhere.
+    Never,
+    /// Over the API and the console.
+    #[default]
+    Api,
+    /// For commands too.
+    Always,
+}
+
+impl SecondPerson {
+    /// Whether the API asks for a second person.
+    pub(crate) fn binds_api(self) -> bool {
+        self != Self::Never
+    }
+
+    /// Whether commands ask for a second person.
+    pub(crate) fn binds_commands(self) -> bool {
+        self == Self::Always
+    }
 }
 
 impl Default for Policy {
@@ -196,6 +224,7 @@ impl Default for Policy {
         Self {
             time_zone: "Asia/Tokyo".to_owned(),
             holidays: Vec::new(),
+            second_person: SecondPerson::default(),
         }
     }
 }

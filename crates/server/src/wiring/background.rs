@@ -6,7 +6,7 @@ use std::time::Duration;
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus};
 use sekimori_gateway::Gateway;
-use sekimori_policy::{PolicyEngine, PolicySettings};
+use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
 use sekimori_store::{DefinitionChange, Store};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -32,6 +32,7 @@ pub(super) async fn follow_policies(
             changed = revisions.changed() => if changed.is_err() { return },
         }
         revisions.borrow_and_update();
+        follow_trial(&*store, &engine, &settings).await;
         let active = match store.policies().active().await {
             Ok(Some(set)) => set,
             Ok(None) => continue,
@@ -52,6 +53,34 @@ pub(super) async fn follow_policies(
                 "policies cannot be used; the last good set stays"
             );
         }
+    }
+}
+
+/// Follows the version that is only tried.
+pub(super) async fn follow_trial(
+    store: &dyn Store,
+    engine: &PolicyEngine,
+    settings: &PolicySettings,
+) {
+    let tried = match store.policies().tried().await {
+        Ok(tried) => tried,
+        Err(error) => {
+            tracing::error!(%error, "the policies that are tried could not be read");
+            return;
+        }
+    };
+    if tried.as_ref().map(|set| set.version) == engine.tried_version() {
+        return;
+    }
+    let compiled = tried
+        .map(|set| CompiledPolicies::compile(&set, settings))
+        .transpose();
+    match compiled {
+        Ok(compiled) => engine.try_out(compiled),
+        Err(error) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "policies that are to be tried cannot be used"
+        ),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sekimori_admin::{Control, Pages, Streams};
+use sekimori_admin::{Control, Pages, PolicyDesk, Streams};
 use sekimori_approval::Approvals;
 use sekimori_domain::caller::Source;
 use sekimori_domain::clock::Clock;
@@ -32,9 +32,7 @@ use sekimori_identity::{
     OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_inspect::Inspector;
-use sekimori_policy::{
-    Administration, CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine,
-};
+use sekimori_policy::{Administration, CompiledPolicies, PolicyEngine, default_policies};
 use sekimori_store::{NewPolicySet, Store};
 use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
 use sekimori_upstream::{Deps, Upstream};
@@ -45,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::audit::{look_after, open_audit};
-use self::background::{follow_policies, keep_house, record_drift};
+use self::background::{follow_policies, follow_trial, keep_house, record_drift};
 use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
@@ -420,6 +418,11 @@ fn open_control(
         store: Arc::clone(&installation.store),
         identity: Arc::clone(&gateway.identity),
         authorization_server,
+        desk: PolicyDesk {
+            store: Arc::clone(&installation.store),
+            settings: installation.config.policy_settings()?,
+            second_person: installation.config.policy.second_person.binds_api(),
+        },
         administration: Administration::new(installation.config.policy_settings()?.groups)?,
         catalog: Arc::clone(&gateway.catalog),
         policy: Arc::clone(&gateway.policy),
@@ -516,7 +519,9 @@ async fn open_policy(installation: &Installation) -> anyhow::Result<Arc<PolicyEn
             set.version
         )
     })?;
-    Ok(Arc::new(PolicyEngine::new(compiled)))
+    let engine = Arc::new(PolicyEngine::new(compiled));
+    follow_trial(&*installation.store, &engine, &settings).await;
+    Ok(engine)
 }
 
 /// Saves and activates the shipped policies, as a version like any other.
@@ -526,8 +531,7 @@ pub(crate) async fn install_default_policies(
     let now = installation.clock.now();
     let policies = installation.store.policies();
     let new = NewPolicySet {
-        text: DEFAULT_POLICIES.to_owned(),
-        tests: DEFAULT_TESTS.to_owned(),
+        content: default_policies(),
         author: "sekimori".to_owned(),
         created_at: now,
     };

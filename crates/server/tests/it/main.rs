@@ -16,6 +16,7 @@ mod fidelity;
 mod gate;
 mod hostile;
 mod operations;
+mod policy_cycle;
 mod provisioning;
 mod road;
 mod stdio;

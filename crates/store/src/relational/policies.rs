@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sekimori_domain::policy_set::PolicySet;
+use sekimori_domain::policy_set::{PolicySet, PolicyStep, StepKind};
 
 use super::{Group, begin, first};
 use crate::database::{Database, Statement, document, signed};
@@ -12,6 +12,7 @@ use crate::error::{Result, StoreError};
 use crate::policies::{Activation, NewPolicySet, Policies};
 
 const WHAT: &str = "policy version";
+const STEP: &str = "policy step";
 
 #[derive(Debug)]
 pub(super) struct PolicyTable(pub(super) Arc<dyn Database>);
@@ -26,8 +27,7 @@ impl Policies for PolicyTable {
             .unsigned()?;
         let set = PolicySet {
             version: highest + 1,
-            text: new.text.clone(),
-            tests: new.tests.clone(),
+            content: new.content.clone(),
             author: new.author.clone(),
             created_at: new.created_at,
         };
@@ -69,6 +69,42 @@ impl Policies for PolicyTable {
             return Err(StoreError::NotFound { what: WHAT });
         }
         transaction.commit(true).await
+    }
+
+    async fn note(&self, step: &PolicyStep) -> Result<()> {
+        let (mut transaction, _) = begin(&*self.0, Group::Policies).await?;
+        let sql = "INSERT INTO policy_step (version, step, document)
+                   SELECT version, $2, $3 FROM policy_set WHERE version = $1";
+        let statement = Statement::new(STEP, sql)
+            .bind(signed(WHAT, step.version)?)
+            .bind(step.kind.as_str())
+            .bind(document(STEP, step)?);
+        if transaction.execute(statement).await? == 0 {
+            return Err(StoreError::NotFound { what: WHAT });
+        }
+        transaction.commit(true).await
+    }
+
+    async fn steps(&self, version: u64) -> Result<Vec<PolicyStep>> {
+        let sql = "SELECT document FROM policy_step WHERE version = $1 ORDER BY position";
+        let statement = Statement::new(STEP, sql).bind(signed(WHAT, version)?);
+        let rows = self.0.query(statement).await?;
+        rows.into_iter().map(|mut row| row.document()).collect()
+    }
+
+    async fn tried(&self) -> Result<Option<PolicySet>> {
+        let sql = "SELECT document FROM policy_step WHERE step IN ($1, $2)
+                   ORDER BY position DESC LIMIT 1";
+        let statement = Statement::new(STEP, sql)
+            .bind(StepKind::LogOnly.as_str())
+            .bind(StepKind::LogOnlyEnded.as_str());
+        let last = first(self.0.query(statement).await?)
+            .map(|mut row| row.document::<PolicyStep>())
+            .transpose()?;
+        match last.filter(|step| step.kind == StepKind::LogOnly) {
+            Some(step) => self.get(step.version).await,
+            None => Ok(None),
+        }
     }
 
     async fn history(&self, limit: u32) -> Result<Vec<PolicySet>> {

@@ -9,9 +9,11 @@ use sekimori_domain::ids::{
     CallId, ConnectorName, CorrelationId, DataClass, GroupId, GroupName, PrincipalId,
 };
 use sekimori_domain::person::{Group, ScimToken, User, UserSource};
+use sekimori_domain::policy_set::PolicyContent;
 use sekimori_domain::record::{
     CallerNote, EventKind, OutcomeNote, OutcomeStatus, Phase, RECORD_VERSION, Record, TargetNote,
 };
+use sekimori_domain::role::{ApprovalRule, Condition, DataScope, Grant, GuardRails, Members, Role};
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
 use sekimori_store::{AdministratorToken, Definition, IndexedRecord, NewPolicySet};
 use uuid::Uuid;
@@ -97,10 +99,46 @@ pub(crate) fn definition(target: &Target, raw: &str) -> Definition {
     }
 }
 
+/// One of everything that a role may hold.
+fn role() -> Role {
+    Role {
+        name: GroupName::new("営業").unwrap(),
+        title: [("ja".to_owned(), "営業".to_owned())].into(),
+        description: "sells".into(),
+        members: Members {
+            groups: [GroupName::new("sales").unwrap()].into(),
+            principals: [PrincipalId::new("service:batch").unwrap()].into(),
+        },
+        grants: vec![Grant {
+            classes: [OperationClass::Read].into(),
+            connectors: [name("crm")].into(),
+            tools: ["crm/find".to_owned()].into(),
+            environments: [Environment::Production].into(),
+            data: DataScope::Any,
+            conditions: vec![Condition::Mfa {
+                age_seconds_max: Some(60),
+            }],
+            approval: Some(ApprovalRule {
+                reason: "personal data".into(),
+                approvers: [GroupName::new("legal").unwrap()].into(),
+                quorum: 2,
+                step_up: true,
+            }),
+        }],
+    }
+}
+
 pub(crate) fn policies(author: &str) -> NewPolicySet {
     NewPolicySet {
-        text: "permit(principal, action, resource);".into(),
-        tests: String::new(),
+        content: PolicyContent {
+            text: "permit(principal, action, resource);".into(),
+            roles: vec![role()],
+            guard_rails: GuardRails {
+                internal_domains: ["example.co.jp".to_owned()].into(),
+                ..GuardRails::default()
+            },
+            ..PolicyContent::default()
+        },
         author: author.into(),
         created_at: at(2),
     }

@@ -106,6 +106,7 @@ mod suite {
             links_belong_to_one_person, every_filter_narrows, pages_join_without_gap,
             claimed_groups_are_those_of_the_last_sign_in;
         policies: versions_are_numbered_from_one, concurrent_writers_get_distinct_versions,
+            steps_are_kept_and_one_version_is_tried,
             activation_needs_a_version, the_last_activation_counts;
         revocations: revocations_read_back_from_a_revision_on, a_revocation_is_never_moved_back,
             pruning_forgets_the_old_ones_only, too_much_or_unreadable_is_refused_as_a_whole,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sekimori_domain::policy_set::{PolicyStep, StepKind};
 use sekimori_store::{Activation, StoreError};
 
 use crate::database::TestDatabase;
@@ -76,4 +77,40 @@ pub(crate) async fn the_last_activation_counts(database: &TestDatabase) {
         stored.activations(10).await.unwrap(),
         [activation(1, "suzuki"), activation(2, "tanaka")]
     );
+}
+
+pub(crate) async fn steps_are_kept_and_one_version_is_tried(database: &TestDatabase) {
+    let store = database.open().await;
+    let stored = store.policies();
+    let step = |version, kind| PolicyStep {
+        version,
+        kind,
+        by: "鈴木".into(),
+        at: at(3),
+        note: "見ました".into(),
+    };
+    let unknown = stored.note(&step(1, StepKind::Approved)).await.unwrap_err();
+    assert!(
+        matches!(unknown, StoreError::NotFound { .. }),
+        "{unknown:?}"
+    );
+    for _ in 0..2 {
+        stored.append(&policies("tanaka")).await.unwrap();
+    }
+    assert_eq!(stored.tried().await.unwrap(), None);
+    for (version, kind) in [
+        (1, StepKind::Approved),
+        (1, StepKind::LogOnly),
+        (2, StepKind::LogOnly),
+    ] {
+        stored.note(&step(version, kind)).await.unwrap();
+    }
+    assert_eq!(
+        stored.steps(1).await.unwrap(),
+        [step(1, StepKind::Approved), step(1, StepKind::LogOnly)]
+    );
+    // The last one that was begun is the one.
+    assert_eq!(stored.tried().await.unwrap().unwrap().version, 2);
+    stored.note(&step(2, StepKind::LogOnlyEnded)).await.unwrap();
+    assert_eq!(stored.tried().await.unwrap(), None);
 }

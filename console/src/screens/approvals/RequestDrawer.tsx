@@ -1,0 +1,168 @@
+import { Alert, Code, Group, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { type ApprovalDetails, getRequest } from '../../api/approvals.ts';
+import { useMe } from '../../api/me.tsx';
+import { useT } from '../../i18n/index.tsx';
+import { Details, Fields } from '../../parts/Details.tsx';
+import { To, ToButton } from '../../parts/links.tsx';
+import { ClassMark } from '../../parts/marks.tsx';
+import { Moment } from '../../parts/Moment.tsx';
+import { Section } from '../../parts/Section.tsx';
+import { SmallTable } from '../../parts/SmallTable.tsx';
+import { RiskMark, StateMark } from './Approvals.tsx';
+import { Decide } from './Decide.tsx';
+
+/** Everything that deciding on a request asks for. */
+export function RequestDrawer({ id, close }: { id: string | undefined; close: () => void }) {
+  const t = useT();
+  const request = useQuery({
+    queryKey: ['approvals', 'one', id],
+    queryFn: () => getRequest(id ?? ''),
+    enabled: id !== undefined,
+  });
+  const target = request.data?.target;
+  return (
+    <Details
+      title={target ? `${target.connector}/${target.name}` : t.approvals.request}
+      opened={id !== undefined}
+      close={close}
+      query={request}
+    >
+      {(request) => <RequestView request={request} />}
+    </Details>
+  );
+}
+
+function RequestView({ request }: { request: ApprovalDetails }) {
+  const t = useT();
+  const me = useMe();
+  const { target, requester, client } = request;
+  return (
+    <Stack>
+      <Fields
+        of={[
+          [t.access.state, <StateMark key="state" state={request.state} />],
+          [t.approvals.risk, <RiskMark key="risk" risk={request.risk} />],
+          [t.audit.who, `${requester.name}${requester.id === me.id ? `（${t.approvals.you}）` : ''}`],
+          [t.audit.client, client.claimed_name ?? client.id],
+          [t.audit.class, <ClassMark key="class" name={target.class} />],
+          [t.audit.environment, t.environments[target.environment] ?? target.environment],
+          [t.audit.dataClasses, target.data_classes.join('、')],
+          [t.approvals.asked, <Moment key="asked" time={request.created_at} />],
+          [t.approvals.expires, <Moment key="expires" time={request.expires_at} />],
+        ]}
+      />
+      <Section title={t.approvals.why}>
+        <ul className="plain-list">
+          {request.reasons.map((reason) => (
+            <li key={reason.policy}>
+              {reason.reason} <Code>{reason.policy}</Code>
+            </li>
+          ))}
+        </ul>
+      </Section>
+      <Section title={t.audit.arguments}>
+        {request.arguments_masked && (
+          <Alert variant="outline" color="gray" title={t.approvals.masked} className="problem" />
+        )}
+        <Arguments value={request.arguments} />
+        {request.edits.length > 0 && (
+          <Text size="sm">{request.edits.map((edit) => t.approvals.editedBy(edit.name)).join('、')}</Text>
+        )}
+      </Section>
+      <Decide key={request.arguments_digest} request={request} />
+      <Progress request={request} />
+      {request.history.length > 0 && <History past={request.history} />}
+      <Group gap="xs">
+        <ToButton to="/audit" search={{ user: requester.id, connector: target.connector, tool: target.name }}>
+          {t.approvals.records}
+        </ToButton>
+        <ToButton
+          to="/policies"
+          search={{ tab: 'test', user: requester.id, connector: target.connector, tool: target.name }}
+        >
+          {t.audit.explain}
+        </ToButton>
+      </Group>
+    </Stack>
+  );
+}
+
+/** Each argument by its name, so that none is overlooked in a block of JSON. */
+function Arguments({ value }: { value: unknown }) {
+  const t = useT();
+  const members = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  if (members.length === 0) return <Text size="sm">{t.common.none}</Text>;
+  return (
+    <Fields
+      of={members.map(([name, value]) => [
+        name,
+        <Code key={name} block={typeof value === 'object'} className="argument">
+          {typeof value === 'string' ? value : JSON.stringify(value, null, 2)}
+        </Code>,
+      ])}
+    />
+  );
+}
+
+/** Who must agree, and who did. */
+function Progress({ request }: { request: ApprovalDetails }) {
+  const t = useT();
+  return (
+    <Section title={t.approvals.progress}>
+      <ul className="plain-list">
+        {request.approvers.map((panel) => (
+          <li key={panel.chosen_by}>
+            {t.approvals.panel(String(panel.agreed), String(panel.quorum))} {[...panel.groups, ...panel.people].join('、')}
+            {panel.step_up && `（${t.approvals.stepUp}）`}
+          </li>
+        ))}
+      </ul>
+      <Fields
+        of={[
+          ...request.votes.map((vote): [string, React.ReactNode] => [
+            t.approvals.agreedBy(vote.name),
+            <span key={vote.by}>
+              <Moment time={vote.at} /> {vote.note}
+            </span>,
+          ]),
+          ...request.delegations.map((one): [string, React.ReactNode] => [
+            t.approvals.delegated(one.to_name),
+            <Moment key={one.to} time={one.at} />,
+          ]),
+          [
+            request.closing?.name ?? t.approvals.closed,
+            request.closing && (
+              <span>
+                <Moment time={request.closing.at} /> {request.closing.reason}
+              </span>
+            ),
+          ],
+        ]}
+      />
+    </Section>
+  );
+}
+
+function History({ past }: { past: ApprovalDetails['history'] }) {
+  const t = useT();
+  return (
+    <Section title={t.approvals.history}>
+      <SmallTable
+        label={t.approvals.history}
+        head={[t.approvals.asked, t.audit.who, t.access.state, t.approvals.decidedBy]}
+        rows={past.map((one) => ({
+          key: one.id,
+          cells: [
+            <To key="when" to="/approvals" search={{ tab: 'decided', open: one.id }}>
+              <Moment time={one.created_at} />
+            </To>,
+            one.requester,
+            <StateMark key="state" state={one.state} />,
+            one.decided_by.join('、'),
+          ],
+        }))}
+      />
+    </Section>
+  );
+}
