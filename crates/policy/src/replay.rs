@@ -184,6 +184,7 @@ impl RecordedCall {
             },
             class: target.class,
             classified: target.classified,
+            idempotent: false,
             data_classes: classes.ok()?,
             environment: target.environment,
             tags: facts.tags,
