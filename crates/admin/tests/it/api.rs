@@ -468,6 +468,8 @@ async fn reviewed_tool(plane: &Plane) {
     store.reviews().see(&[seen], now).await.unwrap();
     let review = Review {
         class: OperationClass::Create,
+        idempotent: false,
+        accepted: Vec::new(),
         data_classes: Vec::new(),
         definition: digest,
         reviewer: "user:author".to_owned(),
