@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 
 use crate::Gateway;
 use crate::kill_switch::rules;
+use crate::limits::Allowance;
 use crate::request::{CallReply, CallRequest, ClientPort};
 use crate::stage::approve::{self, Approved, Patience, approve};
 use crate::stage::authenticate::authenticate;
@@ -72,25 +73,33 @@ async fn admit(
 ) -> Result<Output, Refusal> {
     let _slot = gateway.slot()?; // bounded
     let mut patience = Patience::default();
-    let (granted, resolved, mut inspecting) = loop {
-        let walked = walk(gateway, record, &mut request, port, &mut patience).await?;
-        match walked {
-            (Approved::Granted(granted), resolved, inspecting) => {
-                break (*granted, resolved, inspecting);
-            }
-            (Approved::Asks(output), ..) => return Ok(output),
+    let (granted, mut walked) = loop {
+        let (approved, walked) = walk(gateway, record, &mut request, port, &mut patience).await?;
+        match approved {
+            Approved::Granted(granted) => break (*granted, walked),
+            Approved::Asks(output) => return Ok(output),
             // Each time because people decided something meanwhile.
-            (Approved::Again, ..) => {}
+            Approved::Again => {}
         }
     };
     let invocation = Invocation {
-        resolved,
+        resolved: walked.resolved,
         request,
         port,
-        inspecting: &mut inspecting,
+        inspecting: &mut walked.inspecting,
     };
     let output = invoke(gateway, record, granted, invocation).await?; // the only one that leaves the building
-    inspect_output(gateway, record, &mut inspecting, output).await // may the content come out
+    let output = inspect_output(gateway, record, &mut walked.inspecting, output).await?; // may the content come out
+    walked.allowance.check_answer(output.text().len())?; // and so much of it
+    Ok(output)
+}
+
+/// What the road up to the warrant leaves behind.
+struct Walked {
+    resolved: Resolved,
+    inspecting: Inspecting,
+    /// Holds a place among the caller's calls until the end.
+    allowance: Allowance,
 }
 
 /// The road up to the warrant.
@@ -100,11 +109,12 @@ async fn walk(
     request: &mut CallRequest,
     port: &mut dyn ClientPort,
     patience: &mut Patience,
-) -> Result<(Approved, Resolved, Inspecting), Refusal> {
+) -> Result<(Approved, Walked), Refusal> {
     let caller = authenticate(gateway, record, &request.head).await?; // who
     let mut resolved = resolve(gateway, record, &caller, request).await?; // what, at which upstream
     let validated = validate(gateway, record, &mut resolved, request)?; // JSON Schema, declared rules
     let permit = authorize(gateway, record, &caller, &resolved, &validated).await?; // policy
+    let allowance = gateway.limits.admit(&caller, &resolved.tool.target).await?; // how much
     let inspecting = Inspecting::new(&permit, &resolved, &request.head);
     let (called, content) = ((&resolved, &mut *request), (permit, validated.arguments));
     let inspected = inspect_input(gateway, record, &inspecting, called, content).await?; // may the content go in
@@ -114,5 +124,10 @@ async fn walk(
         port,
     };
     let approved = approve(gateway, record, inspected, &mut call, patience).await?; // a person, if asked for
-    Ok((approved, resolved, inspecting))
+    let walked = Walked {
+        resolved,
+        inspecting,
+        allowance,
+    };
+    Ok((approved, walked))
 }

@@ -210,6 +210,7 @@ fn tool() -> impl Strategy<Value = Tool> {
                     name: format!("t{name}"),
                 },
                 class,
+                idempotent: false,
                 classified,
                 data_classes: personal.then(DataClass::personal).into_iter().collect(),
                 environment,

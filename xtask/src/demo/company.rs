@@ -54,13 +54,9 @@ impl Company {
             "redirect_uris": [format!("{gate}/sign-in/oidc/{PROVIDER}/callback")],
             "post_logout_redirect_uris": [format!("{gate}/signed-out")],
             "backchannel_logout_uri": format!("{gate}/sign-in/oidc/{PROVIDER}/logout"),
-            "people": [
-                { "account": "hanako", "name": "Hanako Yamada (山田 花子), sales", "groups": ["G-STAFF"] },
-                { "account": "yamada", "name": "Taro Yamada (山田 太郎), administrator", "groups": ["G-IT"] },
-                { "account": "sato", "name": "Hanae Sato (佐藤 花江), auditor", "groups": ["G-AUDIT"] },
-                { "account": "tanaka", "name": "Jiro Tanaka (田中 次郎), approver", "groups": ["G-MANAGERS"] },
-                { "account": "suzuki", "name": "Ichiro Suzuki (鈴木 一郎), guest", "groups": [] },
-            ],
+            "people": PEOPLE.map(|(account, name, group)| {
+                json!({ "account": account, "name": name, "groups": [group], "amr": ["pwd", "mfa"] })
+            }),
         });
         let script = counterparts().join("oidc-provider.mjs");
         let args = [&script.display().to_string(), &about.to_string()];
@@ -76,8 +72,7 @@ impl Company {
             "name = \"{PROVIDER}\"\ntitle = \"Kawasemi Trading\"\nkind = \"oidc\"\nissuer = \"{}\"\n\
              client_id = \"gate\"\nclient_secret = {{ value = \"{SECRET}\" }}\n\
              provisioning = \"just_in_time\"\nallow_private_network = true\n\
-             groups = {{ attribute = \"groups\", names = {{ \"G-STAFF\" = \"employee\", \"G-IT\" = \"it\", \
-             \"G-AUDIT\" = \"sekimori-auditor\", \"G-MANAGERS\" = \"sekimori-approver\" }} }}\n",
+             groups = {{ attribute = \"groups\", others = true }}\n",
             running.url()
         );
         let file = home.write("kawasemi.toml", &settings)?;

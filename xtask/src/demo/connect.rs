@@ -1,7 +1,7 @@
 //! How to connect clients to the running demo.
 
 use super::MACHINE;
-use super::company::Company;
+use super::company::{Company, PEOPLE};
 use crate::gate::Gate;
 use crate::run::root;
 use crate::setup::node;
@@ -10,16 +10,17 @@ use crate::ui::note;
 /// Prints what to type or paste, with the demo's own addresses and key.
 pub(super) fn explain(gate: &Gate, company: &Company, key: &str) {
     let url = gate.url();
+    let people = PEOPLE.map(|(_, name, _)| name);
     let inspector = root().join(
         "tests/clients/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js",
     );
     note(format_args!(
         r#"
-The gate keeps serving at {url}. AI clients need that address and nothing else: they open the browser,
-where you sign in with the company account (choose Hanako) and let the client in.
-
 The console: {console}
-  Sign in as the administrator, the auditor or the approver; the company's provider lets you choose.
+  Choose Kawasemi Trading, and then who you are: {people}.
+
+The gate keeps serving at {url}. AI clients need that address and nothing else: they open the browser,
+where you sign in with the company account (choose 鈴木 華子) and let the client in.
 
 Claude Code
   claude mcp add --transport http sekimori {url}
@@ -40,9 +41,10 @@ Programs that no person sits in front of use a key ({machine}); it is for this d
 One connector alone, with its own names: {files}
 
 Stop with Ctrl-C."#,
+        console = gate.console_url(),
+        people = people.join(", "),
         node = node().display(),
         inspector = inspector.display(),
-        console = gate.console_url(),
         files = gate.connector_url("files"),
         gate_url = gate.base_url(),
         provider = company.url(),

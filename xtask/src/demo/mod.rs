@@ -49,8 +49,7 @@ const MACHINE: &str = "nightly-report";
 
 /// The gate lets AI clients in by itself, also those that nobody entered before. A company that knows its
 /// clients leaves registration off.
-const AUTHORIZATION_SERVER: &str = "\n[identity]\nadministrators_group = \"it\"\n\
-     [identity.authorization_server]\nenabled = true\n\
+const AUTHORIZATION_SERVER: &str = "\n[identity.authorization_server]\nenabled = true\n\
      environment = \"development\"\n[identity.authorization_server.registration]\nenabled = true\n";
 
 const SERVERS_START_MAX: Duration = Duration::from_mins(1);

@@ -416,8 +416,7 @@ impl Someone {
         for (name, value) in details {
             record.detail(name, value);
         }
-        record.intent().await?;
-        Ok(Deed(record))
+        Ok(record)
     }
 }
 

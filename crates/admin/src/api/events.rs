@@ -161,6 +161,7 @@ impl Follower {
             Area::Approvals => now.approvals != before.approvals,
             Area::KillSwitches => now.kill_switches != before.kill_switches,
             Area::Limits => now.limits != before.limits,
+            Area::Inspection => now.inspection != before.inspection,
             Area::Audit => recorded,
             Area::Contents => false,
         };

@@ -221,6 +221,7 @@ pub(crate) async fn ask(approvals: &Approvals, who: &PrincipalId) -> ApprovalReq
         },
         class: OperationClass::Delete,
         classified: true,
+        idempotent: false,
         data_classes: Vec::new(),
         environment: Environment::Production,
         tags: Vec::new(),

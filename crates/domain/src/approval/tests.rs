@@ -39,6 +39,7 @@ fn tool() -> Tool {
         target: call(b"").target,
         class: OperationClass::Delete,
         classified: true,
+        idempotent: false,
         data_classes: Vec::new(),
         environment: Environment::Production,
         tags: Vec::new(),

@@ -49,7 +49,7 @@ pub(crate) async fn authorize(
         let gate = gateway.identity.public_url();
         decided = decided.map_err(|refusal| ask_for_second_factor(refusal, caller, class, gate));
     }
-    note_facts(gateway, record, caller, resolved, validated, now, &decided);
+    note_facts(gateway, record, &asker, resolved, validated, now, &decided);
     match &decided {
         Ok(permit) => record.allowed(permit.decision()),
         Err(refusal) => record.denied(refusal, gateway.policy.active().version()),

@@ -124,6 +124,7 @@ impl Gate {
                 },
                 class: reviewed.class,
                 classified: true,
+                idempotent: false,
                 data_classes: Vec::new(),
                 environment: Environment::Production,
                 tags: reviewed.constraints.tags.into_iter().collect(),

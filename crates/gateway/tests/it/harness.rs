@@ -10,6 +10,7 @@ use axum::Extension;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::Uri;
+use jiff::tz::TimeZone;
 use sekimori_approval::{Approvals, Parts, Settings as ApprovalSettings};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
