@@ -7,10 +7,11 @@ use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
 use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{
-    ApprovalId, ClientId, ConnectorName, CorrelationId, PrincipalId, SessionId,
+    ApprovalId, ClientId, ConnectorName, CorrelationId, LimitName, PrincipalId, SessionId,
 };
 use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
 use sekimori_domain::kill_switch::StopScope;
+use sekimori_domain::limit::{Bound, Limit};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
@@ -37,9 +38,9 @@ pub(crate) struct World {
     definition: String,
     alert: uuid::Uuid,
     kill_switch: String,
-    end: String,
-    approvals: Vec<ApprovalId>,
-    notice: String,
+    pub(crate) end: String,
+    pub(crate) approvals: Vec<ApprovalId>,
+    pub(crate) notice: String,
 }
 
 impl World {
@@ -141,12 +142,15 @@ impl World {
         let definition = add_tool(plane).await;
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
-        let mut approvals = Vec::new();
-        for amount in 0..5 {
-            approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);
-        }
-        let notices = plane.control.store.approval_notices();
-        let notice = notices.given_up(1).await.unwrap()[0].id.to_string();
+        let old = Limit {
+            name: LimitName::new("old").unwrap(),
+            who: None,
+            what: None,
+            bound: Bound::Daily { count: 100 },
+            set_by: "admin:test".to_owned(),
+            set_at: now,
+        };
+        control.store.limits().put(&old).await.unwrap();
         let kill_switch = NewKillSwitch {
             scope: StopScope::all(),
             reason: "a test".to_owned(),
@@ -156,6 +160,12 @@ impl World {
             drill: false,
         };
         let kill_switch = control.kill_switches.engage(kill_switch).await.unwrap();
+        let mut approvals = Vec::new();
+        for amount in 0..5 {
+            approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);
+        }
+        let notices = plane.control.store.approval_notices();
+        let notice = notices.given_up(1).await.unwrap()[0].id.to_string();
         Self {
             user,
             session,
@@ -186,11 +196,6 @@ impl World {
             "expires_at": self.end,
         });
         let key = json!({"expires_at": self.end});
-        let versions = "/api/v1/policies";
-        let word = json!({"note": "looked at it"});
-        let text = json!({"text": "@id(\"all\") permit(principal, action, resource);"});
-        let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
-        let rules = json!({"tags": ["payment"]});
         let providers = "/api/v1/identity-providers";
         let provider = json!({
             "kind": "oidc", "issuer": "https://idp.partner.example", "client_id": "gate",
@@ -207,48 +212,7 @@ impl World {
             "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
             "contact": "security@example.co.jp", "ends_at": self.end,
         });
-        BTreeMap::from([
-            (
-                "approveRequest",
-                (
-                    approval(0, "approve"),
-                    Some(json!({ "arguments_digest": digest })),
-                ),
-            ),
-            (
-                "refuseRequest",
-                (
-                    approval(1, "refuse"),
-                    Some(json!({ "reason": "over budget" })),
-                ),
-            ),
-            (
-                "editRequest",
-                (
-                    approval(2, "edit"),
-                    Some(json!({ "arguments": { "amount": 9 } })),
-                ),
-            ),
-            (
-                "delegateRequest",
-                (approval(3, "delegate"), Some(json!({ "to": self.user }))),
-            ),
-            (
-                "retryApprovalNotice",
-                (
-                    format!("/api/v1/approval-notices/{}/retry", self.notice),
-                    None,
-                ),
-            ),
-            ("cancelRequest", (approval(4, "cancel"), None)),
-            (
-                "nameApprovalSubstitute",
-                (
-                    substitutes.clone(),
-                    Some(json!({ "substitute": self.user, "until": self.end })),
-                ),
-            ),
-            ("endApprovalSubstitute", (substitutes, None)),
+        let mut examples = BTreeMap::from([
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
             (
                 "suspendServiceAccount",
@@ -277,12 +241,62 @@ impl World {
             ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
             ("approveClient", (format!("{clients}/approve"), None)),
             ("denyClient", (format!("{clients}/deny"), None)),
+            (
+                "setLimit",
+                ("/api/v1/limits/per-user".to_owned(), Some(limit)),
+            ),
+            ("removeLimit", ("/api/v1/limits/old".to_owned(), None)),
+            (
+                "engageKillSwitch",
+                ("/api/v1/kill-switches".to_owned(), Some(stop)),
+            ),
+            (
+                "releaseKillSwitch",
+                (
+                    format!("/api/v1/kill-switches/{}/release", self.kill_switch),
+                    None,
+                ),
+            ),
+            (
+                "drillKillSwitch",
+                ("/api/v1/kill-switches/drill".to_owned(), None),
+            ),
             ("deactivateUser", (format!("{users}/deactivate"), None)),
             ("activateUser", (format!("{users}/activate"), None)),
             ("endAccessOfUser", (format!("{users}/end-access"), None)),
             (
                 "revokeSession",
                 (format!("/api/v1/sessions/{}", self.session), None),
+            ),
+            (
+                "saveInspectionRules",
+                (
+                    "/api/v1/inspection-rules".to_owned(),
+                    Some(json!({"text": "[settings]\nnotice = \"情報システム部へ\"\n"})),
+                ),
+            ),
+            (
+                "activateInspectionRules",
+                ("/api/v1/inspection-rules/1/activate".to_owned(), None),
+            ),
+            (
+                "inspect",
+                (
+                    "/api/v1/inspect".to_owned(),
+                    Some(json!({"text": "電話は03-1234-5678です"})),
+                ),
+            ),
+            (
+                "declassifyConversation",
+                (format!("/api/v1/conversations/{}", self.conversation), None),
+            ),
+            (
+                "putIdentityProvider",
+                (format!("{providers}/partner"), Some(provider)),
+            ),
+            (
+                "removeIdentityProvider",
+                (format!("{providers}/corporate"), None),
             ),
             (
                 "acknowledgeAlert",
@@ -352,79 +366,6 @@ impl World {
                     "/api/v1/connectors/bank/tools/pay/constraints".to_owned(),
                     Some(rules),
                 ),
-            ),
-            ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
-            ("approveClient", (format!("{clients}/approve"), None)),
-            ("denyClient", (format!("{clients}/deny"), None)),
-            (
-                "engageKillSwitch",
-                ("/api/v1/kill-switches".to_owned(), Some(stop)),
-            ),
-            (
-                "releaseKillSwitch",
-                (
-                    format!("/api/v1/kill-switches/{}/release", self.kill_switch),
-                    None,
-                ),
-            ),
-            (
-                "drillKillSwitch",
-                ("/api/v1/kill-switches/drill".to_owned(), None),
-            ),
-            ("deactivateUser", (format!("{users}/deactivate"), None)),
-            ("activateUser", (format!("{users}/activate"), None)),
-            ("endAccessOfUser", (format!("{users}/end-access"), None)),
-            (
-                "revokeSession",
-                (format!("/api/v1/sessions/{}", self.session), None),
-            ),
-            (
-                "saveInspectionRules",
-                (
-                    "/api/v1/inspection-rules".to_owned(),
-                    Some(json!({"text": "[settings]\nnotice = \"情報システム部へ\"\n"})),
-                ),
-            ),
-            (
-                "activateInspectionRules",
-                ("/api/v1/inspection-rules/1/activate".to_owned(), None),
-            ),
-            (
-                "inspect",
-                (
-                    "/api/v1/inspect".to_owned(),
-                    Some(json!({"text": "電話は03-1234-5678です"})),
-                ),
-            ),
-            (
-                "declassifyConversation",
-                (format!("/api/v1/conversations/{}", self.conversation), None),
-            ),
-            (
-                "acknowledgeAlert",
-                (
-                    format!("/api/v1/alerts/{}/acknowledge", self.alert),
-                    Some(json!({"reason": "month-end closing"})),
-                ),
-            ),
-            (
-                "putIdentityProvider",
-                (format!("{providers}/partner"), Some(provider)),
-            ),
-            (
-                "removeIdentityProvider",
-                (format!("{providers}/corporate"), None),
-            ),
-            (
-                "reviewTool",
-                (
-                    "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
-                    Some(review),
-                ),
-            ),
-            (
-                "revokeGrant",
-                (format!("/api/v1/grants/{}", self.grant), None),
             ),
         ])
     }
@@ -828,44 +769,6 @@ async fn a_person_takes_labels_off_a_conversation() {
     assert_eq!(gone.status, 404);
 }
 
-/// AUDIT-4 to AUDIT-8 over HTTP: stories, files, the signed tree, sinks, alerts.
-#[tokio::test]
-async fn the_audit_log_is_read_as_a_whole() {
-    let plane = Plane::start().await;
-    let world = World::make(&plane).await;
-    let token = plane.administrator().await;
-    let get = async |path: &str| plane.call("GET", path, Some(&token), None).await;
-    let alerts = get("/api/v1/alerts").await;
-    assert_eq!(alerts.json()["items"][0]["id"], json!(world.alert));
-    assert_eq!(alerts.json()["items"][0]["rule"], "mass-writes");
-    let checkpoint = get("/api/v1/audit-checkpoint").await.json();
-    assert!(
-        checkpoint["note"].as_str().unwrap().contains("/audit/"),
-        "{checkpoint}"
-    );
-    assert_eq!(checkpoint["signed"], checkpoint["records"]);
-    assert_eq!(get("/api/v1/audit-sinks").await.json()["items"], json!([]));
-    let csv = get("/api/v1/audit-exports/records.ja.csv?event=alert.raise")
-        .await
-        .text;
-    assert!(
-        csv.starts_with('\u{feff}') && csv.contains("相関ID"),
-        "{csv}"
-    );
-    assert_eq!(csv.lines().count(), 2, "{csv}");
-    let lines = get("/api/v1/audit-exports/records.jsonl?event=alert.raise")
-        .await
-        .text;
-    let line: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
-    let correlation = line["record"]["correlation"].as_str().unwrap();
-    let story = get(&format!("/api/v1/audit-stories/{correlation}"))
-        .await
-        .json();
-    assert_eq!(story["steps"][0]["event"], "alert.raise");
-    let exported = get("/api/v1/audit-records?event=audit.export").await.json();
-    assert_eq!(exported["items"].as_array().unwrap().len(), 2, "{exported}");
-}
-
 #[tokio::test]
 async fn identity_providers_are_added_changed_and_removed_without_showing_a_secret() {
     let plane = Plane::start().await;
@@ -919,6 +822,44 @@ async fn identity_providers_are_added_changed_and_removed_without_showing_a_secr
     assert_eq!(call("DELETE", "/partner", None).await.status, 204);
     assert_eq!(call("DELETE", "/partner", None).await.status, 404);
     assert_eq!(call("GET", "/partner", None).await.status, 404);
+}
+
+/// AUDIT-4 to AUDIT-8 over HTTP: stories, files, the signed tree, sinks, alerts.
+#[tokio::test]
+async fn the_audit_log_is_read_as_a_whole() {
+    let plane = Plane::start().await;
+    let world = World::make(&plane).await;
+    let token = plane.administrator().await;
+    let get = async |path: &str| plane.call("GET", path, Some(&token), None).await;
+    let alerts = get("/api/v1/alerts").await;
+    assert_eq!(alerts.json()["items"][0]["id"], json!(world.alert));
+    assert_eq!(alerts.json()["items"][0]["rule"], "mass-writes");
+    let checkpoint = get("/api/v1/audit-checkpoint").await.json();
+    assert!(
+        checkpoint["note"].as_str().unwrap().contains("/audit/"),
+        "{checkpoint}"
+    );
+    assert_eq!(checkpoint["signed"], checkpoint["records"]);
+    assert_eq!(get("/api/v1/audit-sinks").await.json()["items"], json!([]));
+    let csv = get("/api/v1/audit-exports/records.ja.csv?event=alert.raise")
+        .await
+        .text;
+    assert!(
+        csv.starts_with('\u{feff}') && csv.contains("相関ID"),
+        "{csv}"
+    );
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    let lines = get("/api/v1/audit-exports/records.jsonl?event=alert.raise")
+        .await
+        .text;
+    let line: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let correlation = line["record"]["correlation"].as_str().unwrap();
+    let story = get(&format!("/api/v1/audit-stories/{correlation}"))
+        .await
+        .json();
+    assert_eq!(story["steps"][0]["event"], "alert.raise");
+    let exported = get("/api/v1/audit-records?event=audit.export").await.json();
+    assert_eq!(exported["items"].as_array().unwrap().len(), 2, "{exported}");
 }
 
 /// TOOL-4: engaged, shown with the nodes that have it in force, released, and kept.

@@ -53,7 +53,7 @@ fn operations() -> Vec<Operation> {
 }
 
 /// Operations that everybody may try: whether they may depends on what it is done to.
-fn may_be_tried(operation: &Operation) -> bool {
+fn is_tried_by_everybody(operation: &Operation) -> bool {
     operation.path.starts_with("/api/v1/approval-requests")
         || operation.path.starts_with("/api/v1/approval-substitutes")
 }
@@ -181,7 +181,7 @@ async fn other_roles_are_turned_away_before_anything_else_and_recorded() {
             assert_eq!(answer.status, expected, "{operation:?}");
             continue;
         }
-        if may_be_tried(&operation) {
+        if is_tried_by_everybody(&operation) {
             let empty = answer.status == 200 && answer.json()["items"] == json!([]);
             assert!(empty || answer.status.is_client_error(), "{operation:?}");
             continue;
@@ -207,7 +207,7 @@ async fn auditors_look_at_everything_and_change_nothing() {
         let answer = plane
             .call(&operation.method, &nowhere(&operation), Some(&key), None)
             .await;
-        if operation.changes_something() && may_be_tried(&operation) {
+        if operation.changes_something() && is_tried_by_everybody(&operation) {
             assert!(answer.status.is_client_error(), "{operation:?}");
         } else if operation.changes_something() && !operation.is_for_everybody() {
             assert_eq!(answer.status, 403, "{operation:?}");
@@ -251,7 +251,7 @@ async fn every_change_leaves_intent_and_outcome_before_the_answer() {
         assert_eq!(phases.len(), 2, "{operation:?}: {phases:?}");
         for record in &records {
             assert_eq!(record.caller.as_ref().unwrap().id, "admin:test");
-            if !may_be_tried(&operation) {
+            if !is_tried_by_everybody(&operation) {
                 assert_eq!(
                     record.decision.as_ref().unwrap().policies,
                     ["local-administrator-manages"]
