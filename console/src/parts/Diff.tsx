@@ -53,7 +53,6 @@ export function Diff({ before, after }: { before: string; after: string }) {
   return (
     <pre className="diff">
       {lines.map((line, number) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other name and never move
         <span key={number} data-kind={line.kind}>
           {line.kind !== 'same' && <span className="visually-hidden">{t.catalog[line.kind]}: </span>}
           {`${SIGNS[line.kind]} ${line.text}\n`}

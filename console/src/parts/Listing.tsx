@@ -129,7 +129,6 @@ interface RowProps<T> {
 function Row<T>({ item, columns, tracks, index, top, open }: RowProps<T>) {
   const act = open && (() => open(item));
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the first cell is a button; the rest of the row is a larger target
     <div
       role="row"
       tabIndex={-1}
