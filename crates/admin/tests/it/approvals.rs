@@ -519,7 +519,7 @@ async fn the_page_that_a_mail_leads_to_decides() {
     let cookies = format!("{}; {browser}", bob.cookie);
     let send = async |csrf: &str, decision: &str, reason: &str| {
         let digest = field("arguments_digest");
-        let body = crate::walker::form(&[
+        let body = sekimori_testkit::browser::form(&[
             ("csrf", csrf),
             ("decision", decision),
             ("arguments_digest", &digest),
