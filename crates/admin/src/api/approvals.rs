@@ -53,6 +53,7 @@ pub(crate) enum Which {
 pub(crate) struct Part {
     /// `for-me` (default), `mine`, `decided` or `all`.
     #[serde(default)]
+    #[param(inline)]
     filter: Which,
     /// Most items: 1 to 200, 50 by default.
     limit: Option<u32>,

@@ -157,6 +157,8 @@ async fn until_decided(
     let revoked = gateway.identity.revoked(caller);
     tokio::pin!(revoked);
     let mut beats = 0_u32;
+    // At once: people are told soonest by who waits for them.
+    progress(gateway, call, id, beats).await;
     loop {
         changes.borrow_and_update();
         if gateway.approvals.state(id).await? != Some(ApprovalState::Pending) {
@@ -178,12 +180,17 @@ async fn until_decided(
             },
             () = tokio::time::sleep(left.min(PROGRESS_EVERY)) => {
                 beats += 1;
-                let params = json!({ "progress": beats, "message": told(gateway, id) });
-                let params = Some(raw_json(&params));
-                call.port.notify("notifications/progress", params).await;
+                progress(gateway, call, id, beats).await;
             }
         }
     }
+}
+
+/// Tells a client that shows progress what its call waits for.
+async fn progress(gateway: &Gateway, call: &mut Call<'_>, id: &ApprovalId, beats: u32) {
+    let params = json!({ "progress": beats, "message": told(gateway, id) });
+    let params = Some(raw_json(&params));
+    call.port.notify("notifications/progress", params).await;
 }
 
 /// Whether the client shows addresses to its user (elicitation in URL mode).

@@ -335,7 +335,16 @@ async fn a_call_that_shows_progress_waits_and_goes_on() {
         })
         .await;
         approve(&gate, &request[0].id).await.unwrap();
-        let answer = live.next().await.unwrap();
+        let told = live.next().await.unwrap();
+        assert_eq!(told["method"], "notifications/progress", "{told}");
+        let text = told["params"]["message"].as_str().unwrap();
+        assert!(text.contains(request[0].id.as_str()), "{text}");
+        let answer = loop {
+            let next = live.next().await.unwrap();
+            if next["id"] == 7 {
+                break next;
+            }
+        };
         assert_ne!(answer["result"]["isError"], true, "{answer}");
         assert_eq!(done(&gate).await, 1);
     }
