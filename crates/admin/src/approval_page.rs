@@ -109,9 +109,8 @@ fn page(details: &Details, failed: &str) -> Page {
     let (View::Whole(arguments) | View::Masked(arguments)) = &details.arguments;
     let pretty = serde_json::to_string_pretty(arguments).unwrap_or_default();
     let why_not = match &details.may_decide {
-        Ok(()) => "",
         // It is seen at a glance that it is decided.
-        Err(Fault::Closed(_)) => "",
+        Ok(()) | Err(Fault::Closed(_)) => "",
         Err(fault) => fault.code(),
     };
     let reasons: Vec<_> = request

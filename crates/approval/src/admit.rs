@@ -3,7 +3,7 @@
 use sekimori_domain::approval::{
     ApprovalRequest, ApprovalState, ExactCall, Fault, Risk, Route, Shown,
 };
-use sekimori_domain::ids::{ApprovalId, CorrelationId};
+use sekimori_domain::ids::{ApprovalId, CorrelationId, GroupName};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::{ApprovalDemand, Inspected, Warrant};
@@ -176,7 +176,7 @@ impl Approvals {
         stored
             .request
             .use_up(call, id, now)
-            .map_err(|fault| self.turned_back(&stored.request, &fault))?;
+            .map_err(|fault| Self::turned_back(&stored.request, &fault))?;
         match self.parts.requests.replace(&stored, &[]).await {
             Ok(()) => {}
             Err(error) if is_race(&error) => return Ok(None),
@@ -200,7 +200,7 @@ impl Approvals {
         stored
             .request
             .go_on(call, pass.round)
-            .map_err(|fault| self.turned_back(&stored.request, &fault))?;
+            .map_err(|fault| Self::turned_back(&stored.request, &fault))?;
         match self.parts.requests.replace(&stored, &[]).await {
             Ok(()) => Ok(Pass {
                 id: pass.id.clone(),
@@ -236,7 +236,7 @@ impl Approvals {
         let correlation = Some(asked.correlation.clone());
         let policies = request.demands.iter().map(|demand| demand.policy.as_str());
         let groups = request.panels.iter().flat_map(|panel| &panel.groups);
-        let groups = groups.map(|group| group.as_str());
+        let groups = groups.map(GroupName::as_str);
         let routes = request.panels.iter().map(|panel| panel.chosen_by.as_str());
         let detail = [
             ("policies", policies.collect()),
@@ -344,7 +344,7 @@ impl Approvals {
         Refusal::new(RefusalCode::ApprovalRefused, Stage::Approve, message)
     }
 
-    fn turned_back(&self, request: &ApprovalRequest, fault: &Fault) -> Refusal {
+    fn turned_back(request: &ApprovalRequest, fault: &Fault) -> Refusal {
         let message = format!("approval {}: {fault}", request.id);
         let mut refusal = Refusal::new(RefusalCode::ApprovalRequired, Stage::Approve, message);
         refusal.policies = policies(request);

@@ -74,7 +74,9 @@ async fn admit(
     let _slot = gateway.slot()?; // bounded
     let mut patience = Patience::default();
     let (granted, mut walked) = loop {
-        let (approved, walked) = walk(gateway, record, &mut request, port, &mut patience).await?;
+        // On the heap: it is large, and most calls walk once.
+        let step = Box::pin(walk(gateway, record, &mut request, port, &mut patience));
+        let (approved, walked) = step.await?;
         match approved {
             Approved::Granted(granted) => break (*granted, walked),
             Approved::Asks(output) => return Ok(output),

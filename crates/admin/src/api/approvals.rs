@@ -394,7 +394,7 @@ pub(crate) struct SubstitutionView {
     until: Timestamp,
 }
 
-fn substitution(one: sekimori_store::Substitution) -> SubstitutionView {
+fn substitution(one: &sekimori_store::Substitution) -> SubstitutionView {
     SubstitutionView {
         absent: one.absent.to_string(),
         substitute: one.substitute.to_string(),
@@ -417,7 +417,7 @@ pub(crate) async fn list_substitutes(
     let own = &someone.caller.principal.id;
     let found = control.approvals.substitutions(own).await?;
     Ok(Json(List {
-        items: found.into_iter().map(substitution).collect(),
+        items: found.iter().map(substitution).collect(),
         next_cursor: None,
     }))
 }
@@ -440,7 +440,7 @@ pub(crate) async fn name_substitute(
     let from = request.from.unwrap_or_else(|| control.clock.now());
     let (to, until) = (request.substitute, request.until);
     let named = approvals::name_substitute(&control, &someone, &to, from, until).await?;
-    tagged(StatusCode::OK, &substitution(named))
+    tagged(StatusCode::OK, &substitution(&named))
 }
 
 /// End one's substitution

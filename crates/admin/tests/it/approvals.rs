@@ -18,8 +18,8 @@ use sekimori_identity::sign_in::{Browser, Vouched};
 use sekimori_store::{ApprovalNotice, StoredApproval};
 use serde_json::{Value, json};
 
-use crate::api::{World, person};
 use crate::harness::{Answer, Plane};
+use crate::world::{World, person};
 
 const REQUESTS: &str = "/api/v1/approval-requests";
 

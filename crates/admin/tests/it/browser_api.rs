@@ -9,8 +9,8 @@ use sekimori_identity::sign_in::{Browser, Vouched};
 use sekimori_store::SessionSelector;
 use serde_json::Value;
 
-use crate::api::World;
 use crate::harness::{Answer, Plane};
+use crate::world::World;
 
 const OWN: &str = "https://gate.example";
 

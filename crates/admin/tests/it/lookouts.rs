@@ -10,8 +10,8 @@ use sekimori_domain::record::{EventKind, OutcomeStatus};
 use sekimori_store::Definition;
 use serde_json::{Value, json};
 
-use crate::api::World;
 use crate::harness::{Answer, Plane};
+use crate::world::World;
 
 async fn get(plane: &Plane, path: &str, credential: &str) -> Answer {
     plane.call("GET", path, Some(credential), None).await

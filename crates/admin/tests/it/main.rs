@@ -23,3 +23,4 @@ mod policies;
 mod saml;
 mod scim;
 mod simplesamlphp;
+mod world;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sekimori_domain::record::{OutcomeStatus, Phase};
 use serde_json::{Value, json};
 
-use crate::api::World;
 use crate::harness::Plane;
+use crate::world::World;
 
 const COMMITTED: &str = include_str!("../../openapi.json");
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::api::World;
 use crate::harness::Plane;
+use crate::world::World;
 
 const CLERKS: &str = "/api/v1/roles/clerk";
 

@@ -4,6 +4,7 @@
 //! user; by progress, while its call waits; or by a result that says "pending, call again". Whatever way, the
 //! call goes through when it comes again, or goes on, after people agreed: once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sekimori_approval::{Admission, Asked, Granted, Waiting};
@@ -82,7 +83,7 @@ pub(crate) async fn approve(
             None
         }
     };
-    let caller = inspected.permit().caller().clone();
+    let caller = Arc::clone(inspected.permit().caller());
     let asked = Asked {
         inspected,
         correlation: call.request.head.correlation.clone(),
@@ -128,12 +129,13 @@ async fn wait(
         }
     }
     let told = call.request.client.progress_token.is_some();
-    if !told && !(by_address && patience.shown) {
+    let knows_address = by_address && patience.shown;
+    if !told && !knows_address {
         return Err(pending(gateway, &waiting));
     }
     if patience.place.is_none() {
         // Those who wait must not take the road from those who call.
-        let place = gateway.state.patient.clone().try_acquire_owned();
+        let place = Arc::clone(&gateway.state.patient).try_acquire_owned();
         let Ok(place) = place else {
             return Err(pending(gateway, &waiting));
         };

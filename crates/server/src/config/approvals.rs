@@ -79,7 +79,7 @@ impl Approvals {
     pub(crate) fn to_settings(
         &self,
         groups: GroupHierarchy,
-        public_url: String,
+        public_url: &str,
     ) -> anyhow::Result<Settings> {
         ensure!(
             self.routes.len() <= ROUTES_MAX,

@@ -361,8 +361,8 @@ impl Config {
     /// Who decides on calls that wait for a person.
     pub(crate) fn approval_settings(&self) -> anyhow::Result<sekimori_approval::Settings> {
         let groups = self.policy_settings()?.groups;
-        let public_url = self.public_url()?.as_str().to_owned();
-        self.approvals.to_settings(groups, public_url)
+        let public_url = self.public_url()?;
+        self.approvals.to_settings(groups, public_url.as_str())
     }
 
     /// The authorization servers.

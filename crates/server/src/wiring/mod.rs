@@ -2,6 +2,7 @@
 
 mod audit;
 mod background;
+mod rules;
 
 use std::fs;
 use std::os::fd::AsFd as _;
@@ -17,13 +18,11 @@ use sekimori_domain::caller::Source;
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
-use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
-use sekimori_gateway::kill_switch::{self, KillSwitches};
-use sekimori_gateway::limits::Limits;
+use sekimori_gateway::kill_switch;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
@@ -33,9 +32,8 @@ use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
     OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
-use sekimori_inspect::Inspector;
-use sekimori_policy::{Administration, CompiledPolicies, PolicyEngine, default_policies};
-use sekimori_store::{NewPolicySet, Store};
+use sekimori_policy::Administration;
+use sekimori_store::Store;
 use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
 use sekimori_upstream::{Deps, Upstream};
 use serde_json::json;
@@ -46,9 +44,11 @@ use tokio_util::task::TaskTracker;
 
 use self::audit::{look_after, open_audit};
 use self::background::{
-    end_overdue_approvals, follow_inspection_rules, follow_policies, follow_trial, keep_house,
-    record_drift, tell_approvers,
+    end_overdue_approvals, follow_inspection_rules, follow_policies, keep_house, record_drift,
+    tell_approvers,
 };
+pub(crate) use self::rules::install_default_policies;
+use self::rules::{open_inspector, open_kill_switches, open_limits, open_policy};
 use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
@@ -222,20 +222,7 @@ impl Node {
             installation.spool.clone(),
             stop.clone(),
         ));
-        let channels = notify::channels(
-            &installation.config.approvals,
-            &egress(&installation.config)?,
-            &installation.clock,
-        )?;
-        tasks.spawn(tell_approvers(
-            Arc::clone(&gateway.approvals),
-            channels,
-            stop.clone(),
-        ));
-        tasks.spawn(end_overdue_approvals(
-            Arc::clone(&gateway.approvals),
-            stop.clone(),
-        ));
+        look_after_approvals(&installation, &gateway, &mut tasks, &stop)?;
         look_after(&installation, &gateway, &mut tasks, &stop)?;
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
         until(&stop, &mut tasks, async move { identity.maintain().await });
@@ -472,6 +459,22 @@ fn open_control(
     })
 }
 
+/// Tells people what waits for them, and ends what nobody decided on.
+fn look_after_approvals(
+    installation: &Installation,
+    gateway: &Gateway,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let config = &installation.config;
+    let channels = notify::channels(&config.approvals, &egress(config)?, &installation.clock)?;
+    let approvals = Arc::clone(&gateway.approvals);
+    tasks.spawn(tell_approvers(approvals, channels, stop.clone()));
+    let approvals = Arc::clone(&gateway.approvals);
+    tasks.spawn(end_overdue_approvals(approvals, stop.clone()));
+    Ok(())
+}
+
 fn open_approvals(
     installation: &Installation,
     audit: &Arc<Audit>,
@@ -532,86 +535,6 @@ pub(crate) async fn open_identity(
     )
     .context("identity")?;
     Ok(Arc::new(authenticator))
-}
-
-/// What is stopped, known before the first client comes.
-async fn open_kill_switches(installation: &Installation) -> anyhow::Result<Arc<KillSwitches>> {
-    let (clock, ids) = (
-        Arc::clone(&installation.clock),
-        Arc::clone(&installation.ids),
-    );
-    let node = &installation.config.server.node;
-    let switches = KillSwitches::new(&*installation.store, clock, ids, node)
-        .with_rules(installation.config.kill_switch.rules());
-    let known = switches.load().await;
-    known.context("what is stopped cannot be read")?;
-    Ok(Arc::new(switches))
-}
-
-/// The limits, known before the first client comes.
-async fn open_limits(installation: &Installation) -> anyhow::Result<Arc<Limits>> {
-    let config = &installation.config;
-    let (clock, zone) = (Arc::clone(&installation.clock), config.time_zone()?);
-    let limits = Limits::new(&*installation.store, clock, zone, &config.server.node);
-    limits.load().await.context("the limits cannot be read")?;
-    Ok(Arc::new(limits))
-}
-
-/// The policies in force; at the first start, the ones that are shipped.
-async fn open_policy(installation: &Installation) -> anyhow::Result<Arc<PolicyEngine>> {
-    let settings = installation.config.policy_settings()?;
-    let policies = installation.store.policies();
-    let set = match policies.active().await? {
-        Some(set) => set,
-        None => install_default_policies(installation).await?,
-    };
-    let compiled = CompiledPolicies::compile(&set, &settings).with_context(|| {
-        format!(
-            "the active policies (version {}) cannot be used; see: sekimori policy check",
-            set.version
-        )
-    })?;
-    let engine = Arc::new(PolicyEngine::new(compiled));
-    follow_trial(&*installation.store, &engine, &settings).await;
-    Ok(engine)
-}
-
-/// Content inspection under the rules in force: the company's own, or the ones that are shipped.
-async fn open_inspector(installation: &Installation) -> anyhow::Result<Arc<Inspector>> {
-    let inspector = Inspector::new(installation.config.limits.answer_bytes);
-    if let Some(set) = installation.store.inspection_rules().active().await? {
-        inspector.reload(&set).with_context(|| {
-            format!(
-                "the active rules of inspection (version {}) cannot be used; see: sekimori inspect rules check",
-                set.version
-            )
-        })?;
-    }
-    Ok(Arc::new(inspector))
-}
-
-/// Saves and activates the shipped policies, as a version like any other.
-pub(crate) async fn install_default_policies(
-    installation: &Installation,
-) -> anyhow::Result<PolicySet> {
-    let now = installation.clock.now();
-    let policies = installation.store.policies();
-    let new = NewPolicySet {
-        content: default_policies(),
-        author: "sekimori".to_owned(),
-        created_at: now,
-    };
-    let set = policies.append(&new).await?;
-    installation.note(
-        EventKind::PolicyChange,
-        [
-            ("action", json!("activate")),
-            ("version", json!(set.version)),
-            ("why", json!("first start")),
-        ],
-    )?;
-    policies.activate(set.version, "sekimori", now).await?;
-    Ok(set)
 }
 
 fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {

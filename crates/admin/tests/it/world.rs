@@ -1,0 +1,489 @@
+//! Something of everything in the control plane, and an example of each change.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
+use sekimori_domain::constraint::Constraints;
+use sekimori_domain::digest::Digest;
+use sekimori_domain::ids::{
+    ApprovalId, ClientId, ConnectorName, CorrelationId, LimitName, PrincipalId, SessionId,
+};
+use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
+use sekimori_domain::kill_switch::StopScope;
+use sekimori_domain::limit::{Bound, Limit};
+use sekimori_domain::oauth::{Grant, GrantKind};
+use sekimori_domain::person::{User, UserSource};
+use sekimori_domain::policy_set::PolicyContent;
+use sekimori_domain::record::EventKind;
+use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
+use sekimori_identity::scim::{NewScimToken, create_scim_token};
+use sekimori_policy::default_policies;
+use sekimori_store::{
+    AuditQuery, BrowserSession, Definition, Expected, NewInspectionRules, SessionProof,
+};
+use serde_json::{Value, json};
+
+use crate::approvals;
+use crate::harness::Plane;
+
+/// Something of everything, to be looked at and changed.
+pub(crate) struct World {
+    pub(crate) user: PrincipalId,
+    session: SessionId,
+    grant: String,
+    key: String,
+    scim_token: String,
+    conversation: String,
+    definition: String,
+    alert: uuid::Uuid,
+    kill_switch: String,
+    pub(crate) end: String,
+    pub(crate) approvals: Vec<ApprovalId>,
+    pub(crate) notice: String,
+}
+
+impl World {
+    /// Puts it into the store of a plane.
+    pub(crate) async fn make(plane: &Plane) -> Self {
+        let control = &plane.control;
+        let now = control.clock.now();
+        let later = now + Duration::from_hours(1);
+        let user = PrincipalId::of_user(control.ids.next()).unwrap();
+        control
+            .store
+            .people()
+            .create_user(&person(&user, "hanako", now))
+            .await
+            .unwrap();
+        let session = SessionId::from_uuid(control.ids.next());
+        let opened = BrowserSession {
+            id: session.clone(),
+            cookie_digest: Digest::of(b"a cookie"),
+            user: user.clone(),
+            device: Digest::of(b"a browser"),
+            idp: "corporate".to_owned(),
+            idp_session: None,
+            idp_subject: "hanako".to_owned(),
+            proof: SessionProof {
+                auth_time: now,
+                acr: None,
+                amr: vec!["pwd".to_owned()],
+                mfa_at: None,
+                ip: None,
+                user_agent: Some("Firefox".to_owned()),
+                id_token: None,
+            },
+            created_at: now,
+            last_seen_at: now,
+            expires_at: later,
+            revoked_at: None,
+        };
+        control.store.sessions().create(&opened).await.unwrap();
+        let grant = Grant {
+            id: "gr_1".to_owned(),
+            kind: GrantKind::Consent,
+            subject: user.clone(),
+            client: "https://client.example/meta.json".parse().unwrap(),
+            document: None,
+            redirect_uri: None,
+            resource: "https://gate.example/mcp".to_owned(),
+            scopes: vec!["mcp:read".to_owned()],
+            session: None,
+            sign_in: None,
+            created_at: now,
+            expires_at: later,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        let oauth = control.store.oauth();
+        oauth.create_grant(&grant, None, None).await.unwrap();
+        let provider = json!({
+            "name": "corporate", "kind": "oidc", "issuer": "https://idp.example",
+            "client_id": "gate", "client_secret": {"value": "hunter2"},
+        });
+        let provider = serde_json::from_value(provider).unwrap();
+        let providers = control.store.identity_providers();
+        providers.put(&provider, Expected::Absent).await.unwrap();
+        let scim = NewScimToken {
+            provider: "entra".to_owned(),
+            networks: Vec::new(),
+            created_by: "admin:test".to_owned(),
+            expires_at: later,
+        };
+        let tokens = control.store.scim_tokens();
+        let scim = create_scim_token(&*tokens, &*control.clock, &*control.random, scim)
+            .await
+            .unwrap();
+        let rules = NewInspectionRules {
+            text: String::new(),
+            author: "admin:test".to_owned(),
+            created_at: now,
+        };
+        control
+            .store
+            .inspection_rules()
+            .append(&rules)
+            .await
+            .unwrap();
+        let client = ClientId::new("assistant").unwrap();
+        let mut conversation = Conversation::of(&user, &client, None);
+        let source = LabelSource {
+            connector: ConnectorName::new("crm").unwrap(),
+            at: now,
+        };
+        conversation.labels.insert(FlowLabel::Confidential, source);
+        conversation.updated_at = now;
+        conversation.expires_at = later;
+        let conversations = control.store.conversations();
+        conversations.add(&conversation).await.unwrap();
+        policies(plane).await;
+        reviewed_tool(plane).await;
+        let definition = add_tool(plane).await;
+        let text = plane.service_key("batch", &["employee"]).await;
+        let key = text.split('_').nth(1).unwrap().to_owned();
+        let old = Limit {
+            name: LimitName::new("old").unwrap(),
+            who: None,
+            what: None,
+            bound: Bound::Daily { count: 100 },
+            set_by: "admin:test".to_owned(),
+            set_at: now,
+        };
+        control.store.limits().put(&old).await.unwrap();
+        let kill_switch = NewKillSwitch {
+            scope: StopScope::all(),
+            reason: "a test".to_owned(),
+            contact: None,
+            ends_at: None,
+            by: EngagedBy::Principal("admin:test".to_owned()),
+            drill: false,
+        };
+        let kill_switch = control.kill_switches.engage(kill_switch).await.unwrap();
+        let mut approvals = Vec::new();
+        for amount in 0..5 {
+            approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);
+        }
+        let notices = plane.control.store.approval_notices();
+        let notice = notices.given_up(1).await.unwrap()[0].id.to_string();
+        Self {
+            user,
+            session,
+            grant: grant.id,
+            key,
+            scim_token: scim.token.id,
+            conversation: conversation.id,
+            definition,
+            alert: raise_alert(plane).await,
+            kill_switch: kill_switch.id,
+            end: later.to_string(),
+            approvals,
+            notice,
+        }
+    }
+
+    /// For each operation that changes something: the path, and the body if it takes one.
+    pub(crate) fn examples(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let accounts = "/api/v1/service-accounts";
+        let users = format!("/api/v1/users/{}", self.user);
+        let clients = "/api/v1/clients/https%3A%2F%2Fclient.example%2Fmeta.json";
+        let client = json!({
+            "name": "Internal agent", "redirect_uris": ["https://agent.example.co.jp/callback"],
+        });
+        let account = json!({
+            "name": "nightly", "owner": "hanako@example.co.jp", "purpose": "nightly report",
+            "groups": ["employee"], "environments": ["production"], "networks": ["10.0.0.0/8"],
+            "expires_at": self.end,
+        });
+        let key = json!({"expires_at": self.end});
+        let providers = "/api/v1/identity-providers";
+        let provider = json!({
+            "kind": "oidc", "issuer": "https://idp.partner.example", "client_id": "gate",
+            "client_secret": {"env": "PARTNER_SECRET"},
+        });
+        let scim = json!({"provider": "entra", "expires_at": self.end});
+        let review = json!({
+            "class": "update", "data_classes": ["personal"], "definition": self.definition,
+        });
+        let limit = json!({
+            "who": {"kind": "user"}, "bound": {"kind": "rate", "count": 60, "per_seconds": 60},
+        });
+        let stop = json!({
+            "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
+            "contact": "security@example.co.jp", "ends_at": self.end,
+        });
+        let mut examples = BTreeMap::from([
+            ("createServiceAccount", (accounts.to_owned(), Some(account))),
+            (
+                "suspendServiceAccount",
+                (format!("{accounts}/batch/suspend"), None),
+            ),
+            (
+                "resumeServiceAccount",
+                (format!("{accounts}/batch/resume"), None),
+            ),
+            (
+                "createServiceKey",
+                (format!("{accounts}/batch/keys"), Some(key)),
+            ),
+            (
+                "revokeServiceKey",
+                (format!("{accounts}/batch/keys/{}", self.key), None),
+            ),
+            (
+                "createScimToken",
+                ("/api/v1/scim-tokens".to_owned(), Some(scim)),
+            ),
+            (
+                "revokeScimToken",
+                (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
+            ),
+            ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
+            ("approveClient", (format!("{clients}/approve"), None)),
+            ("denyClient", (format!("{clients}/deny"), None)),
+            (
+                "setLimit",
+                ("/api/v1/limits/per-user".to_owned(), Some(limit)),
+            ),
+            ("removeLimit", ("/api/v1/limits/old".to_owned(), None)),
+            (
+                "engageKillSwitch",
+                ("/api/v1/kill-switches".to_owned(), Some(stop)),
+            ),
+            (
+                "releaseKillSwitch",
+                (
+                    format!("/api/v1/kill-switches/{}/release", self.kill_switch),
+                    None,
+                ),
+            ),
+            (
+                "drillKillSwitch",
+                ("/api/v1/kill-switches/drill".to_owned(), None),
+            ),
+            ("deactivateUser", (format!("{users}/deactivate"), None)),
+            ("activateUser", (format!("{users}/activate"), None)),
+            ("endAccessOfUser", (format!("{users}/end-access"), None)),
+            (
+                "revokeSession",
+                (format!("/api/v1/sessions/{}", self.session), None),
+            ),
+            (
+                "saveInspectionRules",
+                (
+                    "/api/v1/inspection-rules".to_owned(),
+                    Some(json!({"text": "[settings]\nnotice = \"情報システム部へ\"\n"})),
+                ),
+            ),
+            (
+                "activateInspectionRules",
+                ("/api/v1/inspection-rules/1/activate".to_owned(), None),
+            ),
+            (
+                "inspect",
+                (
+                    "/api/v1/inspect".to_owned(),
+                    Some(json!({"text": "電話は03-1234-5678です"})),
+                ),
+            ),
+            (
+                "declassifyConversation",
+                (format!("/api/v1/conversations/{}", self.conversation), None),
+            ),
+            (
+                "putIdentityProvider",
+                (format!("{providers}/partner"), Some(provider)),
+            ),
+            (
+                "removeIdentityProvider",
+                (format!("{providers}/corporate"), None),
+            ),
+            (
+                "acknowledgeAlert",
+                (
+                    format!("/api/v1/alerts/{}/acknowledge", self.alert),
+                    Some(json!({"reason": "month-end closing"})),
+                ),
+            ),
+            (
+                "reviewTool",
+                (
+                    "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
+                    Some(review),
+                ),
+            ),
+            (
+                "revokeGrant",
+                (format!("/api/v1/grants/{}", self.grant), None),
+            ),
+        ]);
+        examples.extend(Self::examples_of_policies());
+        examples.extend(approvals::examples(self));
+        examples
+    }
+
+    fn examples_of_policies() -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let versions = "/api/v1/policies";
+        let word = json!({"note": "looked at it"});
+        let text = json!({"text": "@id(\"all\") permit(principal, action, resource);"});
+        let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
+        let rules = json!({"tags": ["payment"]});
+        BTreeMap::from([
+            ("draftPolicies", (versions.to_owned(), Some(text))),
+            (
+                "approvePolicies",
+                (format!("{versions}/3/approve"), Some(word.clone())),
+            ),
+            (
+                "rejectPolicies",
+                (format!("{versions}/3/reject"), Some(word)),
+            ),
+            ("tryPolicies", (format!("{versions}/3/log-only"), None)),
+            (
+                "endTrialOfPolicies",
+                (format!("{versions}/3/log-only"), None),
+            ),
+            ("activatePolicies", (format!("{versions}/3/activate"), None)),
+            ("rollBackPolicies", (format!("{versions}/rollback"), None)),
+            (
+                "putRole",
+                ("/api/v1/roles/clerk?base=2".to_owned(), Some(role)),
+            ),
+            (
+                "removeRole",
+                ("/api/v1/roles/clerk?base=2".to_owned(), None),
+            ),
+            (
+                "putGuardRails",
+                (
+                    "/api/v1/guard-rails".to_owned(),
+                    Some(json!({"off": [], "internal_domains": ["example.co.jp"]})),
+                ),
+            ),
+            (
+                "putConstraints",
+                (
+                    "/api/v1/connectors/bank/tools/pay/constraints".to_owned(),
+                    Some(rules),
+                ),
+            ),
+        ])
+    }
+}
+
+/// Version 1 was in force, version 2 with a role is, and version 3 is agreed to; all by somebody else.
+async fn policies(plane: &Plane) {
+    let (desk, now) = (&plane.control.desk, plane.control.clock.now());
+    let clerk = json!({"name": "clerk", "grants": [{"classes": ["read", "create"]}]});
+    let with_role = PolicyContent {
+        roles: vec![serde_json::from_value(clerk).unwrap()],
+        ..default_policies()
+    };
+    for content in [default_policies(), with_role.clone(), with_role] {
+        let saved = desk.save(content, "user:author", now).await.unwrap();
+        let version = saved.version;
+        desk.decide(version, true, "user:second", "", now)
+            .await
+            .unwrap();
+        if version < 3 {
+            desk.activate(version, "user:author", now).await.unwrap();
+        }
+    }
+}
+
+/// A tool that somebody has classified.
+async fn reviewed_tool(plane: &Plane) {
+    let (store, now) = (&plane.control.store, plane.control.clock.now());
+    let target = Target {
+        connector: "bank".parse().unwrap(),
+        kind: TargetKind::Tool,
+        name: "pay".to_owned(),
+    };
+    let raw = r#"{"name":"pay","inputSchema":{"type":"object","properties":{"amount":{"type":"number"}}}}"#;
+    let digest = Digest::of(raw.as_bytes());
+    let seen = Definition {
+        target: target.clone(),
+        digest,
+        raw: raw.to_owned(),
+    };
+    store.reviews().see(&[seen], now).await.unwrap();
+    let review = Review {
+        class: OperationClass::Create,
+        idempotent: false,
+        accepted: Vec::new(),
+        data_classes: Vec::new(),
+        definition: digest,
+        reviewer: "user:author".to_owned(),
+        reviewed_at: now,
+        constraints: Constraints::default(),
+    };
+    store.reviews().put(&target, &review).await.unwrap();
+}
+
+/// An alert that nobody looked at.
+async fn raise_alert(plane: &Plane) -> uuid::Uuid {
+    let control = &plane.control;
+    let id = CorrelationId::from_uuid(control.ids.next());
+    let detail = [("rule".to_owned(), json!("mass-writes"))].into();
+    let audit = &control.audit;
+    audit.note(EventKind::AlertRaise, id, detail).await.unwrap();
+    let query = AuditQuery {
+        event: Some(EventKind::AlertRaise),
+        ..AuditQuery::default()
+    };
+    audit.search(&query).await.unwrap().records[0].record.id
+}
+
+/// A connector with one tool, which was seen and not reviewed. Returns the digest of its definition.
+async fn add_tool(plane: &Plane) -> String {
+    let now = plane.control.clock.now();
+    let name: ConnectorName = "crm".parse().unwrap();
+    let connector = json!({
+        "name": name, "title": "顧客管理", "created_at": now,
+        "transport": {
+            "kind": "http", "url": "https://crm.example.co.jp/mcp",
+            "headers": {"Authorization": {"env": "CRM_TOKEN"}},
+        },
+    });
+    let connector = serde_json::from_value(connector).unwrap();
+    let connectors = plane.control.store.connectors();
+    connectors.put(&connector, Expected::Absent).await.unwrap();
+    let raw = json!({
+        "name": "update_customer", "description": "Changes a customer's address",
+        "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true},
+    });
+    let definition = Definition {
+        target: Target {
+            connector: name,
+            kind: TargetKind::Tool,
+            name: "update_customer".to_owned(),
+        },
+        digest: Digest::of(raw.to_string().as_bytes()),
+        raw: raw.to_string(),
+    };
+    let digest = definition.digest.hex();
+    let reviews = plane.control.store.reviews();
+    reviews.see(&[definition], now).await.unwrap();
+    digest
+}
+
+pub(crate) fn person(id: &PrincipalId, name: &str, now: sekimori_domain::Timestamp) -> User {
+    User {
+        id: id.clone(),
+        user_name: format!("{name}@example.co.jp"),
+        display_name: name.to_owned(),
+        active: true,
+        source: UserSource::Scim,
+        provider: Some("entra".to_owned()),
+        external_id: None,
+        department: Some("営業部".to_owned()),
+        employment: None,
+        country: None,
+        locale: None,
+        emails: vec![format!("{name}@example.co.jp")],
+        attributes: serde_json::Map::new(),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
