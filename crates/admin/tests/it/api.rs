@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use sekimori_domain::digest::Digest;
+use sekimori_domain::ids::PrincipalId;
 use serde_json::{Value, json};
 
 use crate::harness::Plane;
-use crate::world::World;
+use crate::world::{World, person};
 
 #[tokio::test]
 async fn who_am_i_says_what_one_may_do() {

@@ -47,7 +47,6 @@ use self::background::{
     end_overdue_approvals, follow_inspection_rules, follow_policies, keep_house, record_drift,
     tell_approvers,
 };
-pub(crate) use self::rules::install_default_policies;
 use self::rules::{open_inspector, open_kill_switches, open_limits, open_policy};
 use crate::authorization_server;
 use crate::config::Config;
