@@ -204,7 +204,7 @@ mod tests {
             ]
         );
         for leaf in &found {
-            let literal = &text[leaf.start..leaf.end];
+            let literal = text.get(leaf.start..leaf.end).unwrap();
             let value: serde_json::Value = serde_json::from_str(literal).unwrap();
             match value {
                 serde_json::Value::String(said) => assert_eq!(said, leaf.text),

@@ -164,7 +164,6 @@ impl Passage<'_> {
     /// Notes how the call ended.
     pub(crate) fn ended<T>(self, done: &Result<T, Fault>) {
         let fault = match done {
-            Ok(_) => None,
             Err(fault) if fault.says_it_is_unwell() => Some(fault),
             Err(Fault::Throttled(wait)) => {
                 let until = Instant::now() + *wait;
@@ -174,7 +173,7 @@ impl Passage<'_> {
             }
             // Nobody knows, or it answered something that is wrong but an answer.
             Err(Fault::Cancelled | Fault::WarrantExpired | Fault::Forbidden(_)) => return,
-            Err(_) => None,
+            Ok(_) | Err(_) => None,
         };
         let mut state = self.breaker.lock();
         if fault.is_none() {

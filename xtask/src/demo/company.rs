@@ -1,5 +1,6 @@
 //! The company's identity provider in the demo, and signing in through it as an AI client has its user do.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -260,5 +261,9 @@ pub(super) fn random_hex() -> Result<String> {
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .context("reading random bytes")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").context("writing hexadecimal digits")?;
+    }
+    Ok(text)
 }

@@ -53,7 +53,7 @@ async fn tool_3_a_request_outlives_the_gate() {
     gate.until_listed(1).await;
     let client = gate.all(&key.text);
     let made = echo(&client, "s3cret-value").await;
-    assert_eq!(made.result()["isError"], Value::Null, "{}", made.result());
+    assert_ne!(made.result()["isError"], true, "{}", made.result());
     assert_ne!(waits(&echo(&client, "s3cret-value").await), id, "once");
     let turned_back = echo(&client, "another").await;
     assert!(turned_back.content_text().contains("not this one"));

@@ -75,15 +75,12 @@ fn score(texts: &[Labelled]) -> BTreeMap<Kind, Score> {
                 .iter()
                 .position(|f| f.kind == *kind && same((f.start, f.end), (*start, *end)));
             let score = scores.entry(*kind).or_default();
-            match hit {
-                Some(at) => {
-                    found.remove(at);
-                    score.hits += 1;
-                }
-                None => {
-                    println!("missed {} in {}", kind.as_str(), labelled.text);
-                    score.missed += 1;
-                }
+            if let Some(at) = hit {
+                found.remove(at);
+                score.hits += 1;
+            } else {
+                println!("missed {} in {}", kind.as_str(), labelled.text);
+                score.missed += 1;
             }
         }
         // Words of sensitive categories are no claim about a person.
