@@ -89,7 +89,9 @@ async fn tool_4_a_break_glass_token_needs_no_identity_provider() {
     // Nobody answers there: whoever signs in through it can't.
     let idp = "\n[[identity.issuers]]\nissuer = \"https://idp.invalid\"\n";
     let (_upstream, site, gate, key) = site_with_a_tool(idp).await;
-    let made = site.json(&["admin", "create", "break-glass"]).await;
+    let made = site
+        .json(&["admin", "create", "--name", "break-glass"])
+        .await;
     let token = made["token"].as_str().unwrap();
     let api = RawClient::new(&format!("{}/api/v1/kill-switches", gate.url)).with_bearer(token);
     let body = json!({"scope": {"kind": "all"}, "reason": "a leak"}).to_string();
