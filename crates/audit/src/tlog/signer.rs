@@ -390,9 +390,9 @@ mod tests {
 
     fn tree(count: u32) -> Frontier {
         let mut tree = Frontier::default();
-        leaves(0..count)
-            .into_iter()
-            .for_each(|leaf| tree.push(leaf));
+        for leaf in leaves(0..count) {
+            tree.push(leaf);
+        }
         tree
     }
 

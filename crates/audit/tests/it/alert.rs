@@ -29,7 +29,7 @@ fn call(seconds: u64, class: OperationClass, status: OutcomeStatus) -> Record {
     record.time = Timestamp::from_second(36_000).unwrap() + Duration::from_secs(seconds);
     let target = record.target.as_mut().unwrap();
     target.class = class;
-    target.name = "tool".to_owned();
+    "tool".clone_into(&mut target.name);
     record
 }
 
@@ -159,7 +159,7 @@ fn silence_and_switching_off_hold() {
     assert_eq!(rule(|_, _| {}), 1);
     assert_eq!(rule(|rule, _| rule.enabled = false), 0);
     assert_eq!(
-        rule(|rule, now| rule.silent_until = Some(now + Duration::from_secs(60))),
+        rule(|rule, now| rule.silent_until = Some(now + Duration::from_mins(1))),
         0
     );
     assert_eq!(

@@ -220,7 +220,7 @@ fn tear(journal: &Path, options: &impl Fn() -> JournalOptions, dice: &mut Dice) 
     let batch = grown.get(before.len()..).filter(|batch| !batch.is_empty());
     // The next batch may belong into a new segment; then something else was being written.
     let batch = batch.map_or_else(|| vec![7; 100], <[u8]>::to_vec);
-    let mut torn = batch[..1 + below(dice, batch.len() - 1)].to_vec();
+    let mut torn = batch[..=below(dice, batch.len() - 1)].to_vec();
     if dice.coin() {
         let from = below(dice, torn.len());
         torn[from..].fill(0);

@@ -155,23 +155,18 @@ fn cef(line: &str) -> (Vec<String>, BTreeMap<String, String>) {
     let mut fields = BTreeMap::new();
     let mut key = String::new();
     for word in rest.split(' ') {
-        let mut cut = None;
-        for (at, char) in word.char_indices() {
-            if char == '=' && !word[..at].ends_with('\\') {
-                cut = Some(at);
-                break;
-            }
-        }
-        match cut {
-            Some(at) => {
-                key = word[..at].to_owned();
-                fields.insert(key.clone(), word[at + 1..].to_owned());
-            }
-            None => {
-                let value: &mut String = fields.get_mut(&key).unwrap();
-                value.push(' ');
-                value.push_str(word);
-            }
+        let cut = word
+            .match_indices('=')
+            .filter_map(|(at, _)| word.split_at_checked(at))
+            .find(|(name, _)| !name.ends_with('\\'))
+            .map(|(name, rest)| (name, rest.strip_prefix('=').unwrap_or_default()));
+        if let Some((name, value)) = cut {
+            name.clone_into(&mut key);
+            fields.insert(key.clone(), value.to_owned());
+        } else {
+            let value: &mut String = fields.get_mut(&key).unwrap();
+            value.push(' ');
+            value.push_str(word);
         }
     }
     (header, fields)

@@ -66,9 +66,15 @@ impl Gate {
         };
         let clock = Arc::new(RealClock::default());
         let (index, ids) = (store.audit_index(), Arc::new(TestIds::default()));
-        let audit = Audit::start_signed(options, signing, index, clock.clone(), ids)
-            .await
-            .unwrap();
+        let audit = Audit::start_signed(
+            options,
+            signing,
+            index,
+            Arc::<kit::RealClock>::clone(&clock),
+            ids,
+        )
+        .await
+        .unwrap();
         let audit = Arc::new(audit);
         let stop = CancellationToken::new();
         let source = audit.sink_source(data.path().join("journal"));

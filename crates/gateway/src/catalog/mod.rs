@@ -357,12 +357,13 @@ fn unknown(what: &str, name: &str) -> Refusal {
 pub fn refusal_of(error: &UpstreamError) -> Refusal {
     let code = match error {
         UpstreamError::Forbidden { .. } => RefusalCode::DestinationForbidden,
-        UpstreamError::Unavailable { .. } => RefusalCode::UpstreamUnavailable,
+        UpstreamError::Unavailable { .. } | UpstreamError::Resting { .. } => {
+            RefusalCode::UpstreamUnavailable
+        }
         UpstreamError::Timeout { .. } => RefusalCode::UpstreamTimeout,
         UpstreamError::Invalid { .. } => RefusalCode::UpstreamInvalid,
         UpstreamError::WarrantExpired { .. } => RefusalCode::DependencyUnavailable,
         UpstreamError::Throttled { .. } => RefusalCode::RateLimited,
-        UpstreamError::Resting { .. } => RefusalCode::UpstreamUnavailable,
     };
     let refusal = Refusal::new(code, Stage::Invoke, error.to_string());
     match error {

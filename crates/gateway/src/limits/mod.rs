@@ -145,7 +145,9 @@ impl Limits {
                 let admitted = self.enter(limit, &whose, &mut allowance, &mut taken).await;
                 if let Err(refusal) = admitted {
                     // What is not used stays for the next call.
-                    taken.iter().for_each(|bucket| bucket.put_back());
+                    for bucket in &taken {
+                        bucket.put_back();
+                    }
                     return Err(refusal);
                 }
             }
@@ -171,7 +173,10 @@ impl Limits {
             Bound::Concurrency { count } => {
                 let key = ["c", limit.name.as_str(), whose].join("\u{1f}");
                 let slots = self.slots(key, *count);
-                let slot = slots.take(stored, &self.node, now).await.map_err(failed)?;
+                let slot = slots
+                    .take(stored, &self.node, now)
+                    .await
+                    .map_err(|error| failed(&error))?;
                 let slot = slot.ok_or_else(|| refused(limit, Some(slots::RETRY_AFTER)))?;
                 allowance.slots.push(slot);
                 return Ok(());
@@ -190,7 +195,11 @@ impl Limits {
         };
         let bucket = self.bucket(key, &limit.bound);
         let monotonic = self.clock.monotonic();
-        match bucket.take(stored, now, monotonic).await.map_err(failed)? {
+        match bucket
+            .take(stored, now, monotonic)
+            .await
+            .map_err(|error| failed(&error))?
+        {
             Ok(()) => {
                 taken.push(bucket);
                 Ok(())
@@ -393,9 +402,9 @@ fn refused(limit: &Limit, wait: Option<Duration>) -> Refusal {
     }
 }
 
-fn failed(error: StoreError) -> Refusal {
+fn failed(error: &StoreError) -> Refusal {
     tracing::error!(
-        error = &error as &dyn std::error::Error,
+        error = error as &dyn std::error::Error,
         "what is left of a limit could not be found out; the call is refused"
     );
     let why = "what is left of a limit can't be found out now; try again in a moment";
