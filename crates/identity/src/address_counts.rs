@@ -66,14 +66,14 @@ mod tests {
 
     const SPAN: Duration = Duration::from_mins(10);
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
     fn an_address_has_its_share_of_each_span() {
         let counts = AddressCounts::over(SPAN);
-        let admit = |address, now| counts.admit(ip(address), now, 2);
+        let admit = |address, now| counts.admit(Some(ip(address)), now, 2);
         let begin = Duration::from_secs(1);
         assert!(admit("192.0.2.1", begin) && admit("::ffff:192.0.2.1", begin));
         assert!(!admit("192.0.2.1", begin));
@@ -90,7 +90,7 @@ mod tests {
             let address = IpAddr::from(number.to_be_bytes());
             assert!(counts.admit(Some(address), Duration::ZERO, 1));
         }
-        assert!(!counts.admit(ip("192.0.2.1"), Duration::ZERO, 1));
-        assert!(counts.admit(ip("192.0.2.1"), SPAN, 1));
+        assert!(!counts.admit(Some(ip("192.0.2.1")), Duration::ZERO, 1));
+        assert!(counts.admit(Some(ip("192.0.2.1")), SPAN, 1));
     }
 }

@@ -70,7 +70,7 @@ impl Gate {
             options,
             signing,
             index,
-            Arc::<kit::RealClock>::clone(&clock),
+            Arc::<RealClock>::clone(&clock),
             ids,
         )
         .await
