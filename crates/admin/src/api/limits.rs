@@ -158,20 +158,22 @@ fn view(limit: Limit) -> LimitView {
     }
 }
 
-fn bound(view: BoundView) -> Bound {
-    match view {
-        BoundView::Rate {
-            count,
-            per_seconds,
-            burst,
-        } => Bound::Rate {
-            count,
-            per_seconds,
-            burst,
-        },
-        BoundView::Daily { count } => Bound::Daily { count },
-        BoundView::Concurrency { count } => Bound::Concurrency { count },
-        BoundView::AnswerBytes { count } => Bound::AnswerBytes { count },
+impl From<BoundView> for Bound {
+    fn from(view: BoundView) -> Self {
+        match view {
+            BoundView::Rate {
+                count,
+                per_seconds,
+                burst,
+            } => Self::Rate {
+                count,
+                per_seconds,
+                burst,
+            },
+            BoundView::Daily { count } => Self::Daily { count },
+            BoundView::Concurrency { count } => Self::Concurrency { count },
+            BoundView::AnswerBytes { count } => Self::AnswerBytes { count },
+        }
     }
 }
 
@@ -254,7 +256,7 @@ pub(crate) async fn set_limit(
             kind: what.kind,
             id: what.id,
         }),
-        bound: bound(new.bound),
+        bound: new.bound.into(),
         set_by: allowed.someone.caller.principal.id.to_string(),
         set_at: control.clock.now(),
     };

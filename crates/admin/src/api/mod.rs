@@ -139,6 +139,15 @@ impl Modify for Credentials {
 /// The operations, with their part of the document.
 fn operations() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(Frame::openapi())
+        .merge(of_identity())
+        .merge(of_approval_and_inspection())
+        .merge(of_catalog_and_audit())
+        .merge(of_policy())
+}
+
+/// Who may come in: people, clients, service accounts and what they hold.
+fn of_identity() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
         .routes(routes!(me::who_am_i))
         .routes(routes!(me::list_own_sessions))
         .routes(routes!(me::revoke_own_session))
@@ -180,6 +189,11 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             service_accounts::create_key
         ))
         .routes(routes!(service_accounts::revoke_key))
+}
+
+/// What waits for a person, and what may pass.
+fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
         .routes(routes!(approvals::list_requests))
         .routes(routes!(approvals::get_request))
         .routes(routes!(approvals::approve))
@@ -203,15 +217,17 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             conversations::get_conversation,
             conversations::declassify
         ))
+}
+
+/// What there is to call, and what was called.
+fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
         .routes(routes!(overview::get_overview))
         .routes(routes!(catalog::list_connectors))
         .routes(routes!(catalog::get_connector))
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))
-        .routes(routes!(policies::list_policies))
-        .routes(routes!(policies::get_policies))
-        .routes(routes!(policies::explain))
         .routes(routes!(audit_records::list_records))
         .routes(routes!(audit_records::get_record))
         .routes(routes!(audit_evidence::get_story))
@@ -221,6 +237,14 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(alerts::list_alerts))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(events::follow))
+}
+
+/// What is allowed, what stops, and how much of it.
+fn of_policy() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
+        .routes(routes!(policies::list_policies))
+        .routes(routes!(policies::get_policies))
+        .routes(routes!(policies::explain))
         .routes(routes!(policy_versions::draft))
         .routes(routes!(policy_versions::steps))
         .routes(routes!(policy_versions::run_tests))

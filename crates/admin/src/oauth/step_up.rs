@@ -38,7 +38,7 @@ pub(super) async fn show(
     match server
         .ask_to_step_up(&which.grant, &signed_in)
         .await
-        .map_err(failure)?
+        .map_err(|error| failure(&error))?
     {
         StepUp::Unknown => Err(Problem::not_found("connection")),
         StepUp::Prove => Ok(guest.to_step_up(&control, &which.grant)),
@@ -66,7 +66,7 @@ pub(super) async fn confirm(
         return Ok(guest.to_step_up(&control, &which.grant));
     };
     let stepped_up = server.step_up(&which.grant, &signed_in).await;
-    let Some(grant) = stepped_up.map_err(failure)? else {
+    let Some(grant) = stepped_up.map_err(|error| failure(&error))? else {
         // Ended meanwhile, or the proof grew old on the page.
         return Ok(guest.to_step_up(&control, &which.grant));
     };
@@ -75,6 +75,6 @@ pub(super) async fn confirm(
     Ok(guest.visit.show(&control, &page))
 }
 
-fn failure(error: StoreError) -> Problem {
-    Problem::failure("stepping up", &error)
+fn failure(error: &StoreError) -> Problem {
+    Problem::failure("stepping up", error)
 }

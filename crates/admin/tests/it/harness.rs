@@ -88,6 +88,22 @@ impl Answer {
     }
 }
 
+fn test_gate(public_url: PublicUrl) -> Settings {
+    Settings {
+        public_url,
+        title: "Test gate".to_owned(),
+        version: "0.0.0",
+        allowed_hosts: [
+            "gate.example".to_owned(),
+            "127.0.0.1".to_owned(),
+            "localhost".to_owned(),
+        ]
+        .into(),
+        allowed_origins: ["https://inspector.example".to_owned()].into(),
+        trusted_proxies: ["127.0.0.1/32".parse().unwrap()].into(),
+    }
+}
+
 impl Plane {
     /// A control plane behind TLS, as in a company.
     pub(crate) async fn start() -> Self {
@@ -184,19 +200,7 @@ impl Plane {
             ids,
             random: Arc::new(SystemRandom),
             pages: Pages::new().unwrap(),
-            settings: Settings {
-                public_url,
-                title: "Test gate".to_owned(),
-                version: "0.0.0",
-                allowed_hosts: [
-                    "gate.example".to_owned(),
-                    "127.0.0.1".to_owned(),
-                    "localhost".to_owned(),
-                ]
-                .into(),
-                allowed_origins: ["https://inspector.example".to_owned()].into(),
-                trusted_proxies: ["127.0.0.1/32".parse().unwrap()].into(),
-            },
+            settings: test_gate(public_url),
         });
         let here: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
         let router =

@@ -257,7 +257,10 @@ async fn a_changed_and_suspicious_tool_is_shown_with_both() {
         raw: text.to_owned(),
     };
     let (reviews, now) = (plane.control.store.reviews(), plane.control.clock.now());
-    reviews.see(&[changed.clone()], now).await.unwrap();
+    reviews
+        .see(std::slice::from_ref(&changed), now)
+        .await
+        .unwrap();
     let tool = get(&plane, path, &administrator).await.json();
     assert_eq!(tool["review_state"], "definition_changed");
     assert_eq!(tool["quarantined"], true);

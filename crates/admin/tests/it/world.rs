@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
 use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
@@ -43,6 +44,79 @@ pub(crate) struct World {
     pub(crate) notice: String,
 }
 
+fn session(
+    id: &uuid::Uuid,
+    user: &PrincipalId,
+    now: Timestamp,
+    later: Timestamp,
+) -> BrowserSession {
+    BrowserSession {
+        id: SessionId::from_uuid(*id),
+        cookie_digest: Digest::of(b"a cookie"),
+        user: user.clone(),
+        device: Digest::of(b"a browser"),
+        idp: "corporate".to_owned(),
+        idp_session: None,
+        idp_subject: "hanako".to_owned(),
+        proof: SessionProof {
+            auth_time: now,
+            acr: None,
+            amr: vec!["pwd".to_owned()],
+            mfa_at: None,
+            ip: None,
+            user_agent: Some("Firefox".to_owned()),
+            id_token: None,
+        },
+        created_at: now,
+        last_seen_at: now,
+        expires_at: later,
+        revoked_at: None,
+    }
+}
+
+fn grant(user: &PrincipalId, now: Timestamp, later: Timestamp) -> Grant {
+    Grant {
+        id: "gr_1".to_owned(),
+        kind: GrantKind::Consent,
+        subject: user.clone(),
+        client: "https://client.example/meta.json".parse().unwrap(),
+        document: None,
+        redirect_uri: None,
+        resource: "https://gate.example/mcp".to_owned(),
+        scopes: vec!["mcp:read".to_owned()],
+        session: None,
+        sign_in: None,
+        created_at: now,
+        expires_at: later,
+        last_used_at: None,
+        revoked_at: None,
+    }
+}
+
+/// A limit, and a kill switch whose id this is.
+async fn limits(plane: &Plane) -> String {
+    let control = &plane.control;
+    let old = Limit {
+        name: LimitName::new("old").unwrap(),
+        who: None,
+        what: None,
+        bound: Bound::Daily { count: 100 },
+        set_by: "admin:test".to_owned(),
+        set_at: control.clock.now(),
+    };
+    control.store.limits().put(&old).await.unwrap();
+    let kill_switch = NewKillSwitch {
+        scope: StopScope::all(),
+        reason: "a test".to_owned(),
+        contact: None,
+        ends_at: None,
+        by: EngagedBy::Principal("admin:test".to_owned()),
+        drill: false,
+    };
+    let engaged = control.kill_switches.engage(kill_switch).await;
+    engaged.unwrap().id
+}
+
 impl World {
     /// Puts it into the store of a plane.
     pub(crate) async fn make(plane: &Plane) -> Self {
@@ -56,46 +130,10 @@ impl World {
             .create_user(&person(&user, "hanako", now))
             .await
             .unwrap();
-        let session = SessionId::from_uuid(control.ids.next());
-        let opened = BrowserSession {
-            id: session.clone(),
-            cookie_digest: Digest::of(b"a cookie"),
-            user: user.clone(),
-            device: Digest::of(b"a browser"),
-            idp: "corporate".to_owned(),
-            idp_session: None,
-            idp_subject: "hanako".to_owned(),
-            proof: SessionProof {
-                auth_time: now,
-                acr: None,
-                amr: vec!["pwd".to_owned()],
-                mfa_at: None,
-                ip: None,
-                user_agent: Some("Firefox".to_owned()),
-                id_token: None,
-            },
-            created_at: now,
-            last_seen_at: now,
-            expires_at: later,
-            revoked_at: None,
-        };
+        let opened = session(&control.ids.next(), &user, now, later);
+        let session = opened.id.clone();
         control.store.sessions().create(&opened).await.unwrap();
-        let grant = Grant {
-            id: "gr_1".to_owned(),
-            kind: GrantKind::Consent,
-            subject: user.clone(),
-            client: "https://client.example/meta.json".parse().unwrap(),
-            document: None,
-            redirect_uri: None,
-            resource: "https://gate.example/mcp".to_owned(),
-            scopes: vec!["mcp:read".to_owned()],
-            session: None,
-            sign_in: None,
-            created_at: now,
-            expires_at: later,
-            last_used_at: None,
-            revoked_at: None,
-        };
+        let grant = grant(&user, now, later);
         let oauth = control.store.oauth();
         oauth.create_grant(&grant, None, None).await.unwrap();
         let provider = json!({
@@ -142,24 +180,7 @@ impl World {
         let definition = add_tool(plane).await;
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
-        let old = Limit {
-            name: LimitName::new("old").unwrap(),
-            who: None,
-            what: None,
-            bound: Bound::Daily { count: 100 },
-            set_by: "admin:test".to_owned(),
-            set_at: now,
-        };
-        control.store.limits().put(&old).await.unwrap();
-        let kill_switch = NewKillSwitch {
-            scope: StopScope::all(),
-            reason: "a test".to_owned(),
-            contact: None,
-            ends_at: None,
-            by: EngagedBy::Principal("admin:test".to_owned()),
-            drill: false,
-        };
-        let kill_switch = control.kill_switches.engage(kill_switch).await.unwrap();
+        let kill_switch = limits(plane).await;
         let mut approvals = Vec::new();
         for amount in 0..5 {
             approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);
@@ -175,7 +196,7 @@ impl World {
             conversation: conversation.id,
             definition,
             alert: raise_alert(plane).await,
-            kill_switch: kill_switch.id,
+            kill_switch,
             end: later.to_string(),
             approvals,
             notice,
@@ -204,13 +225,6 @@ impl World {
         let scim = json!({"provider": "entra", "expires_at": self.end});
         let review = json!({
             "class": "update", "data_classes": ["personal"], "definition": self.definition,
-        });
-        let limit = json!({
-            "who": {"kind": "user"}, "bound": {"kind": "rate", "count": 60, "per_seconds": 60},
-        });
-        let stop = json!({
-            "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
-            "contact": "security@example.co.jp", "ends_at": self.end,
         });
         let mut examples = BTreeMap::from([
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
@@ -241,50 +255,12 @@ impl World {
             ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
             ("approveClient", (format!("{clients}/approve"), None)),
             ("denyClient", (format!("{clients}/deny"), None)),
-            (
-                "setLimit",
-                ("/api/v1/limits/per-user".to_owned(), Some(limit)),
-            ),
-            ("removeLimit", ("/api/v1/limits/old".to_owned(), None)),
-            (
-                "engageKillSwitch",
-                ("/api/v1/kill-switches".to_owned(), Some(stop)),
-            ),
-            (
-                "releaseKillSwitch",
-                (
-                    format!("/api/v1/kill-switches/{}/release", self.kill_switch),
-                    None,
-                ),
-            ),
-            (
-                "drillKillSwitch",
-                ("/api/v1/kill-switches/drill".to_owned(), None),
-            ),
             ("deactivateUser", (format!("{users}/deactivate"), None)),
             ("activateUser", (format!("{users}/activate"), None)),
             ("endAccessOfUser", (format!("{users}/end-access"), None)),
             (
                 "revokeSession",
                 (format!("/api/v1/sessions/{}", self.session), None),
-            ),
-            (
-                "saveInspectionRules",
-                (
-                    "/api/v1/inspection-rules".to_owned(),
-                    Some(json!({"text": "[settings]\nnotice = \"情報システム部へ\"\n"})),
-                ),
-            ),
-            (
-                "activateInspectionRules",
-                ("/api/v1/inspection-rules/1/activate".to_owned(), None),
-            ),
-            (
-                "inspect",
-                (
-                    "/api/v1/inspect".to_owned(),
-                    Some(json!({"text": "電話は03-1234-5678です"})),
-                ),
             ),
             (
                 "declassifyConversation",
@@ -317,9 +293,60 @@ impl World {
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),
         ]);
+        examples.extend(self.examples_of_safeguards());
         examples.extend(Self::examples_of_policies());
         examples.extend(approvals::examples(self));
         examples
+    }
+
+    fn examples_of_safeguards(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let limit = json!({
+            "who": {"kind": "user"}, "bound": {"kind": "rate", "count": 60, "per_seconds": 60},
+        });
+        let stop = json!({
+            "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
+            "contact": "security@example.co.jp", "ends_at": self.end,
+        });
+        BTreeMap::from([
+            (
+                "setLimit",
+                ("/api/v1/limits/per-user".to_owned(), Some(limit)),
+            ),
+            ("removeLimit", ("/api/v1/limits/old".to_owned(), None)),
+            (
+                "engageKillSwitch",
+                ("/api/v1/kill-switches".to_owned(), Some(stop)),
+            ),
+            (
+                "releaseKillSwitch",
+                (
+                    format!("/api/v1/kill-switches/{}/release", self.kill_switch),
+                    None,
+                ),
+            ),
+            (
+                "drillKillSwitch",
+                ("/api/v1/kill-switches/drill".to_owned(), None),
+            ),
+            (
+                "saveInspectionRules",
+                (
+                    "/api/v1/inspection-rules".to_owned(),
+                    Some(json!({"text": "[settings]\nnotice = \"情報システム部へ\"\n"})),
+                ),
+            ),
+            (
+                "activateInspectionRules",
+                ("/api/v1/inspection-rules/1/activate".to_owned(), None),
+            ),
+            (
+                "inspect",
+                (
+                    "/api/v1/inspect".to_owned(),
+                    Some(json!({"text": "電話は03-1234-5678です"})),
+                ),
+            ),
+        ])
     }
 
     fn examples_of_policies() -> BTreeMap<&'static str, (String, Option<Value>)> {
@@ -467,7 +494,7 @@ async fn add_tool(plane: &Plane) -> String {
     digest
 }
 
-pub(crate) fn person(id: &PrincipalId, name: &str, now: sekimori_domain::Timestamp) -> User {
+pub(crate) fn person(id: &PrincipalId, name: &str, now: Timestamp) -> User {
     User {
         id: id.clone(),
         user_name: format!("{name}@example.co.jp"),

@@ -13,6 +13,7 @@ use crate::tlog::{expectations, grow, key, published};
 
 /// How many changes are tried.
 fn rounds() -> u64 {
+    #[allow(clippy::disallowed_methods, reason = "the test run's only setting")]
     let wanted = std::env::var("SEKIMORI_SOAK_MUTATIONS").ok();
     wanted.map_or(600, |rounds| rounds.parse().expect("a number"))
 }

@@ -58,6 +58,14 @@ pub(crate) struct Gate {
     _folder: tempfile::TempDir,
 }
 
+fn test_gate(public_url: PublicUrl) -> Settings {
+    Settings {
+        public_url,
+        title: "Test gate".to_owned(),
+        version: "0.0.0",
+    }
+}
+
 impl Gate {
     /// A gateway in front of the MCP server at `url`, as connector `fixture`.
     pub(crate) async fn over(url: &str) -> Self {
@@ -151,11 +159,7 @@ impl Gate {
             sealer: Sealer::new(&[7; 32]).unwrap(),
             clock,
             ids,
-            settings: Settings {
-                public_url,
-                title: "Test gate".to_owned(),
-                version: "0.0.0",
-            },
+            settings: test_gate(public_url),
             state: State::new(64),
         });
         refresh::reload_and_list(&catalog).await;

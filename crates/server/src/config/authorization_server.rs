@@ -155,7 +155,6 @@ impl AuthorizationServer {
             refresh_idle: hours(self.refresh_idle_hours),
             grant: hours(self.grant_days.saturating_mul(24)),
             signing_key: hours(self.signing_key_days.saturating_mul(24)),
-            ..Lifetimes::default()
         };
         config.private_schemes.clone_from(&self.private_schemes);
         config.documents = DocumentTrust {

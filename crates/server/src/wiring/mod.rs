@@ -33,7 +33,7 @@ use sekimori_identity::{
     OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_policy::Administration;
-use sekimori_store::Store;
+use sekimori_store::{DefinitionChange, Store};
 use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
 use sekimori_upstream::{Deps, Upstream};
 use serde_json::json;
@@ -123,6 +123,42 @@ pub(crate) fn egress(config: &Config) -> anyhow::Result<Egress> {
     Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
 }
 
+/// Keeps up with the policies and inspection rules in force, whoever changed them.
+fn follow_rules(
+    installation: &Installation,
+    gateway: &Gateway,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    tasks.spawn(follow_policies(
+        Arc::clone(&installation.store),
+        Arc::clone(&gateway.policy),
+        installation.config.policy_settings()?,
+        stop.clone(),
+    ));
+    tasks.spawn(follow_inspection_rules(
+        Arc::clone(&installation.store),
+        Arc::clone(&gateway.inspector),
+        Arc::clone(&installation.clock),
+        stop.clone(),
+    ));
+    Ok(())
+}
+
+/// The catalogue, and where it tells of tools that changed.
+fn open_catalog(
+    installation: &Installation,
+) -> anyhow::Result<(Arc<Catalog>, mpsc::UnboundedReceiver<DefinitionChange>)> {
+    let (drifted, drift) = mpsc::unbounded_channel();
+    let source = refresh::Source {
+        store: Arc::clone(&installation.store),
+        make_upstream: upstream_maker(&installation.config, Arc::clone(&installation.clock))?,
+        clock: Arc::clone(&installation.clock),
+        drifted,
+    };
+    Ok((Arc::new(Catalog::new(source)), drift))
+}
+
 impl Node {
     /// Starts everything but the listeners.
     pub(crate) async fn start(installation: Installation, access: Access) -> anyhow::Result<Self> {
@@ -143,20 +179,13 @@ impl Node {
         let identity =
             open_identity(&installation, access, &fetch, authorization.as_deref()).await?;
         let policy = open_policy(&installation).await?;
-        let (drifted, drift) = mpsc::unbounded_channel();
-        let source = refresh::Source {
-            store: Arc::clone(&installation.store),
-            make_upstream: upstream_maker(&installation.config, Arc::clone(&installation.clock))?,
-            clock: Arc::clone(&installation.clock),
-            drifted,
-        };
-        let catalog = Arc::new(Catalog::new(source));
+        let (catalog, drift) = open_catalog(&installation)?;
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
             kill_switches: open_kill_switches(&installation).await?,
             limits: open_limits(&installation).await?,
-            policy: Arc::clone(&policy),
+            policy,
             inspector: open_inspector(&installation).await?,
             conversations: installation.store.conversations(),
             approvals: open_approvals(&installation, &audit)?,
@@ -204,18 +233,7 @@ impl Node {
         }
         keep_up(&gateway, &stop, &mut tasks);
         tasks.spawn(refresh::follow(catalog, stop.clone()));
-        tasks.spawn(follow_policies(
-            Arc::clone(&installation.store),
-            policy,
-            installation.config.policy_settings()?,
-            stop.clone(),
-        ));
-        tasks.spawn(follow_inspection_rules(
-            Arc::clone(&installation.store),
-            Arc::clone(&gateway.inspector),
-            Arc::clone(&installation.clock),
-            stop.clone(),
-        ));
+        follow_rules(&installation, &gateway, &mut tasks, &stop)?;
         tasks.spawn(keep_house(
             Arc::clone(&gateway),
             installation.spool.clone(),

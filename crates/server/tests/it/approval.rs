@@ -2,7 +2,7 @@
 
 use sekimori_testkit::client::{RawClient, Reply};
 use sekimori_testkit::fixture::{self, Options};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::gate::Site;
 

@@ -174,7 +174,7 @@ async fn authz_6_a_person_steps_a_grant_up_on_a_page() {
     assert_ne!(allowed.result()["isError"], true, "{allowed:?}");
     let records = company
         .site
-        .records(&allowed.header("x-correlation-id").unwrap().to_owned(), 1)
+        .records(allowed.header("x-correlation-id").unwrap(), 1)
         .await;
     assert_eq!(records[0]["detail"]["stepped_up"], true, "{records:?}");
 }

@@ -244,7 +244,7 @@ async fn every_call_leaves_its_records() {
 
     let refused = call(&client, "faults__never", json!({})).await;
     let records = site.records(&correlation(&refused), 1).await;
-    assert_eq!(records.len(), 1);
+    assert_eq!(records.len(), 1, "{records:#?}");
     assert_eq!(records[0]["phase"], "single");
     assert_eq!(records[0]["outcome"]["status"], "refused");
     assert_eq!(records[0]["outcome"]["code"], "policy_denied");

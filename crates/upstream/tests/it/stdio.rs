@@ -123,11 +123,25 @@ async fn a_crash_ends_calls_and_the_next_one_starts_it_again() {
     let call =
         "call() { if [ -e $DIR/again ]; then answer '{}'; else touch $DIR/again; exit 3; fi; }";
     let script = script(&format!("{MODERN}\n{call}"), |_| ());
+    let write = async || {
+        let warrant = warrant_to_write("t");
+        done(script.upstream.invoke(warrant, Outgoing::new("tools/call"))).await
+    };
     assert!(matches!(
-        script.call().await,
+        write().await,
         Err(UpstreamError::Unavailable { .. })
     ));
+    assert!(write().await.is_ok());
+}
+
+/// What only reads is tried again by itself.
+#[tokio::test]
+async fn a_crash_while_reading_is_not_noticed() {
+    let call =
+        "call() { if [ -e $DIR/again ]; then answer '{}'; else touch $DIR/again; exit 3; fi; }";
+    let script = script(&format!("{MODERN}\n{call}"), |_| ());
     assert!(script.call().await.is_ok());
+    assert!(script.file("again").exists());
 }
 
 /// Old servers may die of a request that they do not expect.

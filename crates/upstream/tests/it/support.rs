@@ -152,6 +152,22 @@ pub(crate) fn warrant_until(
     arguments: &str,
     expires_at: Timestamp,
 ) -> Warrant {
+    warrant_of_class(OperationClass::Read, kind, name, arguments, expires_at)
+}
+
+/// A warrant for one call of something that writes, which is not tried twice.
+pub(crate) fn warrant_to_write(name: &str) -> Warrant {
+    let class = OperationClass::Create;
+    warrant_of_class(class, TargetKind::Tool, name, "{}", Timestamp::MAX)
+}
+
+fn warrant_of_class(
+    class: OperationClass,
+    kind: TargetKind,
+    name: &str,
+    arguments: &str,
+    expires_at: Timestamp,
+) -> Warrant {
     let arguments = Arguments::parse(Some(arguments.as_bytes())).unwrap();
     let tool = Tool {
         target: Target {
@@ -159,7 +175,7 @@ pub(crate) fn warrant_until(
             kind,
             name: name.to_owned(),
         },
-        class: OperationClass::Read,
+        class,
         classified: true,
         idempotent: false,
         data_classes: Vec::new(),
