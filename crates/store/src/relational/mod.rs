@@ -20,6 +20,7 @@ mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
+mod versions;
 
 use std::sync::Arc;
 
