@@ -427,7 +427,7 @@ fn subject(rule: &Rule, record: &Record, calendar: &dyn Calendar) -> Option<Stri
 }
 
 /// Whether a name is like a pattern in which `*` stands for anything; upper and lower case are equal.
-fn is_like(name: &str, pattern: &str) -> bool {
+pub(crate) fn is_like(name: &str, pattern: &str) -> bool {
     let (name, pattern) = (name.to_lowercase(), pattern.to_lowercase());
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {

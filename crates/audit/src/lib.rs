@@ -28,6 +28,7 @@ mod open_record;
 mod reader;
 mod recovery;
 pub mod report;
+pub mod retention;
 pub mod sinks;
 pub mod story;
 pub mod tlog;

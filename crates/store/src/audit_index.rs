@@ -141,6 +141,9 @@ pub trait AuditIndex: Send + Sync {
     /// Forgets a node's records, in order to index them again.
     async fn clear(&self, node: &str) -> Result<()>;
 
+    /// Forgets these records of a node; those that are not there are passed over.
+    async fn remove(&self, node: &str, sequences: &[u64]) -> Result<()>;
+
     /// Searches. [`Invalid`](crate::StoreError::Invalid) for a cursor or limit that can't be.
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage>;
 

@@ -38,6 +38,7 @@ mod people;
 mod policies;
 mod postgres;
 mod relational;
+mod retention;
 mod reviews;
 mod revocations;
 mod scim_tokens;
@@ -82,6 +83,7 @@ pub use people::{
     UserQuery, VERSION,
 };
 pub use policies::{Activation, NewPolicySet, Policies};
+pub use retention::{RETENTION_ORDERS_OPEN_MAX, RETENTION_ORDERS_PAGE_MAX, RetentionOrders};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};
 pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
@@ -133,6 +135,8 @@ pub trait Store: Send + Sync + Debug {
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
+    /// Legal holds, and deletions on request.
+    fn retention_orders(&self) -> Arc<dyn RetentionOrders>;
     /// How far the journals were told to others.
     fn audit_sinks(&self) -> Arc<dyn AuditSinks>;
     /// Revisions.

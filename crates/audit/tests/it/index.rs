@@ -50,6 +50,11 @@ impl AuditIndex for FlakyIndex {
         self.inner.clear(node).await
     }
 
+    async fn remove(&self, node: &str, sequences: &[u64]) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.remove(node, sequences).await
+    }
+
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
         self.check()?;
         self.inner.search(query).await

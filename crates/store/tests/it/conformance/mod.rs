@@ -19,6 +19,7 @@ mod oauth;
 mod opening;
 mod people;
 mod policies;
+mod retention;
 mod reviews;
 mod revocations;
 mod scim_tokens;
@@ -118,6 +119,7 @@ mod suite {
         revocations: revocations_read_back_from_a_revision_on, a_revocation_is_never_moved_back,
             pruning_forgets_the_old_ones_only, too_much_or_unreadable_is_refused_as_a_whole,
             concurrent_revocations_are_all_seen;
+        retention: reads_back_what_was_ordered, of_two_steps_at_a_time_one_wins;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
         scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,
