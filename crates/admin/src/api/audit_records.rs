@@ -247,7 +247,7 @@ impl RecordFilter {
     }
 }
 
-fn event(text: &str) -> Result<EventKind, Problem> {
+pub(crate) fn event(text: &str) -> Result<EventKind, Problem> {
     EventKind::ALL
         .into_iter()
         .find(|kind| kind.as_str() == text)

@@ -4,6 +4,7 @@
 //! so that the tree that was signed is still the tree. What went is told by a record of the kind
 //! `retention.purge`, without which a missing body counts as tampering. A hold wins over everything.
 
+mod certificate;
 mod keeper;
 mod purge;
 
@@ -15,6 +16,7 @@ use sekimori_domain::record::{EventKind, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use certificate::{Certificate, Purge, certify};
 pub use keeper::{KeepError, Keeper, Pass, Plan, plan};
 
 const DAY_SECONDS: i64 = 24 * 3_600;
