@@ -33,6 +33,7 @@ pub mod sinks;
 pub mod story;
 pub mod tlog;
 mod verify;
+mod verify_report;
 mod writer;
 
 pub use alert_watch::{CURSOR as ALERT_CURSOR, Notify, NotifyLog, Watch};
@@ -45,5 +46,6 @@ pub use key::{ArgumentsKey, KeyError};
 pub use log::Head;
 pub use open_record::OpenRecord;
 pub use reader::{Entry, Reader, durable_head};
-pub use verify::{Cosignature, Expectations, VerifyProblem, VerifyReport, verify, verify_with};
+pub use verify::{Expectations, verify, verify_with};
+pub use verify_report::{Cosignature, PurgedSegment, VerifyProblem, VerifyReport};
 pub use writer::{Position, Writer};

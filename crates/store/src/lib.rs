@@ -60,8 +60,9 @@ pub use approvals::{
     LIVE_APPROVALS_MAX, StoredApproval, Substitution,
 };
 pub use audit_index::{
-    AuditCount, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, IndexedRecord, Order,
-    PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
+    AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, FACET_FIELDS,
+    FACET_RECORDS_MAX, FACET_VALUES_MAX, IndexedRecord, Order, PAGE_DEFAULT, PAGE_MAX,
+    TEXT_CHARS_MAX,
 };
 pub use audit_sinks::{AuditSinks, SINKS_MAX, SinkState};
 pub use authenticators::{

@@ -186,11 +186,11 @@ pub(crate) struct OrderRequest {
 }
 
 /// Words about a step.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = RetentionOrderNote)]
 pub(crate) struct NoteRequest {
-    /// In at most 1,000 characters.
+    /// In at most 1,000 characters; may be empty.
     note: String,
 }
 

@@ -64,7 +64,7 @@ impl Notify for Responder {
             engage_by_rule(&self.gateway, stop).await;
         }
         if self.tells && alert.severity >= self.severity {
-            let url = format!("{}/alerts", self.gateway.settings.public_url.as_str());
+            let url = format!("{}/ui/alerts", self.gateway.settings.public_url.as_str());
             let announcement = announcement(alert, self.gateway.ids.next(), url);
             if self.announcements.try_send(announcement).is_err() {
                 tracing::error!(alert = true, "too many alerts wait to be told to people");

@@ -30,6 +30,9 @@ pub(crate) enum Audit {
         after_help = "Examples:\n  sekimori audit search --since 1h\n  sekimori audit search --user user:hanako --status refused --json\n  sekimori audit search --correlation 0198f2c4a5b67d3e8f9a0b1c2d3e4f50 --oldest-first"
     )]
     Search(Box<Search>),
+    /// Count what the records that match have in common
+    #[command(after_help = "Example:\n  sekimori audit facets --since 7d --status refused")]
+    Facets(Box<Search>),
     /// Show one record, whole
     #[command(after_help = "Example:\n  sekimori audit show 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50")]
     Show {
@@ -175,6 +178,7 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
             show_page(output, &page)?;
             Ok(true)
         }
+        Audit::Facets(search) => read::facets(&search, common, output).await.map(|()| true),
         Audit::Show { id } => {
             let installation = Installation::open(common).await?;
             installation.note(EventKind::AuditSearch, [("record", json!(id))])?;

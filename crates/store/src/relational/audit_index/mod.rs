@@ -6,6 +6,7 @@
 
 mod append;
 mod count;
+mod facets;
 mod grams;
 #[cfg(test)]
 mod plan;
@@ -19,7 +20,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::first;
-use crate::audit_index::{AuditCount, AuditIndex, AuditPage, AuditQuery, IndexedRecord};
+use crate::audit_index::{
+    AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, IndexedRecord,
+};
 use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement, signed};
 use crate::error::Result;
 
@@ -103,6 +106,10 @@ impl AuditIndex for AuditTable {
 
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage> {
         search::search(&*self.0, query).await
+    }
+
+    async fn facets(&self, query: &AuditQuery) -> Result<AuditFacets> {
+        facets::facets(&*self.0, query).await
     }
 
     async fn count(

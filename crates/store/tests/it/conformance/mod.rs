@@ -75,11 +75,12 @@ mod suite {
         approvals: reads_back_what_was_created, a_call_has_one_live_request, of_several_changes_one_wins,
             lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up;
         audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
-            clearing_forgets_one_node_only, intents_stay_open_until_their_outcome,
+            clearing_forgets_one_node_only, removed_records_are_forgotten, intents_stay_open_until_their_outcome,
             awkward_names_are_indexed, nodes_append_at_the_same_time;
         audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
-            cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time;
+            cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time,
+            values_are_counted_among_what_matches;
         audit_sinks: cursors_are_kept_and_never_go_back;
         authenticators: reads_back_what_was_created, a_person_has_so_many_at_most, a_counter_only_grows,
             attempts_are_counted_in_a_window;
