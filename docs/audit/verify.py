@@ -4,7 +4,7 @@
 Uses nothing but Python's standard library. Formats: C2SP signed-note, tlog-checkpoint, tlog-tiles,
 tlog-cosignature; segments as in crates/audit/src/format.rs; Ed25519 as in RFC 8032, SHA-256 tree as in RFC 6962.
 KEY is a file with `name+id+base64`. Get it from somebody else than the bundle."""
-import base64, glob, hashlib, os, sys
+import base64, glob, hashlib, json, os, sys
 
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
@@ -61,14 +61,27 @@ for n in range((size + 255) // 256):
     tile = open(next(f for f in part if os.path.exists(f)), "rb").read()
     leaves += [tile[i * 32:i * 32 + 32] for i in range(width)]
 assert root(leaves) == expected, "the tree is not the one that was signed"
-count = 0
+whole = not os.path.exists(f"{folder}/records.ndjson")
+count, gone, told = 0, {}, {}
 for file in sorted(glob.glob(f"{folder}/segments/*.segment")):
     data, at = open(file, "rb").read(), 4096
-    seq = int.from_bytes(data[20:28], "little")
+    number, seq = int.from_bytes(data[12:20], "little"), int.from_bytes(data[20:28], "little")
     while at < len(data):
-        word = int.from_bytes(data[at:at + 4], "little"); length = 8 if word == 0x80000008 else word
-        body = data[at + 40:at + 40 + length]; at += 40 + length
-        if word != 0x80000008:
-            assert hashlib.sha256(b"\0" + body).digest() == leaves[seq], f"record {seq} was changed"
-            seq, count = seq + 1, count + 1
+        word = int.from_bytes(data[at:at + 4], "little"); length = word & 0x7fffffff
+        leaf, body = data[at + 8:at + 40], data[at + 40:at + 40 + length]; at += 40 + length
+        if word == 0x80000008: continue
+        if word == 0x80000000:
+            gone.setdefault(number, []).append(seq)
+        else:
+            leaf, count = hashlib.sha256(b"\0" + body).digest(), count + 1
+            if b'"event":"retention.purge"' in body:
+                note = json.loads(body)["detail"]
+                told[note.get("segment"), note.get("digest")] = seq
+        assert leaf == leaves[seq], f"record {seq} was changed"
+        seq += 1
+for number, seqs in gone.items():
+    digest = "sha256:" + hashlib.sha256(b"".join(n.to_bytes(8, "little") for n in seqs)).hexdigest()
+    under = told.get((number, digest))
+    assert under is not None or not whole, f"{len(seqs)} records from {seqs[0]} on are gone, and nothing tells that they were purged"
+    print(f"segment {number}: {len(seqs)} records were purged " + (f"under record {under}" if under is not None else "(the record of that is not in this bundle)"))
 print(f"verified: {count} records, all in the signed tree of {size} records of {heads[0][0]}; {len(keys) - 1} witnesses")

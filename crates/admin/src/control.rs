@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use sekimori_approval::Approvals;
 use sekimori_audit::Audit;
+use sekimori_audit::retention::Retention;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_gateway::catalog::Catalog;
 use sekimori_gateway::kill_switch::KillSwitches;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub allowed_origins: Arc<[String]>,
     /// Reverse proxies whose word on the client's address is taken.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// How long audit records are kept.
+    pub retention: Retention,
 }
 
 impl Settings {

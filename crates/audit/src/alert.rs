@@ -8,6 +8,7 @@ use std::fmt::Debug;
 
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::OperationClass;
+use sekimori_domain::kill_switch::{StopKind, StopScope};
 use sekimori_domain::record::{CallerNote, EventKind, OutcomeStatus, Phase, Record, TargetNote};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,56 @@ pub struct Rule {
     pub enabled: bool,
     /// Nothing is raised before this moment.
     pub silent_until: Option<Timestamp>,
+    /// What is stopped by the kill switch when an alert is raised; by default nothing.
+    pub stop: Option<Stop>,
+    /// How many minutes it is stopped, unless somebody releases it.
+    pub stop_minutes: u32,
+}
+
+/// What a rule stops, of the record that made it raise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// The person or service account. Never a local administrator: they are who is left.
+    User,
+    /// The client application.
+    Client,
+    /// The tool.
+    Tool,
+    /// The connector.
+    Connector,
+    /// Everything.
+    All,
+}
+
+impl Stop {
+    /// What that is in a record; `None` if it tells of no such thing.
+    fn scope(self, record: &Record) -> Option<StopScope> {
+        let caller = record.caller.as_ref();
+        let target = record.target.as_ref();
+        match self {
+            Self::All => Some(StopScope::all()),
+            Self::User => {
+                let caller = caller?;
+                match caller.kind.as_str() {
+                    "user" => StopScope::new(StopKind::User, caller.id.as_str()),
+                    "service_account" => {
+                        let name = caller.id.strip_prefix("service:").unwrap_or(&caller.id);
+                        StopScope::new(StopKind::ServiceAccount, name)
+                    }
+                    _ => return None,
+                }
+                .ok()
+            }
+            Self::Client => StopScope::new(StopKind::Client, caller?.client.as_str()).ok(),
+            Self::Connector => StopScope::new(StopKind::Connector, target?.connector.as_str()).ok(),
+            Self::Tool => {
+                let target = target?;
+                let name = format!("{}/{}", target.connector, target.name);
+                StopScope::new(StopKind::Tool, name).ok()
+            }
+        }
+    }
 }
 
 impl Default for Rule {
@@ -54,6 +105,8 @@ impl Default for Rule {
             severity: Severity::Medium,
             enabled: true,
             silent_until: None,
+            stop: None,
+            stop_minutes: 15,
         }
     }
 }
@@ -178,6 +231,18 @@ pub struct Alert {
     pub count: u64,
     /// The newest of them, by id.
     pub records: Vec<uuid::Uuid>,
+    /// What the rule wants stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopWanted>,
+}
+
+/// What a rule wants stopped, and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StopWanted {
+    /// What.
+    pub scope: StopScope,
+    /// How long.
+    pub minutes: u32,
 }
 
 /// When people do not work.
@@ -298,6 +363,13 @@ impl Engine {
             time: record.time,
             count,
             records,
+            stop: rule
+                .stop
+                .and_then(|stop| stop.scope(record))
+                .map(|scope| StopWanted {
+                    scope,
+                    minutes: rule.stop_minutes,
+                }),
         })
     }
 
@@ -430,7 +502,7 @@ fn subject(rule: &Rule, record: &Record, calendar: &dyn Calendar) -> Option<Stri
 }
 
 /// Whether a name is like a pattern in which `*` stands for anything; upper and lower case are equal.
-fn is_like(name: &str, pattern: &str) -> bool {
+pub(crate) fn is_like(name: &str, pattern: &str) -> bool {
     let (name, pattern) = (name.to_lowercase(), pattern.to_lowercase());
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {

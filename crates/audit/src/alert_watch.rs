@@ -28,8 +28,8 @@ const OLD_SECONDS: i64 = 24 * 3_600;
 /// Whoever wants to hear of alerts at once. What it does with them is its own; an alert is recorded before.
 #[async_trait]
 pub trait Notify: Send + Sync {
-    /// An alert was raised.
-    async fn alert(&self, alert: &Alert);
+    /// An alert was raised, of what has that correlation id.
+    async fn alert(&self, alert: &Alert, correlation: CorrelationId);
 }
 
 /// Tells the log of the process.
@@ -38,7 +38,7 @@ pub struct NotifyLog;
 
 #[async_trait]
 impl Notify for NotifyLog {
-    async fn alert(&self, alert: &Alert) {
+    async fn alert(&self, alert: &Alert, _: CorrelationId) {
         tracing::warn!(
             alert = true,
             rule = alert.rule,
@@ -113,7 +113,7 @@ impl Watch {
     }
 
     async fn raise(&self, alert: &Alert, correlation: CorrelationId) -> Result<(), TransportError> {
-        let detail: BTreeMap<String, Value> = [
+        let mut detail: BTreeMap<String, Value> = [
             ("rule".to_owned(), json!(alert.rule)),
             ("severity".to_owned(), json!(alert.severity)),
             ("subject".to_owned(), json!(alert.subject)),
@@ -121,12 +121,15 @@ impl Watch {
             ("records".to_owned(), json!(alert.records)),
         ]
         .into();
+        if let Some(stop) = &alert.stop {
+            detail.insert("stop".to_owned(), json!(stop));
+        }
         let noted = self
             .audit
-            .note(EventKind::AlertRaise, correlation, detail)
+            .note(EventKind::AlertRaise, correlation.clone(), detail)
             .await;
         noted.map_err(|_| TransportError::Answer("the alert could not be recorded"))?;
-        self.notify.alert(alert).await;
+        self.notify.alert(alert, correlation).await;
         Ok(())
     }
 }

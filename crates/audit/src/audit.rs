@@ -433,6 +433,21 @@ impl Audit {
         &self.desk.node
     }
 
+    /// Begins a new segment of the journal; `false` if that took longer than `wait`.
+    pub async fn roll(&self, wait: Duration) -> bool {
+        self.desk.writer.roll(wait).await
+    }
+
+    /// The index of the journals.
+    pub fn index(&self) -> Arc<dyn AuditIndex> {
+        Arc::clone(&self.index)
+    }
+
+    /// A new id.
+    pub fn new_id(&self) -> Uuid {
+        self.desk.ids.next()
+    }
+
     /// The tree that was signed last.
     pub fn signed(&self) -> Option<Arc<SignedCheckpoint>> {
         self.desk.writer.shared.signed.borrow().clone()

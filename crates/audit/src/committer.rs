@@ -45,6 +45,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) enum Message {
     Append(Pending),
+    /// Begin a new segment behind what is queued.
+    Roll,
     Close,
 }
 
@@ -79,6 +81,8 @@ pub(crate) struct Committer {
     waiters: Vec<Waiter>,
     /// How often a broken journal is tried again.
     retry_interval: Duration,
+    /// Whether somebody asked for a new segment.
+    rolling: bool,
 }
 
 impl Committer {
@@ -95,6 +99,7 @@ impl Committer {
             batch: Vec::new(),
             waiters: Vec::new(),
             retry_interval,
+            rolling: false,
         }
     }
 
@@ -103,6 +108,7 @@ impl Committer {
         loop {
             let closing = self.gather();
             self.settle();
+            self.roll();
             if closing {
                 break;
             }
@@ -143,6 +149,7 @@ impl Committer {
                     self.batch.push(pending.outgoing);
                     self.waiters.push(pending.waiter);
                 }
+                Message::Roll => self.rolling = true,
                 Message::Close => {
                     self.drain();
                     return true;
@@ -182,6 +189,20 @@ impl Committer {
             Err(error) => {
                 tracing::error!(%error, records = self.batch.len(), "cannot write the audit journal");
                 self.fail();
+            }
+        }
+    }
+
+    /// Begins a new segment, if that was asked for and there is something in the old one.
+    fn roll(&mut self) {
+        if !std::mem::take(&mut self.rolling) || !self.log.is_usable() || self.log.is_at_start() {
+            return;
+        }
+        match self.log.roll(&[]) {
+            Ok(()) => drop(self.shared.head.send_replace(self.log.head())),
+            Err(error) => {
+                tracing::error!(%error, "cannot begin a new segment of the journal");
+                self.set_healthy(false);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The journal on disk, version 2: enough to write an independent reader.
+//! The journal on disk, version 3: enough to write an independent reader.
 //!
 //! All integers are little-endian. Hashes are SHA-256 as in RFC 6962: a leaf is `SHA-256(0x00 ‖ body)`, an
 //! inner node `SHA-256(0x01 ‖ left ‖ right)`. CRC is CRC-32C (Castagnoli, RFC 3720).
@@ -22,7 +22,7 @@
 //! | offset | bytes | header field |
 //! |---|---|---|
 //! | 0 | 8 | `sekimori` in ASCII |
-//! | 8 | 4 | version = 2; 1 had no notes |
+//! | 8 | 4 | version = 3; 1 had no notes, 2 no purged segments |
 //! | 12 | 8 | segment number |
 //! | 20 | 8 | first sequence = tree size before this segment |
 //! | 28 | 8 | when it was made, microseconds since 1970 UTC |
@@ -32,6 +32,7 @@
 //! | 80 | 32·*p* | peaks: roots of the full subtrees before this segment, largest first |
 //! | … | 2 + *n* | length and UTF-8 text of the node's name |
 //! | … | 2 + *n* | length and text of the newest signed checkpoint before this segment (0: none) |
+//! | … | 8 | 0; of a **purged** segment where it ended before, in bytes |
 //! | … | … | zeros |
 //! | 4,092 | 4 | CRC of bytes 0 to 4,091 |
 //!
@@ -39,13 +40,19 @@
 //! lies behind is **abandoned** (a batch whose fsync failed, or that a crash cut short) and is no record.
 //! A segment appears under its name only when its header is durable.
 //!
+//! A segment that has a successor may be **purged**: another file takes its place, with the same header but for
+//! that one field, with purged frames in place of records whose time is over, and without marks. It is valid to
+//! the end of its file. Which records are gone is told by a record of the kind `retention.purge` behind it in
+//! the same log: `detail.segment`, `detail.purged` (how many are gone by then), and `detail.digest`, the SHA-256
+//! of their sequence numbers in order, 8 bytes each. What is gone without such a record was removed by somebody.
+//!
 //! # Frames
-//! | bytes | record frame | mark frame |
-//! |---|---|---|
-//! | 4 | length *n* of the body, at most 2 MiB | `0x8000_0008` |
-//! | 4 | CRC of the frame without these four bytes | the same |
-//! | 32 | leaf hash of the body | tree root |
-//! | *n* or 8 | body: one audit record, canonical JSON (RFC 8785) | tree size |
+//! | bytes | record frame | mark frame | purged frame |
+//! |---|---|---|---|
+//! | 4 | length *n* of the body, at most 2 MiB | `0x8000_0008` | `0x8000_0000` |
+//! | 4 | CRC of the frame without these four bytes | the same | the same |
+//! | 32 | leaf hash of the body | tree root | leaf hash of the body that was there |
+//! | *n*, 8 or 0 | body: one audit record, canonical JSON (RFC 8785) | tree size | – |
 //!
 //! Every group commit is one write that begins with a mark (the first of a segment has the header instead)
 //! and is followed by one `fdatasync`. The next one is written only when that succeeded. So **a mark proves that
@@ -58,7 +65,7 @@
 //! | bytes | slot field |
 //! |---|---|
 //! | 8 | `sekickpt` in ASCII |
-//! | 4 | version = 2; 1 had no note |
+//! | 4 | version as of a segment; 1 had no note |
 //! | 4 | length of the slot including the CRC |
 //! | 8 | generation |
 //! | 8 | tree size |
@@ -78,7 +85,7 @@ use uuid::Uuid;
 use crate::merkle::{Frontier, Hash, PEAKS_MAX, leaf_hash};
 
 /// The version of the format that is written.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// Size of a segment's header.
 pub const HEADER_BYTES: u64 = 4096;
 /// Largest body of a record: masked arguments of the largest size fit.
@@ -92,6 +99,8 @@ pub(crate) const FRAME_HEAD_BYTES: usize = 40;
 pub(crate) const MARK_BYTES: usize = FRAME_HEAD_BYTES + 8;
 /// The length word of a mark.
 pub(crate) const MARK_WORD: u32 = 0x8000_0008;
+/// The length word of a record that was purged.
+pub(crate) const PURGED_WORD: u32 = 0x8000_0000;
 /// Distance of the two slots of the checkpoint.
 pub(crate) const SLOT_STRIDE: u64 = 1024 * 1024;
 /// Longest name of a node.
@@ -129,6 +138,8 @@ pub(crate) struct Header {
     pub(crate) node: String,
     /// The newest signed checkpoint before this segment; empty if there is none.
     pub(crate) note: String,
+    /// Of a purged segment, where it ended before.
+    pub(crate) purged_end: Option<u64>,
 }
 
 /// Why bytes are no header or checkpoint.
@@ -155,6 +166,7 @@ impl Header {
         let note = self.note.as_bytes();
         out.extend_from_slice(&u16::try_from(note.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend_from_slice(note);
+        out.extend_from_slice(&self.purged_end.unwrap_or_default().to_le_bytes());
         out.resize(HEADER_LEN - 4, 0);
         put_crc(&mut out);
         out
@@ -181,6 +193,7 @@ impl Header {
         } else {
             take.text()?
         };
+        let purged_end = if version <= 2 { 0 } else { take.u64()? };
         Some(Self {
             number,
             created_us,
@@ -188,6 +201,7 @@ impl Header {
             tree,
             node,
             note,
+            purged_end: (purged_end > 0).then_some(purged_end),
         })
     }
 }
@@ -312,6 +326,13 @@ pub(crate) fn record_frame(body: &[u8]) -> (Vec<u8>, Hash) {
     (frame, leaf)
 }
 
+/// What stays of a record that was purged.
+pub(crate) fn put_purged(out: &mut Vec<u8>, leaf: &Hash) {
+    out.extend_from_slice(&PURGED_WORD.to_le_bytes());
+    out.extend_from_slice(&frame_crc(PURGED_WORD, leaf, &[]).to_le_bytes());
+    out.extend_from_slice(leaf);
+}
+
 /// Appends the mark of `tree`, at the beginning of a batch.
 pub(crate) fn put_mark(out: &mut Vec<u8>, tree: &Frontier) {
     let root = tree.root();
@@ -348,8 +369,10 @@ impl FrameHead {
 
     /// Length of the body; `None` if no frame has such a length word.
     pub(crate) fn body_length(&self) -> Option<usize> {
-        if self.word == MARK_WORD {
-            return Some(8);
+        match self.word {
+            MARK_WORD => return Some(8),
+            PURGED_WORD => return Some(0),
+            _ => {}
         }
         usize::try_from(self.word)
             .ok()
@@ -459,6 +482,7 @@ mod tests {
             tree: tree(77),
             node: "gate-1.東京".into(),
             note: "a\n1\n\n".into(),
+            purged_end: Some(7_777),
         };
         let bytes = header.encode();
         assert_eq!(bytes.len(), HEADER_LEN);
@@ -479,12 +503,13 @@ mod tests {
             tree: tree(0),
             node: "a".into(),
             note: String::new(),
+            purged_end: None,
         };
         let mut bytes = header.encode();
-        bytes[8] = 3;
+        bytes[8] = 4;
         bytes.truncate(HEADER_LEN - 4);
         put_crc(&mut bytes);
-        assert_eq!(Header::decode(&bytes), Err(Malformed::Version(3)));
+        assert_eq!(Header::decode(&bytes), Err(Malformed::Version(4)));
         // Version 1 ended before the note.
         bytes[8] = 1;
         bytes.truncate(HEADER_LEN - 4);

@@ -8,7 +8,8 @@ use std::path::Path;
 use crate::error::JournalError;
 use crate::format::{
     Checkpoint, FRAME_HEAD_BYTES, FrameHead, HEADER_BYTES, Header, MARK_BYTES, MARK_WORD,
-    Malformed, SLOT_STRIDE, checkpoint_path, frame_crc, is_mark, segment_number, segment_path,
+    Malformed, PURGED_WORD, SLOT_STRIDE, checkpoint_path, frame_crc, is_mark, segment_number,
+    segment_path,
 };
 use crate::merkle::{Hash, leaf_hash};
 
@@ -18,8 +19,17 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// One whole frame; the body of a record is in [`Frames::body`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Frame {
-    Record { leaf: Hash },
-    Mark { root: Hash, size: u64 },
+    Record {
+        leaf: Hash,
+    },
+    Mark {
+        root: Hash,
+        size: u64,
+    },
+    /// A record that was purged: its leaf is left.
+    Purged {
+        leaf: Hash,
+    },
 }
 
 /// Why there is no further frame.
@@ -43,7 +53,11 @@ pub(crate) struct Frames {
 
 impl Frames {
     pub(crate) fn open(path: &Path, offset: u64) -> io::Result<Self> {
-        let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+        Self::of(File::open(path)?, offset)
+    }
+
+    fn of(file: File, offset: u64) -> io::Result<Self> {
+        let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
         file.seek(SeekFrom::Start(offset))?;
         Ok(Self {
             file,
@@ -82,13 +96,16 @@ impl Frames {
                 size,
             });
         }
+        if head.word == PURGED_WORD {
+            return Ok(Frame::Purged { leaf: head.hash });
+        }
         if leaf_hash(&self.body) != head.hash {
             return Err(NoFrame::Bad("the leaf hash does not fit"));
         }
         Ok(Frame::Record { leaf: head.hash })
     }
 
-    /// Passes over the next frame without checking its body; the leaf hash if it was a record.
+    /// Passes over the next frame without checking its body; the leaf hash if it is or was a record.
     pub(crate) fn skip(&mut self, end: u64) -> Result<Option<Hash>, NoFrame> {
         let (head, length) = self.head(end)?;
         let distance =
@@ -174,6 +191,15 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Where its records end. Of a whole one its successor tells; a purged one is as long as its file.
+    pub(crate) fn end(&self, successor: &Self) -> u64 {
+        if self.header.purged_end.is_some() {
+            self.length
+        } else {
+            successor.header.previous_end
+        }
+    }
+
     pub(crate) fn tampered(&self, offset: u64, what: &'static str) -> JournalError {
         JournalError::Tampered {
             segment: self.number,
@@ -199,9 +225,22 @@ pub(crate) fn segment_numbers(dir: &Path) -> Result<Vec<u64>, JournalError> {
 pub(crate) fn read_segment(dir: &Path, number: u64) -> Result<Segment, JournalError> {
     let path = segment_path(dir, number);
     let file = File::open(&path).map_err(JournalError::io("open", &path))?;
+    read_header(&file, &path, number)
+}
+
+/// Opens a segment at its first frame. Header and frames are of one file, even if another takes its place.
+pub(crate) fn open_segment(dir: &Path, number: u64) -> Result<(Segment, Frames), JournalError> {
+    let path = segment_path(dir, number);
+    let file = File::open(&path).map_err(JournalError::io("open", &path))?;
+    let segment = read_header(&file, &path, number)?;
+    let frames = Frames::of(file, HEADER_BYTES).map_err(JournalError::io("read", &path))?;
+    Ok((segment, frames))
+}
+
+fn read_header(file: &File, path: &Path, number: u64) -> Result<Segment, JournalError> {
     let length = file
         .metadata()
-        .map_err(JournalError::io("read", &path))?
+        .map_err(JournalError::io("read", path))?
         .len();
     let tampered = |what| JournalError::Tampered {
         segment: number,
@@ -214,7 +253,7 @@ pub(crate) fn read_segment(dir: &Path, number: u64) -> Result<Segment, JournalEr
     }
     let mut bytes = vec![0; usize::try_from(HEADER_BYTES).unwrap_or_default()];
     file.read_exact_at(&mut bytes, 0)
-        .map_err(JournalError::io("read", &path))?;
+        .map_err(JournalError::io("read", path))?;
     let header = Header::decode(&bytes).map_err(|malformed| match malformed {
         Malformed::Damaged => tampered("the header is damaged"),
         Malformed::Version(version) => JournalError::UnsupportedVersion { version },
@@ -235,7 +274,14 @@ pub(crate) fn check_successor(segment: &Segment, next: &Segment) -> Result<(), J
     if Some(next.number) != segment.number.checked_add(1) {
         return Err(segment.tampered(segment.length, "the next segment is missing"));
     }
-    if end < HEADER_BYTES || end > segment.length {
+    let length = match segment.header.purged_end {
+        Some(purged_end) if purged_end != end => {
+            return Err(segment.tampered(0, "the segment was purged from another one"));
+        }
+        Some(purged_end) => purged_end,
+        None => segment.length,
+    };
+    if end < HEADER_BYTES || end > length {
         return Err(segment.tampered(segment.length, "the segment is cut short"));
     }
     if next.header.tree.size() < segment.header.tree.size() {

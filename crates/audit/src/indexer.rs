@@ -92,9 +92,9 @@ impl Feed {
             .await
             .map_err(|_| IndexError::Ended)??;
         index.append(&rows).await?;
-        // Only now: after an error the same records are read again.
+        // Only now: after an error the same records are read again. What was purged is behind the reader too.
+        self.position = reader.sequence().checked_sub(1).or(self.position);
         self.reader = Some(reader);
-        self.position = rows.last().map(|row| row.sequence).or(self.position);
         Ok(self.indexed())
     }
 }

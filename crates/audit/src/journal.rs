@@ -486,7 +486,7 @@ fn read_at(dir: &Path, intent: &OpenIntent) -> Result<Record, JournalError> {
     let mut frames = Frames::open(&path, intent.offset).map_err(JournalError::io("open", &path))?;
     match frames.next(u64::MAX) {
         Ok(Frame::Record { .. }) => {}
-        Ok(Frame::Mark { .. }) | Err(NoFrame::End) => {
+        Ok(Frame::Mark { .. } | Frame::Purged { .. }) | Err(NoFrame::End) => {
             return Err(tampered("an open intent is not where it was"));
         }
         Err(NoFrame::Bad(what)) => return Err(tampered(what)),

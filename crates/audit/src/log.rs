@@ -180,6 +180,7 @@ impl Log {
             tree: self.state.tree.clone(),
             node: self.place.node.clone(),
             note: self.note(),
+            purged_end: None,
         };
         self.segment = None;
         let mut bytes = header.encode();
@@ -355,6 +356,11 @@ impl Log {
     /// Whether files are open, none of them failed, and the tree is signed.
     pub(crate) fn is_usable(&self) -> bool {
         self.segment.is_some() && self.checkpoint.is_some() && self.is_signed()
+    }
+
+    /// Whether the segment has no records yet.
+    pub(crate) fn is_at_start(&self) -> bool {
+        self.state.offset <= HEADER_BYTES
     }
 
     /// Whether files are open and none of them failed.

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use sekimori_domain::record::Record;
 
 use crate::error::JournalError;
-use crate::format::{HEADER_BYTES, segment_path};
-use crate::frames::{Frame, Frames, NoFrame, read_checkpoint, read_segment, segment_numbers};
+use crate::format::segment_path;
+use crate::frames::{
+    Frame, Frames, NoFrame, Segment, open_segment, read_checkpoint, read_segment, segment_numbers,
+};
 use crate::log::Head;
 use crate::merkle::{Frontier, Hash};
 
@@ -36,17 +38,25 @@ pub fn durable_head(dir: &Path) -> Result<Head, JournalError> {
     })
 }
 
-/// Reads records in order, up to a [`Head`].
+/// Reads records in order, up to a [`Head`]. What was purged is passed over; its number is not given again.
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
-    segment: u64,
+    segment: Segment,
     frames: Frames,
     /// Of the record that comes next.
     sequence: u64,
     head: Head,
     /// Of the record that was passed last.
     leaf: Hash,
+}
+
+/// What was passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    Record,
+    Purged,
+    Head,
 }
 
 impl Reader {
@@ -59,24 +69,24 @@ impl Reader {
                 continue;
             }
             let segment = read_segment(dir, number)?;
-            start = Some((number, segment.header.tree.size()));
+            start = Some(number);
             if segment.header.tree.size() <= sequence {
                 break;
             }
         }
-        let (segment, first) = start.ok_or(JournalError::Unavailable {
+        let number = start.ok_or(JournalError::Unavailable {
             reason: "there are no segments to read",
         })?;
-        let path = segment_path(dir, segment);
+        let (segment, frames) = open_segment(dir, number)?;
         let mut reader = Self {
             dir: dir.to_owned(),
+            sequence: segment.header.tree.size(),
             segment,
-            frames: Frames::open(&path, HEADER_BYTES).map_err(JournalError::io("open", &path))?,
-            sequence: first,
+            frames,
             head,
             leaf: [0; 32],
         };
-        while reader.sequence < sequence && reader.advance(false)? {}
+        while reader.sequence < sequence && reader.advance(false)? != Passed::Head {}
         Ok(reader)
     }
 
@@ -122,20 +132,26 @@ impl Reader {
 
     /// In which segment the record that was passed last lies.
     pub(crate) fn segment(&self) -> u64 {
-        self.segment
+        self.segment.number
     }
 
-    /// The leaf hash of the next record as it was written, without reading the record.
+    /// The leaf hash of the next record as it was written, without reading the record; of one that was purged
+    /// as well.
     pub(crate) fn next_leaf(&mut self) -> Result<Option<Hash>, JournalError> {
-        Ok(self.advance(false)?.then_some(self.leaf))
+        let passed = self.advance(false)?;
+        Ok((passed != Passed::Head).then_some(self.leaf))
     }
 
     /// The next record; `None` at the head. After more was written and the head moved, it goes on.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
-        let sequence = self.sequence;
-        if !self.advance(true)? {
-            return Ok(None);
-        }
+        let sequence = loop {
+            let sequence = self.sequence;
+            match self.advance(true)? {
+                Passed::Record => break sequence,
+                Passed::Purged => {}
+                Passed::Head => return Ok(None),
+            }
+        };
         let unreadable = |source| JournalError::Unreadable { sequence, source };
         let record = serde_json::from_slice(self.frames.body()).map_err(unreadable)?;
         Ok(Some(Entry {
@@ -147,67 +163,67 @@ impl Reader {
         }))
     }
 
-    /// Passes one record, with its body read and checked if `wanted`; `false` at the head.
-    fn advance(&mut self, wanted: bool) -> Result<bool, JournalError> {
+    /// Passes one record, with its body read and checked if `wanted`.
+    fn advance(&mut self, wanted: bool) -> Result<Passed, JournalError> {
         while self.sequence < self.head.size {
             let end = self.end()?;
             let at = self.frames.offset();
             let passed = if wanted {
                 self.frames.next(end).map(|frame| match frame {
-                    Frame::Record { leaf } => Some(leaf),
+                    Frame::Record { leaf } => Some((leaf, Passed::Record)),
+                    Frame::Purged { leaf } => Some((leaf, Passed::Purged)),
                     Frame::Mark { .. } => None,
                 })
             } else {
-                self.frames.skip(end)
+                let skipped = self.frames.skip(end);
+                skipped.map(|leaf| Some((leaf?, Passed::Record)))
             };
             match passed {
-                Ok(Some(leaf)) => {
+                Ok(Some((leaf, passed))) => {
                     self.leaf = leaf;
                     self.sequence += 1;
-                    return Ok(true);
+                    return Ok(passed);
                 }
                 Ok(None) => {}
                 Err(NoFrame::End) => self.next_segment()?,
                 Err(NoFrame::Bad(what)) => return Err(self.tampered(at, what)),
                 Err(NoFrame::Io(source)) => {
-                    let path = segment_path(&self.dir, self.segment);
+                    let path = segment_path(&self.dir, self.segment.number);
                     return Err(JournalError::io("read", &path)(source));
                 }
             }
         }
-        Ok(false)
+        Ok(Passed::Head)
     }
 
     /// Where the valid part of the current segment ends.
     fn end(&self) -> Result<u64, JournalError> {
-        if self.segment == self.head.segment {
+        if self.segment.number == self.head.segment {
             return Ok(self.head.offset);
         }
-        let next = read_segment(&self.dir, self.segment + 1)?;
-        Ok(next.header.previous_end)
+        let next = read_segment(&self.dir, self.segment.number + 1)?;
+        Ok(self.segment.end(&next))
     }
 
     fn next_segment(&mut self) -> Result<(), JournalError> {
-        if self.segment >= self.head.segment {
+        if self.segment.number >= self.head.segment {
             return Err(self.tampered(
                 self.frames.offset(),
                 "the journal has fewer records than its checkpoint",
             ));
         }
-        let number = self.segment + 1;
-        let segment = read_segment(&self.dir, number)?;
+        let (segment, frames) = open_segment(&self.dir, self.segment.number + 1)?;
         if segment.header.tree.size() != self.sequence {
             return Err(self.tampered(self.frames.offset(), "the next segment does not go on here"));
         }
-        let path = segment_path(&self.dir, number);
-        self.frames = Frames::open(&path, HEADER_BYTES).map_err(JournalError::io("open", &path))?;
-        self.segment = number;
+        self.frames = frames;
+        self.segment = segment;
         Ok(())
     }
 
     fn tampered(&self, offset: u64, what: &'static str) -> JournalError {
         JournalError::Tampered {
-            segment: self.segment,
+            segment: self.segment.number,
             sequence: self.sequence,
             offset,
             what,

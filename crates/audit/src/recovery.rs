@@ -119,7 +119,7 @@ impl Scan<'_> {
     fn sealed(&mut self, segment: &Segment, next: &Segment) -> Result<(), JournalError> {
         let mut frames = self.frames(segment)?;
         self.up_to_checkpoint(segment, &mut frames)?;
-        let end = next.header.previous_end;
+        let end = segment.end(next);
         if frames.offset() > end {
             return Err(self.tampered(
                 segment,
@@ -156,6 +156,9 @@ impl Scan<'_> {
                     carried.clear();
                     self.check_mark(segment, at, &root, size)?;
                     durable_end = at;
+                }
+                Ok(Frame::Purged { .. }) => {
+                    return Err(self.tampered(segment, at, "the last segment was purged"));
                 }
                 Err(NoFrame::End) => break 0,
                 Err(NoFrame::Bad(what)) => {
@@ -236,6 +239,7 @@ impl Scan<'_> {
                     self.strict_record(segment, at, leaf, frames.body())?;
                 }
                 Ok(Frame::Mark { root, size }) => self.check_mark(segment, at, &root, size)?,
+                Ok(Frame::Purged { leaf }) => self.tree.push(leaf),
                 Err(NoFrame::End) => return Ok(()),
                 Err(NoFrame::Bad(what)) => return Err(self.tampered(segment, at, what)),
                 Err(NoFrame::Io(source)) => return Err(self.io(segment, source)),

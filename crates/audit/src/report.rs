@@ -34,6 +34,7 @@ impl ReportKind {
                 EventKind::AuthenticatorChange,
                 EventKind::ClientChange,
                 EventKind::ConnectorChange,
+                EventKind::DeletionChange,
                 EventKind::GrantRevoke,
                 EventKind::GroupChange,
                 EventKind::IdentityProviderChange,

@@ -5,24 +5,25 @@
 //! checkpoint that it finds when it begins.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use sekimori_domain::digest::Digest;
-use sekimori_domain::record::Record;
-use serde::Serialize;
+use sekimori_domain::record::{EventKind, Record};
 
 use crate::canonical;
 use crate::error::JournalError;
-use crate::format::{Checkpoint, HEADER_BYTES, segment_path};
+use crate::format::{Checkpoint, segment_path};
 use crate::frames::{
-    Frame, Frames, NoFrame, Segment, check_successor, read_checkpoint, read_segment,
+    Frame, Frames, NoFrame, Segment, check_successor, open_segment, read_checkpoint, read_segment,
     segment_numbers,
 };
 use crate::journal::check_note;
 use crate::merkle::{Frontier, Hash};
+use crate::reader::{Reader, durable_head};
+use crate::retention::PurgeNote;
 use crate::tlog::tiles::{COSIGNED, Edge};
-use crate::tlog::{SignedCheckpoint, TileError, Tiles, VerifyingKey, proof};
+use crate::tlog::{SignedCheckpoint, TileError, Tiles, VerifyingKey};
+use crate::verify_report::{Cosignature, PurgedSegment, VerifyProblem, VerifyReport};
 
 /// How often the checkpoint is read again when both slots are being written.
 const CHECKPOINT_TRIES: usize = 5;
@@ -40,119 +41,6 @@ pub struct Expectations {
     pub witnesses: Vec<VerifyingKey>,
 }
 
-/// What was found out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct VerifyReport {
-    /// The node that wrote the journal.
-    pub node: String,
-    /// Records read and found as they were written.
-    pub records: u64,
-    /// Segments read.
-    pub segments: u64,
-    /// Bytes read.
-    pub bytes: u64,
-    /// Root of the Merkle tree over those records, hexadecimal.
-    pub root: String,
-    /// Records in the newest tree whose signature was verified.
-    pub signed: Option<u64>,
-    /// Witnesses that cosigned the published tree, when, and how many records it had.
-    pub cosigned: Vec<Cosignature>,
-    /// Records in the published tree whose tiles were compared.
-    pub published: Option<u64>,
-    /// Bytes behind the end of sealed segments: what failed or torn writes left. They are no records.
-    pub abandoned_bytes: u64,
-    /// Bytes behind the checkpoint: being written now, or torn; opening the journal tells which.
-    pub tail_bytes: u64,
-    /// The first thing that is not as it was written. `None`: the journal is whole.
-    pub problem: Option<VerifyProblem>,
-}
-
-/// A witness has seen the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Cosignature {
-    /// Its name.
-    pub witness: String,
-    /// How many records the log had.
-    pub records: u64,
-    /// When, in seconds since 1970.
-    pub time: u64,
-}
-
-impl VerifyReport {
-    /// Whether everything is as it was written.
-    pub fn is_sound(&self) -> bool {
-        self.problem.is_none()
-    }
-}
-
-impl fmt::Display for VerifyReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            records,
-            segments,
-            root,
-            ..
-        } = self;
-        match &self.problem {
-            None => write!(
-                f,
-                "sound: {records} records in {segments} segments, root {root}"
-            )?,
-            Some(problem) => write!(
-                f,
-                "changed: {problem}; {records} records before it are sound"
-            )?,
-        }
-        match (&self.problem, self.signed) {
-            (None, Some(records)) => write!(f, "; signed up to record {records}")?,
-            (None, None) => f.write_str("; no signature was verified")?,
-            (Some(_), _) => {}
-        }
-        for Cosignature {
-            witness, records, ..
-        } in &self.cosigned
-        {
-            write!(f, "; {witness} has seen {records} records")?;
-        }
-        if self.tail_bytes > 0 {
-            write!(
-                f,
-                "; {} bytes behind the checkpoint were not judged",
-                self.tail_bytes
-            )?;
-        }
-        Ok(())
-    }
-}
-
-/// The first thing that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct VerifyProblem {
-    /// In which segment.
-    pub segment: u64,
-    /// The first record that cannot be trusted.
-    pub sequence: u64,
-    /// Where in the segment's file.
-    pub offset: u64,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl fmt::Display for VerifyProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            segment,
-            sequence,
-            offset,
-            what,
-        } = self;
-        write!(
-            f,
-            "{what} in segment {segment} at byte {offset}, record {sequence}"
-        )
-    }
-}
-
 /// Verifies the journal in `dir` by itself. An error means that it could not be read, not that it was changed.
 pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
     verify_with(dir, &Expectations::default())
@@ -168,6 +56,8 @@ pub fn verify_with(dir: &Path, expectations: &Expectations) -> Result<VerifyRepo
         report: VerifyReport {
             node: String::new(),
             records: 0,
+            purged: 0,
+            purges: Vec::new(),
             segments: 0,
             bytes: 0,
             root: String::new(),
@@ -179,6 +69,7 @@ pub fn verify_with(dir: &Path, expectations: &Expectations) -> Result<VerifyRepo
             problem: None,
         },
         tree: Frontier::default(),
+        purged: BTreeMap::new(),
     };
     match check.run() {
         Ok(()) => {}
@@ -209,6 +100,8 @@ struct Check<'a> {
     tiles: Option<TileCheck>,
     report: VerifyReport,
     tree: Frontier,
+    /// What is purged, by segment, and under which record.
+    purged: BTreeMap<u64, (PurgeNote, Option<u64>)>,
 }
 
 impl Check<'_> {
@@ -239,19 +132,21 @@ impl Check<'_> {
         }
         if let Some(first) = segments.first() {
             self.report.node.clone_from(&first.header.node);
-            self.tree = first.header.tree.clone();
+            if first.number != 1 {
+                return Err(self.tampered(1, 0, "the first segment is missing"));
+            }
         }
         self.collect_notes(&segments, &checkpoint)?;
         if let (Some(dir), Some(size)) = (&self.expectations.tlog, published) {
             let tiles = TileCheck::begin(dir, &self.tree, size);
             self.tiles = Some(tiles.map_err(|what| self.tampered(0, 0, what))?);
         }
-        self.before_the_journal()?;
         self.passed(0, 0)?;
         let successors = segments.iter().skip(1).map(Some).chain([None]);
         for (segment, next) in segments.iter().zip(successors) {
             self.segment(segment, next, &checkpoint)?;
         }
+        self.explained()?;
         if self.anchors.is_empty() {
             return Ok(());
         }
@@ -346,21 +241,6 @@ impl Check<'_> {
         }
     }
 
-    /// Trees that ended in segments that were purged: their tiles still prove them.
-    fn before_the_journal(&mut self) -> Result<(), JournalError> {
-        let rest = self.anchors.split_off(&self.tree.size());
-        let before = std::mem::replace(&mut self.anchors, rest);
-        let Some(tiles) = &self.tiles else {
-            return Ok(());
-        };
-        for (size, root) in before {
-            if !proof::root(&tiles.tiles, size).is_ok_and(|found| found == root) {
-                return Err(self.tampered(0, 0, "the tiles do not fit a tree that was signed"));
-            }
-        }
-        Ok(())
-    }
-
     /// The tree has this size now: is it the one that was signed at this size?
     fn passed(&mut self, segment: u64, offset: u64) -> Result<(), JournalError> {
         if let Some(root) = self.anchors.remove(&self.tree.size())
@@ -397,17 +277,19 @@ impl Check<'_> {
                 "the tree of the header does not fit the records before it",
             ));
         }
+        // It may have been purged since it was looked at first.
+        let (segment, frames) = open_segment(self.dir, segment.number)?;
         let end = match next {
             Some(next) => {
-                check_successor(segment, next)?;
-                next.header.previous_end
+                check_successor(&segment, next)?;
+                segment.end(next)
             }
             None => checkpoint.offset,
         };
         if end > segment.length {
             return Err(self.tampered(segment.number, segment.length, "the segment is cut short"));
         }
-        self.frames(segment, end)?;
+        self.frames(&segment, frames, end)?;
         let behind = segment.length - end;
         if next.is_some() {
             self.report.abandoned_bytes += behind;
@@ -426,29 +308,32 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn frames(&mut self, segment: &Segment, end: u64) -> Result<(), JournalError> {
-        let path = segment_path(self.dir, segment.number);
-        let mut frames =
-            Frames::open(&path, HEADER_BYTES).map_err(JournalError::io("open", &path))?;
+    fn frames(
+        &mut self,
+        segment: &Segment,
+        mut frames: Frames,
+        end: u64,
+    ) -> Result<(), JournalError> {
+        let mut gone = Vec::new();
         loop {
             let at = frames.offset();
             match frames.next(end) {
                 Ok(Frame::Record { leaf }) => {
-                    if !is_record(frames.body()) {
-                        return Err(self.tampered(
-                            segment.number,
-                            at,
-                            "the body is no canonical audit record",
-                        ));
-                    }
-                    self.tree.push(leaf);
+                    let Some(record) = read_record(frames.body()) else {
+                        let what = "the body is no canonical audit record";
+                        return Err(self.tampered(segment.number, at, what));
+                    };
+                    self.explain(&record, self.tree.size());
                     self.report.records += 1;
-                    self.passed(segment.number, at)?;
-                    let compared = self.tiles.as_mut().map(|tiles| tiles.push(leaf));
-                    if let Some(compared) = compared {
-                        self.report.published =
-                            compared.map_err(|what| self.tampered(segment.number, at, what))?;
+                    self.leaf(leaf, segment.number, at)?;
+                }
+                Ok(Frame::Purged { leaf }) => {
+                    if segment.header.purged_end.is_none() {
+                        let what = "a record is gone from a segment that was not purged";
+                        return Err(self.tampered(segment.number, at, what));
                     }
+                    gone.push(self.tree.size());
+                    self.leaf(leaf, segment.number, at)?;
                 }
                 Ok(Frame::Mark { root, size }) => {
                     if size != self.tree.size() || root != self.tree.root() {
@@ -459,11 +344,73 @@ impl Check<'_> {
                         ));
                     }
                 }
-                Err(NoFrame::End) => return Ok(()),
+                Err(NoFrame::End) => break,
                 Err(NoFrame::Bad(what)) => return Err(self.tampered(segment.number, at, what)),
-                Err(NoFrame::Io(source)) => return Err(JournalError::io("read", &path)(source)),
+                Err(NoFrame::Io(source)) => {
+                    let path = segment_path(self.dir, segment.number);
+                    return Err(JournalError::io("read", &path)(source));
+                }
             }
         }
+        if !gone.is_empty() {
+            let note = PurgeNote::of(segment.number, &gone);
+            self.purged.insert(segment.number, (note, None));
+        }
+        Ok(())
+    }
+
+    /// Takes the next leaf into the tree, and compares the tree with what was signed and published.
+    fn leaf(&mut self, leaf: Hash, segment: u64, at: u64) -> Result<(), JournalError> {
+        self.tree.push(leaf);
+        self.passed(segment, at)?;
+        let compared = self.tiles.as_mut().map(|tiles| tiles.push(leaf));
+        if let Some(compared) = compared {
+            self.report.published = compared.map_err(|what| self.tampered(segment, at, what))?;
+        }
+        Ok(())
+    }
+
+    /// Whether this record tells that what is gone from a segment before it was purged.
+    fn explain(&mut self, record: &Record, sequence: u64) {
+        if record.event != EventKind::RetentionPurge {
+            return;
+        }
+        if let Some(told) = PurgeNote::read(&record.detail)
+            && let Some((found, under)) = self.purged.get_mut(&told.segment)
+            && *found == told
+        {
+            *under = Some(sequence);
+        }
+    }
+
+    /// Everything that is gone must have been purged, and its record must be there.
+    fn explained(&mut self) -> Result<(), JournalError> {
+        if self.purged.values().any(|(_, under)| under.is_none()) {
+            // Purged while this was reading: the record of it is behind the checkpoint that was found first.
+            let from = self.tree.size();
+            let mut reader = Reader::open(self.dir, from, durable_head(self.dir)?)?;
+            while let Some(entry) = reader.next_entry()? {
+                self.explain(&entry.record, entry.sequence);
+            }
+        }
+        for (segment, (note, under)) in std::mem::take(&mut self.purged) {
+            let Some(under) = under else {
+                let what = "records are gone, and no record tells that they were purged";
+                return Err(JournalError::Tampered {
+                    segment,
+                    sequence: note.first,
+                    offset: 0,
+                    what,
+                });
+            };
+            self.report.purged += note.purged;
+            self.report.purges.push(PurgedSegment {
+                segment,
+                records: note.purged,
+                under,
+            });
+        }
+        Ok(())
     }
 
     fn tampered(&self, segment: u64, offset: u64, what: &'static str) -> JournalError {
@@ -530,10 +477,11 @@ impl TileCheck {
     }
 }
 
-/// Whether the body reads as a record and is the one text of that record.
-fn is_record(body: &[u8]) -> bool {
-    let record = serde_json::from_slice::<Record>(body);
-    record.is_ok_and(|record| canonical::text(&record).is_ok_and(|text| text == body))
+/// The record, if the body reads as one and is the one text of it.
+fn read_record(body: &[u8]) -> Option<Record> {
+    let record = serde_json::from_slice::<Record>(body).ok()?;
+    let text = canonical::text(&record).ok()?;
+    (text == body).then_some(record)
 }
 
 /// The newest checkpoint. The gateway may be writing one slot while the other is read.

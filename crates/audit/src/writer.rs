@@ -117,6 +117,18 @@ impl Writer {
         }
     }
 
+    /// Asks for a new segment and waits until it has begun; `false` if it has not in time. One that is empty
+    /// stays.
+    pub(crate) async fn roll(&self, wait: Duration) -> bool {
+        let mut head = self.shared.head.subscribe();
+        let before = head.borrow_and_update().segment;
+        if self.queue.send(Message::Roll).is_err() {
+            return false;
+        }
+        let begun = head.wait_for(|head| head.segment > before);
+        timeout(wait, begun).await.is_ok_and(|begun| begun.is_ok())
+    }
+
     fn reserve_intent(&self, outgoing: &Outgoing) -> Result<(), JournalError> {
         if !matches!(outgoing.effect, Effect::Opens(_)) {
             return Ok(());

@@ -24,6 +24,7 @@ pub mod person;
 pub mod policy_set;
 pub mod record;
 pub mod refusal;
+pub mod retention;
 pub mod revocation;
 pub mod road;
 pub mod role;

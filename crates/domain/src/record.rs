@@ -222,6 +222,9 @@ pub enum EventKind {
     /// A legal hold was asked for, set or released.
     #[serde(rename = "legal_hold.change")]
     LegalHoldChange,
+    /// A deletion of records was asked for, agreed to, refused or taken back.
+    #[serde(rename = "deletion.change")]
+    DeletionChange,
     /// A rule found something that somebody should look at.
     #[serde(rename = "alert.raise")]
     AlertRaise,
@@ -241,7 +244,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -290,6 +293,7 @@ impl EventKind {
         Self::AuditVerify,
         Self::RetentionPurge,
         Self::LegalHoldChange,
+        Self::DeletionChange,
         Self::AlertRaise,
         Self::AlertChange,
         Self::GatewayStart,
@@ -348,6 +352,7 @@ impl EventKind {
             Self::AuditVerify => "audit.verify",
             Self::RetentionPurge => "retention.purge",
             Self::LegalHoldChange => "legal_hold.change",
+            Self::DeletionChange => "deletion.change",
             Self::AlertRaise => "alert.raise",
             Self::AlertChange => "alert.change",
             Self::GatewayStart => "gateway.start",

@@ -87,11 +87,13 @@ pub enum Area {
     KillSwitches,
     /// Limits and quotas.
     Limits,
+    /// What is kept of the audit log, and what goes.
+    Retention,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -108,6 +110,7 @@ impl Area {
         Self::Contents,
         Self::KillSwitches,
         Self::Limits,
+        Self::Retention,
     ];
 
     /// The name in policies and records.
@@ -129,6 +132,7 @@ impl Area {
             Self::Contents => "contents",
             Self::KillSwitches => "kill-switches",
             Self::Limits => "limits",
+            Self::Retention => "retention",
         }
     }
 }

@@ -125,6 +125,32 @@ pub struct AuditCount {
     pub count: u64,
 }
 
+/// What the records of a search have in common, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFacets {
+    /// Records that were counted: all that match, or the newest [`FACET_RECORDS_MAX`].
+    pub records: u64,
+    /// Whether more match than were counted.
+    pub truncated: bool,
+    /// For each of [`FACET_FIELDS`], the most frequent values: at most [`FACET_VALUES_MAX`].
+    pub fields: Vec<Vec<(String, u64)>>,
+}
+
+/// The fields that are counted, as [`AuditQuery`] names them.
+pub const FACET_FIELDS: [&str; 7] = [
+    "event",
+    "caller",
+    "client",
+    "connector",
+    "target",
+    "class",
+    "status",
+];
+/// Most records that are counted at a time.
+pub const FACET_RECORDS_MAX: u32 = 10_000;
+/// Most values of one field.
+pub const FACET_VALUES_MAX: usize = 20;
+
 /// Most parts that a time is divided into for counting.
 pub const COUNT_PARTS_MAX: u32 = 400;
 
@@ -141,8 +167,15 @@ pub trait AuditIndex: Send + Sync {
     /// Forgets a node's records, in order to index them again.
     async fn clear(&self, node: &str) -> Result<()>;
 
+    /// Forgets these records of a node; those that are not there are passed over.
+    async fn remove(&self, node: &str, sequences: &[u64]) -> Result<()>;
+
     /// Searches. [`Invalid`](crate::StoreError::Invalid) for a cursor or limit that can't be.
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage>;
+
+    /// Counts the values of each field among the records that match, the newest if there are too many. The
+    /// query's cursor and limit do not matter.
+    async fn facets(&self, query: &AuditQuery) -> Result<AuditFacets>;
 
     /// Counts events by kind and ending in each of `parts` equal parts of a time, from `from` until before
     /// `until`. [`Invalid`](crate::StoreError::Invalid) for a time that can't be divided so.

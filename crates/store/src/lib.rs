@@ -38,6 +38,7 @@ mod people;
 mod policies;
 mod postgres;
 mod relational;
+mod retention;
 mod reviews;
 mod revocations;
 mod scim_tokens;
@@ -59,8 +60,9 @@ pub use approvals::{
     LIVE_APPROVALS_MAX, StoredApproval, Substitution,
 };
 pub use audit_index::{
-    AuditCount, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, IndexedRecord, Order,
-    PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
+    AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, FACET_FIELDS,
+    FACET_RECORDS_MAX, FACET_VALUES_MAX, IndexedRecord, Order, PAGE_DEFAULT, PAGE_MAX,
+    TEXT_CHARS_MAX,
 };
 pub use audit_sinks::{AuditSinks, SINKS_MAX, SinkState};
 pub use authenticators::{
@@ -82,6 +84,7 @@ pub use people::{
     UserQuery, VERSION,
 };
 pub use policies::{Activation, NewPolicySet, Policies};
+pub use retention::{RETENTION_ORDERS_OPEN_MAX, RETENTION_ORDERS_PAGE_MAX, RetentionOrders};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};
 pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
@@ -133,6 +136,8 @@ pub trait Store: Send + Sync + Debug {
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
+    /// Legal holds, and deletions on request.
+    fn retention_orders(&self) -> Arc<dyn RetentionOrders>;
     /// How far the journals were told to others.
     fn audit_sinks(&self) -> Arc<dyn AuditSinks>;
     /// Revisions.

@@ -85,6 +85,7 @@ rights! {
     ViewAudit, ManageAudit: Audit;
     ViewKillSwitches, ManageKillSwitches: KillSwitches;
     ViewLimits, ManageLimits: Limits;
+    ViewRetention, ManageRetention: Retention;
 }
 
 /// Somebody who proved who they are.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sekimori_audit::export::{self, Language};
+use sekimori_audit::report::{Collector, Report, ReportKind};
 use sekimori_audit::story;
 use sekimori_domain::record::EventKind;
 use sekimori_store::{AuditQuery, IndexedRecord, Order, PAGE_MAX, SinkState};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
 use super::access::{Allowed, ViewAudit};
@@ -26,6 +27,10 @@ use crate::problem::Problem;
 const STORY_RECORDS_MAX: usize = 5_000;
 /// Most records of one export over HTTP; more go by command, or page by page.
 const EXPORT_RECORDS_MAX: usize = 10_000;
+/// Most records that one report over HTTP reads.
+const REPORT_RECORDS_MAX: usize = 200_000;
+/// What a report is of, unless asked otherwise.
+const REPORT_TIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Everything that belongs to one business event.
 #[derive(Debug, Serialize, ToSchema)]
@@ -268,6 +273,137 @@ pub(crate) async fn export_records(
         (CONTENT_DISPOSITION, disposition),
     ];
     Ok((headers, text).into_response())
+}
+
+/// Which time a report is of, and how it is written.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReportFilter {
+    /// Not before; 30 days ago by default.
+    from: Option<Timestamp>,
+    /// Before, exclusive; now by default.
+    until: Option<Timestamp>,
+    /// `ja` (default) or `en`: of the title and the columns.
+    language: Option<String>,
+}
+
+/// A report: lines of cells under names.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditReport)]
+pub(crate) struct ReportView {
+    /// Its title.
+    title: String,
+    /// The names of the columns.
+    columns: Vec<String>,
+    /// The lines.
+    lines: Vec<Vec<String>>,
+    /// Records that were read.
+    records: usize,
+    /// Whether there was more than a report holds.
+    truncated: bool,
+}
+
+impl From<Report> for ReportView {
+    fn from(report: Report) -> Self {
+        Self {
+            title: report.title,
+            columns: report.columns,
+            lines: report.lines,
+            records: report.records,
+            truncated: report.truncated,
+        }
+    }
+}
+
+/// Report on a period
+///
+/// What changed who may do what, who signed in or could not, or who used which classes of data how often. At most
+/// 200,000 records are read; more go by command. Every report leaves a record.
+#[utoipa::path(
+    get, path = "/api/v1/audit-reports/{kind}", tag = "audit", operation_id = "getAuditReport",
+    params(
+        ("kind" = String, Path, description = "privileges, sign-ins or data-access"),
+        ReportFilter,
+    ),
+    responses(
+        (status = 200, body = ReportView),
+        (status = 404, description = "There is no such report"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn get_report(
+    allowed: Allowed<ViewAudit>,
+    State(control): State<Arc<Control>>,
+    Path(kind): Path<String>,
+    Query(filter): Query<ReportFilter>,
+) -> Result<Json<ReportView>, Problem> {
+    let reported = match kind.as_str() {
+        "privileges" => ReportKind::Privileges,
+        "sign-ins" => ReportKind::SignIns,
+        "data-access" => ReportKind::DataAccess,
+        _ => return Err(Problem::not_found("report")),
+    };
+    let language = match filter.language.as_deref() {
+        None | Some("ja") => Language::Japanese,
+        Some("en") => Language::English,
+        Some(_) => return Err(Problem::invalid("language", "use ja or en")),
+    };
+    let until = filter.until.unwrap_or_else(|| control.clock.now());
+    let from = match filter.from {
+        Some(from) => from,
+        None => until
+            .checked_sub(REPORT_TIME)
+            .map_err(|_| Problem::invalid("until", "use a later time"))?,
+    };
+    let details = [
+        ("report", json!(kind)),
+        ("from", json!(from)),
+        ("until", json!(until)),
+    ];
+    allowed
+        .looked(&control, EventKind::AuditExport, details)
+        .await?;
+    let mut collector = Collector::new(reported);
+    let mut read = 0;
+    for event in reported.events() {
+        let query = AuditQuery {
+            event: Some(*event),
+            from: Some(from),
+            until: Some(until),
+            limit: PAGE_MAX,
+            ..AuditQuery::default()
+        };
+        read = collect(&control, query, &mut collector, read).await?;
+    }
+    Ok(Json(collector.finish(language).into()))
+}
+
+/// Hands every record that matches to a report; how many were read by then.
+async fn collect(
+    control: &Control,
+    mut query: AuditQuery,
+    collector: &mut Collector,
+    mut read: usize,
+) -> Result<usize, Problem> {
+    loop {
+        let page = control.audit.search(&query).await?;
+        read += page.records.len();
+        if read > REPORT_RECORDS_MAX {
+            return Err(Problem::invalid(
+                "from",
+                "too many records for one report over HTTP: take a shorter time, or sekimori audit report",
+            ));
+        }
+        for found in &page.records {
+            collector.add(&found.record);
+        }
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => return Ok(read),
+        }
+    }
 }
 
 /// How the signed tree is doing.

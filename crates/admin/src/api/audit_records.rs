@@ -12,7 +12,7 @@ use sekimori_domain::record::{
     TargetNote,
 };
 use sekimori_policy::{AdminAction, Area};
-use sekimori_store::{AuditQuery, IndexedRecord, Order};
+use sekimori_store::{AuditQuery, FACET_FIELDS, IndexedRecord, Order};
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as Unreadable;
 use serde::{Deserialize, Serialize};
@@ -247,7 +247,7 @@ impl RecordFilter {
     }
 }
 
-fn event(text: &str) -> Result<EventKind, Problem> {
+pub(crate) fn event(text: &str) -> Result<EventKind, Problem> {
     EventKind::ALL
         .into_iter()
         .find(|kind| kind.as_str() == text)
@@ -320,6 +320,83 @@ pub(crate) async fn list_records(
     Ok(Json(List {
         items: items.map(|found| view(found, contents)).collect(),
         next_cursor: page.next.as_deref().map(super::list::write_cursor),
+    }))
+}
+
+/// What the records of a search have in common.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditFacets)]
+pub(crate) struct FacetsView {
+    /// Records that were counted: all that match, or the newest 10,000.
+    records: u64,
+    /// Whether more match than were counted.
+    truncated: bool,
+    /// The fields, as the search names them, with their most frequent values.
+    fields: Vec<FacetView>,
+}
+
+/// The values of one field.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditFacet)]
+pub(crate) struct FacetView {
+    /// `event`, `user`, `client`, `connector`, `tool`, `class` or `outcome`.
+    field: &'static str,
+    /// The most frequent first, at most 20.
+    values: Vec<FacetValueView>,
+}
+
+/// One value.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditFacetValue)]
+pub(crate) struct FacetValueView {
+    /// The value.
+    value: String,
+    /// How many of the counted records have it.
+    count: u64,
+}
+
+/// The name of a field in the parameters of a search.
+fn parameter(field: &'static str) -> &'static str {
+    match field {
+        "caller" => "user",
+        "target" => "tool",
+        "status" => "outcome",
+        other => other,
+    }
+}
+
+/// Count what the records of a search have in common
+///
+/// Takes the filters of the search; page and order do not matter. Leaves a record, as a search does.
+#[utoipa::path(
+    get, path = "/api/v1/audit-facets", tag = "audit", operation_id = "countAuditFacets",
+    params(RecordFilter),
+    responses((status = 200, body = FacetsView), Problems),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn count_facets(
+    allowed: Allowed<ViewAudit>,
+    State(control): State<Arc<Control>>,
+    Query(filter): Query<RecordFilter>,
+) -> Result<Json<FacetsView>, Problem> {
+    let query = filter.query()?;
+    let mut details = searched(&query);
+    details.push(("facets", json!(true)));
+    allowed
+        .looked(&control, EventKind::AuditSearch, details)
+        .await?;
+    let found = control.audit.index().facets(&query).await?;
+    let value = |(value, count)| FacetValueView { value, count };
+    let fields = FACET_FIELDS.into_iter().zip(found.fields);
+    Ok(Json(FacetsView {
+        records: found.records,
+        truncated: found.truncated,
+        fields: fields
+            .map(|(field, values)| FacetView {
+                field: parameter(field),
+                values: values.into_iter().map(value).collect(),
+            })
+            .collect(),
     }))
 }
 

@@ -162,7 +162,8 @@ impl Follower {
             Area::KillSwitches => now.kill_switches != before.kill_switches,
             Area::Limits => now.limits != before.limits,
             Area::Inspection => now.inspection != before.inspection,
-            Area::Audit => recorded,
+            // Whatever is done about what is kept is recorded.
+            Area::Audit | Area::Retention => recorded,
             Area::Contents => false,
         };
         self.may_see

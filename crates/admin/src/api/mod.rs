@@ -38,6 +38,7 @@ mod overview;
 mod people;
 mod policies;
 mod policy_versions;
+mod retention;
 mod reviews;
 mod revoke;
 mod roles;
@@ -230,10 +231,19 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(catalog::review_tool))
         .routes(routes!(audit_records::list_records))
         .routes(routes!(audit_records::get_record))
+        .routes(routes!(audit_records::count_facets))
         .routes(routes!(audit_evidence::get_story))
+        .routes(routes!(audit_evidence::get_report))
         .routes(routes!(audit_evidence::export_records))
         .routes(routes!(audit_evidence::get_checkpoint))
         .routes(routes!(audit_evidence::list_sinks))
+        .routes(routes!(retention::get_retention))
+        .routes(routes!(retention::list_orders, retention::propose))
+        .routes(routes!(retention::get_order))
+        .routes(routes!(retention::agree))
+        .routes(routes!(retention::refuse))
+        .routes(routes!(retention::release))
+        .routes(routes!(retention::certificate))
         .routes(routes!(alerts::list_alerts))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(events::follow))

@@ -100,6 +100,7 @@ fn test_gate(public_url: PublicUrl) -> Settings {
         ]
         .into(),
         allowed_origins: ["https://inspector.example".to_owned()].into(),
+        retention: sekimori_audit::retention::Retention::default(),
         trusted_proxies: ["127.0.0.1/32".parse().unwrap()].into(),
     }
 }

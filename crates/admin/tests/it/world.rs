@@ -17,6 +17,7 @@ use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
 use sekimori_domain::record::EventKind;
+use sekimori_domain::retention::{OrderAct, OrderKind, OrderStep, RetentionOrder, Selection};
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
 use sekimori_policy::default_policies;
@@ -42,6 +43,35 @@ pub(crate) struct World {
     pub(crate) end: String,
     pub(crate) approvals: Vec<ApprovalId>,
     pub(crate) notice: String,
+}
+
+/// Somebody else asked for two holds and a deletion; the deletion is in force.
+async fn orders(plane: &Plane) {
+    let step = |act, by: &str| OrderStep {
+        act,
+        by: by.to_owned(),
+        at: plane.control.clock.now(),
+        note: "case 12".to_owned(),
+    };
+    let selection = Selection {
+        user: Some("user:gone".to_owned()),
+        ..Selection::default()
+    };
+    let stored = plane.control.store.retention_orders();
+    for (id, kind) in [
+        ("hold-1", OrderKind::Hold),
+        ("hold-2", OrderKind::Hold),
+        ("deletion", OrderKind::Deletion),
+    ] {
+        let propose = step(OrderAct::Propose, "user:author");
+        let order = RetentionOrder::propose(id.to_owned(), kind, selection.clone(), propose);
+        let mut order = order.unwrap();
+        stored.add(&order).await.unwrap();
+        if kind == OrderKind::Deletion {
+            order.step(step(OrderAct::Agree, "user:second")).unwrap();
+            stored.advance(&order).await.unwrap();
+        }
+    }
 }
 
 fn session(
@@ -181,6 +211,7 @@ impl World {
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
         let kill_switch = limits(plane).await;
+        orders(plane).await;
         let mut approvals = Vec::new();
         for amount in 0..5 {
             approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);
@@ -296,6 +327,7 @@ impl World {
         examples.extend(self.examples_of_safeguards());
         examples.extend(Self::examples_of_policies());
         examples.extend(approvals::examples(self));
+        examples.extend(Self::examples_of_retention());
         examples
     }
 
@@ -345,6 +377,29 @@ impl World {
                     "/api/v1/inspect".to_owned(),
                     Some(json!({"text": "電話は03-1234-5678です"})),
                 ),
+            ),
+        ])
+    }
+
+    fn examples_of_retention() -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let orders = "/api/v1/retention-orders";
+        let order = json!({
+            "kind": "hold", "selection": {"user": "user:gone"}, "reason": "case 13",
+        });
+        let word = json!({"note": "looked at it"});
+        BTreeMap::from([
+            ("proposeRetentionOrder", (orders.to_owned(), Some(order))),
+            (
+                "agreeToRetentionOrder",
+                (format!("{orders}/hold-1/agree"), Some(word.clone())),
+            ),
+            (
+                "refuseRetentionOrder",
+                (format!("{orders}/hold-2/refuse"), Some(word.clone())),
+            ),
+            (
+                "releaseRetentionOrder",
+                (format!("{orders}/deletion/release"), Some(word)),
             ),
         ])
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use sekimori_upstream::mail::{Mail, Mailer};
 
-use super::{Channel, Language, Message, Recipient, Untold, told};
+use super::{Announcement, Channel, Language, Message, Recipient, Told, Untold, told};
 
 /// Tells people by mail, each in their language.
 #[derive(Debug)]
@@ -28,19 +28,31 @@ impl MailChannel {
         }
     }
 
-    async fn send(&self, message: &Message, to: &str, language: Language) -> Result<(), Untold> {
+    async fn send_of(&self, message: &Message, to: &str, language: Language) -> Result<(), Untold> {
         let told = told(&message.notice.kind, &message.request, language);
+        let (id, time) = (message.notice.id, message.notice.created_at);
+        self.send(id, time, to, &told, &message.url).await
+    }
+
+    async fn send(
+        &self,
+        id: uuid::Uuid,
+        time: jiff::Timestamp,
+        to: &str,
+        told: &Told,
+        url: &str,
+    ) -> Result<(), Untold> {
         let host = self.from.rsplit('@').next().unwrap_or("sekimori.invalid");
         let host = host.trim_end_matches('>');
         // The same for each try, so that a repetition is known as one.
-        let message_id = format!("<{}@{host}>", message.notice.id);
+        let message_id = format!("<{id}@{host}>");
         let mail = Mail {
             message_id,
-            date: SystemTime::from(message.notice.created_at),
+            date: SystemTime::from(time),
             from: self.from.clone(),
             to: to.to_owned(),
-            text: told.text(&message.url),
-            subject: told.subject,
+            text: told.text(url),
+            subject: told.subject.clone(),
         };
         self.mailer.send(&mail).await.map_err(|error| Untold {
             is_final: error.is_final(),
@@ -63,7 +75,7 @@ impl Channel for MailChannel {
         let mut last = Ok(());
         let mut told = 0_usize;
         for (to, language) in own.chain(also.map(|to| (to, Language::default()))) {
-            match self.send(message, to, language).await {
+            match self.send_of(message, to, language).await {
                 Ok(()) => told += 1,
                 // One bad address must not keep the others from knowing.
                 Err(untold) if untold.is_final => last = Err(untold),
@@ -71,5 +83,15 @@ impl Channel for MailChannel {
             }
         }
         if told > 0 { Ok(()) } else { last }
+    }
+
+    async fn announce(&self, announcement: &Announcement) -> Result<(), Untold> {
+        let told = announcement.told(Language::default());
+        let mut last = Ok(());
+        for to in &self.also {
+            let (id, time) = (announcement.id, announcement.time);
+            last = self.send(id, time, to, told, &announcement.url).await;
+        }
+        last
     }
 }

@@ -55,6 +55,33 @@ pub struct Message {
     pub recipients: Vec<Recipient>,
 }
 
+/// Something else that people should hear of at once, such as an alert. Unlike a notice it is not kept until it
+/// was told.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// Its id, by which receivers know a repetition.
+    pub id: uuid::Uuid,
+    /// When it came about.
+    pub time: jiff::Timestamp,
+    /// For programs, such as `alert`.
+    pub kind: &'static str,
+    /// In Japanese.
+    pub japanese: Told,
+    /// In English.
+    pub english: Told,
+    /// Where to look.
+    pub url: String,
+}
+
+impl Announcement {
+    pub(crate) fn told(&self, language: Language) -> &Told {
+        match language {
+            Language::Japanese => &self.japanese,
+            Language::English => &self.english,
+        }
+    }
+}
+
 /// It was not told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untold {
@@ -72,6 +99,9 @@ pub trait Channel: Send + Sync + Debug {
 
     /// Tells a message.
     async fn tell(&self, message: &Message) -> Result<(), Untold>;
+
+    /// Tells an announcement to whoever is told of everything.
+    async fn announce(&self, announcement: &Announcement) -> Result<(), Untold>;
 }
 
 impl Approvals {

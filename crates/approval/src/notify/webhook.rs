@@ -14,7 +14,7 @@ use sekimori_domain::clock::Clock;
 use sekimori_upstream::egress::{FetchError, HttpClient};
 use serde_json::{Value, json};
 
-use super::{Channel, Language, Message, Told, Untold, told};
+use super::{Announcement, Channel, Language, Message, Told, Untold, told};
 
 /// How long a receiver may take.
 const TIME_MAX: Duration = Duration::from_secs(15);
@@ -57,17 +57,20 @@ impl fmt::Debug for Webhook {
 }
 
 impl Webhook {
-    fn request(&self, message: &Message) -> Option<Request<Bytes>> {
-        let told = told(&message.notice.kind, &message.request, self.language);
-        let body = match &self.form {
-            WebhookForm::Slack => slack(&told, &message.url),
-            WebhookForm::Teams => teams(&told, &message.url, self.language),
-            WebhookForm::Signed(_) => plain(&told, message),
-        };
+    /// What is told, in the form of the receiver; `plain` for one that takes facts.
+    fn body(&self, told: &Told, url: &str, plain: impl FnOnce() -> Value) -> Value {
+        match &self.form {
+            WebhookForm::Slack => slack(told, url),
+            WebhookForm::Teams => teams(told, url, self.language),
+            WebhookForm::Signed(_) => plain(),
+        }
+    }
+
+    fn request(&self, id: uuid::Uuid, body: &Value) -> Option<Request<Bytes>> {
         let body = body.to_string();
         let mut request = Request::post(&self.url).header("content-type", "application/json");
         if let WebhookForm::Signed(secret) = &self.form {
-            let id = message.notice.id.to_string();
+            let id = id.to_string();
             let time = self.clock.now().as_second().to_string();
             let signed = format!("{id}.{time}.{body}");
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
@@ -88,8 +91,22 @@ impl Channel for Webhook {
     }
 
     async fn tell(&self, message: &Message) -> Result<(), Untold> {
+        let told = told(&message.notice.kind, &message.request, self.language);
+        let body = self.body(&told, &message.url, || plain(&told, message));
+        self.post(message.notice.id, &body).await
+    }
+
+    async fn announce(&self, announcement: &Announcement) -> Result<(), Untold> {
+        let told = announcement.told(self.language);
+        let body = self.body(told, &announcement.url, || announced(told, announcement));
+        self.post(announcement.id, &body).await
+    }
+}
+
+impl Webhook {
+    async fn post(&self, id: uuid::Uuid, body: &Value) -> Result<(), Untold> {
         let untold = |why: String, is_final| Untold { why, is_final };
-        let Some(request) = self.request(message) else {
+        let Some(request) = self.request(id, body) else {
             return Err(untold("the address is not usable".to_owned(), true));
         };
         let answer = self
@@ -165,6 +182,20 @@ fn teams(told: &Told, url: &str, language: Language) -> Value {
                 "actions": [{ "type": "Action.OpenUrl", "title": open, "url": url }],
             },
         }],
+    })
+}
+
+/// An announcement for a program.
+fn announced(told: &Told, announcement: &Announcement) -> Value {
+    let facts: Vec<_> = told
+        .facts
+        .iter()
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect();
+    json!({
+        "type": announcement.kind,
+        "timestamp": announcement.time,
+        "data": { "url": announcement.url, "summary": told.subject, "facts": facts },
     })
 }
 

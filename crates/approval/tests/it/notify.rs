@@ -13,7 +13,9 @@ use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sekimori_approval::Decision;
-use sekimori_approval::notify::{Channel, Language, MailChannel, Webhook, WebhookForm};
+use sekimori_approval::notify::{
+    Announcement, Channel, Language, MailChannel, Told, Webhook, WebhookForm,
+};
 use sekimori_domain::clock::Clock;
 use sekimori_store::Substitution;
 use sekimori_upstream::egress::{Egress, HostPattern, Networks, SystemResolver};
@@ -383,6 +385,47 @@ async fn webhooks_get_what_they_understand() {
     for got in [&slack.1, &teams.1, &siem.1] {
         assert!(!format!("{got:?}").contains("secret-argument"));
     }
+}
+
+/// What is no request, such as an alert, goes the same ways (AUDIT-7).
+#[tokio::test]
+async fn announcements_get_through_in_every_form() {
+    let world = World::make().await;
+    let told = |subject: &str| Told {
+        subject: subject.to_owned(),
+        facts: vec![("Rule", "mass-writes".to_owned())],
+        call: "Look at it",
+    };
+    let announcement = Announcement {
+        id: uuid::Uuid::from_u128(7),
+        time: world.clock.now(),
+        kind: "alert",
+        japanese: told("アラート"),
+        english: told("Alert: mass-writes"),
+        url: "https://gate.example/ui/alerts".to_owned(),
+    };
+    let (slack, siem, down) = (
+        receiver(&[]).await,
+        receiver(&[]).await,
+        receiver(&[503]).await,
+    );
+    let open = Networks::AlsoPrivate;
+    let signed = || WebhookForm::Signed(SECRET.to_vec());
+    let hook = |name, url: &str, form| webhook(&world.clock, name, url, form, open);
+    let slack_hook = hook("slack", &slack.0, WebhookForm::Slack);
+    slack_hook.announce(&announcement).await.unwrap();
+    let siem_hook = hook("siem", &siem.0, signed());
+    siem_hook.announce(&announcement).await.unwrap();
+    let body = slack.1.lock().unwrap()[0].1.clone();
+    assert_eq!(body["text"], "Alert: mass-writes");
+    let (headers, body) = siem.1.lock().unwrap()[0].clone();
+    assert_eq!(headers["webhook-id"], announcement.id.to_string().as_str());
+    assert_eq!(body["type"], "alert");
+    assert_eq!(body["data"]["facts"][0]["value"], "mass-writes");
+    let untold = hook("down", &down.0, signed())
+        .announce(&announcement)
+        .await;
+    assert!(!untold.unwrap_err().is_final, "it is worth another try");
 }
 
 #[tokio::test]

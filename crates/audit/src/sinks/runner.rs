@@ -176,9 +176,11 @@ impl Follower {
         self.position = self.position.max(cursor);
         let new = self.position < head.size;
         if new {
-            let events = self.read(head).await?;
-            self.transport.deliver(&events).await?;
-            self.position += crate::frames::len(events.len());
+            let (events, position) = self.read(head).await?;
+            if !events.is_empty() {
+                self.transport.deliver(&events).await?;
+            }
+            self.position = position;
         }
         if beat.is_none_or(|beat| beat.elapsed() >= self.heartbeat) {
             *beat = Some(Instant::now());
@@ -213,8 +215,9 @@ impl Follower {
         self.state.as_mut().ok_or(SinkError::Ended)
     }
 
-    /// The next records. Those that were purged before a sink had them are told to be missing by their numbers.
-    async fn read(&mut self, head: Head) -> Result<Vec<Event>, SinkError> {
+    /// The next records, and the number of the one behind them. Those that were purged before a sink had them are
+    /// told to be missing by their numbers.
+    async fn read(&mut self, head: Head) -> Result<(Vec<Event>, u64), SinkError> {
         let (dir, origin, from) = (
             self.source.journal.clone(),
             self.source.origin.clone(),
@@ -224,22 +227,19 @@ impl Follower {
         let read = move || read(&dir, &origin, reader, from, head);
         let done = tokio::task::spawn_blocking(read).await;
         let (reader, events) = done.map_err(|_| SinkError::Ended)??;
+        let position = reader.sequence();
         self.reader = Some(reader);
-        if let Some(first) = events
-            .first()
-            .and_then(Event::sequence)
-            .filter(|first| *first > from)
-        {
+        let missing = (position - from).saturating_sub(crate::frames::len(events.len()));
+        if missing > 0 {
             tracing::error!(
                 alert = true,
                 sink = self.name,
                 from,
-                until = first,
+                missing,
                 "audit records were purged before a sink had them"
             );
-            self.position = first;
         }
-        Ok(events)
+        Ok((events, position))
     }
 
     fn beat(&self) -> Option<Event> {

@@ -268,7 +268,7 @@ impl Writer<'_> {
         size: u64,
     ) -> Result<u64, BundleError> {
         let path = segment_path(self.source.journal, segment.number);
-        let limit = next.map_or(segment.length, |next| next.header.previous_end);
+        let limit = next.map_or(segment.length, |next| segment.end(next));
         let opened = Frames::open(&path, HEADER_BYTES);
         let mut frames = opened.map_err(JournalError::io("open", &path))?;
         let first = segment.header.tree.size();
@@ -376,7 +376,7 @@ fn verify_segment(
     let mut frames = opened.map_err(JournalError::io("open", &path))?;
     loop {
         match frames.next(segment.length) {
-            Ok(Frame::Record { leaf }) => tree.push(leaf),
+            Ok(Frame::Record { leaf } | Frame::Purged { leaf }) => tree.push(leaf),
             Ok(Frame::Mark { root, size }) if (size, root) != (tree.size(), tree.root()) => {
                 return Err(segment
                     .tampered(frames.offset(), "the tree does not fit the mark")

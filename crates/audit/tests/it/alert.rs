@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sekimori_audit::alert::{Alert, Calendar, Engine, Rule, RuleKind, default_rules};
+use sekimori_audit::alert::{Alert, Calendar, Engine, Rule, RuleKind, Stop, default_rules};
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Phase, Record};
@@ -173,4 +173,40 @@ fn silence_and_switching_off_hold() {
         rule(|rule, now| rule.silent_until = Some(now + Duration::from_secs(2))),
         1
     );
+}
+
+/// A rule that stops names what, of the record that made it raise; never a local administrator (AUDIT-7).
+#[test]
+fn a_rule_names_what_it_stops() {
+    let stops = |stop, kind: &str| {
+        let rule = Rule {
+            id: "any".into(),
+            kind: RuleKind::Calls,
+            stop: Some(stop),
+            stop_minutes: 30,
+            ..Rule::default()
+        };
+        let mut record = call(1, OperationClass::Read, OutcomeStatus::Success);
+        kind.clone_into(&mut record.caller.as_mut().unwrap().kind);
+        if kind == "service_account" {
+            "service:batch".clone_into(&mut record.caller.as_mut().unwrap().id);
+        }
+        let mut engine = Engine::new(vec![rule], Box::new(Midnight));
+        let alerts = raised(&mut engine, [record]);
+        assert_eq!(alerts.len(), 1);
+        let wanted = alerts[0].stop.clone()?;
+        assert_eq!(wanted.minutes, 30);
+        Some(wanted.scope.to_string())
+    };
+    for (stop, kind, scope) in [
+        (Stop::User, "user", Some("user user:hanako")),
+        (Stop::User, "service_account", Some("service account batch")),
+        (Stop::User, "local_administrator", None),
+        (Stop::Client, "user", Some("client claude")),
+        (Stop::Connector, "user", Some("connector crm")),
+        (Stop::Tool, "user", Some("tool crm/tool")),
+        (Stop::All, "local_administrator", Some("everything")),
+    ] {
+        assert_eq!(stops(stop, kind).as_deref(), scope, "{stop:?} {kind}");
+    }
 }

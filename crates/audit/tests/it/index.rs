@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sekimori_domain::Timestamp;
-use sekimori_store::{AuditCount, AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError};
+use sekimori_store::{
+    AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError,
+};
 use uuid::Uuid;
 
 pub(crate) struct FlakyIndex {
@@ -50,9 +52,19 @@ impl AuditIndex for FlakyIndex {
         self.inner.clear(node).await
     }
 
+    async fn remove(&self, node: &str, sequences: &[u64]) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.remove(node, sequences).await
+    }
+
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
         self.check()?;
         self.inner.search(query).await
+    }
+
+    async fn facets(&self, query: &AuditQuery) -> Result<AuditFacets, StoreError> {
+        self.check()?;
+        self.inner.facets(query).await
     }
 
     async fn count(

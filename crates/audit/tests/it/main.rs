@@ -21,6 +21,7 @@ mod model;
 mod mutations;
 mod recovery;
 mod report;
+mod retention;
 mod schemas;
 mod sinks;
 mod story;

@@ -159,10 +159,32 @@ pub(crate) async fn watch(
     let Some(count) = rules.note(&scope.id, what, now) else {
         return;
     };
-    if gateway.kill_switches.is_engaged(&scope) {
-        return;
-    }
-    engage(gateway, scope, what, count).await;
+    let stop = RuleStop {
+        scope,
+        rule: what.rule().to_owned(),
+        reason: what.reason().to_owned(),
+        count: count.into(),
+        stop_for: gateway.kill_switches.rules().settings.stop_for,
+        correlation: CorrelationId::from_uuid(gateway.ids.next()),
+    };
+    engage_by_rule(gateway, stop).await;
+}
+
+/// What a rule wants stopped.
+#[derive(Debug, Clone)]
+pub struct RuleStop {
+    /// What.
+    pub scope: StopScope,
+    /// The rule's name.
+    pub rule: String,
+    /// Why, for those who are stopped to read.
+    pub reason: String,
+    /// How many records or calls it took.
+    pub count: u64,
+    /// How long it stays stopped, unless somebody releases it.
+    pub stop_for: Duration,
+    /// What it belongs to.
+    pub correlation: CorrelationId,
 }
 
 fn is_denial(code: RefusalCode) -> bool {
@@ -187,15 +209,18 @@ fn scope_of(caller: &Caller) -> Option<StopScope> {
     }
 }
 
-async fn engage(gateway: &Gateway, scope: StopScope, what: Occurrence, count: u32) {
-    let now = gateway.clock.now();
-    let stop_for = gateway.kill_switches.rules().settings.stop_for;
+/// Stops what a rule wants stopped, with a record, unless it is stopped already.
+pub async fn engage_by_rule(gateway: &Gateway, stop: RuleStop) {
+    if gateway.kill_switches.is_engaged(&stop.scope) {
+        return;
+    }
+    let rule = stop.rule;
     let new = NewKillSwitch {
-        scope,
-        reason: what.reason().to_owned(),
+        scope: stop.scope,
+        reason: stop.reason,
         contact: None,
-        ends_at: now.checked_add(stop_for).ok(),
-        by: EngagedBy::Rule(what.rule().to_owned()),
+        ends_at: gateway.clock.now().checked_add(stop.stop_for).ok(),
+        by: EngagedBy::Rule(rule.clone()),
         drill: false,
     };
     let switch = match gateway.kill_switches.engage(new).await {
@@ -203,25 +228,26 @@ async fn engage(gateway: &Gateway, scope: StopScope, what: Occurrence, count: u3
         Err(error) => {
             tracing::error!(
                 alert = true,
+                rule,
                 error = &error as &dyn std::error::Error,
                 "a rule could not engage the kill switch"
             );
             return;
         }
     };
-    tracing::warn!(alert = true, scope = %switch.scope, rule = what.rule(), count, "a rule engaged the kill switch");
+    let count = stop.count;
+    tracing::warn!(alert = true, scope = %switch.scope, rule, count, "a rule engaged the kill switch");
     let detail = BTreeMap::from([
         ("kill_switch".to_owned(), Value::from(switch.id)),
         ("scope".to_owned(), json!(switch.scope)),
-        ("rule".to_owned(), what.rule().into()),
+        ("rule".to_owned(), rule.into()),
         ("count".to_owned(), count.into()),
         ("reason".to_owned(), switch.reason.into()),
         ("ends_at".to_owned(), json!(switch.ends_at)),
     ]);
-    let correlation = CorrelationId::from_uuid(gateway.ids.next());
     let noted = gateway
         .audit
-        .note(EventKind::KillSwitchEngage, correlation, detail);
+        .note(EventKind::KillSwitchEngage, stop.correlation, detail);
     if let Err(error) = noted.await {
         tracing::error!(%error, "that a rule engaged the kill switch could not be recorded");
     }

@@ -24,7 +24,7 @@ fn rights(caller: &Caller) -> (bool, bool) {
     let may = |action| {
         let all: Vec<bool> = Area::ALL
             .iter()
-            .filter(|area| !matches!(area, Area::GuardRails | Area::Contents))
+            .filter(|area| !matches!(area, Area::GuardRails | Area::Contents | Area::Retention))
             .map(|area| administration.authorize(caller, action, *area).is_ok())
             .collect();
         assert!(all.iter().all(|one| *one == all[0]), "areas differ");
@@ -84,13 +84,15 @@ fn tool_1_guard_rails_are_for_security_administrators() {
     let refusal = may(&[ADMINISTRATORS_ROLE], manage, Area::GuardRails).unwrap_err();
     assert_eq!(refusal.policies, ["guard-rails-are-for-security"]);
     assert!(may(&[ADMINISTRATORS_ROLE], view, Area::GuardRails).is_ok());
+    let refusal = may(&[ADMINISTRATORS_ROLE], manage, Area::Retention).unwrap_err();
+    assert_eq!(refusal.policies, ["retention-is-for-security"]);
     assert!(may(&[SECURITY_ROLE], manage, Area::GuardRails).is_ok());
     for area in Area::ALL {
         // What calls said is for auditors alone.
         let views = may(&[SECURITY_ROLE], view, area).is_ok();
         assert_eq!(views, area != Area::Contents, "{area:?}");
         let both = may(&[SECURITY_ROLE], manage, area).is_ok();
-        assert_eq!(both, area == Area::GuardRails);
+        assert_eq!(both, matches!(area, Area::GuardRails | Area::Retention));
     }
     assert!(
         may(

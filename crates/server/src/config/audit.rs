@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use schemars::JsonSchema;
-use sekimori_audit::alert::{Rule, default_rules};
+use sekimori_audit::alert::{Rule, Severity, default_rules};
+use sekimori_audit::retention::Retention;
 use sekimori_audit::tlog::{KeyKind, VerifyingKey, WitnessClient};
 use sekimori_upstream::egress::{Egress, HostPattern, Networks};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,18 @@ pub(crate) struct AuditConfig {
     /// Rules of alerts. One with the id of a rule that is shipped takes its place.
     #[schemars(with = "Vec<serde_json::Value>")]
     pub(crate) alerts: Vec<Rule>,
+    /// The channels by which people are told of alerts: names of channels under `approvals`.
+    pub(crate) alert_channels: Vec<String>,
+    /// From which severity on.
+    #[schemars(with = "String")]
+    pub(crate) alert_severity: Severity,
+    /// How long records are kept; without rules, for ever.
+    #[schemars(with = "serde_json::Value")]
+    pub(crate) retention: Retention,
+    /// Minutes between two looks at what is over, at what is to be deleted and at what is to be archived.
+    pub(crate) keep_minutes: u32,
+    /// A folder that gets a read-only copy of every sealed segment: write-once storage, where there is some.
+    pub(crate) archive: Option<PathBuf>,
 }
 
 impl Default for AuditConfig {
@@ -37,6 +50,11 @@ impl Default for AuditConfig {
             witnesses: Vec::new(),
             sinks: Vec::new(),
             alerts: Vec::new(),
+            alert_channels: Vec::new(),
+            alert_severity: Severity::High,
+            retention: Retention::default(),
+            keep_minutes: 10,
+            archive: None,
         }
     }
 }
@@ -70,7 +88,22 @@ impl AuditConfig {
                 "audit.alerts {:?}: give an id, a window above 0 and a threshold up to 1,000,000",
                 rule.id
             );
+            ensure!(
+                (1..=10_080).contains(&rule.stop_minutes),
+                "audit.alerts {:?}: stop_minutes: use 1 to 10080",
+                rule.id
+            );
         }
+        ensure!(
+            self.retention.rules.len() <= 100
+                && self.retention.days != Some(0)
+                && self.retention.rules.iter().all(|rule| rule.days != Some(0)),
+            "audit.retention: use at most 100 rules, of 1 day or more each"
+        );
+        ensure!(
+            (1..=1_440).contains(&self.keep_minutes),
+            "audit.keep_minutes: use 1 to 1440"
+        );
         self.witness_keys()?;
         for witness in &self.witnesses {
             host(&witness.url).context("audit.witnesses.url")?;

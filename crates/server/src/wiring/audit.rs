@@ -2,22 +2,26 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use sekimori_audit::alert::Engine;
+use sekimori_audit::retention::Keeper;
 use sekimori_audit::sinks::{NamedTransport, Sinks};
 use sekimori_audit::tlog::key::origin;
 use sekimori_audit::tlog::{SocketSigner, TreeSigner as _};
-use sekimori_audit::{ALERT_CURSOR, Audit, AuditOptions, NotifyLog, SIGNING_KEY, Signing, Watch};
+use sekimori_audit::{ALERT_CURSOR, Audit, AuditOptions, Notify, SIGNING_KEY, Signing, Watch};
 use sekimori_gateway::Gateway;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::background::verify_daily;
+use super::alerts::responder;
+use super::background::{keep_records, verify_daily};
 use super::egress;
 use crate::config::Config;
 use crate::config::sinks::SinkParts;
 use crate::installation::Installation;
+use crate::notify;
 use crate::office_hours::OfficeHours;
 use crate::system::SystemSecrets;
 
@@ -42,24 +46,59 @@ pub(super) async fn open_audit(installation: &Installation) -> anyhow::Result<Ar
     Ok(Arc::new(audit))
 }
 
-/// Tells every record to whom it concerns, and verifies the log once a day.
+/// Tells every record to whom it concerns, keeps what is to be kept, and verifies the log once a day.
 pub(super) fn look_after(
     installation: &Installation,
     gateway: &Arc<Gateway>,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let (sinks, transports) = open_sinks(installation, &gateway.audit)?;
+    let notify = open_responder(installation, gateway, tasks, stop)?;
+    let (sinks, transports) = open_sinks(installation, &gateway.audit, notify)?;
     tasks.spawn(sinks.run(transports, stop.clone()));
+    let journal = installation.config.server.data_dir.join("journal");
+    let settings = &installation.config.audit;
+    let keeper = Keeper::new(
+        Arc::clone(&gateway.audit),
+        installation.store.retention_orders(),
+        journal,
+        settings.retention.clone(),
+    )
+    .with_archive(settings.archive.clone());
+    let every = Duration::from_mins(settings.keep_minutes.into());
+    tasks.spawn(keep_records(keeper, every, stop.clone()));
     let config = installation.config.clone();
     tasks.spawn(verify_daily(Arc::clone(gateway), config, stop.clone()));
     Ok(())
+}
+
+/// What acts on alerts.
+fn open_responder(
+    installation: &Installation,
+    gateway: &Arc<Gateway>,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Arc<dyn Notify>> {
+    let config = &installation.config;
+    let all = notify::channels(&config.approvals, &egress(config)?, &installation.clock)?;
+    let mut channels = Vec::new();
+    for name in &config.audit.alert_channels {
+        let channel = all.iter().find(|channel| channel.name() == name);
+        let channel =
+            channel.with_context(|| format!("audit.alert_channels: there is no channel {name}"))?;
+        channels.push(Arc::clone(channel));
+    }
+    let severity = config.audit.alert_severity;
+    let (responder, telling) = responder(gateway, channels, severity, stop.clone());
+    tasks.spawn(telling);
+    Ok(Arc::new(responder))
 }
 
 /// Who else is told every record.
 fn open_sinks(
     installation: &Installation,
     audit: &Arc<Audit>,
+    notify: Arc<dyn Notify>,
 ) -> anyhow::Result<(Sinks, Vec<NamedTransport>)> {
     let config = &installation.config;
     let egress = egress(config)?;
@@ -78,7 +117,7 @@ fn open_sinks(
     }
     let engine = Engine::new(config.audit.rules(), Box::new(OfficeHours::of(config)?));
     let journal = config.server.data_dir.join("journal");
-    let watch = Watch::new(engine, Arc::clone(audit), journal, Arc::new(NotifyLog));
+    let watch = Watch::new(engine, Arc::clone(audit), journal, notify);
     transports.push((ALERT_CURSOR.to_owned(), Box::new(watch) as _));
     let source = audit.sink_source(config.server.data_dir.join("journal"));
     let store = installation.store.audit_sinks();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sekimori_approval::Approvals;
 use sekimori_approval::notify::Channel;
+use sekimori_audit::retention::{Keeper, Pass};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus};
@@ -58,6 +59,33 @@ pub(super) async fn follow_policies(
                 error = &error as &dyn std::error::Error,
                 "policies cannot be used; the last good set stays"
             );
+        }
+    }
+}
+
+/// Purges audit records whose time is over, and archives what is sealed.
+pub(super) async fn keep_records(mut keeper: Keeper, every: Duration, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        // A segment is whole before and after; what is left is done after the next start.
+        match stop.run_until_cancelled(keeper.pass()).await {
+            Some(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(
+                    alert = true,
+                    error,
+                    "audit records could not be looked after"
+                );
+            }
+            Some(Ok(pass)) if pass != Pass::default() => {
+                tracing::info!(?pass, "audit records were looked after");
+            }
+            Some(Ok(_)) | None => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
+mod alerts;
 mod audit;
 mod background;
 mod rules;
@@ -472,6 +473,7 @@ fn open_control(
             allowed_hosts: allowed_hosts(&settings.public_url)?,
             allowed_origins: installation.config.server.allowed_origins.clone().into(),
             trusted_proxies: installation.config.server.trusted_proxies.clone().into(),
+            retention: installation.config.audit.retention.clone(),
         },
     })
 }

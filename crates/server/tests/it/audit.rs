@@ -193,3 +193,78 @@ async fn a_dead_sink_is_told_of() {
     assert_eq!(gate.readiness().await.0, 200);
     assert!(gate.running.terminate().await.success());
 }
+
+/// Two persons have one's records deleted while the gate runs; the certificate proves it, and the log holds (AUDIT-4,
+/// DATA-6).
+#[tokio::test]
+async fn records_are_deleted_on_request_with_a_certificate() {
+    let site = Site::new();
+    let text = ["audit", "search", "--user", "os:gone"];
+    let as_user = async |user: &str, args: &[&str]| {
+        let mut command = site.command(args);
+        command.env("SUDO_USER", user).arg("--json");
+        let out = command.output().await.unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        (
+            out.status.success(),
+            serde_json::from_str(&text).unwrap_or(Value::Null),
+        )
+    };
+    // Somebody leaves records behind: their searches.
+    let gate = site.serve().await;
+    for _ in 0..5 {
+        assert!(
+            as_user("gone", &["audit", "search", "--since", "1h"])
+                .await
+                .0
+        );
+    }
+    until("their searches are recorded", async || {
+        let found = site.json(&text).await;
+        (found["records"].as_array()?.len() == 5).then_some(())
+    })
+    .await;
+    let propose = [
+        "audit",
+        "deletion",
+        "propose",
+        "--user",
+        "os:gone",
+        "--reason",
+        "request 7",
+    ];
+    let (asked, order) = as_user("alice", &propose).await;
+    assert!(asked, "{order}");
+    let id = order["id"].as_str().unwrap();
+    assert!(
+        !as_user("alice", &["audit", "deletion", "agree", id])
+            .await
+            .0
+    );
+    assert!(as_user("bob", &["audit", "deletion", "agree", id]).await.0);
+    let planned = site.json(&["audit", "retention"]).await;
+    assert_eq!(planned["plan"]["causes"][id], 5, "{planned}");
+    assert!(gate.running.terminate().await.success());
+
+    // The gate looks when it starts, and then every ten minutes.
+    let gate = site.serve().await;
+    let certificate = until("they are deleted", async || {
+        let told = site
+            .run(&["audit", "deletion", "certificate", id, "--json"])
+            .await;
+        let told: Value = serde_json::from_str(&told.out).ok()?;
+        (told["certificate"]["purged"] == 5).then_some(told)
+    })
+    .await;
+    assert_eq!(certificate["certificate"]["remaining"], 0);
+    let proof = certificate["proofs"][0]["proof"].as_str().unwrap();
+    assert!(proof.starts_with("c2sp.org/tlog-proof@v1\n"), "{proof}");
+    let found = site.json(&text).await;
+    assert!(found["records"].as_array().unwrap().is_empty(), "{found}");
+    assert!(gate.running.terminate().await.success());
+    let report = site.json(&["audit", "verify"]).await;
+    assert_eq!(
+        (&report["problem"], &report["purged"]),
+        (&Value::Null, &Value::from(5))
+    );
+}

@@ -83,6 +83,46 @@ async fn tool_4_the_kill_switch_is_pulled_by_a_command_and_released() {
     .await;
 }
 
+/// AUDIT-7: an alert rule engages the kill switch for who made it raise, and nobody else.
+#[tokio::test]
+async fn audit_7_an_alert_rule_stops_who_calls_too_much() {
+    let rule = "[[audit.alerts]]\nid = \"chatty\"\nkind = \"calls\"\nthreshold = 3\nwindow_seconds = 300\n\
+                severity = \"high\"\nstop = \"user\"\nstop_minutes = 5\n";
+    let (_upstream, site, gate, key) = site_with_a_tool(rule).await;
+    let other = site.key("other", "employee").await;
+    let client = gate.all(&key.text);
+    for _ in 0..3 {
+        assert!(told(&call(&client, "faults__echo_structured").await).is_null());
+    }
+    let refused = until("the rule stopped it", async || {
+        let reply = call(&client, "faults__echo_structured").await;
+        (told(&reply)["code"] == "stopped").then_some(reply)
+    })
+    .await;
+    assert!(refused.content_text().contains("chatty"), "{refused:?}");
+    let other = gate.all(&other.text);
+    assert!(told(&call(&other, "faults__echo_structured").await).is_null());
+    let engaged = site.json(&["kill-switch", "list"]).await;
+    assert_eq!(engaged.as_array().unwrap().len(), 1, "{engaged}");
+    assert_eq!(engaged[0]["rule"], "chatty");
+    assert_eq!(engaged[0]["scope"]["kind"], "service_account");
+    until("the alert and the stop share a story", async || {
+        let raised = site
+            .json(&["audit", "search", "--event", "alert.raise"])
+            .await;
+        let alert = raised["records"]
+            .as_array()?
+            .iter()
+            .find(|record| record["detail"]["rule"] == "chatty")?
+            .clone();
+        assert_eq!(alert["detail"]["stop"]["scope"]["id"], "reporter");
+        let stopped = ["audit", "search", "--event", "kill_switch.engage"];
+        let stopped = site.json(&stopped).await;
+        (stopped["records"][0]["correlation"] == alert["correlation"]).then_some(())
+    })
+    .await;
+}
+
 /// The token of the local administrator stops everything and lets it go on, with the identity provider gone.
 #[tokio::test]
 async fn tool_4_a_break_glass_token_needs_no_identity_provider() {

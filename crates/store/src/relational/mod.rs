@@ -14,6 +14,7 @@ mod limits;
 mod oauth;
 mod people;
 mod policies;
+mod retention;
 mod reviews;
 mod revocations;
 mod scim_tokens;
@@ -138,6 +139,10 @@ impl Store for RelationalStore {
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
         Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
+    }
+
+    fn retention_orders(&self) -> Arc<dyn crate::RetentionOrders> {
+        Arc::new(retention::RetentionTable(Arc::clone(&self.database)))
     }
 
     fn audit_sinks(&self) -> Arc<dyn AuditSinks> {

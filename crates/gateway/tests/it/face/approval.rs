@@ -53,7 +53,7 @@ fn policies(version: u64) -> PolicySet {
     }
 }
 
-fn ask(gate: &Gate, version: u64) {
+pub(super) fn ask(gate: &Gate, version: u64) {
     let set = policies(version);
     let settings = PolicySettings::default();
     gate.gateway.policy.reload(&set, &settings).unwrap();

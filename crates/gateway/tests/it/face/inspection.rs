@@ -12,7 +12,7 @@ use crate::harness::{Gate, over_fixture};
 
 const CARD: &str = "4111-1111-1111-1111";
 
-fn put_in_force(gate: &Gate, version: u64, text: &str) {
+pub(super) fn put_in_force(gate: &Gate, version: u64, text: &str) {
     let set = InspectionRuleSet {
         version,
         text: text.to_owned(),

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod approval;
+mod coverage;
 mod http;
 mod inspection;
 mod kill_switch;

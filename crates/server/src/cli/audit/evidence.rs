@@ -80,7 +80,7 @@ fn read_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<VerifyingKey>> {
 }
 
 /// The key in the data folder; `None` where an older release wrote the journal.
-fn own_key(config: &Config) -> anyhow::Result<Option<VerifyingKey>> {
+pub(super) fn own_key(config: &Config) -> anyhow::Result<Option<VerifyingKey>> {
     let path = config
         .server
         .data_dir

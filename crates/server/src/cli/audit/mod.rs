@@ -3,6 +3,7 @@
 mod attest;
 mod evidence;
 mod read;
+mod retention;
 mod sinks;
 
 use anyhow::{Context as _, bail};
@@ -11,6 +12,7 @@ pub(crate) use evidence::expectations;
 use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_domain::retention::OrderKind;
 use sekimori_store::{AuditPage, AuditQuery, Order, PAGE_DEFAULT};
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize as _, Serialize};
@@ -28,6 +30,9 @@ pub(crate) enum Audit {
         after_help = "Examples:\n  sekimori audit search --since 1h\n  sekimori audit search --user user:hanako --status refused --json\n  sekimori audit search --correlation 0198f2c4a5b67d3e8f9a0b1c2d3e4f50 --oldest-first"
     )]
     Search(Box<Search>),
+    /// Count what the records that match have in common
+    #[command(after_help = "Example:\n  sekimori audit facets --since 7d --status refused")]
+    Facets(Box<Search>),
     /// Show one record, whole
     #[command(after_help = "Example:\n  sekimori audit show 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50")]
     Show {
@@ -65,6 +70,21 @@ pub(crate) enum Audit {
         after_help = "Examples:\n  sekimori audit bundle --out evidence --correlation 0198f2c4a5b67d3e8f9a0b1c2d3e4f50\n  sekimori audit bundle --out year --everything"
     )]
     Bundle(Box<evidence::Bundle>),
+    /// Tell how long records are kept, and what would be purged now
+    #[command(after_help = "Example:\n  sekimori audit retention --json")]
+    Retention,
+    /// Legal holds: records that stay whatever their time
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekimori audit hold propose --user user:hanako --since 365d --reason \"case 12\"\n  sekimori audit hold agree 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50"
+    )]
+    Hold(retention::Orders),
+    /// Deletions on request: records that go before their time
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekimori audit deletion propose --user user:taro --reason \"request of 2026-11-02\"\n  sekimori audit deletion agree 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50\n  sekimori audit deletion certificate 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50 --json"
+    )]
+    Deletion(retention::Orders),
     /// Show who else is told every record, and how far they are
     #[command(after_help = "Example:\n  sekimori audit sinks --json")]
     Sinks,
@@ -158,6 +178,7 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
             show_page(output, &page)?;
             Ok(true)
         }
+        Audit::Facets(search) => read::facets(&search, common, output).await.map(|()| true),
         Audit::Show { id } => {
             let installation = Installation::open(common).await?;
             installation.note(EventKind::AuditSearch, [("record", json!(id))])?;
@@ -183,6 +204,15 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
         Audit::Bundle(options) => {
             let written = evidence::bundle(&options, common, output).await;
             written.map(|()| true)
+        }
+        Audit::Retention => retention::planned(common, output).await.map(|()| true),
+        Audit::Hold(command) => {
+            let done = retention::orders(OrderKind::Hold, command, common, output).await;
+            done.map(|()| true)
+        }
+        Audit::Deletion(command) => {
+            let done = retention::orders(OrderKind::Deletion, command, common, output).await;
+            done.map(|()| true)
         }
         Audit::Sinks => sinks::sinks(common, output).await.map(|()| true),
         Audit::SignServe(options) => attest::sign(&options).await.map(|()| true),

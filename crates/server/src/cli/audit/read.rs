@@ -10,7 +10,7 @@ use sekimori_audit::export::{self, Language};
 use sekimori_audit::report::{Collector, ReportKind};
 use sekimori_audit::story::{self, Story};
 use sekimori_domain::record::EventKind;
-use sekimori_store::{AuditQuery, IndexedRecord, Order, PAGE_MAX};
+use sekimori_store::{AuditQuery, FACET_FIELDS, IndexedRecord, Order, PAGE_MAX};
 use serde_json::json;
 
 use super::{Search, moment, query, told};
@@ -112,6 +112,41 @@ async fn pages(
             None => return Ok(()),
         }
     }
+}
+
+/// Counts what the records of a search have in common.
+pub(crate) async fn facets(search: &Search, common: &Common, output: Output) -> anyhow::Result<()> {
+    let installation = Installation::open(common).await?;
+    let query = query(search, installation.clock.now())?;
+    installation.note(EventKind::AuditSearch, [("facets", told(&query))])?;
+    let found = installation.store.audit_index().facets(&query).await?;
+    let fields: Vec<_> = FACET_FIELDS.into_iter().zip(found.fields).collect();
+    let shown = json!({
+        "records": found.records,
+        "truncated": found.truncated,
+        "fields": fields
+            .iter()
+            .map(|(field, values)| {
+                let values = values.iter();
+                let values = values.map(|(value, count)| json!({"value": value, "count": count}));
+                json!({"field": field, "values": values.collect::<Vec<_>>()})
+            })
+            .collect::<Vec<_>>(),
+    });
+    output.show(&shown, |_| {
+        let rows: Vec<Vec<String>> = fields
+            .iter()
+            .flat_map(|(field, values)| {
+                let row = |(value, count): &(String, u64)| {
+                    vec![(*field).to_owned(), value.clone(), count.to_string()]
+                };
+                values.iter().map(row).collect::<Vec<_>>()
+            })
+            .collect();
+        let table = output::table(&["FIELD", "VALUE", "RECORDS"], &rows);
+        let of = if found.truncated { "the newest " } else { "" };
+        format!("{table}\nAmong {of}{} records that match.\n", found.records)
+    })
 }
 
 pub(crate) async fn story(of: &StoryOf, common: &Common, output: Output) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@
 
 mod append;
 mod count;
+mod facets;
 mod grams;
 #[cfg(test)]
 mod plan;
@@ -19,13 +20,17 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::first;
-use crate::audit_index::{AuditCount, AuditIndex, AuditPage, AuditQuery, IndexedRecord};
+use crate::audit_index::{
+    AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, IndexedRecord,
+};
 use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement, signed};
 use crate::error::Result;
 
 const WHAT: &str = "audit record";
 /// Records forgotten in one transaction: other writers wait that long.
 const CLEAR_CHUNK: i64 = 5_000;
+/// Records removed by one statement: a parameter each.
+const REMOVE_CHUNK: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct AuditTable(pub(super) Arc<dyn Database>);
@@ -79,8 +84,32 @@ impl AuditIndex for AuditTable {
         }
     }
 
+    async fn remove(&self, node: &str, sequences: &[u64]) -> Result<()> {
+        for chunk in sequences.chunks(REMOVE_CHUNK) {
+            let mut transaction = self.0.begin().await?;
+            let list = self.0.dialect().placeholders(1, chunk.len());
+            // The node's name comes last, so that the list begins with the first parameter.
+            let sql = format!(
+                "DELETE FROM audit_record WHERE sequence IN {list}
+                 AND node = (SELECT id FROM audit_term WHERE term = ${})",
+                chunk.len() + 1
+            );
+            let mut statement = Statement::new(WHAT, sql);
+            for sequence in chunk {
+                statement = statement.bind(signed("sequence", *sequence)?);
+            }
+            transaction.execute(statement.bind(term(node))).await?;
+            transaction.commit(false).await?;
+        }
+        Ok(())
+    }
+
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage> {
         search::search(&*self.0, query).await
+    }
+
+    async fn facets(&self, query: &AuditQuery) -> Result<AuditFacets> {
+        facets::facets(&*self.0, query).await
     }
 
     async fn count(

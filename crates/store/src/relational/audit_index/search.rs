@@ -253,6 +253,14 @@ impl Conditions {
         format!("${}", self.params.len())
     }
 
+    fn filter(&self) -> String {
+        if self.sql.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE {}", self.sql.join(" AND "))
+        }
+    }
+
     fn compare(&mut self, column: &str, operator: &str, value: impl Into<Param>) {
         let placeholder = self.bind(value);
         self.sql.push(format!("{column} {operator} {placeholder}"));
@@ -267,6 +275,17 @@ pub(super) fn statement(
     cursor: Option<Cursor>,
     path: &Path,
 ) -> Statement {
+    let (from, conditions) = matching(dialect, query, terms, path);
+    page(&from, query, conditions, cursor)
+}
+
+/// The table along the way of the search, and what its rows must be.
+fn matching(
+    dialect: &dyn Dialect,
+    query: &AuditQuery,
+    terms: &Terms,
+    path: &Path,
+) -> (String, Conditions) {
     let mut conditions = Conditions::default();
     for (column, id) in &terms.0 {
         conditions.compare(column, "=", *id);
@@ -305,7 +324,32 @@ pub(super) fn statement(
             dialect.table_by_position("audit_record")
         }
     };
-    page(&from, query, conditions, cursor)
+    (from, conditions)
+}
+
+/// The statement that reads `columns` of the newest matching records. `None` if nothing can match.
+pub(super) async fn newest(
+    database: &dyn Database,
+    query: &AuditQuery,
+    columns: &str,
+    limit: u32,
+) -> Result<Option<Statement>> {
+    check(query)?;
+    let Some(terms) = Terms::resolve(database, query).await? else {
+        return Ok(None);
+    };
+    let path = choose(database, query).await?;
+    let (from, mut conditions) = matching(database.dialect(), query, &terms, &path);
+    let limit = conditions.bind(i64::from(limit));
+    let filter = conditions.filter();
+    let sql = format!(
+        "SELECT {columns} FROM {from} {filter} ORDER BY time DESC, position DESC LIMIT {limit}"
+    );
+    Ok(Some(Statement {
+        what: WHAT,
+        sql: sql.into(),
+        params: conditions.params,
+    }))
 }
 
 fn page(
@@ -327,11 +371,7 @@ fn page(
         ));
     }
     let limit = conditions.bind(i64::from(query.limit) + 1);
-    let filter = if conditions.sql.is_empty() {
-        String::new()
-    } else {
-        format!("WHERE {}", conditions.sql.join(" AND "))
-    };
+    let filter = conditions.filter();
     let sql = format!(
         "SELECT n.term, r.sequence, b.body, r.time, r.position
          FROM (SELECT position, node, sequence, time FROM {from} {filter}

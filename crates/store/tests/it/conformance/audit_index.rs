@@ -61,6 +61,20 @@ pub(crate) async fn clearing_forgets_one_node_only(database: &TestDatabase) {
     assert_eq!(count(&*index).await, 50);
 }
 
+pub(crate) async fn removed_records_are_forgotten(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = store.audit_index();
+    index.append(&rows("a", 0..700)).await.unwrap();
+    index.append(&rows("b", 0..5)).await.unwrap();
+    let gone: Vec<u64> = (0..600).chain([9_999]).collect();
+    index.remove("a", &gone).await.unwrap();
+    index.remove("a", &gone).await.unwrap();
+    index.remove("a", &[]).await.unwrap();
+    assert_eq!(count(&*index).await, 105);
+    assert_eq!(index.position("a").await.unwrap(), Some(699));
+    assert_eq!(index.get(record("a", 3).id).await.unwrap(), None);
+}
+
 fn intent(node: &str, number: u64) -> Record {
     Record {
         phase: Phase::Intent,

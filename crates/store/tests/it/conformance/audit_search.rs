@@ -3,7 +3,7 @@
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
-use sekimori_store::{AuditIndex, AuditQuery, Order, StoreError};
+use sekimori_store::{AuditIndex, AuditQuery, FACET_FIELDS, Order, StoreError};
 
 use crate::database::TestDatabase;
 use crate::fixtures::{at, record, row};
@@ -78,6 +78,44 @@ pub(crate) async fn every_filter_narrows(database: &TestDatabase) {
     );
     let oldest = query(|q| (q.order, q.until) = (Order::OldestFirst, Some(at(3))));
     assert_eq!(found(index, oldest).await, [0, 1, 2]);
+}
+
+pub(crate) async fn values_are_counted_among_what_matches(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    fill_with_differences(index).await;
+    let counted = async |query| {
+        let facets = index.facets(&query).await.unwrap();
+        assert!(!facets.truncated);
+        let fields = FACET_FIELDS.iter().zip(facets.fields);
+        let field = |name: &str| -> Vec<(String, u64)> {
+            let mut fields = fields.clone();
+            fields.find(|(field, _)| **field == name).unwrap().1
+        };
+        (
+            facets.records,
+            field("event"),
+            field("client"),
+            field("class"),
+        )
+    };
+    let (records, event, client, class) = counted(AuditQuery::default()).await;
+    assert_eq!(records, 10);
+    let pairs = |pairs: &[(&str, u64)]| -> Vec<(String, u64)> {
+        let owned = pairs
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), *count));
+        owned.collect()
+    };
+    assert_eq!(event, pairs(&[("tool.call", 9), ("resource.read", 1)]));
+    assert_eq!(client.iter().map(|(_, count)| count).sum::<u64>(), 9);
+    assert_eq!(class.iter().map(|(_, count)| count).sum::<u64>(), 9);
+    let narrowed = query(|q| q.client = Some("vscode".into()));
+    let (records, event, client, _) = counted(narrowed).await;
+    assert_eq!((records, client), (1, pairs(&[("vscode", 1)])));
+    assert_eq!(event, pairs(&[("tool.call", 1)]));
+    let nobody = query(|q| q.caller = Some("user:nobody".into()));
+    assert_eq!(counted(nobody).await.0, 0);
 }
 
 pub(crate) async fn filters_combine(database: &TestDatabase) {

@@ -19,6 +19,7 @@ mod oauth;
 mod opening;
 mod people;
 mod policies;
+mod retention;
 mod reviews;
 mod revocations;
 mod scim_tokens;
@@ -74,11 +75,12 @@ mod suite {
         approvals: reads_back_what_was_created, a_call_has_one_live_request, of_several_changes_one_wins,
             lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up;
         audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
-            clearing_forgets_one_node_only, intents_stay_open_until_their_outcome,
+            clearing_forgets_one_node_only, removed_records_are_forgotten, intents_stay_open_until_their_outcome,
             awkward_names_are_indexed, nodes_append_at_the_same_time;
         audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
-            cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time;
+            cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time,
+            values_are_counted_among_what_matches;
         audit_sinks: cursors_are_kept_and_never_go_back;
         authenticators: reads_back_what_was_created, a_person_has_so_many_at_most, a_counter_only_grows,
             attempts_are_counted_in_a_window;
@@ -118,6 +120,7 @@ mod suite {
         revocations: revocations_read_back_from_a_revision_on, a_revocation_is_never_moved_back,
             pruning_forgets_the_old_ones_only, too_much_or_unreadable_is_refused_as_a_whole,
             concurrent_revocations_are_all_seen;
+        retention: reads_back_what_was_ordered, of_two_steps_at_a_time_one_wins;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
         scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,

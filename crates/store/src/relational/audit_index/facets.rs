@@ -1,0 +1,71 @@
+//! What the records of a search have in common.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::search;
+use crate::audit_index::{
+    AuditFacets, AuditQuery, FACET_FIELDS, FACET_RECORDS_MAX, FACET_VALUES_MAX,
+};
+use crate::database::{Database, Statement};
+use crate::error::Result;
+
+/// Counts by the numbers of names; only what is shown is looked up.
+pub(super) async fn facets(database: &dyn Database, query: &AuditQuery) -> Result<AuditFacets> {
+    let query = AuditQuery {
+        cursor: None,
+        limit: 1,
+        ..query.clone()
+    };
+    let columns = FACET_FIELDS.join(", ");
+    let mut counted: Vec<BTreeMap<i64, u64>> = vec![BTreeMap::new(); FACET_FIELDS.len()];
+    let mut facets = AuditFacets::default();
+    let wanted = FACET_RECORDS_MAX + 1;
+    if let Some(statement) = search::newest(database, &query, &columns, wanted).await? {
+        for mut row in database.query(statement).await? {
+            if facets.records >= u64::from(FACET_RECORDS_MAX) {
+                facets.truncated = true;
+                break;
+            }
+            facets.records += 1;
+            for counts in &mut counted {
+                if let Some(id) = row.optional_int()? {
+                    *counts.entry(id).or_default() += 1;
+                }
+            }
+        }
+    }
+    let tops: Vec<Vec<(i64, u64)>> = counted.into_iter().map(top).collect();
+    let names = names(database, &tops).await?;
+    let named = |(id, count): (i64, u64)| Some((names.get(&id)?.clone(), count));
+    facets.fields = tops
+        .into_iter()
+        .map(|top| top.into_iter().filter_map(named).collect())
+        .collect();
+    Ok(facets)
+}
+
+/// The most frequent ones.
+fn top(counts: BTreeMap<i64, u64>) -> Vec<(i64, u64)> {
+    let mut top: Vec<_> = counts.into_iter().collect();
+    top.sort_by_key(|(id, count)| (Reverse(*count), *id));
+    top.truncate(FACET_VALUES_MAX);
+    top
+}
+
+async fn names(database: &dyn Database, tops: &[Vec<(i64, u64)>]) -> Result<BTreeMap<i64, String>> {
+    let ids: Vec<i64> = tops.iter().flatten().map(|(id, _)| *id).collect();
+    let mut names = BTreeMap::new();
+    if ids.is_empty() {
+        return Ok(names);
+    }
+    let list = database.dialect().placeholders(1, ids.len());
+    let sql = format!("SELECT id, term FROM audit_term WHERE id IN {list}");
+    let statement = ids
+        .into_iter()
+        .fold(Statement::new("audit term", sql), Statement::bind);
+    for mut row in database.query(statement).await? {
+        names.insert(row.int()?, row.text()?);
+    }
+    Ok(names)
+}
