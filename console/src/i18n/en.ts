@@ -388,6 +388,7 @@ export const en = {
     revokeGrantText: 'The client can no longer act for this person. Its tokens are void at once.',
     grantRevoked: 'The grant is revoked.',
     effective: 'Explain what they may do',
+    stop: 'Kill switch…',
     records: 'Their records in the audit log',
   },
   approvals: {

@@ -384,6 +384,7 @@ export const ja: Messages = {
     revokeGrantText: 'クライアントはこのユーザーの代行ができなくなります。トークンは即座に無効になります。',
     grantRevoked: '許諾を取り消しました。',
     effective: 'できることを確認',
+    stop: '緊急停止…',
     records: '監査ログで記録を確認',
   },
   approvals: {

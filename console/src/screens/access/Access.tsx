@@ -1,14 +1,17 @@
 import { Stack } from '@mantine/core';
-import { useT } from '../../i18n/index.tsx';
+import { useT, useTexts } from '../../i18n/index.tsx';
+import { stops } from '../../i18n/stops.ts';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { TabBar } from '../../parts/TabBar.tsx';
 import { Accounts } from './Accounts.tsx';
 import { Clients } from './Clients.tsx';
 import { Groups } from './Groups.tsx';
+import { KillSwitches } from './KillSwitches.tsx';
 import { People } from './People.tsx';
 
 export default function Access() {
   const t = useT();
+  const s = useTexts(stops);
   return (
     <Stack gap={0} className="fill">
       <PageHead title={t.places.access} lead={t.leads.access} />
@@ -19,6 +22,7 @@ export default function Access() {
           { name: 'groups', label: t.access.groups, content: () => <Groups /> },
           { name: 'accounts', label: t.access.accounts, content: () => <Accounts /> },
           { name: 'clients', label: t.access.clients, content: () => <Clients /> },
+          { name: 'stops', label: s.tab, content: () => <KillSwitches /> },
         ]}
       />
     </Stack>

@@ -6,6 +6,7 @@ import { Details, Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
+import { ToButton } from '../../parts/links.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
@@ -106,6 +107,9 @@ function AccountView({ account }: { account: Account }) {
             {t.access.suspend}
           </GuardedButton>
         )}
+        <ToButton to="/access" search={{ tab: 'stops', stop: 'service_account', of: name }}>
+          {t.access.stop}
+        </ToButton>
       </Group>
       <Fields
         of={[

@@ -7,6 +7,7 @@ import { Details, Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
+import { ToButton } from '../../parts/links.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
@@ -96,6 +97,9 @@ function ClientView({ client }: { client: Client }) {
             {t.access.denyClient}
           </GuardedButton>
         )}
+        <ToButton to="/access" search={{ tab: 'stops', stop: 'client', of: id }}>
+          {t.access.stop}
+        </ToButton>
       </Group>
       <Fields
         of={[

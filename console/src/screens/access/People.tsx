@@ -114,6 +114,9 @@ function UserView({ user }: { user: User }) {
         <ToButton to="/policies" search={{ tab: 'test', user: user.id }}>
           {t.access.effective}
         </ToButton>
+        <ToButton to="/access" search={{ tab: 'stops', stop: 'user', of: user.id }}>
+          {t.access.stop}
+        </ToButton>
         <ToButton to="/audit" search={{ user: user.id }}>
           {t.access.records}
         </ToButton>

@@ -96,6 +96,9 @@ function ConnectorDrawer({ name, close }: { name: string | undefined; close: () 
             <ToButton to="/catalog" search={{ connector: connector.name }}>
               {t.catalog.showTools}
             </ToButton>
+            <ToButton to="/access" search={{ tab: 'stops', stop: 'connector', of: connector.name }}>
+              {t.access.stop}
+            </ToButton>
           </Group>
         </Stack>
       )}

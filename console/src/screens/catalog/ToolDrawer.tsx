@@ -57,6 +57,9 @@ function ToolView({ tool }: { tool: Tool }) {
         <ToButton to="/audit" search={{ connector: tool.connector, tool: tool.name }}>
           {t.catalog.calls}
         </ToButton>
+        <ToButton to="/access" search={{ tab: 'stops', stop: 'tool', of: `${tool.connector}/${tool.name}` }}>
+          {t.access.stop}
+        </ToButton>
       </Group>
       {tool.reviewed !== undefined && tool.reviewed !== null && (
         <Section title={t.catalog.changes}>

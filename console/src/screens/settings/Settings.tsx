@@ -1,13 +1,16 @@
 import { Stack } from '@mantine/core';
-import { useT } from '../../i18n/index.tsx';
+import { useT, useTexts } from '../../i18n/index.tsx';
+import { limits } from '../../i18n/limits.ts';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { TabBar } from '../../parts/TabBar.tsx';
 import { ClientSetup } from './ClientSetup.tsx';
 import { Gate } from './Gate.tsx';
+import { Limits } from './Limits.tsx';
 import { ScimTokens } from './ScimTokens.tsx';
 
 export default function Settings() {
   const t = useT();
+  const s = useTexts(limits);
   return (
     <Stack gap={0} className="fill">
       <PageHead title={t.places.settings} lead={t.leads.settings} />
@@ -17,6 +20,7 @@ export default function Settings() {
           { name: 'gate', label: t.settings.gate, content: () => <Gate /> },
           { name: 'clients', label: t.settings.clientSetup, content: () => <ClientSetup /> },
           { name: 'scim', label: t.settings.scim, content: () => <ScimTokens /> },
+          { name: 'limits', label: s.tab, content: () => <Limits /> },
         ]}
       />
     </Stack>
