@@ -12,12 +12,14 @@ export class ApiProblem extends Error {
   readonly status: number;
   readonly code: string;
   readonly correlation: string | undefined;
+  readonly flaws: Schemas['Flaw'][];
 
   constructor(status: number, body: Partial<Schemas['Problem']> | undefined) {
     super(body?.detail ?? `HTTP ${status}`);
     this.status = status;
     this.code = body?.code ?? 'unknown';
     this.correlation = body?.correlation ?? undefined;
+    this.flaws = body?.errors ?? [];
   }
 }
 

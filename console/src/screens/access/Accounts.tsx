@@ -107,6 +107,9 @@ function AccountView({ account }: { account: Account }) {
             {t.access.suspend}
           </GuardedButton>
         )}
+        <ToButton to="/access" search={{ tab: 'reach', principal: `service:${name}` }}>
+          {t.access.effective}
+        </ToButton>
         <ToButton to="/access" search={{ tab: 'stops', stop: 'service_account', of: name }}>
           {t.access.stop}
         </ToButton>

@@ -111,7 +111,7 @@ function UserView({ user }: { user: User }) {
         <GrantTable of={{ subject: user.id }} />
       </Section>
       <Group gap="xs">
-        <ToButton to="/policies" search={{ tab: 'test', user: user.id }}>
+        <ToButton to="/access" search={{ tab: 'reach', principal: user.id }}>
           {t.access.effective}
         </ToButton>
         <ToButton to="/access" search={{ tab: 'stops', stop: 'user', of: user.id }}>

@@ -7,14 +7,13 @@ import { Cedar } from '../../parts/Cedar.tsx';
 import { Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
-import { Mark, type Tone } from '../../parts/Mark.tsx';
-import { ClassMark } from '../../parts/marks.tsx';
+import { Mark } from '../../parts/Mark.tsx';
+import { ClassMark, DecisionMark } from '../../parts/marks.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 
 const FIELDS = ['user', 'groups', 'connector', 'tool'] as const;
-const TONES: Record<string, Tone> = { allow: 'good', approval: 'info', deny: 'bad' };
 
 /** The test bench: what would the policies say to a call? All of the question is in the address. */
 export function Explain() {
@@ -81,12 +80,7 @@ function Answer({ explained }: { explained: Schemas['ExplanationView'] }) {
     <Stack aria-live="polite">
       <Fields
         of={[
-          [
-            t.audit.decision,
-            <Mark key="decision" tone={TONES[explained.decision] ?? 'plain'}>
-              {t.decisions[explained.decision] ?? explained.decision}
-            </Mark>,
-          ],
+          [t.audit.decision, <DecisionMark key="decision" decision={explained.decision} />],
           [t.audit.reason, explained.message],
           [t.policies.treatedAs, <ClassMark key="class" name={explained.class} />],
           [t.policies.effectiveGroups, explained.groups.join('、')],
