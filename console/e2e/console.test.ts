@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { assertAccessible, assertFits, Browsers, type Language, picture, TEXTS } from './browser.ts';
+import { assertAccessible, Browsers, type Language, look, picture, TEXTS } from './browser.ts';
 import { Gate } from './gate.ts';
 
 const LANGUAGES: Language[] = ['ja', 'en'];
@@ -12,6 +12,7 @@ const PLACES = {
   audit: '/audit',
   catalog: '/catalog',
   policies: '/policies',
+  inspection: '/inspection',
   access: '/access',
   alerts: '/alerts',
   settings: '/settings',
@@ -37,21 +38,7 @@ describe('every screen', () => {
   for (const language of LANGUAGES) {
     for (const place of Object.keys(PLACES) as Place[]) {
       test(`${place} in ${language} is readable for everybody and fits`, async () => {
-        const t = TEXTS[language];
-        const { page, complaints, close } = await browsers.seat('yamada', PLACES[place], language);
-        await page.getByRole('heading', { level: 1, name: t.places[place] }).waitFor();
-        await page.getByRole('status', { name: t.common.loading }).waitFor({ state: 'detached' });
-        await assertAccessible(page, place);
-        await assertFits(page, place);
-        await picture(page, `${place}-${language}`);
-        await page.emulateMedia({ colorScheme: 'dark' });
-        await assertAccessible(page, `${place}, dark`);
-        await picture(page, `${place}-${language}-dark`);
-        await page.setViewportSize({ width: 390, height: 844 });
-        await assertFits(page, `${place} on a phone`);
-        await picture(page, `${place}-${language}-phone`);
-        assert.deepEqual(complaints, []);
-        await close();
+        await look(browsers, 'yamada', PLACES[place], language, place);
       });
     }
   }

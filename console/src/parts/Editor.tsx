@@ -22,7 +22,7 @@ interface Props {
 export function Editor({ label, value, change, wrong = [], handle }: Props) {
   const id = useId();
   const area = useRef<HTMLTextAreaElement>(null);
-  const gutter = useRef<HTMLPreElement>(null);
+  const numbers = useRef<HTMLSpanElement>(null);
   useImperativeHandle(handle, () => ({
     show: (line, column) => {
       const field = area.current;
@@ -35,20 +35,22 @@ export function Editor({ label, value, change, wrong = [], handle }: Props) {
     },
   }));
   const follow = (event: UIEvent<HTMLTextAreaElement>) => {
-    if (gutter.current) gutter.current.scrollTop = event.currentTarget.scrollTop;
+    numbers.current?.style.setProperty('transform', `translateY(${-event.currentTarget.scrollTop}px)`);
   };
   const lines = value.split('\n').length;
   return (
     <div className="editor-field">
       <label htmlFor={id}>{label}</label>
       <div className="editor">
-        <pre ref={gutter} aria-hidden>
-          {Array.from({ length: lines }, (_, index) => (
-            <span key={index} data-wrong={wrong.includes(index + 1) || undefined}>
-              {index + 1}
-            </span>
-          ))}
-        </pre>
+        <div className="editor-gutter" aria-hidden>
+          <span ref={numbers}>
+            {Array.from({ length: lines }, (_, index) => (
+              <span key={index} data-wrong={wrong.includes(index + 1) || undefined}>
+                {index + 1}
+              </span>
+            ))}
+          </span>
+        </div>
         <textarea
           id={id}
           ref={area}

@@ -74,7 +74,7 @@ function StopForm({ kind: first, id: given, close }: { kind: string; id: string;
           onChange={(event) => setKind(event.currentTarget.value)}
         />
         {!everything && (
-          <TextInput label={s.ids[kind] ?? kind} required value={id} onChange={(event) => setId(event.currentTarget.value)} />
+          <TextInput label={s.ids[kind] ?? kind} required data-autofocus={given === '' || undefined} value={id} onChange={(event) => setId(event.currentTarget.value)} />
         )}
         <Textarea
           label={s.reason}
@@ -82,6 +82,7 @@ function StopForm({ kind: first, id: given, close }: { kind: string; id: string;
           required
           autosize
           minRows={2}
+          data-autofocus={given !== '' || undefined}
           maxLength={REASON_MAX}
           value={reason}
           onChange={(event) => setReason(event.currentTarget.value)}

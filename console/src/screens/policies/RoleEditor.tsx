@@ -20,20 +20,20 @@ import { titleOf } from './words.ts';
 const BLANK: Role = { name: '', grants: [{ classes: ['read'] }] };
 
 /** A role in the editor: the one of that name, or a new one, perhaps begun from a template. */
-export function RoleEditor({ name }: { name: string }) {
+export function RoleEditor({ name }: { name: string | undefined }) {
   const role = useQuery({
     queryKey: ['policies', 'role', name],
-    queryFn: () => answer(api.GET('/api/v1/roles/{name}', { params: { path: { name } } })),
-    enabled: name !== '',
+    queryFn: () => answer(api.GET('/api/v1/roles/{name}', { params: { path: { name: name ?? '' } } })),
+    enabled: name !== undefined,
   });
   const templates = useQuery({
     queryKey: ['policies', 'templates'],
     queryFn: () => answer(api.GET('/api/v1/role-templates')),
-    enabled: name === '',
+    enabled: name === undefined,
   });
   const error = role.error ?? templates.error;
   if (error) return <ProblemNotice error={error} />;
-  if (name !== '') return role.data ? <RoleForm key={name} given={roleOf(role.data)} /> : <Waiting />;
+  if (name !== undefined) return role.data ? <RoleForm key={name} given={roleOf(role.data)} /> : <Waiting />;
   return templates.data ? <NewRole templates={templates.data.items.map(roleOf)} /> : <Waiting />;
 }
 

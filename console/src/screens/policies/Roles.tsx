@@ -27,7 +27,7 @@ export const roleOf = (view: RoleView) => view.role as unknown as Role;
 /** The roles of the policies in force as a matrix, and each of them closely or in the editor. */
 export function Roles() {
   const [filters] = useFilters();
-  if (filters.edit !== undefined) return <RoleEditor name={filters.edit} />;
+  if (filters.edit !== undefined || filters.new) return <RoleEditor name={filters.edit} />;
   return <Matrix />;
 }
 
@@ -43,7 +43,7 @@ function Matrix() {
     enabled: open !== undefined,
   });
   const create = (
-    <GuardedButton area="policies" size="xs" onClick={() => change({ edit: '', open: undefined }, 'push')}>
+    <GuardedButton area="policies" size="xs" onClick={() => change({ new: 'yes' }, 'push')}>
       {s.newRole}
     </GuardedButton>
   );
