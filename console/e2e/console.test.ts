@@ -16,6 +16,7 @@ const PLACES = {
   access: '/access',
   alerts: '/alerts',
   settings: '/settings',
+  start: '/start',
 } as const;
 type Place = keyof typeof PLACES;
 
@@ -177,6 +178,29 @@ describe('access', () => {
       await close();
     });
   }
+
+  test('what somebody else changed meanwhile is not changed over it', async () => {
+    const t = TEXTS.ja;
+    const first = await browsers.seat('yamada', '/', 'ja');
+    // Without news of changes, as on a page that was left open where the network was away.
+    await first.page.route('**/api/v1/events', (route) => route.abort());
+    await first.page.goto(`${gate.url}/ui/access?tab=accounts&open=nightly`);
+    const suspend = first.page.getByRole('button', { name: t.access.suspend, exact: true });
+    await suspend.waitFor();
+    const second = await browsers.seat('tanaka', '/access?tab=accounts&open=nightly', 'ja');
+    await second.page.getByRole('button', { name: t.access.suspend, exact: true }).click();
+    await second.page.getByRole('dialog', { name: t.access.suspendTitle('nightly') }).getByRole('button', { name: t.access.suspend }).click();
+    await second.page.getByText(t.access.suspended('nightly')).waitFor();
+    await suspend.click();
+    const ask = first.page.getByRole('dialog', { name: t.access.suspendTitle('nightly') });
+    await ask.getByRole('button', { name: t.access.suspend }).click();
+    await ask.getByRole('alert').getByText(t.problemCodes.changed_meanwhile ?? '').waitFor();
+    await first.close();
+    await second.page.getByRole('button', { name: t.access.resume, exact: true }).click();
+    await second.page.getByRole('dialog', { name: t.access.resumeTitle('nightly') }).getByRole('button', { name: t.access.resume }).click();
+    await second.page.getByText(t.access.resumed('nightly')).waitFor();
+    await second.close();
+  });
 
   test('a person who is kept out is out at once, in an open console too', async () => {
     const t = TEXTS.ja;

@@ -38,7 +38,7 @@ describe('inspection', () => {
       const { page, complaints, close } = await browsers.seat('yamada', '/inspection', language);
       const button = page.getByRole('button', { name: s.look, exact: true });
       assert.equal(await button.getAttribute('aria-disabled'), 'true');
-      await page.getByLabel(s.text).fill(`😀 担当: ${MAIL} マイナンバー 1234 5678 9018`);
+      await page.getByRole('textbox', { name: s.text }).fill(`😀 担当: ${MAIL} マイナンバー 1234 5678 9018`);
       await button.click();
       const found = page.getByRole('table', { name: s.findings });
       await found.getByText(s.types.EMAIL ?? '').waitFor();
@@ -78,7 +78,7 @@ describe('inspection', () => {
     await picture(page, 'rules-ja');
     await close();
     const bench = await browsers.seat('yamada', '/inspection', 'ja');
-    await bench.page.getByLabel(s.text).fill(MAIL);
+    await bench.page.getByRole('textbox', { name: s.text }).fill(MAIL);
     await bench.page.getByRole('button', { name: s.look, exact: true }).click();
     await bench.page.getByRole('table', { name: s.would }).getByText('no-mail-addresses').waitFor();
     await bench.close();

@@ -33,6 +33,9 @@ export interface Role {
   grants: Grant[];
 }
 
+/** The role of an answer, whose document calls it an object. */
+export const roleOf = (view: { role: unknown }): Role => view.role as Role;
+
 /** What a kind of condition asks for, and how that is entered. */
 export type Field = { name: string; as: 'list' | 'text' | 'number' | 'flag' | 'time' | 'weekdays' };
 

@@ -85,3 +85,7 @@ export function WordingProvider({ children }: { children: ReactNode }) {
 
   return wording ? <WordingContext value={wording}>{children}</WordingContext> : null;
 }
+
+/** Several names in a row, as the page's language writes them. */
+export const listed = (names: readonly (string | number)[]): string =>
+  names.join(document.documentElement.lang === 'en' ? ', ' : '、');

@@ -396,7 +396,10 @@ fn subject(rule: &Rule, record: &Record, calendar: &dyn Calendar) -> Option<Stri
             return failed.then(|| record.node.clone());
         }
         RuleKind::DefinitionChanged => {
-            let changed = record.event == EventKind::ToolDefinitionChange;
+            // What is seen for the first time has no definition before: it waits for its review, no more.
+            let before = record.detail.get("before");
+            let changed = record.event == EventKind::ToolDefinitionChange
+                && before.is_some_and(|before| !before.is_null());
             let name = |key: &str| record.detail.get(key).and_then(serde_json::Value::as_str);
             let subject = || {
                 format!(

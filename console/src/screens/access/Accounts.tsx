@@ -1,7 +1,7 @@
 import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
@@ -10,6 +10,7 @@ import { ToButton } from '../../parts/links.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
@@ -117,12 +118,12 @@ function AccountView({ account }: { account: Account }) {
       <Fields
         of={[
           [t.access.state, <AccountMark key="state" state={account.state} />],
-          [t.access.owner, account.owner],
+          [t.access.owner, <Person key="owner" id={account.owner} link />],
           [t.access.purpose, account.purpose],
-          [t.access.groups, account.groups.join('、')],
-          [t.access.environments, account.environments.map((one) => t.environments[one] ?? one).join('、')],
-          [t.access.networks, account.networks.join('、')],
-          [t.access.scopes, account.scopes.join('、')],
+          [t.access.groups, listed(account.groups)],
+          [t.access.environments, listed(account.environments.map((one) => t.environments[one] ?? one))],
+          [t.access.networks, listed(account.networks)],
+          [t.access.scopes, listed(account.scopes)],
           [t.access.expiresAt, <Moment key="ends" time={account.expires_at} />],
         ]}
       />

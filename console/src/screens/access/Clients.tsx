@@ -1,7 +1,7 @@
 import { Group, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
@@ -107,7 +107,7 @@ function ClientView({ client }: { client: Client }) {
           [t.access.clientId, <Copyable key="id" text={id} />],
           [t.access.clientKind, client.kind],
           [t.access.redirects, client.redirect_uris.join('\n')],
-          [t.access.scopes, client.scopes?.join('、')],
+          [t.access.scopes, client.scopes && listed(client.scopes)],
           [t.access.createdAt, <Moment key="created" time={client.created_at} />],
           [t.access.expiresAt, client.expires_at && <Moment key="ends" time={client.expires_at} />],
         ]}

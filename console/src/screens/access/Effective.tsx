@@ -2,7 +2,7 @@ import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT, useTexts } from '../../i18n/index.tsx';
+import { listed, useT, useTexts } from '../../i18n/index.tsx';
 import { policies } from '../../i18n/policies.ts';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
@@ -73,8 +73,8 @@ function useReach() {
     <DecisionMark key="worst" decision={reach.worst} />,
     <DecisionMark key="best" decision={reach.best} />,
     <div key="why">
-      {reach.permits.join('、')}
-      {reach.forbids.length > 0 && ` （${s.forbids}: ${reach.forbids.join('、')}）`}{' '}
+      {listed(reach.permits)}
+      {reach.forbids.length > 0 && ` （${s.forbids}: ${listed(reach.forbids)}）`}{' '}
       <To to="/policies" search={{ tab: 'test', ...why }}>
         {s.explain}
       </To>

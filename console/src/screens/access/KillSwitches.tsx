@@ -13,6 +13,7 @@ import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
@@ -75,7 +76,7 @@ export function KillSwitches() {
           { label: s.scope, width: 'minmax(0, 1.2fr)', cell: (one) => inWords(one.scope) },
           { label: s.state, width: '8.5rem', cell: (one) => <StateMark of={one} /> },
           { label: s.reason, width: 'minmax(0, 1.6fr)', cell: (one) => one.reason, wideOnly: true },
-          { label: s.by, cell: (one) => one.rule ?? one.engaged_by, wideOnly: true },
+          { label: s.by, cell: (one) => one.rule ?? <Person id={one.engaged_by} />, wideOnly: true },
           { label: s.at, width: '12.5rem', cell: (one) => <Moment time={one.engaged_at} />, wideOnly: true },
           { label: s.endsAt, width: '12.5rem', cell: (one) => <Moment time={one.ends_at} />, wideOnly: true },
         ]}
@@ -130,10 +131,10 @@ function View({ of }: { of: Schemas['KillSwitchDetail'] }) {
           [s.scope, of.scope.id ? <Copyable key="scope" text={of.scope.id} /> : what],
           [s.reason, of.reason],
           [s.contact, of.contact],
-          [s.by, of.rule ? s.rule(of.rule) : of.engaged_by],
+          [s.by, of.rule ? s.rule(of.rule) : <Person key="by" id={of.engaged_by} link />],
           [s.at, <Moment key="at" time={of.engaged_at} />],
           [s.endsAt, of.ends_at && <Moment key="ends" time={of.ends_at} />],
-          [s.releasedBy, of.released_by],
+          [s.releasedBy, of.released_by && <Person key="released" id={of.released_by} link />],
           [s.releasedAt, of.released_at && <Moment key="released" time={of.released_at} />],
         ]}
       />

@@ -1,6 +1,6 @@
 import { Stack } from '@mantine/core';
 import { type ApprovalRequest, listRequests, type Which } from '../../api/approvals.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { Listing } from '../../parts/Listing.tsx';
@@ -66,7 +66,7 @@ function Requests({ which }: { which: Which }) {
           {
             label: t.audit.reason,
             width: 'minmax(0, 1.4fr)',
-            cell: (request) => request.reasons.map((one) => one.reason).join('、'),
+            cell: (request) => listed(request.reasons.map((one) => one.reason)),
             wideOnly: true,
           },
           {

@@ -2,7 +2,7 @@ import { Checkbox, Code, Group, Radio, Stack, Text, TextInput } from '@mantine/c
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT, useTexts } from '../../i18n/index.tsx';
+import { listed, useT, useTexts } from '../../i18n/index.tsx';
 import { review } from '../../i18n/review.ts';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { Diff } from '../../parts/Diff.tsx';
@@ -12,6 +12,7 @@ import { Mark } from '../../parts/Mark.tsx';
 import { ClassMark, ReviewMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { succeeded } from '../../parts/notices.ts';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
@@ -52,9 +53,9 @@ function ToolView({ tool }: { tool: Tool }) {
           [t.catalog.title, tool.title],
           [t.catalog.description, tool.description],
           [t.catalog.suggested, <ClassMark key="suggested" name={tool.suggested} />],
-          [t.catalog.dataClasses, tool.data_classes.join('、')],
+          [t.catalog.dataClasses, listed(tool.data_classes)],
           [t.catalog.firstSeen, <Moment key="first" time={tool.first_seen} />],
-          [t.catalog.reviewedBy, tool.reviewer],
+          [t.catalog.reviewedBy, tool.reviewer && <Person key="reviewer" id={tool.reviewer} link />],
           [t.catalog.reviewedAt, tool.reviewed_at && <Moment key="reviewed" time={tool.reviewed_at} />],
         ]}
       />

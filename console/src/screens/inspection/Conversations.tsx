@@ -11,6 +11,7 @@ import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
@@ -49,7 +50,7 @@ export function Conversations() {
         rowKey={(one) => one.id}
         open={(one) => change({ open: one.id }, 'push')}
         columns={[
-          { label: s.principal, cell: (one) => one.principal },
+          { label: s.principal, cell: (one) => <Person id={one.principal} /> },
           {
             label: s.labels,
             width: 'minmax(0, 1.5fr)',

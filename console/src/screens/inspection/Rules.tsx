@@ -15,6 +15,7 @@ import { Listing } from '../../parts/Listing.tsx';
 import { ActiveMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { succeeded } from '../../parts/notices.ts';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
@@ -69,7 +70,7 @@ function Versions() {
         columns={[
           { label: s.rules, width: '8rem', cell: (one) => s.version(String(one.version)) },
           { label: s.state, width: '7rem', cell: (one) => <ActiveMark active={one.active} words={[s.active, s.notActive]} /> },
-          { label: s.author, cell: (one) => one.author },
+          { label: s.author, cell: (one) => <Person id={one.author} /> },
           { label: s.savedAt, width: '12.5rem', cell: (one) => <Moment time={one.created_at} />, wideOnly: true },
         ]}
         empty={<EmptyState title={s.noRules} next={s.shippedInForce} />}
@@ -123,7 +124,7 @@ function RulesView({ rules }: { rules: Schemas['InspectionRulesView'] }) {
       <Fields
         of={[
           [s.state, <ActiveMark key="state" active={rules.active} words={[s.active, s.notActive]} />],
-          [s.author, rules.author],
+          [s.author, <Person key="author" id={rules.author} link />],
           [s.savedAt, rules.created_at && <Moment key="saved" time={rules.created_at} />],
         ]}
       />

@@ -5,11 +5,12 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
 import { editor } from '../../i18n/editor.ts';
-import { useFormat, useT, useTexts } from '../../i18n/index.tsx';
+import { listed, useFormat, useT, useTexts } from '../../i18n/index.tsx';
 import { policies } from '../../i18n/policies.ts';
 import { Mark } from '../../parts/Mark.tsx';
 import { ClassMark, DecisionMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
@@ -138,14 +139,14 @@ function ImpactTable({ impact }: { impact: Schemas['PolicyImpact'] }) {
           rows={impact.changes.map((one) => ({
             key: `${one.principal} ${one.target} ${one.before} ${one.after}`,
             cells: [
-              one.principal,
+              <Person key="whom" id={one.principal} link />,
               one.target,
               <ClassMark key="class" name={one.class} />,
               <DecisionMark key="before" decision={one.before} />,
               <DecisionMark key="after" decision={one.after} />,
               format.number(one.calls),
               <Moment key="last" time={one.last} />,
-              one.policies.join('、') || t.audit.noPolicy,
+              listed(one.policies) || t.audit.noPolicy,
             ],
           }))}
         />

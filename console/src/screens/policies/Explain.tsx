@@ -2,7 +2,7 @@ import { Button, Checkbox, Code, SimpleGrid, Stack, Text, TextInput } from '@man
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Cedar } from '../../parts/Cedar.tsx';
 import { Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
@@ -83,7 +83,7 @@ function Answer({ explained }: { explained: Schemas['ExplanationView'] }) {
           [t.audit.decision, <DecisionMark key="decision" decision={explained.decision} />],
           [t.audit.reason, explained.message],
           [t.policies.treatedAs, <ClassMark key="class" name={explained.class} />],
-          [t.policies.effectiveGroups, explained.groups.join('、')],
+          [t.policies.effectiveGroups, listed(explained.groups)],
           [t.audit.policyVersion, String(explained.policy_version)],
         ]}
       />
@@ -108,7 +108,7 @@ function Answer({ explained }: { explained: Schemas['ExplanationView'] }) {
         <Code block>{JSON.stringify(explained.context, null, 2)}</Code>
         {explained.unknown.length > 0 && (
           <Text size="sm">
-            {t.policies.unknown}: {explained.unknown.join('、')}
+            {t.policies.unknown}: {listed(explained.unknown)}
           </Text>
         )}
       </details>

@@ -2,7 +2,7 @@ import { Button, Group, NativeSelect, SimpleGrid, Stack, Text, TextInput } from 
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { answer, api } from '../../api/client.ts';
-import type { Grant, Role } from '../../api/roles.ts';
+import { type Grant, type Role, roleOf } from '../../api/roles.ts';
 import { useT, useTexts, useWording } from '../../i18n/index.tsx';
 import { policies } from '../../i18n/policies.ts';
 import { useFilters } from '../../parts/filters.ts';
@@ -14,7 +14,6 @@ import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 import { GrantEditor } from './GrantEditor.tsx';
-import { roleOf } from './Roles.tsx';
 import { titleOf } from './words.ts';
 
 const BLANK: Role = { name: '', grants: [{ classes: ['read'] }] };

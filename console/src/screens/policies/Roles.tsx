@@ -1,8 +1,8 @@
 import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { CLASSES, type Role } from '../../api/roles.ts';
-import { useT, useTexts, useWording } from '../../i18n/index.tsx';
+import { CLASSES, type Role, roleOf } from '../../api/roles.ts';
+import { listed, useT, useTexts, useWording } from '../../i18n/index.tsx';
 import { policies } from '../../i18n/policies.ts';
 import { Cedar } from '../../parts/Cedar.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
@@ -20,9 +20,6 @@ import { type Cell, cellOf, grantInWords, titleOf } from './words.ts';
 type RoleView = Schemas['RoleView'];
 
 const TONES: Record<Cell, Tone> = { yes: 'good', conditions: 'info', approval: 'warn', no: 'plain' };
-
-/** The role as data; the document of the API calls it an object. */
-export const roleOf = (view: RoleView) => view.role as unknown as Role;
 
 /** The roles of the policies in force as a matrix, and each of them closely or in the editor. */
 export function Roles() {
@@ -69,7 +66,7 @@ function Matrix() {
             cell: (role: RoleView) => <CellMark cell={cellOf(roleOf(role), one)} />,
             wideOnly: one !== 'read',
           })),
-          { label: s.members, cell: (role) => membersOf(roleOf(role)).join('、') || s.nobody, wideOnly: true },
+          { label: s.members, cell: (role) => listed(membersOf(roleOf(role))) || s.nobody, wideOnly: true },
         ]}
         empty={<EmptyState title={t.policies.noRoles} next={s.roleLead} action={create} />}
       />
@@ -122,8 +119,8 @@ function RoleDetails({ view }: { view: RoleView }) {
           [s.titleJa, role.title?.ja],
           [s.titleEn, role.title?.en],
           [s.description, role.description],
-          [s.memberGroups, (role.members?.groups ?? []).join('、')],
-          [s.memberPeople, (role.members?.principals ?? []).join('、')],
+          [s.memberGroups, listed(role.members?.groups ?? [])],
+          [s.memberPeople, listed(role.members?.principals ?? [])],
         ]}
       />
       <Section title={s.grants}>

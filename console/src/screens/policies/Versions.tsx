@@ -12,6 +12,7 @@ import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
 import { Impact, Tests } from './Checks.tsx';
@@ -68,9 +69,9 @@ export function Versions() {
         columns={[
           { label: t.policies.versionLabel, width: '8rem', cell: (one) => t.policies.version(one.version) },
           { label: t.policies.state, width: '8rem', cell: (one) => <VersionMark state={one.state} /> },
-          { label: t.policies.author, cell: (one) => one.author },
+          { label: t.policies.author, cell: (one) => <Person id={one.author} /> },
           { label: t.policies.savedAt, width: '12.5rem', cell: (one) => <Moment time={one.created_at} />, wideOnly: true },
-          { label: t.policies.activatedBy, cell: (one) => one.activated_by ?? '–', wideOnly: true },
+          { label: t.policies.activatedBy, cell: (one) => (one.activated_by ? <Person id={one.activated_by} /> : '–'), wideOnly: true },
           { label: t.policies.activatedAt, width: '12.5rem', cell: (one) => <Moment time={one.activated_at} />, wideOnly: true },
         ]}
         empty={<EmptyState title={t.policies.none} next={t.policies.noneNext} />}
@@ -97,9 +98,9 @@ function VersionView({ set }: { set: Schemas['PolicySetView'] }) {
       <Fields
         of={[
           [t.policies.state, <VersionMark key="state" state={set.state} />],
-          [t.policies.author, set.author],
+          [t.policies.author, <Person key="author" id={set.author} link />],
           [t.policies.savedAt, <Moment key="saved" time={set.created_at} />],
-          [t.policies.activatedBy, set.activated_by],
+          [t.policies.activatedBy, set.activated_by && <Person key="by" id={set.activated_by} link />],
           [t.policies.activatedAt, set.activated_at && <Moment key="activated" time={set.activated_at} />],
         ]}
       />
@@ -145,7 +146,7 @@ function Steps({ version }: { version: number }) {
     <ol className="story">
       {steps.map((step) => (
         <li key={step.at + step.step}>
-          <strong>{s.steps[step.step] ?? step.step}</strong> {step.by} <Moment time={step.at} />
+          <strong>{s.steps[step.step] ?? step.step}</strong> <Person id={step.by} link /> <Moment time={step.at} />
           {step.note && <Text size="sm">{step.note}</Text>}
         </li>
       ))}

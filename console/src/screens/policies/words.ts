@@ -2,11 +2,12 @@
 
 import { CLASSES, type Condition, type Grant, type Role, type Value } from '../../api/roles.ts';
 import type { Messages } from '../../i18n/en.ts';
+import { listed } from '../../i18n/index.tsx';
 import type { policies } from '../../i18n/policies.ts';
 
 type Texts = (typeof policies)['en'];
 
-const listOf = (value: Value) => (Array.isArray(value) ? value.join('、') : '');
+const listOf = (value: Value) => (Array.isArray(value) ? listed(value) : '');
 const textOf = (value: Value) => (value === undefined ? '' : String(value));
 
 /** `540` is `09:00`. */
@@ -54,14 +55,14 @@ export function grantInWords(t: Messages, s: Texts, grant: Grant): string[] {
       ? s.dataKinds.any
       : grant.data === undefined
         ? s.dataKinds.default
-        : grant.data.at_most.join('、');
+        : listed(grant.data.at_most);
   const { approval } = grant;
   return [
     classes.join('・'),
-    places.join('、') || s.everything,
+    listed(places) || s.everything,
     data ?? '',
-    (grant.conditions ?? []).map((one) => conditionInWords(s, one)).join('、') || s.always,
-    approval ? s.inWords.approval(String(approval.quorum ?? 1), (approval.approvers ?? []).join('、')) : '–',
+    listed((grant.conditions ?? []).map((one) => conditionInWords(s, one))) || s.always,
+    approval ? s.inWords.approval(String(approval.quorum ?? 1), listed(approval.approvers ?? [])) : '–',
   ];
 }
 

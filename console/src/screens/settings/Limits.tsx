@@ -11,6 +11,7 @@ import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
 import { LimitForm } from './LimitForm.tsx';
@@ -117,7 +118,7 @@ function LimitView({ limit }: { limit: Limit }) {
           [s.bound, boundOf(s, format, limit)],
           [s.who, whoOf(s, limit)],
           [s.what, whatOf(s, limit)],
-          [s.setBy, limit.set_by],
+          [s.setBy, <Person key="by" id={limit.set_by} link />],
           [s.setAt, <Moment key="at" time={limit.set_at} />],
         ]}
       />

@@ -106,7 +106,14 @@ fn nights_first_uses_and_definitions_raise() {
     assert_eq!(rules(&alerts), ["first-dangerous-use"]);
     assert_eq!(alerts[0].subject, "user:hanako crm/tool");
 
-    let drift = full(EventKind::ToolDefinitionChange, OutcomeStatus::Success);
+    let mut drift = full(EventKind::ToolDefinitionChange, OutcomeStatus::Success);
+    let before = |digest: serde_json::Value| ("before".to_owned(), digest);
+    drift.detail.extend([before(serde_json::Value::Null)]);
+    assert!(
+        raised(&mut engine(), [drift.clone()]).is_empty(),
+        "what is new has no definition before"
+    );
+    drift.detail.extend([before("sha256:00".into())]);
     assert_eq!(
         rules(&raised(&mut engine(), [drift])),
         ["definition-changed"]
