@@ -28,7 +28,7 @@ describe('every tab', () => {
   const tabs = {
     stops: '/access?tab=stops',
     stop: '/access?tab=stops&stop=connector',
-    reach: '/access?tab=reach&principal=service:nightly',
+    reach: '/access?tab=reach&principal=service%3Anightly',
     providers: '/settings?tab=providers',
     provider: '/settings?tab=providers&open=demo',
     newProvider: '/settings?tab=providers&new=yes',
