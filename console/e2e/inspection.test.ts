@@ -59,7 +59,7 @@ describe('inspection', () => {
   test('rules are edited, checked and put in force', async () => {
     const s = inspection.ja;
     const { page, close } = await browsers.seat('yamada', '/inspection?tab=rules', 'ja');
-    await page.getByRole('button', { name: s.edit }).click();
+    await page.getByRole('button', { name: s.editActive }).click();
     const text = page.getByLabel(s.editor);
     const before = await text.inputValue();
     await text.fill(`${before}\n[[rule]\nid =`);
@@ -102,7 +102,7 @@ describe('inspection', () => {
   test('an auditor looks and cannot change', async () => {
     const s = inspection.en;
     const { page, close } = await browsers.seat('sato', '/inspection?tab=rules', 'en');
-    const button = page.getByRole('button', { name: s.edit });
+    const button = page.getByRole('button', { name: s.editActive });
     await button.waitFor();
     assert.equal(await button.getAttribute('aria-description'), TEXTS.en.rights.needsAdmin);
     await close();

@@ -47,7 +47,7 @@ export function KillSwitches() {
   return (
     <>
       <Group justify="space-between" mb="xs">
-        <Text size="sm">{s.lead}</Text>
+        <Text size="sm" className="tab-lead">{s.lead}</Text>
         <Group gap="xs">
           <GuardedButton area={AREA} size="xs" variant="default" onClick={() => setDrilling(true)}>
             {s.drill}

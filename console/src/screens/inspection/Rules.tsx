@@ -47,7 +47,7 @@ function Versions() {
   return (
     <>
       <Group justify="space-between" mb="xs">
-        <Text size="sm">
+        <Text size="sm" className="tab-lead">
           {s.rulesLead} {inForce.data?.version === 0 && s.shippedInForce}
         </Text>
         <Group gap="xs">
@@ -55,7 +55,7 @@ function Versions() {
             {s.shipped}
           </GuardedButton>
           <GuardedButton area={AREA} size="xs" onClick={() => change({ from: 'active', open: undefined }, 'push')}>
-            {s.edit}
+            {s.editActive}
           </GuardedButton>
         </Group>
       </Group>

@@ -41,7 +41,7 @@ export function GrantEditor({ title, grant, change, remove }: Props) {
               {s.may}: {classes} ／ {s.of}: {places} ／ {s.data}: {data} ／ {s.conditions}: {when} ／ {s.approval}: {agreed}
             </Text>
           </div>
-          <Button size="compact-xs" variant="default" onClick={remove} aria-label={`${s.removeGrant}: ${title}`}>
+          <Button size="compact-xs" variant="default" flex="none" onClick={remove} aria-label={`${s.removeGrant}: ${title}`}>
             {s.removeGrant}
           </Button>
         </Group>

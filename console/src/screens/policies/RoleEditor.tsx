@@ -86,7 +86,7 @@ function RoleForm({ given, fresh = false }: { given: Role; fresh?: boolean }) {
       <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="sm">
         <TextInput
           label={s.roleName}
-          description={s.roleNameHint}
+          placeholder={s.roleNameHint}
           required
           disabled={!fresh}
           value={role.name}
@@ -94,7 +94,6 @@ function RoleForm({ given, fresh = false }: { given: Role; fresh?: boolean }) {
         />
         <TextInput
           label={s.description}
-          description="&nbsp;"
           value={role.description ?? ''}
           onChange={(event) => edit({ description: event.currentTarget.value })}
         />

@@ -47,7 +47,7 @@ function Matrix() {
   return (
     <>
       <Group justify="space-between" mb="xs">
-        <Text size="sm">{s.roleLead}</Text>
+        <Text size="sm" className="tab-lead">{s.roleLead}</Text>
         {create}
       </Group>
       <Listing<RoleView>

@@ -55,7 +55,7 @@ export function grantInWords(t: Messages, s: Texts, grant: Grant): string[] {
       ? s.dataKinds.any
       : grant.data === undefined
         ? s.dataKinds.default
-        : listed(grant.data.at_most);
+        : listed(grant.data.at_most.map((one) => s.dataClassNames[one] ?? one));
   const { approval } = grant;
   return [
     classes.join('・'),

@@ -37,7 +37,7 @@ export function IdentityProviders() {
   return (
     <>
       <Group justify="space-between" mb="xs">
-        <Text size="sm">{s.lead}</Text>
+        <Text size="sm" className="tab-lead">{s.lead}</Text>
         {add}
       </Group>
       <Listing<Provider>

@@ -60,7 +60,7 @@ export function Limits() {
   return (
     <>
       <Group justify="space-between" mb="xs">
-        <Text size="sm">{s.lead}</Text>
+        <Text size="sm" className="tab-lead">{s.lead}</Text>
         <GuardedButton area={AREA} size="xs" onClick={() => change({ new: 'yes' }, 'push')}>
           {s.add}
         </GuardedButton>
