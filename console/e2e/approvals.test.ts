@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { substitutes } from '../src/i18n/substitutes.ts';
 import { assertAccessible, assertFits, Browsers, type Language, picture, TEXTS } from './browser.ts';
 import { Gate, type PersonName } from './gate.ts';
 
@@ -124,6 +125,36 @@ describe('a call waits for people', () => {
     await theirs.getByRole('button', { name: t.approvals.confirm.approve, exact: true }).click();
     await other.page.getByText(t.approvals.did.approve).waitFor();
     await other.close();
+  });
+});
+
+describe('while an approver is away', () => {
+  test('somebody stands in, until that is ended', async () => {
+    const t = TEXTS.ja;
+    const s = substitutes.ja;
+    const { page, close } = await browsers.seat('ito', '/approvals?tab=substitutes', 'ja');
+    await page.getByText(s.none).waitFor();
+    await page.getByLabel(s.person).fill('tanaka');
+    await page.getByLabel(s.until).fill(await page.getByLabel(s.from).inputValue());
+    await page.getByRole('button', { name: s.name }).click();
+    await page.getByText(s.named).waitFor();
+    await page.getByRole('table', { name: s.mine }).waitFor();
+    await assertAccessible(page, 'substitutes');
+    await assertFits(page, 'substitutes');
+    await picture(page, 'substitutes-ja');
+    const id = await ask('suzuki', 'stand in');
+    const other = await browsers.seat('tanaka', `/approvals?open=${id}`, 'ja');
+    const drawer = other.page.getByRole('dialog');
+    await drawer.getByRole('button', { name: t.approvals.ways.approve }).click();
+    await drawer.getByRole('button', { name: t.approvals.confirm.approve, exact: true }).click();
+    await other.page.getByText(t.approvals.did.approve).waitFor();
+    await other.page.goto(`${gate.url}/ui/approvals?tab=substitutes`);
+    await other.page.getByRole('table', { name: s.others }).getByText('伊藤 恵子').waitFor();
+    await other.close();
+    await page.getByRole('button', { name: s.end, exact: true }).click();
+    await page.getByRole('dialog', { name: s.endTitle }).getByRole('button', { name: s.end, exact: true }).click();
+    await page.getByText(s.none).waitFor();
+    await close();
   });
 });
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { accounts } from '../src/i18n/accounts.ts';
 import { limits } from '../src/i18n/limits.ts';
 import { policies } from '../src/i18n/policies.ts';
 import { stops } from '../src/i18n/stops.ts';
@@ -140,6 +141,37 @@ describe('limits', () => {
       await page.getByRole('dialog', { name: s.removeTitle(name) }).getByRole('button', { name: s.remove }).click();
       await page.getByText(s.removed(name)).waitFor();
       await page.getByRole('button', { name }).waitFor({ state: 'detached' });
+      await close();
+    });
+  }
+});
+
+describe('service accounts', () => {
+  for (const language of LANGUAGES) {
+    test(`one is made with a key that is shown once (${language})`, async () => {
+      const t = TEXTS[language];
+      const s = accounts[language];
+      const name = `report-${language}`;
+      const { page, close } = await browsers.seat('yamada', '/access?tab=accounts', language);
+      await page.getByRole('button', { name: s.add }).click();
+      const dialog = page.getByRole('dialog', { name: s.add });
+      await dialog.getByRole('textbox', { name: s.name, exact: false }).first().fill(name);
+      await dialog.getByLabel(s.owner).fill('yamada');
+      await dialog.getByLabel(s.purpose).fill('月次レポート');
+      await dialog.getByLabel(s.groups).fill('employee');
+      await assertAccessible(page, 'new service account');
+      await picture(page, `account-new-${language}`);
+      await dialog.getByRole('button', { name: s.create }).click();
+      await page.getByText(s.created(name)).waitFor();
+      await page.getByRole('dialog', { name }).getByRole('button', { name: s.addKey }).click();
+      const key = page.getByRole('dialog', { name: s.addKey });
+      await key.getByRole('button', { name: s.addKey }).click();
+      await key.getByText(s.keyOnce).waitFor();
+      const secret = (await key.locator('pre').innerText()).trim();
+      assert.match(await gate.call('crm__test_echo', { message: 'by the new key' }, secret), /by the new key/);
+      await assertAccessible(page, 'new key');
+      await key.getByRole('button', { name: t.common.close }).last().click();
+      await page.getByRole('dialog', { name }).getByText(t.access.keyStates.active ?? '').first().waitFor();
       await close();
     });
   }

@@ -1,8 +1,11 @@
 import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { listed, useT } from '../../i18n/index.tsx';
+import { accounts } from '../../i18n/accounts.ts';
+import { listed, useT, useTexts } from '../../i18n/index.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
+import { Dialog } from '../../parts/Dialog.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
@@ -16,6 +19,7 @@ import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
+import { NewAccount, NewKey } from './NewAccount.tsx';
 
 type Account = Schemas['ServiceAccountView'];
 
@@ -23,6 +27,7 @@ const AREA = 'service-accounts';
 
 export function Accounts() {
   const t = useT();
+  const s = useTexts(accounts);
   const [filters, change] = useFilters();
   const { open } = filters;
   const account = useQuery({
@@ -30,8 +35,16 @@ export function Accounts() {
     queryFn: () => answer(api.GET('/api/v1/service-accounts/{name}', { params: { path: { name: open ?? '' } } })),
     enabled: open !== undefined,
   });
+  const create = (
+    <GuardedButton area={AREA} size="xs" onClick={() => change({ new: 'yes' }, 'push')}>
+      {s.add}
+    </GuardedButton>
+  );
   return (
     <>
+      <Group justify="end" mb="xs">
+        {create}
+      </Group>
       <Listing<Account>
         label={t.access.accounts}
         queryKey={[AREA, 'list']}
@@ -47,21 +60,14 @@ export function Accounts() {
           { label: t.access.owner, cell: (account) => account.owner, wideOnly: true },
           { label: t.access.expiresAt, width: '12.5rem', cell: (account) => <Moment time={account.expires_at} />, wideOnly: true },
         ]}
-        empty={
-          <EmptyState
-            title={t.access.noAccounts}
-            next={
-              <Stack gap="xs">
-                <Text size="sm">{t.access.noAccountsNext}</Text>
-                <Code block>sekimori key create nightly --owner tanaka@example.co.jp --purpose report --group employee</Code>
-              </Stack>
-            }
-          />
-        }
+        empty={<EmptyState title={t.access.noAccounts} next={s.lead} action={create} />}
       />
       <Details title={open} opened={open !== undefined} close={() => change({ open: undefined })} query={account}>
         {(account) => <AccountView account={account} />}
       </Details>
+      <Dialog opened={filters.new === 'yes'} close={() => change({ new: undefined })} title={s.add}>
+        <NewAccount done={(name) => change({ new: undefined, open: name })} />
+      </Dialog>
     </>
   );
 }
@@ -73,6 +79,8 @@ function AccountMark({ state }: { state: string }) {
 
 function AccountView({ account }: { account: Account }) {
   const t = useT();
+  const s = useTexts(accounts);
+  const [making, setMaking] = useState(false);
   const [dialog, confirm] = useConfirm();
   const { name } = account;
   const params = { path: { name } };
@@ -129,7 +137,15 @@ function AccountView({ account }: { account: Account }) {
       />
       <Section title={t.access.keys}>
         <Keys account={name} />
+        <Group>
+          <GuardedButton area={AREA} size="xs" variant="default" onClick={() => setMaking(true)}>
+            {s.addKey}
+          </GuardedButton>
+        </Group>
       </Section>
+      <Dialog opened={making} close={() => setMaking(false)} title={s.addKey}>
+        <NewKey account={account} close={() => setMaking(false)} />
+      </Dialog>
       {dialog}
     </Stack>
   );

@@ -9,6 +9,7 @@ import { Mark } from '../../parts/Mark.tsx';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
+import { NotTold, useNotTold } from './NotTold.tsx';
 import { Raised, useRaised } from './Raised.tsx';
 
 const REFRESH_MS = 20_000;
@@ -29,7 +30,8 @@ export default function Alerts() {
   const { findings, error, pending } = useFindings();
   const raised = useRaised();
   const alerts = raised.data?.items ?? [];
-  const quiet = !pending && !error && !raised.isPending && findings.length + alerts.length === 0;
+  const notTold = useNotTold().data?.items ?? [];
+  const quiet = !pending && !error && !raised.isPending && findings.length + alerts.length + notTold.length === 0;
   return (
     <>
       <PageHead title={t.places.alerts} lead={t.leads.alerts} />
@@ -57,6 +59,7 @@ export default function Alerts() {
           </li>
         ))}
       </Stack>
+      <NotTold />
       {alerts.length > 0 && <Raised alerts={alerts} />}
     </>
   );

@@ -68,7 +68,7 @@ function Matrix() {
           })),
           { label: s.members, cell: (role) => listed(membersOf(roleOf(role))) || s.nobody, wideOnly: true },
         ]}
-        empty={<EmptyState title={t.policies.noRoles} next={s.roleLead} action={create} />}
+        empty={<EmptyState title={t.policies.noRoles} next={t.policies.noRolesNext} action={create} />}
       />
       <Details title={open} opened={open !== undefined} close={() => change({ open: undefined })} query={role}>
         {(role) => <RoleDetails view={role} />}
