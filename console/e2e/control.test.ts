@@ -247,10 +247,10 @@ describe('policies', () => {
     const drawer = page.getByRole('dialog');
     await drawer.getByRole('button', { name: s.impactRun }).click();
     const row = drawer.getByRole('table', { name: s.impact }).getByRole('row').filter({ hasText: 'crm/test_echo' });
-    await row.getByText('service:nightly').waitFor();
-    await row.getByText(TEXTS.en.decisions.deny ?? '').waitFor();
+    await row.getByText('service:nightly').first().waitFor();
+    await row.getByText(TEXTS.en.decisions.deny ?? '').first().waitFor();
     await assertAccessible(page, 'impact');
-    await row.scrollIntoViewIfNeeded();
+    await row.first().scrollIntoViewIfNeeded();
     await picture(page, 'impact-en');
     await close();
   });

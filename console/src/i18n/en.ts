@@ -99,7 +99,7 @@ export const en = {
     calls: 'Calls',
     refusals: 'Refusals',
     failures: 'Failures',
-    waiting: 'Waiting for approval',
+    waiting: 'Waiting for you',
     latency: 'Latency (95 %)',
     latencyNote: (median: string) => `half under ${median}`,
     before: (number: string) => `before: ${number}`,

@@ -95,7 +95,7 @@ export const ja: Messages = {
     calls: '呼び出し',
     refusals: '拒否',
     failures: '失敗',
-    waiting: '承認待ち',
+    waiting: '自分の承認待ち',
     latency: '応答時間（95％）',
     latencyNote: (median) => `半数は ${median} 未満`,
     before: (number) => `直前の期間：${number}`,

@@ -42,7 +42,7 @@ export function Substitutes() {
         ) : (
           <SmallTable
             label={s.others}
-            head={[s.absent, s.from, s.until]}
+            head={[s.absent, s.begins, s.ends]}
             rows={others.map((one) => ({
               key: one.absent,
               cells: [<Person key="who" id={one.absent} />, <Moment key="from" time={one.from} />, <Moment key="until" time={one.until} />],
@@ -70,7 +70,7 @@ function Mine({ of }: { of: Schemas['SubstitutionView'] }) {
     <>
       <SmallTable
         label={s.mine}
-        head={[s.substitute, s.from, s.until, '']}
+        head={[s.substitute, s.begins, s.ends, '']}
         rows={[
           {
             key: of.substitute,
