@@ -95,6 +95,9 @@ const areas: Words = {
   contents: 'Contents of calls',
   approvals: 'Approvals',
   'guard-rails': 'Guard-rails',
+  inspection: 'Inspection',
+  'kill-switches': 'Kill switch',
+  limits: 'Limits',
 };
 
 const events: Words = {

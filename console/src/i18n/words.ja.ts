@@ -121,6 +121,9 @@ export const words: typeof english = {
     contents: '呼び出しの内容',
     approvals: '承認',
     'guard-rails': 'ガードレール',
+    inspection: '検査',
+    'kill-switches': '緊急停止',
+    limits: '利用上限',
   },
   events,
 };

@@ -238,7 +238,10 @@ impl From<PolicyError> for Problem {
                         (Some(line), Some(column)) => format!("/text:{line}:{column}"),
                         _ => "/text".to_owned(),
                     },
-                    detail: found.message.clone(),
+                    detail: match &found.hint {
+                        Some(hint) => format!("{} ({hint})", found.message),
+                        None => found.message.clone(),
+                    },
                 });
                 let flaws = flaws.collect();
                 Self {

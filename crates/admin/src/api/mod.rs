@@ -37,6 +37,7 @@ mod me;
 mod overview;
 mod people;
 mod policies;
+mod policy_reports;
 mod policy_versions;
 mod retention;
 mod reviews;
