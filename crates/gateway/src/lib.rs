@@ -14,6 +14,7 @@ mod stage;
 mod tasks;
 mod telemetry;
 mod turned_away;
+pub mod vault;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use request::Endpoint;
 use seal::Sealer;
 use tasks::Tasks;
 use turned_away::TurnedAway;
+use vault::Vault;
 
 /// Everything that the road needs.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub struct Gateway {
     pub inspector: Arc<Inspector>,
     /// What was read before.
     pub conversations: Arc<dyn Conversations>,
+    /// What tokens stand for.
+    pub vault: Vault,
     /// When a person must agree.
     pub approvals: Approvals,
     /// What happened.

@@ -1,6 +1,8 @@
 //! The inspection of one JSON text under the rules that fit: what is in it, what is done about it, and the text with
 //! exactly that done. Where nothing is to be done the text stays, byte for byte.
 
+use std::collections::BTreeSet;
+
 use sekimori_domain::inspection::FlowLabel;
 
 use crate::attachment::{self, Attachment};
@@ -10,6 +12,7 @@ use crate::mask::replace;
 use crate::report::Report;
 use crate::rules::{Action, Direction, Passage, Rule, RuleSet, decide, decide_unreadable};
 use crate::scan::Scanner;
+use crate::token::{Issued, Tokeniser};
 
 /// JSON in strings in JSON, and texts in base64 in them, are opened so many times.
 const NESTING_MAX: usize = 4;
@@ -28,6 +31,10 @@ pub(crate) struct Inspection<'r> {
     direction: Direction,
     fitting: Vec<&'r Rule>,
     scanner: Scanner,
+    /// Makes tokens, in a scope.
+    tokens: Option<(&'r Tokeniser, &'r str)>,
+    /// Tokens that were made.
+    pub(crate) issued: BTreeSet<Issued>,
     /// What is told to the record.
     pub(crate) report: Report,
     /// The first rule that blocks, with what it blocks.
@@ -47,12 +54,18 @@ struct Segment {
 #[derive(Default)]
 struct Treatment {
     masked: Vec<Finding>,
+    tokenised: Vec<Finding>,
     redacted: Option<Kind>,
 }
 
 impl<'r> Inspection<'r> {
     /// Under the rules of `set` that fit.
-    pub(crate) fn new(set: &'r RuleSet, passage: &Passage, direction: Direction) -> Self {
+    pub(crate) fn new(
+        set: &'r RuleSet,
+        passage: &Passage,
+        direction: Direction,
+        tokens: Option<(&'r Tokeniser, &'r str)>,
+    ) -> Self {
         let fitting = set.fitting(passage, direction);
         let scanner = if set.seeks_names(&fitting) {
             Scanner::new()
@@ -64,6 +77,8 @@ impl<'r> Inspection<'r> {
             direction,
             fitting,
             scanner,
+            tokens,
+            issued: BTreeSet::new(),
             report: Report::new(set.version),
             blocked: None,
             asked: None,
@@ -204,7 +219,7 @@ impl<'r> Inspection<'r> {
         let (action, rule) = decide_unreadable(&self.fitting);
         match action {
             Action::Allow => None,
-            Action::Mask | Action::Redact => Some(head.to_owned()),
+            Action::Mask | Action::Tokenise | Action::Redact => Some(head.to_owned()),
             Action::Ask => {
                 self.asked = self.asked.or(rule.map(|rule| (rule, None)));
                 None
@@ -279,14 +294,20 @@ impl<'r> Inspection<'r> {
             }
             Action::Ask => self.asked = self.asked.or(about),
             Action::Block => self.blocked = self.blocked.or(about),
-            Action::Allow | Action::Mask | Action::Redact => {}
+            Action::Allow | Action::Mask | Action::Tokenise | Action::Redact => {}
         }
         action
     }
 
     /// The leaf with that done to it.
-    fn apply(&self, leaf: &Leaf<'_>, name: Option<&str>, treatment: &Treatment) -> Option<String> {
-        if treatment.masked.is_empty() && treatment.redacted.is_none() {
+    fn apply(
+        &mut self,
+        leaf: &Leaf<'_>,
+        name: Option<&str>,
+        treatment: &Treatment,
+    ) -> Option<String> {
+        let untouched = treatment.masked.is_empty() && treatment.tokenised.is_empty();
+        if untouched && treatment.redacted.is_none() {
             return None;
         }
         if leaf.kind == LeafKind::Number {
@@ -296,6 +317,9 @@ impl<'r> Inspection<'r> {
             return Some(format!("[REDACTED: {}]", kind.as_str()));
         }
         let mut text = replace(&leaf.text, &treatment.masked);
+        if !treatment.tokenised.is_empty() {
+            text = self.tokenise(&leaf.text, &text, &treatment.tokenised);
+        }
         // What was covered may have hidden something else.
         for _ in 0..ROUNDS_MAX {
             let prefix = name.map(|name| format!("{name}: ")).unwrap_or_default();
@@ -306,7 +330,7 @@ impl<'r> Inspection<'r> {
                 .filter(|finding| finding.start >= skip)
                 .filter(|finding| {
                     let (action, _) = decide(&self.fitting, finding.kind, finding.confidence, 1);
-                    matches!(action, Action::Mask | Action::Redact)
+                    matches!(action, Action::Mask | Action::Tokenise | Action::Redact)
                 })
                 .map(|finding| Finding {
                     start: finding.start - skip,
@@ -321,6 +345,35 @@ impl<'r> Inspection<'r> {
             text = next;
         }
         Some(text)
+    }
+}
+
+impl Inspection<'_> {
+    /// `masked` with tokens in place of findings of `text`, which is as long in characters. Without a vault they are
+    /// covered.
+    fn tokenise(&mut self, text: &str, masked: &str, findings: &[Finding]) -> String {
+        let Some((tokeniser, scope)) = self.tokens else {
+            return replace(masked, findings);
+        };
+        let (plain, masked): (Vec<char>, Vec<char>) =
+            (text.chars().collect(), masked.chars().collect());
+        let mut out = String::new();
+        let mut at = 0;
+        for finding in findings {
+            let place = |end: u32| usize::try_from(end).unwrap_or(usize::MAX);
+            let (start, end) = (place(finding.start), place(finding.end));
+            let (Some(before), Some(value)) = (masked.get(at..start), plain.get(start..end)) else {
+                continue;
+            };
+            out.extend(before);
+            let value: String = value.iter().collect();
+            let issued = tokeniser.token(scope, finding.kind, &value);
+            out.push_str(&issued.token);
+            self.issued.insert(issued);
+            at = end;
+        }
+        out.extend(masked.get(at..).unwrap_or_default());
+        out
     }
 }
 
@@ -356,6 +409,7 @@ impl Flat {
 fn treat(treatment: &mut Treatment, finding: Finding, action: Action) {
     match action {
         Action::Mask => treatment.masked.push(finding),
+        Action::Tokenise => treatment.tokenised.push(finding),
         Action::Redact => treatment.redacted = treatment.redacted.or(Some(finding.kind)),
         // The first says nothing against it, the others let nothing of it pass.
         Action::Allow | Action::Ask | Action::Block => {}

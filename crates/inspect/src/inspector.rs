@@ -18,12 +18,14 @@ use crate::finding::Kind;
 use crate::json::Unreadable;
 use crate::report::Report;
 use crate::rules::{Action, Direction, FlowRule, Passage, Rule, RuleSet, RulesError};
+use crate::token::{Issued, Tokeniser, restore};
 
 /// Inspects content in both directions, under the rules in force.
 #[derive(Debug)]
 pub struct Inspector {
     output_bytes_max: usize,
     rules: ArcSwap<RuleSet>,
+    tokeniser: Option<Tokeniser>,
 }
 
 impl Default for Inspector {
@@ -50,6 +52,30 @@ pub struct Checked<T> {
     pub result: Result<T, Refusal>,
     /// For the record.
     pub report: Report,
+    /// Tokens that stand in what may pass; they must be kept before it does.
+    pub issued: Vec<Issued>,
+}
+
+/// What is known of a call besides its arguments.
+#[derive(Debug, Clone, Default)]
+pub struct CallContext {
+    /// What its conversation has read.
+    pub read_before: FlowLabels,
+    /// In which scope its tokens are.
+    pub scope: String,
+    /// The tokens in its arguments that are to be replaced.
+    pub known: Vec<Issued>,
+}
+
+impl Inspection<'_> {
+    /// The end of an inspection.
+    fn done<T>(self, result: Result<T, Refusal>) -> Checked<T> {
+        Checked {
+            result,
+            report: self.report,
+            issued: self.issued.into_iter().collect(),
+        }
+    }
 }
 
 /// Whether the content of a request can be changed.
@@ -69,7 +95,28 @@ impl Inspector {
         Self {
             output_bytes_max,
             rules: ArcSwap::from_pointee(RuleSet::shipped()),
+            tokeniser: None,
         }
+    }
+
+    /// The same, making tokens where rules say so. Without it such findings are covered.
+    #[must_use]
+    pub fn with_tokens(self, tokeniser: Tokeniser) -> Self {
+        Self {
+            tokeniser: Some(tokeniser),
+            ..self
+        }
+    }
+
+    /// Whether tokens in such a call are to be replaced by what they stand for.
+    pub fn restores(&self, passage: &Passage) -> bool {
+        let rules = self.rules.load();
+        let mut restores = rules.restores.iter();
+        restores.any(|restore| restore.when.fits(passage, Direction::Input))
+    }
+
+    fn tokens<'s>(&'s self, scope: &'s str) -> Option<(&'s Tokeniser, &'s str)> {
+        self.tokeniser.as_ref().map(|tokeniser| (tokeniser, scope))
     }
 
     /// Puts rules in force. On an error those in force stay.
@@ -100,35 +147,53 @@ impl Inspector {
         permit: Permit,
         arguments: Arguments,
         passage: &Passage,
-        read_before: &FlowLabels,
+        context: &CallContext,
         edit: Edit,
     ) -> Checked<Inspected> {
         let rules = self.rules.load();
-        let mut inspection = Inspection::new(&rules, passage, Direction::Input);
+        let tokens = self.tokens(&context.scope);
+        let mut inspection = Inspection::new(&rules, passage, Direction::Input, tokens);
         let result = check_digest(&permit, &arguments).and_then(|()| {
+            let restored = match edit {
+                Edit::Allowed => restore(arguments.raw().get(), &context.known),
+                Edit::Handle | Edit::Forbidden => None,
+            };
+            let text = restored.as_deref().unwrap_or(arguments.raw().get());
             let edited = match edit {
                 Edit::Handle => None,
                 Edit::Allowed | Edit::Forbidden => inspection
-                    .json(arguments.raw().get())
+                    .json(text)
                     .map_err(|Unreadable| unreadable(Stage::InspectInput))?,
             };
-            let flow = flow_demand(&rules, passage, read_before, &mut inspection.report)?;
+            let flow = flow_demand(
+                &rules,
+                passage,
+                &context.read_before,
+                &mut inspection.report,
+            )?;
             refuse_blocked(&rules, inspection.blocked, Stage::InspectInput)?;
-            let arguments = match edited {
-                None => arguments,
-                Some(text) => replaced(&text, edit)?,
+            let changed = match (&edited, &restored) {
+                (Some(text), _) => Some(replaced(text, edit)?),
+                (None, Some(text)) => Some(replaced(text, edit)?),
+                (None, None) => None,
             };
             let content = inspection.asked.map(|(rule, kind)| demand(rule, kind));
             #[expect(
                 clippy::disallowed_methods,
                 reason = "content inspection is the one place that mints inspected content"
             )]
-            Ok(Inspected::mint(permit, arguments, join(content, flow)))
+            let inspected = match (changed, restored) {
+                (None, _) => Inspected::mint(permit, arguments, join(content, flow)),
+                (Some(changed), None) => Inspected::mint(permit, changed, join(content, flow)),
+                (Some(changed), Some(_)) => {
+                    inspection.report.restored =
+                        u32::try_from(context.known.len()).unwrap_or(u32::MAX);
+                    Inspected::mint(permit, arguments, join(content, flow)).mint_restored(changed)
+                }
+            };
+            Ok(inspected)
         });
-        Checked {
-            result,
-            report: inspection.report,
-        }
+        inspection.done(result)
     }
 
     /// Whether something else that the client says may go to the upstream, such as its answer to a question. Where
@@ -137,9 +202,11 @@ impl Inspector {
         &self,
         content: Box<RawValue>,
         passage: &Passage,
+        scope: &str,
     ) -> Checked<Box<RawValue>> {
         let rules = self.rules.load();
-        let mut inspection = Inspection::new(&rules, passage, Direction::Input);
+        let tokens = self.tokens(scope);
+        let mut inspection = Inspection::new(&rules, passage, Direction::Input, tokens);
         let edited = inspection.json(content.get());
         let result = edited
             .map_err(|Unreadable| unreadable(Stage::InspectInput))
@@ -148,10 +215,7 @@ impl Inspector {
                 refuse_blocked(&rules, blocked, Stage::InspectInput)?;
                 rebuilt(content, edited, Stage::InspectInput)
             });
-        Checked {
-            result,
-            report: inspection.report,
-        }
+        inspection.done(result)
     }
 
     /// Whether `content` may go to the caller: as it is, or a copy with something covered.
@@ -159,9 +223,11 @@ impl Inspector {
         &self,
         content: Box<RawValue>,
         passage: &Passage,
+        scope: &str,
     ) -> Checked<Released<Box<RawValue>>> {
         let rules = self.rules.load();
-        let mut inspection = Inspection::new(&rules, passage, Direction::Output);
+        let tokens = self.tokens(scope);
+        let mut inspection = Inspection::new(&rules, passage, Direction::Output, tokens);
         let result = self.check_size(content.get().len()).and_then(|()| {
             let edited = inspection
                 .json(content.get())
@@ -169,13 +235,12 @@ impl Inspector {
             refuse_blocked(&rules, inspection.blocked, Stage::InspectOutput)?;
             rebuilt(content, edited, Stage::InspectOutput).map(Released)
         });
-        let mut report = inspection.report;
         if result.is_ok() {
-            mark(&mut report, passage);
+            mark(&mut inspection.report, passage);
         } else {
-            report.gained.clear();
+            inspection.report.gained.clear();
         }
-        Checked { result, report }
+        inspection.done(result)
     }
 
     fn check_size(&self, bytes: usize) -> Result<(), Refusal> {

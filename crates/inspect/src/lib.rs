@@ -26,11 +26,13 @@ mod scan;
 mod spots;
 mod stream;
 mod text;
+mod token;
 
 pub use finding::{Class, Finding, Kind};
-pub use inspector::{Checked, Edit, Inspector, Released};
+pub use inspector::{CallContext, Checked, Edit, Inspector, Released};
 pub use jsonl::{Entry, LINE_BYTES_MAX, ScanLinesError, scan_jsonl};
 pub use mask::{JsonFinding, Masked};
 pub use report::{Report, ReportLine};
 pub use scan::Scanner;
 pub use stream::{Masker, StreamError};
+pub use token::{Issued, Tokeniser, tokens_in};

@@ -43,6 +43,9 @@ pub struct Report {
     /// Attachments that could not be read.
     #[serde(skip_serializing_if = "is_zero")]
     pub unreadable: u32,
+    /// Tokens that were replaced by what they stand for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub restored: u32,
     /// What the conversation had read before and counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<FlowLabel>,
@@ -72,6 +75,7 @@ impl Report {
     pub fn is_empty(&self) -> bool {
         self.findings.is_empty()
             && self.unreadable == 0
+            && self.restored == 0
             && self.labels.is_empty()
             && self.gained.is_empty()
             && self.flows.is_empty()
@@ -112,6 +116,7 @@ impl Report {
     pub fn merge(&mut self, other: Self) {
         self.rules = other.rules;
         self.unreadable = self.unreadable.saturating_add(other.unreadable);
+        self.restored = self.restored.saturating_add(other.restored);
         for line in other.findings {
             let same = self.findings.iter_mut().find(|own| {
                 own.kind == line.kind

@@ -41,6 +41,7 @@ mod service_accounts;
 mod sessions;
 mod sign_ins;
 mod sqlite;
+mod tokens;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -73,6 +74,7 @@ pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
 pub use sign_ins::{PendingSignIn, SIGN_INS_MAX, SignIns};
+pub use tokens::{StoredToken, TOKENS_PER_SCOPE_MAX, Tokens};
 
 /// All aggregates of one database.
 #[async_trait]
@@ -87,6 +89,8 @@ pub trait Store: Send + Sync + Debug {
     fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
     /// What conversations have read.
     fn conversations(&self) -> Arc<dyn Conversations>;
+    /// What tokens stand for.
+    fn tokens(&self) -> Arc<dyn Tokens>;
     /// Service accounts and keys.
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
     /// Local administrators.

@@ -41,6 +41,7 @@ migrations! {
     4 "sign_in" "0004_sign_in.sql",
     5 "revocation" "0005_revocation.sql",
     6 "inspection" "0006_inspection.sql",
+    7 "tokens" "0007_tokens.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use sekimori_domain::arguments::Arguments;
 use sekimori_domain::inspection::{Conversation, FlowLabel, FlowLabels, LabelSource};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Permit;
 use sekimori_inspect::rules::Passage;
-use sekimori_inspect::{Checked, Inspector};
+use sekimori_inspect::{CallContext, Checked, Inspector, Issued, tokens_in};
 use serde_json::value::RawValue;
 
 use crate::Gateway;
 use crate::request::Head;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
+use crate::vault::VaultError;
 
 /// Larger contents are inspected beside the tasks that serve everybody.
 const ASIDE_BYTES: usize = 32 * 1024;
@@ -46,8 +48,57 @@ impl Inspecting {
         }
     }
 
+    /// What inspection has to know of a call besides its arguments.
+    pub(crate) async fn context(
+        &self,
+        gateway: &Gateway,
+        arguments: &Arguments,
+    ) -> Result<CallContext, Refusal> {
+        let text = arguments.raw().get();
+        // Most calls hold no token and need no look at the rules.
+        let known = if text.contains("[[") && gateway.inspector.restores(&self.passage) {
+            let found = gateway.vault.find(
+                (&self.conversation.id, &self.conversation.principal),
+                &tokens_in(text),
+                gateway.clock.now(),
+            );
+            found
+                .await
+                .map_err(|error| vault_failed(&error, Stage::InspectInput))?
+        } else {
+            Vec::new()
+        };
+        Ok(CallContext {
+            read_before: self.read_before(gateway).await?,
+            scope: self.conversation.id.clone(),
+            known,
+        })
+    }
+
+    /// Keeps what new tokens stand for, before anybody gets them.
+    async fn keep(
+        &self,
+        gateway: &Gateway,
+        issued: &[Issued],
+        stage: Stage,
+    ) -> Result<(), Refusal> {
+        if issued.is_empty() {
+            return Ok(());
+        }
+        let now = gateway.clock.now();
+        let life = gateway.inspector.rules().settings.window();
+        let owner = (&*self.conversation.id, &self.conversation.principal);
+        let kept = gateway.vault.keep(owner, issued, now, life).await;
+        kept.map_err(|error| vault_failed(&error, stage))
+    }
+
+    /// The scope of its tokens.
+    pub(crate) fn scope(&self) -> String {
+        self.conversation.id.clone()
+    }
+
     /// What the conversation has read, where that matters for this call.
-    pub(crate) async fn read_before(&self, gateway: &Gateway) -> Result<FlowLabels, Refusal> {
+    async fn read_before(&self, gateway: &Gateway) -> Result<FlowLabels, Refusal> {
         if !gateway.inspector.minds_flow(&self.passage) {
             return Ok(FlowLabels::new());
         }
@@ -67,14 +118,17 @@ impl Inspecting {
     ) -> Result<Box<RawValue>, Refusal> {
         let passage = self.passage.clone();
         let bytes = content.get().len();
-        let Checked { result, report } = aside(gateway, bytes, move |inspector| {
-            inspector.inspect_output(content, &passage)
+        let scope = self.scope();
+        let checked = aside(gateway, bytes, move |inspector| {
+            inspector.inspect_output(content, &passage, &scope)
         })
         .await
         .ok_or_else(|| interrupted(Stage::InspectOutput))?;
-        let gained = report.gained.clone();
-        record.inspected(report);
-        let released = result?;
+        let gained = checked.report.gained.clone();
+        record.inspected(checked.report);
+        let released = checked.result?;
+        self.keep(gateway, &checked.issued, Stage::InspectOutput)
+            .await?;
         self.remember(gateway, &gained).await?;
         Ok(released.into_inner())
     }
@@ -88,13 +142,27 @@ impl Inspecting {
     ) -> Result<Box<RawValue>, Refusal> {
         let passage = self.passage.clone();
         let bytes = content.get().len();
-        let Checked { result, report } = aside(gateway, bytes, move |inspector| {
-            inspector.inspect_answer(content, &passage)
+        let scope = self.scope();
+        let checked = aside(gateway, bytes, move |inspector| {
+            inspector.inspect_answer(content, &passage, &scope)
         })
         .await
         .ok_or_else(|| interrupted(Stage::InspectInput))?;
-        record.inspected(report);
-        result
+        self.accepted(gateway, record, checked).await
+    }
+
+    /// Notes an inspection on the way in, and keeps the tokens that it made.
+    pub(crate) async fn accepted<T>(
+        &self,
+        gateway: &Gateway,
+        record: &mut CallRecord,
+        checked: Checked<T>,
+    ) -> Result<T, Refusal> {
+        record.inspected(checked.report);
+        let passed = checked.result?;
+        self.keep(gateway, &checked.issued, Stage::InspectInput)
+            .await?;
+        Ok(passed)
     }
 
     /// Stores that the conversation has read something of these kinds, before the client gets it.
@@ -159,6 +227,19 @@ pub(crate) fn interrupted(stage: Stage) -> Refusal {
         RefusalCode::DependencyUnavailable,
         stage,
         "the content could not be inspected, so it does not pass; try again later",
+    )
+}
+
+fn vault_failed(error: &VaultError, stage: Stage) -> Refusal {
+    tracing::error!(
+        alert = true,
+        error = error as &dyn std::error::Error,
+        "the vault of tokens can't be used; calls with tokens are turned back"
+    );
+    Refusal::new(
+        RefusalCode::DependencyUnavailable,
+        stage,
+        "what the tokens stand for could not be kept or looked up; try again later",
     )
 }
 

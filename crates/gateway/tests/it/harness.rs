@@ -21,11 +21,12 @@ use sekimori_domain::record::{EventKind, Record};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::seal::Sealer;
+use sekimori_gateway::vault::Vault;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, PublicUrl, Revocations,
 };
-use sekimori_inspect::Inspector;
+use sekimori_inspect::{Inspector, Tokeniser};
 use sekimori_policy::{CompiledPolicies, PolicyEngine, PolicySettings};
 use sekimori_store::{AuditQuery, Expected, Order, Store};
 use sekimori_testkit::client::{Live, RawClient};
@@ -127,8 +128,11 @@ impl Gate {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
             policy: Arc::new(PolicyEngine::new(policy)),
-            inspector: Arc::new(Inspector::new(16 * 1024 * 1024)),
+            inspector: Arc::new(
+                Inspector::new(16 * 1024 * 1024).with_tokens(Tokeniser::new(&[7; 32])),
+            ),
             conversations: store.conversations(),
+            vault: Vault::new(store.tokens(), &[7; 32]).unwrap(),
             approvals: Approvals::new(Duration::from_secs(30)),
             audit: Arc::new(audit),
             sealer: Sealer::new(&[7; 32]).unwrap(),

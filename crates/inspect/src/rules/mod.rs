@@ -50,6 +50,8 @@ pub enum Action {
     Allow,
     /// Letters and digits are covered one by one; the form stays.
     Mask,
+    /// A token takes its place, from which the gate, and nobody else, can restore it later.
+    Tokenise,
     /// The whole field is replaced.
     Redact,
     /// A person must agree first. Only on the way in.
@@ -64,6 +66,7 @@ impl Action {
         match self {
             Self::Allow => "allow",
             Self::Mask => "mask",
+            Self::Tokenise => "tokenise",
             Self::Redact => "redact",
             Self::Ask => "ask",
             Self::Block => "block",
@@ -193,6 +196,17 @@ pub struct FlowRule {
     pub message: String,
 }
 
+/// Where tokens are replaced by what they stand for, on the way in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreRule {
+    /// Its name.
+    pub id: String,
+    /// When it counts.
+    #[serde(default)]
+    pub when: When,
+}
+
 /// A set of rules in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleSet {
@@ -204,6 +218,8 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// About conversations.
     pub flows: Vec<FlowRule>,
+    /// About tokens.
+    pub restores: Vec<RestoreRule>,
 }
 
 /// Between whom content passes.
@@ -284,6 +300,7 @@ impl RuleSet {
                 message: String::new(),
             }],
             flows: Vec::new(),
+            restores: Vec::new(),
         }
     }
 
@@ -323,7 +340,14 @@ pub(crate) fn decide<'r>(
     let rule = fitting.iter().find(|rule| {
         rule.find.may_be(kind) && confidence >= rule.find.confidence && count >= rule.find.count
     });
-    rule.map_or((Action::Allow, None), |rule| (rule.action, Some(*rule)))
+    rule.map_or((Action::Allow, None), |rule| {
+        // Whatever a rule says: by law a token of マイナンバー is still マイナンバー, and a secret has no use but one.
+        let lawful = match (rule.action, kind) {
+            (Action::Tokenise, Kind::MyNumber | Kind::Secret) => Action::Redact,
+            (action, _) => action,
+        };
+        (lawful, Some(*rule))
+    })
 }
 
 /// What the first fitting rule does about an attachment that can't be read.

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Action, Direction, FlowRule, Rule, RuleSet, RuleSettings};
+use crate::finding::{Class, Kind};
+
+use super::{Action, Direction, FlowRule, RestoreRule, Rule, RuleSet, RuleSettings};
 
 /// Longest text of a rule set.
 pub const RULES_BYTES_MAX: usize = 256 * 1024;
@@ -44,6 +46,8 @@ struct Text {
     rule: Vec<Rule>,
     #[serde(default)]
     flow: Vec<FlowRule>,
+    #[serde(default)]
+    restore: Vec<RestoreRule>,
 }
 
 impl RuleSet {
@@ -60,13 +64,14 @@ impl RuleSet {
             settings: read.settings,
             rules: read.rule,
             flows: read.flow,
+            restores: read.restore,
         };
         set.check()?;
         Ok(set)
     }
 
     fn check(&self) -> Result<(), RulesError> {
-        if self.rules.len() + self.flows.len() > RULES_MAX {
+        if self.rules.len() + self.flows.len() + self.restores.len() > RULES_MAX {
             return Err(wrong("", "there are more than 500 rules"));
         }
         if self.settings.confidence > 100 {
@@ -86,7 +91,8 @@ impl RuleSet {
         }
         let mut ids = std::collections::BTreeSet::new();
         let all = self.rules.iter().map(|rule| &rule.id);
-        for id in all.chain(self.flows.iter().map(|flow| &flow.id)) {
+        let all = all.chain(self.flows.iter().map(|flow| &flow.id));
+        for id in all.chain(self.restores.iter().map(|restore| &restore.id)) {
             let slug = id
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -97,6 +103,9 @@ impl RuleSet {
                 return Err(wrong(id, "another rule has the same id"));
             }
         }
+        self.restores
+            .iter()
+            .try_for_each(|restore| check_common(&restore.id, &restore.when, ""))?;
         self.rules.iter().try_for_each(check_rule)?;
         self.flows.iter().try_for_each(check_flow)
     }
@@ -107,6 +116,18 @@ fn check_rule(rule: &Rule) -> Result<(), RulesError> {
     let find = &rule.find;
     if rule.action == Action::Ask && rule.when.direction != Some(Direction::Input) {
         return problem("a person can be asked on the way in only: say when.direction = \"input\"");
+    }
+    let barred = |kind: &Kind| matches!(kind, Kind::MyNumber | Kind::Secret);
+    if rule.action == Action::Tokenise
+        && (find.types.iter().any(barred)
+            || find
+                .classes
+                .iter()
+                .any(|class| matches!(class, Class::MyNumber | Class::Credential)))
+    {
+        return problem(
+            "マイナンバー and secrets are never made into tokens: mask, redact or block them",
+        );
     }
     if find.confidence > 100 {
         return problem("confidence is 0 to 100");
@@ -191,6 +212,8 @@ mod tests {
         let flow = "[[flow]]\nid = \"a\"\nafter = [\"confidential\"]\naction = \"mask\"";
         assert!(problem(flow).contains("ask or block"));
         assert!(problem("[[rule]]\nid = \"A B\"\naction = \"allow\"").contains("as id"));
+        let law = "[[rule]]\nid = \"a\"\nfind = { types = [\"MY_NUMBER\"] }\naction = \"tokenise\"";
+        assert!(problem(law).contains("never made into tokens"));
         assert!(problem("[settings]\nconfidence = 101").contains("0 to 100"));
         assert_eq!(
             RuleSet::parse(1, &" ".repeat(RULES_BYTES_MAX + 1)).unwrap_err(),

@@ -22,6 +22,7 @@ use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::face;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
+use sekimori_gateway::vault::Vault;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
@@ -29,7 +30,7 @@ use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
     OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
-use sekimori_inspect::Inspector;
+use sekimori_inspect::{Inspector, Tokeniser};
 use sekimori_policy::{
     Administration, CompiledPolicies, DEFAULT_POLICIES, DEFAULT_TESTS, PolicyEngine,
 };
@@ -154,6 +155,10 @@ impl Node {
             policy: Arc::clone(&policy),
             inspector: open_inspector(&installation).await?,
             conversations: installation.store.conversations(),
+            vault: Vault::new(
+                installation.store.tokens(),
+                &seal_key(&installation.config.server.data_dir)?,
+            )?,
             approvals: Approvals::new(WARRANT_LIFE),
             audit: Arc::clone(&audit),
             sealer: open_sealer(&installation.config.server.data_dir)?,
@@ -499,7 +504,9 @@ async fn open_policy(installation: &Installation) -> anyhow::Result<Arc<PolicyEn
 
 /// Content inspection under the rules in force: the company's own, or the ones that are shipped.
 async fn open_inspector(installation: &Installation) -> anyhow::Result<Arc<Inspector>> {
-    let inspector = Inspector::new(installation.config.limits.answer_bytes);
+    let config = &installation.config;
+    let tokeniser = Tokeniser::new(&seal_key(&config.server.data_dir)?);
+    let inspector = Inspector::new(config.limits.answer_bytes).with_tokens(tokeniser);
     if let Some(set) = installation.store.inspection_rules().active().await? {
         inspector.reload(&set).with_context(|| {
             format!(

@@ -16,6 +16,7 @@ mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use crate::error::{Result, StoreError};
 use crate::{
     Administrators, AuditIndex, Authenticators, Changes, Connectors, Conversations,
     IdentityProviders, InspectionRules, OAuth, People, Policies, Reviews, Revocations, ScimTokens,
-    ServiceAccounts, Sessions, SignIns, Store,
+    ServiceAccounts, Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
@@ -64,6 +65,10 @@ impl Store for RelationalStore {
 
     fn conversations(&self) -> Arc<dyn Conversations> {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn tokens(&self) -> Arc<dyn Tokens> {
+        Arc::new(tokens::TokenTable(Arc::clone(&self.database)))
     }
 
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts> {

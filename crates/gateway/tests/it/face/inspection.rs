@@ -267,3 +267,44 @@ async fn large_answers_are_inspected_whole() {
     assert!(sent.len() > 100_000 && !sent.contains("4111"));
     assert_no_values(&gate).await;
 }
+
+#[tokio::test]
+async fn data_3_tokens_stand_for_values_until_the_last_moment() {
+    let fake = Fake::modern_with_records().await;
+    let gate = Gate::over(&fake.url).await;
+    let client = gate.client();
+    let tokenise = "[[rule]]\nid = \"cards\"\nfind = { types = [\"CREDIT_CARD\", \"EMAIL\"] }\nwhen = { direction = \"output\" }\naction = \"tokenise\"\n";
+    let restore = "[[restore]]\nid = \"inside\"\nwhen = { exposure = \"internal\" }\n";
+    put_in_force(&gate, 1, &format!("{tokenise}{restore}"));
+    let read = call(&client, "find", json!({})).await.result();
+    let text = read["content"][0]["text"].as_str().unwrap();
+    assert!(!text.contains("4111") && !text.contains("taro@"), "{text}");
+    let mail = text.split_once("メール ").unwrap().1.to_owned();
+    assert!(mail.starts_with("[[EMA_"), "{text}");
+    let again = call(&client, "find", json!({})).await.result();
+    assert_eq!(again, read, "the same value has the same token");
+
+    let params = json!({ "to": format!("宛先: {mail}"), "other": "[[EMA_0000000000]]" });
+    assert_eq!(call(&client, "send", params.clone()).await.status, 200);
+    let sent = fake.asked("tools/call").pop().unwrap()["arguments"].clone();
+    assert_eq!(
+        sent,
+        json!({ "to": "宛先: taro@example.co.jp", "other": "[[EMA_0000000000]]" })
+    );
+    let record = last_record(&gate).await;
+    assert_eq!(record.detail["inspection"]["restored"], 1);
+    assert_no_values(&gate).await;
+
+    // Another conversation's tokens lead to nothing.
+    let legacy = gate.client();
+    legacy.initialize(sekimori_testkit::client::LEGACY).await;
+    let stolen = json!({ "name": "send", "arguments": { "to": mail } });
+    legacy.legacy("tools/call", stolen).await;
+    let sent = fake.asked("tools/call").pop().unwrap()["arguments"].clone();
+    assert_eq!(sent["to"], mail);
+    // Nor do they where nothing is restored.
+    put_in_force(&gate, 2, tokenise);
+    call(&client, "send", params.clone()).await;
+    let sent = fake.asked("tools/call").pop().unwrap()["arguments"].clone();
+    assert_eq!(sent, params);
+}
