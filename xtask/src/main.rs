@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod conformance;
+mod console;
 mod demo;
 mod deny;
 mod gate;
@@ -42,6 +43,9 @@ enum Command {
     },
     /// Run the official MCP conformance suite against the gate
     Conformance(conformance::ConformanceArgs),
+    /// Build the console into `console/dist`, from where the gate's binary takes it
+    #[command(after_help = "Examples:\n  cargo xtask console\n  cargo xtask console --test")]
+    Console(console::ConsoleArgs),
     /// Start the gate with real MCP servers behind it and show what it does
     #[command(
         after_help = "Examples:\n  cargo xtask demo\n  cargo xtask demo --exit --json > tour.json\n  cargo xtask demo --port 9000"
@@ -76,6 +80,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(bench) => bench::bench(&bench),
         Command::Ci { only } => ci::ci(&only),
         Command::Conformance(args) => conformance::conformance(&args),
+        Command::Console(args) => console::console(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Deny => deny::deny(),
         Command::Setup { only } => setup::setup(&only),

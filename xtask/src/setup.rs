@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::console;
 use crate::run::{cache, capture, counterparts, find_on_path, on_path, root, run};
 use crate::ui::{Steps, note};
 
@@ -24,6 +25,10 @@ pub(crate) enum Part {
     Python,
     /// SimpleSAMLphp, from Debian: signing in with SAML is tested against it
     Simplesamlphp,
+    /// npm packages that the console is built with
+    Console,
+    /// Chromium and Japanese fonts, from Debian: the console is tried with them
+    Chromium,
 }
 
 impl Part {
@@ -33,6 +38,8 @@ impl Part {
             Self::Node => "node",
             Self::Python => "python",
             Self::Simplesamlphp => "simplesamlphp",
+            Self::Console => "console",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -55,6 +62,13 @@ impl Part {
             Self::Simplesamlphp => {
                 "SimpleSAMLphp and PHP (Debian packages, no service is started): a whole SAML identity \
                  provider to sign in at"
+            }
+            Self::Console => {
+                "npm packages of console/package.json (about 250 MB). No install scripts are run"
+            }
+            Self::Chromium => {
+                "Chromium and the Noto fonts for Japanese (Debian packages): the console is tried \
+                 with them, in both languages"
             }
         }
     }
@@ -79,6 +93,8 @@ fn install(part: Part) -> Result<()> {
         Part::Node => install_node(),
         Part::Python => install_python(),
         Part::Simplesamlphp => install_simplesamlphp(),
+        Part::Console => install_console(),
+        Part::Chromium => install_chromium(),
     }
 }
 
@@ -168,6 +184,37 @@ fn install_node() -> Result<()> {
     ]))?;
     link_modules(&folder)?;
     stamp(&folder, &lock)
+}
+
+fn install_console() -> Result<()> {
+    let folder = console::folder();
+    let lock = folder.join("package-lock.json");
+    let modules = folder.join("node_modules");
+    if is_stamped(&modules, &lock)? {
+        return already(Part::Console);
+    }
+    explain(Part::Console);
+    if !on_path("npm") {
+        bail!("npm is not on the path: install Node 20 or newer");
+    }
+    run_aside(Command::new("npm").current_dir(&folder).args([
+        "ci",
+        "--ignore-scripts",
+        "--loglevel=error",
+    ]))?;
+    stamp(&modules, &lock)
+}
+
+fn install_chromium() -> Result<()> {
+    let fonts = Path::new("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc");
+    if on_path("chromium") && fonts.is_file() {
+        return already(Part::Chromium);
+    }
+    explain(Part::Chromium);
+    for package in ["chromium", "fonts-noto-cjk"] {
+        install_debian_package(package)?;
+    }
+    Ok(())
 }
 
 /// Scripts in `tests/clients` import packages by name, which Node looks up beside the script.

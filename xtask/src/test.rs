@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::conformance::{ConformanceArgs, conformance};
+use crate::console;
 use crate::postgres::Postgres;
 use crate::run::{cargo, counterparts, on_path, run};
 use crate::setup::{node, node_folder, python_program, setup};
@@ -56,6 +57,8 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
 }
 
 fn run_steps(args: &TestArgs, steps: &mut Steps) -> Result<()> {
+    // Before the build, which takes it into the binary.
+    steps.run("console-build", console::build)?;
     steps.run("build", || build(args))?;
     let postgres = steps.run("postgres", Postgres::start)?;
     let environment = environment(&postgres);
@@ -66,6 +69,7 @@ fn run_steps(args: &TestArgs, steps: &mut Steps) -> Result<()> {
                 .args(["test", "--doc", "--workspace", "--locked"])
                 .envs(environment.clone()))
         })?;
+        steps.run("console", console::try_out)?;
         steps.run("conformance", || conformance(&ConformanceArgs::built()))?;
     }
     Ok(())

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use sekimori_audit::Audit;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_gateway::catalog::Catalog;
 use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
-use sekimori_policy::Administration;
+use sekimori_policy::{Administration, PolicyEngine};
 use sekimori_store::Store;
 
+use crate::api::events::Streams;
 use crate::pages::Pages;
 
 /// Everything that the control plane needs; the state of all handlers.
@@ -24,6 +26,12 @@ pub struct Control {
     pub authorization_server: Option<Arc<AuthorizationServer>>,
     /// Who may look after the gate.
     pub administration: Administration,
+    /// What is behind the gate.
+    pub catalog: Arc<Catalog>,
+    /// The policies in force.
+    pub policy: Arc<PolicyEngine>,
+    /// Consoles that follow what changes.
+    pub streams: Streams,
     /// What was revoked.
     pub revocations: Arc<Revocations>,
     /// Signs people in.

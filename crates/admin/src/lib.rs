@@ -12,6 +12,7 @@
 //! | `sign_in` | signing in and out, and what identity providers call |
 //! | `scim` | provisioning |
 //! | `api` | the REST API and its OpenAPI document |
+//! | `console` | the files of the console, which works on the REST API alone |
 //!
 //! # Adding a page
 //! 1. A template in `pages/templates/`, extending `base.html`, and its line in `pages::TEMPLATES`.
@@ -22,6 +23,7 @@
 
 mod api;
 mod browser;
+mod console;
 mod control;
 mod cookie;
 mod envelope;
@@ -40,6 +42,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
+pub use api::events::Streams;
 pub use api::{document, document_text};
 pub use browser::Browser;
 pub use control::{Control, Settings};
@@ -58,6 +61,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(sign_in::routes())
         .merge(scim::routes())
         .merge(api::routes())
+        .merge(console::routes())
         .method_not_allowed_fallback(envelope::wrong_method)
         .fallback(envelope::nothing_here)
         .layer(from_fn_with_state(

@@ -169,7 +169,7 @@ mod tests {
         assert!(first(&spots.markings, '社'));
         assert!(first(&spots.sensitive, '年'));
         assert!(first(&spots.secrets, 'P'));
-        assert_eq!(spots.tokens, [33]);
+        assert!(first(&spots.tokens, 'g') && spots.tokens.len() == 1);
         assert!(first(&spots.signs, ':') && first(&spots.signs, '='));
     }
 }

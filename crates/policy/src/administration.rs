@@ -21,7 +21,7 @@ const SCHEMA: &str = include_str!("administration.cedarschema");
 const POLICIES: &str = include_str!("administration.cedar");
 const NAMESPACE: &str = "SekimoriAdministration";
 /// The version of the rules in records; it grows when a release changes them.
-pub const ADMINISTRATION_VERSION: u64 = 1;
+pub const ADMINISTRATION_VERSION: u64 = 2;
 
 /// The role whose members look after the gate.
 pub const ADMINISTRATORS_ROLE: &str = "sekimori-admin";
@@ -66,11 +66,19 @@ pub enum Area {
     IdentityProviders,
     /// Content inspection: rules, labels of conversations.
     Inspection,
+    /// Connectors, and what they offer.
+    Catalog,
+    /// The company's policies on calls.
+    Policies,
+    /// What happened: audit records, and numbers made of them.
+    Audit,
+    /// What calls said: arguments and answers kept with audit records. Looking after the gate does not open it.
+    Contents,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -79,6 +87,10 @@ impl Area {
         Self::ScimTokens,
         Self::IdentityProviders,
         Self::Inspection,
+        Self::Catalog,
+        Self::Policies,
+        Self::Audit,
+        Self::Contents,
     ];
 
     /// The name in policies and records.
@@ -92,6 +104,10 @@ impl Area {
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
             Self::Inspection => "inspection",
+            Self::Catalog => "catalog",
+            Self::Policies => "policies",
+            Self::Audit => "audit",
+            Self::Contents => "contents",
         }
     }
 }

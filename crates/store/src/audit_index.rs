@@ -112,6 +112,22 @@ pub struct AuditPage {
     pub next: Option<String>,
 }
 
+/// How many events of one kind ended in one way, in one part of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AuditCount {
+    /// Which part, from 0.
+    pub part: u32,
+    /// Kind of event.
+    pub event: EventKind,
+    /// How they ended.
+    pub status: OutcomeStatus,
+    /// How many.
+    pub count: u64,
+}
+
+/// Most parts that a time is divided into for counting.
+pub const COUNT_PARTS_MAX: u32 = 400;
+
 /// The index of all nodes' journals (AUDIT-2).
 #[async_trait]
 pub trait AuditIndex: Send + Sync {
@@ -127,6 +143,11 @@ pub trait AuditIndex: Send + Sync {
 
     /// Searches. [`Invalid`](crate::StoreError::Invalid) for a cursor or limit that can't be.
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage>;
+
+    /// Counts events by kind and ending in each of `parts` equal parts of a time, from `from` until before
+    /// `until`. [`Invalid`](crate::StoreError::Invalid) for a time that can't be divided so.
+    async fn count(&self, from: Timestamp, until: Timestamp, parts: u32)
+    -> Result<Vec<AuditCount>>;
 
     /// The record of that id.
     async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>>;

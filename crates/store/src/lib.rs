@@ -51,7 +51,8 @@ use async_trait::async_trait;
 
 pub use administrators::{AdministratorToken, Administrators};
 pub use audit_index::{
-    AuditIndex, AuditPage, AuditQuery, IndexedRecord, Order, PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
+    AuditCount, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, IndexedRecord, Order,
+    PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
 };
 pub use authenticators::{
     AUTHENTICATORS_PER_USER_MAX, Authenticator, AuthenticatorKind, Authenticators,

@@ -15,6 +15,7 @@ use serde_json::json;
 use self::report::Report;
 use self::tour::Tour;
 use self::world::{Upstream, World};
+use crate::console;
 use crate::gate::{Gate, Home};
 use crate::mcp::Client;
 use crate::run::{cargo, root, run, wait_for};
@@ -79,6 +80,7 @@ pub(crate) struct Running {
 }
 
 fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<(World, Running, String)> {
+    steps.run("console", console::build)?;
     steps.run("build", || {
         run(cargo().args(["build", "--locked", "--package=sekimori-server"]))
     })?;

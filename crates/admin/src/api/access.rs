@@ -77,6 +77,9 @@ rights! {
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
     ViewInspection, ManageInspection: Inspection;
+    ViewCatalog, ManageCatalog: Catalog;
+    ViewPolicies, ManagePolicies: Policies;
+    ViewAudit, ManageAudit: Audit;
 }
 
 /// Somebody who proved who they are.
@@ -290,6 +293,24 @@ async fn turn_back<T>(
 }
 
 impl<R: Right> Allowed<R> {
+    /// Records that something was looked at whose very looking is an event. Not durable, not shown.
+    pub(crate) async fn looked(
+        &self,
+        control: &Control,
+        event: EventKind,
+        details: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<(), Problem> {
+        let correlation = self.someone.correlation.clone();
+        let record = control.audit.open(event, correlation, None)?;
+        record.caller(&self.someone.caller);
+        record.decision(note::allowed(&self.decision));
+        for (name, value) in details {
+            record.detail(name, value);
+        }
+        record.close(note::ended(OutcomeStatus::Success)).await?;
+        Ok(())
+    }
+
     /// Begins to change something. Nothing may be changed before this returns, or after an error.
     pub(crate) async fn begin(
         &self,

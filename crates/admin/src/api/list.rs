@@ -55,7 +55,7 @@ impl Window {
         let next_cursor = items
             .last()
             .filter(|_| more)
-            .map(|last| URL_SAFE_NO_PAD.encode(key(last)));
+            .map(|last| write_cursor(&key(last)));
         List { items, next_cursor }
     }
 
@@ -69,6 +69,11 @@ impl Window {
             .collect();
         self.page(items, key)
     }
+}
+
+/// The cursor of a key, which means nothing to clients.
+pub(crate) fn write_cursor(key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key)
 }
 
 fn read_cursor(cursor: &str) -> Result<String, Problem> {

@@ -18,13 +18,18 @@
 )]
 
 pub(crate) mod access;
+mod audit_records;
+mod catalog;
 mod clients;
 mod conversations;
+pub(crate) mod events;
 mod grants;
 mod inspection;
 mod list;
 mod me;
+mod overview;
 mod people;
+mod policies;
 mod revoke;
 mod scim_tokens;
 mod service_accounts;
@@ -81,6 +86,11 @@ pub(crate) enum Problems {
         (name = "grants", description = "What people allowed AI clients to do for them"),
         (name = "scim tokens", description = "Credentials with which identity providers provision people"),
         (name = "inspection", description = "Rules of content inspection, and what conversations have read"),
+        (name = "overview", description = "How the gate is doing"),
+        (name = "catalog", description = "Connectors, their tools, and what was decided about them"),
+        (name = "policies", description = "The company's policies, and why they decide as they do"),
+        (name = "audit", description = "What happened"),
+        (name = "events", description = "What changes, as it changes"),
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
@@ -152,6 +162,18 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
             conversations::get_conversation,
             conversations::declassify
         ))
+        .routes(routes!(overview::get_overview))
+        .routes(routes!(catalog::list_connectors))
+        .routes(routes!(catalog::get_connector))
+        .routes(routes!(catalog::list_tools))
+        .routes(routes!(catalog::get_tool))
+        .routes(routes!(catalog::review_tool))
+        .routes(routes!(policies::list_policies))
+        .routes(routes!(policies::get_policies))
+        .routes(routes!(policies::explain))
+        .routes(routes!(audit_records::list_records))
+        .routes(routes!(audit_records::get_record))
+        .routes(routes!(events::follow))
 }
 
 /// The OpenAPI document of the API.

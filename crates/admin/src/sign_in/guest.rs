@@ -46,8 +46,9 @@ impl Asked {
     /// The same as a query.
     pub(super) fn query(&self) -> String {
         let mut query = String::new();
-        if let ReturnTo::Authorize(txn) = self.wish().to {
-            query = format!("?txn={txn}");
+        let to = self.wish().to;
+        if !to.handle().is_empty() {
+            query = format!("?txn={}", to.handle());
         }
         if self.assurance == "mfa" {
             query.push(if query.is_empty() { '?' } else { '&' });

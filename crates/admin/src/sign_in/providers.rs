@@ -182,12 +182,8 @@ async fn arrived(
 ) -> Result<Response, Problem> {
     match finished {
         Ok(done) => {
-            let txn = match &done.to {
-                sekimori_identity::sign_in::ReturnTo::Authorize(txn) => txn.clone(),
-                sekimori_identity::sign_in::ReturnTo::Connections => String::new(),
-            };
             let asked = Asked {
-                txn,
+                txn: done.to.handle().to_owned(),
                 assurance: "mfa".to_owned(),
             };
             guest.done(control, done, &asked).await

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sekimori_domain::catalog::{Target, TargetKind};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ClientId, ConnectorName, PrincipalId, SessionId};
 use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
-use sekimori_store::{BrowserSession, NewInspectionRules, SessionProof};
+use sekimori_store::{BrowserSession, Definition, Expected, NewInspectionRules, SessionProof};
 use serde_json::{Value, json};
 
 use crate::harness::Plane;
@@ -22,6 +23,7 @@ pub(crate) struct World {
     key: String,
     scim_token: String,
     conversation: String,
+    definition: String,
     end: String,
 }
 
@@ -112,6 +114,7 @@ impl World {
         conversation.expires_at = later;
         let conversations = control.store.conversations();
         conversations.add(&conversation).await.unwrap();
+        let definition = add_tool(plane).await;
         let text = plane.service_key("batch", &["employee"]).await;
         let key = text.split('_').nth(1).unwrap().to_owned();
         Self {
@@ -121,6 +124,7 @@ impl World {
             key,
             scim_token: scim.token.id,
             conversation: conversation.id,
+            definition,
             end: later.to_string(),
         }
     }
@@ -140,6 +144,9 @@ impl World {
         });
         let key = json!({"expires_at": self.end});
         let scim = json!({"provider": "entra", "expires_at": self.end});
+        let review = json!({
+            "class": "update", "data_classes": ["personal"], "definition": self.definition,
+        });
         BTreeMap::from([
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
             (
@@ -199,11 +206,51 @@ impl World {
                 (format!("/api/v1/conversations/{}", self.conversation), None),
             ),
             (
+                "reviewTool",
+                (
+                    "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
+                    Some(review),
+                ),
+            ),
+            (
                 "revokeGrant",
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),
         ])
     }
+}
+
+/// A connector with one tool, which was seen and not reviewed. Returns the digest of its definition.
+async fn add_tool(plane: &Plane) -> String {
+    let now = plane.control.clock.now();
+    let name: ConnectorName = "crm".parse().unwrap();
+    let connector = json!({
+        "name": name, "title": "顧客管理", "created_at": now,
+        "transport": {
+            "kind": "http", "url": "https://crm.example.co.jp/mcp",
+            "headers": {"Authorization": {"env": "CRM_TOKEN"}},
+        },
+    });
+    let connector = serde_json::from_value(connector).unwrap();
+    let connectors = plane.control.store.connectors();
+    connectors.put(&connector, Expected::Absent).await.unwrap();
+    let raw = json!({
+        "name": "update_customer", "description": "Changes a customer's address",
+        "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true},
+    });
+    let definition = Definition {
+        target: Target {
+            connector: name,
+            kind: TargetKind::Tool,
+            name: "update_customer".to_owned(),
+        },
+        digest: Digest::of(raw.to_string().as_bytes()),
+        raw: raw.to_string(),
+    };
+    let digest = definition.digest.hex();
+    let reviews = plane.control.store.reviews();
+    reviews.see(&[definition], now).await.unwrap();
+    digest
 }
 
 fn person(id: &PrincipalId, name: &str, now: sekimori_domain::Timestamp) -> User {

@@ -12,13 +12,15 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use sekimori_admin::{Control, Pages, Settings};
+use sekimori_admin::{Control, Pages, Settings, Streams};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::IdentityProvider;
+use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::Record;
+use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
 };
@@ -28,8 +30,12 @@ use sekimori_identity::{
     FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
     create_administrator, create_key,
 };
-use sekimori_policy::{Administration, GroupHierarchy};
-use sekimori_store::AuditQuery;
+use sekimori_policy::{
+    Administration, Calendar, CompiledPolicies, DEFAULT_POLICIES, GroupHierarchy, PolicyEngine,
+    PolicySettings,
+};
+use sekimori_store::{AuditQuery, Store};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -149,6 +155,9 @@ impl Plane {
         let maintained = Arc::clone(&identity);
         tokio::spawn(async move { maintained.maintain().await });
         let control = Arc::new(Control {
+            catalog: Arc::new(catalog_that_calls_nothing(&store, &clock)),
+            policy: Arc::new(shipped_policies()),
+            streams: Streams::new(CancellationToken::new()),
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
             store,
@@ -188,6 +197,11 @@ impl Plane {
     pub(crate) fn serve(&self, listener: tokio::net::TcpListener) {
         let router = self.router.clone();
         tokio::spawn(async move { axum::serve(listener, router).await });
+    }
+
+    /// Sends a request whose answer may have no end.
+    pub(crate) async fn open(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Sends a request.
@@ -300,6 +314,31 @@ impl Plane {
         }
         self.send(request.body(Body::empty()).unwrap()).await
     }
+}
+
+fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Catalog {
+    let (drifted, _) = tokio::sync::mpsc::unbounded_channel();
+    Catalog::new(refresh::Source {
+        store: Arc::clone(store),
+        make_upstream: Arc::new(|_| panic!("nothing is called in these tests")),
+        clock: Arc::clone(clock),
+        drifted,
+    })
+}
+
+fn shipped_policies() -> PolicyEngine {
+    let set = PolicySet {
+        version: 1,
+        text: DEFAULT_POLICIES.to_owned(),
+        tests: String::new(),
+        author: "sekimori".to_owned(),
+        created_at: Timestamp::UNIX_EPOCH,
+    };
+    let settings = PolicySettings {
+        groups: GroupHierarchy::default(),
+        calendar: Calendar::new(jiff::tz::TimeZone::UTC, []),
+    };
+    PolicyEngine::new(CompiledPolicies::compile(&set, &settings).unwrap())
 }
 
 #[derive(Debug)]

@@ -14,6 +14,7 @@ mod browser_api;
 mod counterpart;
 mod harness;
 mod local_sign_in;
+mod lookouts;
 mod oauth;
 mod oidc;
 mod openapi;

@@ -23,6 +23,11 @@ impl Operation {
     fn changes_something(&self) -> bool {
         self.method != "GET"
     }
+
+    /// Whether its answer has no end; everybody may follow, and sees only what they may look at.
+    fn streams(&self) -> bool {
+        self.id == "followEvents"
+    }
 }
 
 fn operations() -> Vec<Operation> {
@@ -150,6 +155,9 @@ async fn other_roles_are_turned_away_before_anything_else_and_recorded() {
     let plane = Plane::start().await;
     let key = plane.service_key("clerk", &["employee"]).await;
     for operation in operations() {
+        if operation.streams() {
+            continue;
+        }
         let answer = plane
             .call(&operation.method, &nowhere(&operation), Some(&key), None)
             .await;
@@ -173,6 +181,9 @@ async fn auditors_look_at_everything_and_change_nothing() {
     let plane = Plane::start().await;
     let key = plane.service_key("auditor", &["sekimori-auditor"]).await;
     for operation in operations() {
+        if operation.streams() {
+            continue;
+        }
         let answer = plane
             .call(&operation.method, &nowhere(&operation), Some(&key), None)
             .await;
@@ -180,7 +191,7 @@ async fn auditors_look_at_everything_and_change_nothing() {
             assert_eq!(answer.status, 403, "{operation:?}");
         } else {
             assert!(
-                [200, 404, 422].contains(&answer.status.as_u16()),
+                [200, 400, 404, 422].contains(&answer.status.as_u16()),
                 "{operation:?}: {}",
                 answer.status
             );

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use sekimori_store::{AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError};
+use sekimori_domain::Timestamp;
+use sekimori_store::{AuditCount, AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError};
 use uuid::Uuid;
 
 pub(crate) struct FlakyIndex {
@@ -52,6 +53,16 @@ impl AuditIndex for FlakyIndex {
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
         self.check()?;
         self.inner.search(query).await
+    }
+
+    async fn count(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        parts: u32,
+    ) -> Result<Vec<AuditCount>, StoreError> {
+        self.check()?;
+        self.inner.count(from, until, parts).await
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>, StoreError> {

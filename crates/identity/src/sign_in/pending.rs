@@ -33,14 +33,23 @@ pub enum ReturnTo {
     Connections,
     /// Back to an authorization that is under way, by its opaque handle.
     Authorize(String),
+    /// To the console, which remembers by itself which of its pages was asked for.
+    Console,
 }
+
+/// Stands for the console where pages carry the handle of an authorization. No handle is that short.
+const CONSOLE: &str = "console";
 
 /// Longest handle of an authorization that is carried along.
 const HANDLE_CHARS_MAX: usize = 128;
 
 impl ReturnTo {
-    /// The place for the handle of an authorization; [`Connections`](Self::Connections) if it can't be one.
+    /// The place for the handle of an authorization, or for `console`; [`Connections`](Self::Connections) if it
+    /// is neither.
     pub fn authorize(handle: &str) -> Self {
+        if handle == CONSOLE {
+            return Self::Console;
+        }
         let valid = !handle.is_empty()
             && handle.len() <= HANDLE_CHARS_MAX
             && handle
@@ -53,9 +62,19 @@ impl ReturnTo {
         }
     }
 
+    /// What pages carry along; [`authorize`](Self::authorize) reads it.
+    pub fn handle(&self) -> &str {
+        match self {
+            Self::Connections => "",
+            Self::Authorize(handle) => handle,
+            Self::Console => CONSOLE,
+        }
+    }
+
     /// Path and query on this gate.
     pub fn path(&self) -> String {
         match self {
+            Self::Console => "/ui/".to_owned(),
             Self::Connections => "/connections".to_owned(),
             Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
         }

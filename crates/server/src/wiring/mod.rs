@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sekimori_admin::{Control, Pages};
+use sekimori_admin::{Control, Pages, Streams};
 use sekimori_approval::Approvals;
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::caller::Source;
@@ -177,11 +177,13 @@ impl Node {
             seal_key(&installation.config.server.data_dir)?,
         )?;
         let sign_in = Arc::new(sign_in);
+        let streams = CancellationToken::new();
         let control = open_control(
             &installation,
             &gateway,
             Arc::clone(&sign_in),
             authorization.clone(),
+            Streams::new(streams.clone()),
         )?;
         let control = Arc::new(control);
         if let Some(server) = authorization {
@@ -226,7 +228,7 @@ impl Node {
             installation,
             tasks,
             stop,
-            streams: CancellationToken::new(),
+            streams,
             requests: TaskTracker::new(),
         })
     }
@@ -406,6 +408,7 @@ fn open_control(
     gateway: &Gateway,
     sign_in: Arc<SignIn>,
     authorization_server: Option<Arc<AuthorizationServer>>,
+    streams: Streams,
 ) -> anyhow::Result<Control> {
     let settings = &gateway.settings;
     Ok(Control {
@@ -413,6 +416,9 @@ fn open_control(
         identity: Arc::clone(&gateway.identity),
         authorization_server,
         administration: Administration::new(installation.config.policy_settings()?.groups)?,
+        catalog: Arc::clone(&gateway.catalog),
+        policy: Arc::clone(&gateway.policy),
+        streams,
         revocations: Arc::clone(gateway.identity.revocations()),
         sign_in,
         audit: Arc::clone(&gateway.audit),

@@ -33,6 +33,16 @@ pub(super) const TEXTS: &[Message] = &[
         "How to add it, by client",
     ),
     Message::new(
+        "landing.console",
+        "管理・承認・監査を担当する方へ",
+        "If you administer, approve or audit",
+    ),
+    Message::new(
+        "landing.console_open",
+        "コンソールを開く",
+        "Open the console",
+    ),
+    Message::new(
         "landing.other",
         "その他のクライアント：設定画面で「リモート MCP サーバー」または「カスタム コネクタ」を追加し、上のアドレスを入力してください。",
         "Other clients: in the settings, add a \"remote MCP server\" or \"custom connector\" and enter the address above.",

@@ -189,7 +189,12 @@ fn date(random: &mut Random) -> String {
 }
 
 fn mobile(random: &mut Random) -> String {
-    format!("0{}0{}", 7 + random.below(3), text(&random.digits(8)))
+    format!(
+        "0{}0{}{}",
+        7 + random.below(3),
+        1 + random.below(9),
+        text(&random.digits(7))
+    )
 }
 
 fn token(random: &mut Random, prefix: &str, count: usize) -> String {

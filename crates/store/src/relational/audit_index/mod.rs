@@ -5,6 +5,7 @@
 //! its page is full.
 
 mod append;
+mod count;
 mod grams;
 #[cfg(test)]
 mod plan;
@@ -14,10 +15,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::first;
-use crate::audit_index::{AuditIndex, AuditPage, AuditQuery, IndexedRecord};
+use crate::audit_index::{AuditCount, AuditIndex, AuditPage, AuditQuery, IndexedRecord};
 use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement, signed};
 use crate::error::Result;
 
@@ -79,6 +81,15 @@ impl AuditIndex for AuditTable {
 
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage> {
         search::search(&*self.0, query).await
+    }
+
+    async fn count(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        parts: u32,
+    ) -> Result<Vec<AuditCount>> {
+        count::count(&*self.0, from, until, parts).await
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>> {

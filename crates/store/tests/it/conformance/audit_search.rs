@@ -313,3 +313,32 @@ pub(crate) async fn limits_are_checked(database: &TestDatabase) {
     };
     assert_eq!(index.search(&query).await.unwrap().records, []);
 }
+
+pub(crate) async fn endings_are_counted_by_part_of_the_time(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    fill_with_differences(index).await;
+    let counted = index.count(at(0), at(10), 2).await.unwrap();
+    let shown: Vec<_> = counted
+        .iter()
+        .map(|one| (one.part, one.event.as_str(), one.status.as_str(), one.count))
+        .collect();
+    let mut sorted = shown.clone();
+    sorted.sort_unstable();
+    let expected = [
+        (0, "tool.call", "success", 5),
+        (1, "resource.read", "success", 1),
+        (1, "tool.call", "refused", 1),
+        // The last record of the ten has no ending.
+        (1, "tool.call", "success", 2),
+    ];
+    assert_eq!(sorted, expected);
+    assert_eq!(index.count(at(10), at(20), 3).await.unwrap(), []);
+    for (from, until, parts) in [(0, 10, 0), (0, 10, 401), (10, 0, 2), (5, 5, 1)] {
+        let refused = index.count(at(from), at(until), parts).await;
+        assert!(
+            matches!(refused, Err(StoreError::Invalid { .. })),
+            "{parts}"
+        );
+    }
+}

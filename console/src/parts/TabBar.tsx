@@ -1,0 +1,37 @@
+import { Tabs } from '@mantine/core';
+import type { ReactNode } from 'react';
+import { clean, useFilters } from './filters.ts';
+import { useNavigate } from '@tanstack/react-router';
+
+export interface Tab {
+  name: string;
+  label: string;
+  content: () => ReactNode;
+}
+
+/** Tabs whose choice is in the address. Filters belong to their tab and do not come along. */
+export function TabBar({ tabs, label }: { tabs: Tab[]; label: string }) {
+  const [filters] = useFilters();
+  const navigate = useNavigate();
+  const first = tabs[0]?.name ?? '';
+  const chosen = tabs.some((tab) => tab.name === filters.tab) ? (filters.tab ?? first) : first;
+  const choose = (tab: string | null) => {
+    navigate({ to: '.', search: () => clean({ tab: tab === first ? undefined : (tab ?? undefined) }) } as never);
+  };
+  return (
+    <Tabs value={chosen} onChange={choose} keepMounted={false} className="tabs">
+      <Tabs.List aria-label={label}>
+        {tabs.map((tab) => (
+          <Tabs.Tab key={tab.name} value={tab.name}>
+            {tab.label}
+          </Tabs.Tab>
+        ))}
+      </Tabs.List>
+      {tabs.map((tab) => (
+        <Tabs.Panel key={tab.name} value={tab.name} className="tab-panel">
+          {tab.content()}
+        </Tabs.Panel>
+      ))}
+    </Tabs>
+  );
+}

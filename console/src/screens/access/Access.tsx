@@ -1,0 +1,26 @@
+import { Stack } from '@mantine/core';
+import { useT } from '../../i18n/index.tsx';
+import { PageHead } from '../../parts/PageHead.tsx';
+import { TabBar } from '../../parts/TabBar.tsx';
+import { Accounts } from './Accounts.tsx';
+import { Clients } from './Clients.tsx';
+import { Groups } from './Groups.tsx';
+import { People } from './People.tsx';
+
+export default function Access() {
+  const t = useT();
+  return (
+    <Stack gap={0} className="fill">
+      <PageHead title={t.places.access} lead={t.leads.access} />
+      <TabBar
+        label={t.places.access}
+        tabs={[
+          { name: 'people', label: t.access.people, content: () => <People /> },
+          { name: 'groups', label: t.access.groups, content: () => <Groups /> },
+          { name: 'accounts', label: t.access.accounts, content: () => <Accounts /> },
+          { name: 'clients', label: t.access.clients, content: () => <Clients /> },
+        ]}
+      />
+    </Stack>
+  );
+}

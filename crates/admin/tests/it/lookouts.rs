@@ -1,0 +1,227 @@
+//! What the console looks at: overview, catalogue, policies, audit log, changes.
+
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt as _;
+use sekimori_domain::record::{EventKind, OutcomeStatus};
+use serde_json::{Value, json};
+
+use crate::api::World;
+use crate::harness::{Answer, Plane};
+
+async fn get(plane: &Plane, path: &str, credential: &str) -> Answer {
+    plane.call("GET", path, Some(credential), None).await
+}
+
+#[tokio::test]
+async fn the_audit_log_is_searched_by_page_and_every_look_is_recorded() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    for _ in 0..3 {
+        let denied = get(&plane, "/api/v1/users", "smk_0123456789abcdef_wrong").await;
+        assert_eq!(denied.status, 401);
+    }
+    let path = "/api/v1/audit-records?event=authentication.failure&limit=2";
+    let first = get(&plane, path, &administrator).await;
+    assert_eq!(first.status, 200, "{}", first.text);
+    let records = plane.records(first.header("x-correlation-id")).await;
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].event, EventKind::AuditSearch);
+    assert_eq!(records[0].detail["event"], "authentication.failure");
+    let first = first.json();
+    assert_eq!(first["items"].as_array().unwrap().len(), 2);
+    assert_eq!(first["items"][0]["outcome"]["status"], "refused");
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = get(&plane, &format!("{path}&cursor={cursor}"), &administrator).await;
+    let second = second.json();
+    assert_eq!(second["items"].as_array().unwrap().len(), 1);
+    assert!(second.get("next_cursor").is_none());
+
+    let id = second["items"][0]["id"].as_str().unwrap();
+    let one = get(
+        &plane,
+        &format!("/api/v1/audit-records/{id}"),
+        &administrator,
+    )
+    .await;
+    assert_eq!(one.json()["id"], id);
+    let records = plane.records(one.header("x-correlation-id")).await;
+    assert_eq!(records[0].detail["record"], id);
+}
+
+#[tokio::test]
+async fn filters_that_cannot_be_are_named() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    for (filter, pointer) in [
+        ("event=tool", "event"),
+        ("outcome=good", "outcome"),
+        ("class=write", "class"),
+        ("call=1", "call"),
+        ("order=up", "order"),
+        ("limit=0", "limit"),
+        ("cursor=MQ", "cursor"),
+    ] {
+        let path = format!("/api/v1/audit-records?{filter}");
+        let answer = get(&plane, &path, &administrator).await;
+        assert_eq!(answer.status, 422, "{filter}: {}", answer.text);
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_call_said_is_shown_to_auditors_and_withheld_from_administrators() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    let auditor = plane.service_key("auditor", &["sekimori-auditor"]).await;
+    let control = &plane.control;
+    let correlation = sekimori_domain::ids::CorrelationId::new("order-7").unwrap();
+    let mut record = serde_json::to_value(template(&plane, &correlation).await).unwrap();
+    record["id"] = json!(control.ids.next());
+    record["arguments"] = json!({"bytes": 9, "digest": "00", "masked": {"name": "山田"}});
+    let record = serde_json::from_value(record).unwrap();
+    control.audit.append(&record).await.unwrap();
+    let path = format!("/api/v1/audit-records/{}", record.id);
+    let shown = get(&plane, &path, &auditor).await.json();
+    assert_eq!(shown["arguments"]["masked"]["name"], "山田");
+    assert_eq!(shown["arguments"]["withheld"], false);
+    for path in [path, "/api/v1/audit-records?correlation=order-7".to_owned()] {
+        let withheld = get(&plane, &path, &administrator).await;
+        assert!(!withheld.text.contains("山田"), "{}", withheld.text);
+        assert!(withheld.text.contains("\"withheld\":true"));
+    }
+}
+
+/// Some record of that business event.
+async fn template(
+    plane: &Plane,
+    correlation: &sekimori_domain::ids::CorrelationId,
+) -> sekimori_domain::record::Record {
+    let audit = &plane.control.audit;
+    let open = audit
+        .open(EventKind::ToolCall, correlation.clone(), None)
+        .unwrap();
+    let ended = sekimori_audit::note::ended(OutcomeStatus::Success);
+    open.close(ended).await.unwrap();
+    plane.records(correlation.as_str()).await.remove(0)
+}
+
+#[tokio::test]
+async fn the_overview_counts_calls_with_comparison() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    let correlation = sekimori_domain::ids::CorrelationId::new("c").unwrap();
+    template(&plane, &correlation).await;
+    let overview = get(&plane, "/api/v1/overview?hours=1", &administrator).await;
+    assert_eq!(overview.status, 200, "{}", overview.text);
+    let overview = overview.json();
+    assert_eq!(overview["calls"], json!({"now": 1, "before": 0}));
+    assert_eq!(overview["refusals"]["now"], 0);
+    let series = overview["series"].as_array().unwrap();
+    assert_eq!(series.len(), 48);
+    let total: u64 = series
+        .iter()
+        .map(|one| one["success"].as_u64().unwrap())
+        .sum();
+    assert_eq!(total, 1);
+    assert!(overview["latency"]["p95_ms"].as_f64().is_some());
+    assert_eq!(overview["audit"]["healthy"], true);
+    let answer = get(&plane, "/api/v1/overview?hours=169", &administrator).await;
+    assert_eq!(answer.status, 422);
+}
+
+#[tokio::test]
+async fn a_tool_is_reviewed_as_it_was_looked_at() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    World::make(&plane).await;
+    let connectors = get(&plane, "/api/v1/connectors", &administrator).await;
+    let connector = connectors.json()["items"][0].clone();
+    assert_eq!(connector["name"], "crm");
+    assert_eq!(connector["credentials"], json!(["Authorization"]));
+    assert_eq!(connector["unreviewed"], 1);
+    assert!(!connectors.text.contains("CRM_TOKEN"));
+
+    let path = "/api/v1/connectors/crm/tools/update_customer";
+    let tool = get(&plane, path, &administrator).await;
+    assert_eq!(tool.status, 200, "{}", tool.text);
+    let tool = tool.json();
+    assert_eq!(tool["class"], "admin");
+    assert_eq!(tool["suggested"], "read");
+    assert_eq!(tool["review_state"], "unclassified");
+    let decide = |definition: Value| {
+        let body =
+            json!({"class": "update", "data_classes": ["personal"], "definition": definition});
+        let (plane, administrator) = (&plane, &administrator);
+        async move {
+            let path = format!("{path}/review");
+            plane
+                .call("PUT", &path, Some(administrator), Some(&body))
+                .await
+        }
+    };
+    let other = decide(json!("00")).await;
+    assert_eq!(other.status, 409);
+    let done = decide(tool["definition"].clone()).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    let done = done.json();
+    assert_eq!(done["class"], "update");
+    assert_eq!(done["reviewer"], "admin:test");
+    let listed = get(
+        &plane,
+        "/api/v1/tools?review_state=classified&text=ADDRESS",
+        &administrator,
+    );
+    assert_eq!(listed.await.json()["items"].as_array().unwrap().len(), 1);
+    let none = get(&plane, "/api/v1/tools?class=admin", &administrator).await;
+    assert_eq!(none.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_decision_is_explained_for_somebody_else() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    World::make(&plane).await;
+    let path = "/api/v1/policies/active/explanation?connector=crm&tool=update_customer&user=user:x";
+    let denied = get(&plane, path, &administrator).await;
+    assert_eq!(denied.status, 200, "{}", denied.text);
+    assert_eq!(denied.json()["decision"], "deny");
+    assert_eq!(denied.json()["class"], "admin");
+    let groups = get(
+        &plane,
+        &format!("{path}&groups=employee,%20x"),
+        &administrator,
+    )
+    .await;
+    assert_eq!(groups.json()["groups"], json!(["employee", "x"]));
+    let unknown = path.replace("update_customer", "nothing");
+    assert_eq!(get(&plane, &unknown, &administrator).await.status, 404);
+}
+
+#[tokio::test]
+async fn changes_are_told_to_those_who_may_see_them() {
+    let plane = Plane::start().await;
+    let follow = async |credential: &str| {
+        let request = Request::get("/api/v1/events")
+            .header("host", "gate.example")
+            .header("authorization", format!("Bearer {credential}"))
+            .body(Body::empty())
+            .unwrap();
+        plane.open(request).await
+    };
+    let auditor = plane.service_key("auditor", &["sekimori-auditor"]).await;
+    let response = follow(&auditor).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body();
+    World::make(&plane).await;
+    let mut told = String::new();
+    while !told.contains("\"catalog\"") || !told.contains("\"people\"") {
+        let frame = body.frame().await.unwrap().unwrap();
+        told.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+    }
+    assert!(
+        told.starts_with("event: changed\ndata: {\"areas\":["),
+        "{told}"
+    );
+}
