@@ -47,7 +47,7 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
         Ok(record) => record,
         Err(refusal) => return CallReply::refused(refusal), // no record, no call
     };
-    let admitted = gateway.until_cut_off(admit(gateway, &mut record, request, port));
+    let admitted = gateway.until_cut_off(Box::pin(admit(gateway, &mut record, request, port)));
     let outcome = match admitted.await {
         Some(outcome) => {
             reply::note(&mut record, &outcome);
