@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::office;
+
 /// Shorter strings are words and ids, not texts in base64.
 const UNDECLARED_CHARS_MIN: usize = 64;
 
@@ -19,6 +21,8 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIEN
 pub(crate) enum Attachment<'t> {
     /// A text in base64: what stands before it, and the text.
     Text(&'t str, String),
+    /// An Office document: what stands before its content, and its text.
+    Document(&'t str, String),
     /// A file that nobody can look into: what stands before its content.
     Opaque(&'t str),
 }
@@ -36,7 +40,7 @@ pub(crate) fn attachment(text: &str, declared: bool) -> Option<Attachment<'_>> {
         return None;
     }
     match read("", text) {
-        found @ Attachment::Text(..) => Some(found),
+        found @ (Attachment::Text(..) | Attachment::Document(..)) => Some(found),
         // Ids, digests and signatures look the same.
         Attachment::Opaque(_) => None,
     }
@@ -56,12 +60,16 @@ fn data_url(text: &str) -> Option<usize> {
 }
 
 fn read<'t>(head: &'t str, body: &str) -> Attachment<'t> {
-    decode(body)
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .filter(|text| is_text(text))
-        .map_or(Attachment::Opaque(head), |text| {
-            Attachment::Text(head, text)
-        })
+    let Some(bytes) = decode(body) else {
+        return Attachment::Opaque(head);
+    };
+    if let Some(text) = office::text(&bytes) {
+        return Attachment::Document(head, text);
+    }
+    let text = String::from_utf8(bytes).ok().filter(|text| is_text(text));
+    text.map_or(Attachment::Opaque(head), |text| {
+        Attachment::Text(head, text)
+    })
 }
 
 fn decode(body: &str) -> Option<Vec<u8>> {

@@ -180,6 +180,11 @@ impl<'r> Inspection<'r> {
             }
             return Ok(Some(match found {
                 Attachment::Opaque(head) => self.opaque(head),
+                // Nothing within it can be covered: it passes whole or not at all.
+                Attachment::Document(head, inner) => {
+                    let changed = self.text(&inner, NESTING_MAX)?.is_some();
+                    changed.then(|| attachment::encode(head, "[REDACTED]"))
+                }
                 Attachment::Text(head, inner) => {
                     let done = self.text(&inner, depth + 1)?;
                     done.map(|new| attachment::encode(head, &new))

@@ -20,6 +20,7 @@ mod lexicon;
 mod mask;
 mod names;
 mod number;
+mod office;
 mod report;
 pub mod rules;
 mod scan;
