@@ -66,7 +66,7 @@ impl Vault {
         let wrapped = self.sealer.seal_forever(Purpose::TokenKey, owner, &fresh)?;
         // Another call may have opened the scope before: its key counts.
         let wrapped = self.tokens.open(scope, &wrapped, now, ends).await?;
-        let sealer = self.unwrap(owner, &wrapped, now)?;
+        let sealer = self.scope_sealer(owner, &wrapped, now)?;
         let stored: Vec<StoredToken> = issued
             .iter()
             .map(|one| {
@@ -93,7 +93,7 @@ impl Vault {
         let Some(wrapped) = self.tokens.key(scope, now).await? else {
             return Ok(Vec::new());
         };
-        let sealer = self.unwrap(owner, &wrapped, now)?;
+        let sealer = self.scope_sealer(owner, &wrapped, now)?;
         let found = self.tokens.find(scope, tokens).await?;
         found
             .into_iter()
@@ -111,7 +111,7 @@ impl Vault {
             .collect()
     }
 
-    fn unwrap(
+    fn scope_sealer(
         &self,
         owner: &PrincipalId,
         wrapped: &str,

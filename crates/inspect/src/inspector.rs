@@ -172,11 +172,8 @@ impl Inspector {
                 &mut inspection.report,
             )?;
             refuse_blocked(&rules, inspection.blocked, Stage::InspectInput)?;
-            let changed = match (&edited, &restored) {
-                (Some(text), _) => Some(replaced(text, edit)?),
-                (None, Some(text)) => Some(replaced(text, edit)?),
-                (None, None) => None,
-            };
+            let changed = edited.as_ref().or(restored.as_ref());
+            let changed = changed.map(|text| replaced(text, edit)).transpose()?;
             let content = inspection.asked.map(|(rule, kind)| demand(rule, kind));
             #[expect(
                 clippy::disallowed_methods,

@@ -57,14 +57,10 @@ impl Inspecting {
         let text = arguments.raw().get();
         // Most calls hold no token and need no look at the rules.
         let known = if text.contains("[[") && gateway.inspector.restores(&self.passage) {
-            let found = gateway.vault.find(
-                (&self.conversation.id, &self.conversation.principal),
-                &tokens_in(text),
-                gateway.clock.now(),
-            );
-            found
-                .await
-                .map_err(|error| vault_failed(&error, Stage::InspectInput))?
+            let owner = (&*self.conversation.id, &self.conversation.principal);
+            let (tokens, now) = (tokens_in(text), gateway.clock.now());
+            let found = gateway.vault.find(owner, &tokens, now).await;
+            found.map_err(|error| vault_failed(&error, Stage::InspectInput))?
         } else {
             Vec::new()
         };
