@@ -13,6 +13,7 @@ mod postgres;
 mod process;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 mod ui;
@@ -59,6 +60,9 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         only: Vec<setup::Part>,
     },
+    /// Run the tests that change or break things at random for longer than CI does
+    #[command(after_help = "Example:\n  cargo xtask soak --mutations 10000")]
+    Soak(soak::SoakArgs),
     /// Install the counterparts, start PostgreSQL, run all tests
     Test(test::TestArgs),
     /// Check the project's own rules: crate edges, documents, licences, texts
@@ -84,6 +88,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Demo(args) => demo::demo(&args),
         Command::Deny => deny::deny(),
         Command::Setup { only } => setup::setup(&only),
+        Command::Soak(args) => soak::soak(&args),
         Command::Test(args) => test::test(&args),
         Command::Tidy => tidy::tidy(),
     }

@@ -25,6 +25,10 @@ pub(crate) enum Part {
     Python,
     /// SimpleSAMLphp, from Debian: signing in with SAML is tested against it
     Simplesamlphp,
+    /// Go and its packages for the checksum database, from Debian: they verify the audit log's proofs
+    Go,
+    /// rsyslog with TLS and RELP, from Debian: a receiver of audit records
+    Siem,
     /// npm packages that the console is built with
     Console,
     /// Chromium and Japanese fonts, from Debian: the console is tried with them
@@ -38,6 +42,8 @@ impl Part {
             Self::Node => "node",
             Self::Python => "python",
             Self::Simplesamlphp => "simplesamlphp",
+            Self::Go => "go",
+            Self::Siem => "siem",
             Self::Console => "console",
             Self::Chromium => "chromium",
         }
@@ -62,6 +68,14 @@ impl Part {
             Self::Simplesamlphp => {
                 "SimpleSAMLphp and PHP (Debian packages, no service is started): a whole SAML identity \
                  provider to sign in at"
+            }
+            Self::Go => {
+                "Go and golang.org/x/mod (Debian packages): independent code that verifies the notes and \
+                 proofs of the audit log"
+            }
+            Self::Siem => {
+                "rsyslog with TLS and RELP (Debian packages, no service is started): a real receiver of \
+                 audit records"
             }
             Self::Console => {
                 "npm packages of console/package.json (about 250 MB). No install scripts are run"
@@ -93,6 +107,16 @@ fn install(part: Part) -> Result<()> {
         Part::Node => install_node(),
         Part::Python => install_python(),
         Part::Simplesamlphp => install_simplesamlphp(),
+        Part::Go => install_debian(
+            part,
+            on_path("go") && Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb").is_dir(),
+            &["golang-go", "golang-golang-x-mod-dev"],
+        ),
+        Part::Siem => install_debian(
+            part,
+            on_path("rsyslogd") && has_rsyslog_modules(),
+            &["rsyslog", "rsyslog-gnutls", "rsyslog-relp"],
+        ),
         Part::Console => install_console(),
         Part::Chromium => install_chromium(),
     }
@@ -145,20 +169,36 @@ fn install_postgres() -> Result<()> {
 }
 
 fn install_simplesamlphp() -> Result<()> {
-    if on_path("php") && Path::new("/usr/share/simplesamlphp/www").is_dir() {
-        return already(Part::Simplesamlphp);
-    }
-    explain(Part::Simplesamlphp);
-    for package in [
+    let there = on_path("php") && Path::new("/usr/share/simplesamlphp/www").is_dir();
+    let packages = [
         "php-cli",
         "php-xml",
         "php-mbstring",
         "php-curl",
         "simplesamlphp",
-    ] {
-        install_debian_package(package)?;
+    ];
+    install_debian(Part::Simplesamlphp, there, &packages)
+}
+
+fn install_debian(part: Part, there: bool, packages: &[&str]) -> Result<()> {
+    if there {
+        return already(part);
     }
-    Ok(())
+    explain(part);
+    packages
+        .iter()
+        .try_for_each(|package| install_debian_package(package))
+}
+
+/// Debian keeps them in a folder per architecture.
+fn has_rsyslog_modules() -> bool {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten();
+    let mut folders = folders.filter_map(|entry| Some(entry.ok()?.path().join("rsyslog")));
+    folders.any(|folder| {
+        ["lmnsd_gtls.so", "imrelp.so"]
+            .iter()
+            .all(|module| folder.join(module).is_file())
+    })
 }
 
 fn install_node() -> Result<()> {

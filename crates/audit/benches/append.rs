@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sekimori_audit::tlog::{FileSigner, KeyKind, SigningKey};
 use sekimori_audit::{Journal, JournalOptions};
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::{Environment, OperationClass, TargetKind};
@@ -135,6 +136,27 @@ fn append(bench: &mut Criterion) {
     group.finish();
 }
 
+/// The same with the tree signed after each group commit, as the gate does.
+fn append_signed(bench: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut group = bench.benchmark_group("append, signed");
+    for writers in [16_u64, 64] {
+        let dir = tempfile::tempdir_in(".").unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(BenchClock(Instant::now()));
+        let key = SigningKey::from_seed("gate/audit/1", KeyKind::Log, [7; 32]).unwrap();
+        let options = JournalOptions {
+            signer: Some(Arc::new(FileSigner::new(key))),
+            ..JournalOptions::new("gate-1")
+        };
+        let (journal, _) = Journal::open(dir.path(), options, &clock, &BenchIds).unwrap();
+        group.throughput(Throughput::Elements(writers));
+        group.bench_function(format!("{writers} writers, one record each"), |bencher| {
+            bencher.iter_custom(|rounds| runtime.block_on(closed_loop(&journal, writers, rounds)));
+        });
+    }
+    group.finish();
+}
+
 /// Each writer appends `rounds` records, each after the one before is durable.
 async fn closed_loop(journal: &Journal, writers: u64, rounds: u64) -> Duration {
     let began = Instant::now();
@@ -196,6 +218,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3));
-    targets = raw_sync, append, own_work, open
+    targets = raw_sync, append, append_signed, own_work, open
 }
 criterion_main!(benches);

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus, Record};
 use sekimori_store::{AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -21,8 +23,16 @@ use crate::error::JournalError;
 use crate::indexer::{IndexError, Indexer, IndexerHandle, Request};
 use crate::journal::{Journal, JournalOptions, Recovery};
 use crate::key::{ArgumentsKey, KeyError};
+use crate::log::Head;
 use crate::note;
 use crate::open_record::{Desk, OpenRecord};
+use crate::sinks::SinkSource;
+use crate::tlog::follow::Follower;
+use crate::tlog::key::origin;
+use crate::tlog::{
+    FileSigner, KeyFileError, KeyKind, Published, SignedCheckpoint, SigningKey, TileError, Tiles,
+    TreeSigner, VerifyingKey, WitnessClient,
+};
 use crate::writer::{Position, unavailable};
 
 /// How long a search waits for the index to have what was written before it.
@@ -41,19 +51,61 @@ pub struct AuditOptions {
     pub segment_bytes: u64,
 }
 
+/// Who vouches for the journal.
+#[derive(Debug)]
+pub struct Signing {
+    /// Who signs the tree.
+    pub signer: Arc<dyn TreeSigner>,
+    /// Who cosigns it.
+    pub witnesses: Vec<WitnessClient>,
+}
+
+impl Signing {
+    /// By the key beside the journal, `audit-signing.key`, which is made with the name `origin` if there is
+    /// none; without witnesses.
+    pub fn by_file(journal: &Path, origin: &str) -> Result<Self, KeyFileError> {
+        let path = journal.with_file_name(SIGNING_KEY);
+        if let Some(folder) = path.parent() {
+            let made = std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder);
+            made.map_err(|source| KeyFileError::Io {
+                action: "make the folder of",
+                path: path.clone(),
+                source,
+            })?;
+        }
+        let key = SigningKey::load_or_create(&path, origin, KeyKind::Log)?;
+        Ok(Self {
+            signer: Arc::new(FileSigner::new(key)),
+            witnesses: Vec::new(),
+        })
+    }
+}
+
+/// The file of the signing key, beside the journal.
+pub const SIGNING_KEY: &str = "audit-signing.key";
+
 /// The audit could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The journal cannot be opened.
     #[error("the audit journal cannot be opened")]
     Journal(#[from] JournalError),
+    /// The key that signs cannot be used.
+    #[error("the key that signs the audit log cannot be used")]
+    SigningKey(#[from] KeyFileError),
+    /// The folder of the published tree is not what it was.
+    #[error("the published audit log is not the journal's")]
+    Published(#[from] TileError),
     /// The key of digests cannot be used.
     #[error("the audit key cannot be used")]
     Key(#[from] KeyError),
 }
 
 /// How the audit is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditStatus {
     /// Whether the journal takes records. If not, no call is executed.
     pub healthy: bool,
@@ -65,6 +117,10 @@ pub struct AuditStatus {
     pub open_intents: u64,
     /// Records given up because too many had to be kept while the disk failed. Anything but 0 is an incident.
     pub lost: u64,
+    /// Records in the tree that was signed last.
+    pub signed: u64,
+    /// How publishing is doing.
+    pub published: Published,
 }
 
 /// The audit of this node.
@@ -73,7 +129,15 @@ pub struct Audit {
     journal: Mutex<Option<Journal>>,
     index: Arc<dyn AuditIndex>,
     indexer: IndexerHandle,
+    publishing: Option<Publishing>,
     recovery: Recovery,
+}
+
+/// The task that publishes the tree.
+struct Publishing {
+    published: watch::Receiver<Published>,
+    finish: Mutex<Option<oneshot::Sender<()>>>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl fmt::Debug for Audit {
@@ -85,18 +149,61 @@ impl fmt::Debug for Audit {
 }
 
 impl Audit {
-    /// Opens the journal, recovers it if it was not closed, and starts feeding the index.
+    /// As [`Audit::start_signed`], by the key beside the journal.
     pub async fn start(
         options: AuditOptions,
         index: Arc<dyn AuditIndex>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self, AuditError> {
+        let signing = Signing::by_file(&options.folder, &origin("localhost", &options.node))?;
+        Self::start_signed(options, signing, index, clock, ids).await
+    }
+
+    /// Opens the journal, recovers it if it was not closed, starts feeding the index and publishing the tree.
+    pub async fn start_signed(
+        options: AuditOptions,
+        signing: Signing,
+        index: Arc<dyn AuditIndex>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, AuditError> {
+        let key = signing.signer.key().clone();
         let journal_options = JournalOptions {
             segment_bytes_max: options.segment_bytes,
+            signer: Some(signing.signer),
             ..JournalOptions::new(options.node)
         };
-        Self::start_with(options.folder, journal_options, index, clock, ids).await
+        let tlog = tlog_folder(&options.folder);
+        let mut audit =
+            Self::start_with(options.folder.clone(), journal_options, index, clock, ids).await?;
+        check_published(&tlog, &key, audit.recovery.records)?;
+        audit.publish(options.folder, tlog, signing.witnesses);
+        Ok(audit)
+    }
+
+    /// Begins to publish the tree.
+    fn publish(&mut self, journal: PathBuf, tlog: PathBuf, witnesses: Vec<WitnessClient>) {
+        let shared = &self.desk.writer.shared;
+        let (published, watched) = watch::channel(Published::default());
+        let (finish, finished) = oneshot::channel();
+        let mut signed = shared.signed.subscribe();
+        // What was signed before is published too.
+        signed.mark_changed();
+        let follower = Follower {
+            journal,
+            tlog,
+            head: shared.head.subscribe(),
+            signed,
+            witnesses,
+            published,
+            finish: finished,
+        };
+        self.publishing = Some(Publishing {
+            published: watched,
+            finish: Mutex::new(Some(finish)),
+            task: tokio::spawn(follower.run()),
+        });
     }
 
     /// As [`Audit::start`], with every setting of the journal.
@@ -131,6 +238,7 @@ impl Audit {
             journal: Mutex::new(Some(journal)),
             index,
             indexer,
+            publishing: None,
             recovery,
         })
     }
@@ -163,9 +271,26 @@ impl Audit {
         correlation: CorrelationId,
         detail: BTreeMap<String, Value>,
     ) -> Result<Position, JournalError> {
+        self.note_ended(
+            event,
+            correlation,
+            detail,
+            note::ended(OutcomeStatus::Success),
+        )
+        .await
+    }
+
+    /// Records something that the node itself did and how it ended, and returns when it is durable.
+    pub async fn note_ended(
+        &self,
+        event: EventKind,
+        correlation: CorrelationId,
+        detail: BTreeMap<String, Value>,
+        outcome: OutcomeNote,
+    ) -> Result<Position, JournalError> {
         let mut record = self.desk.blank(event, correlation);
         record.detail = detail;
-        record.outcome = Some(note::ended(OutcomeStatus::Success));
+        record.outcome = Some(outcome);
         self.append(&record).await
     }
 
@@ -197,6 +322,15 @@ impl Audit {
             index_lag: records.saturating_sub(*self.indexer.indexed.borrow()),
             open_intents: count(&shared.open_intents),
             lost: count(&shared.lost),
+            signed: shared
+                .signed
+                .borrow()
+                .as_ref()
+                .map_or(0, |signed| signed.head().size),
+            published: self
+                .publishing
+                .as_ref()
+                .map_or_else(Published::default, |one| one.published.borrow().clone()),
         }
     }
 
@@ -265,6 +399,63 @@ impl Audit {
             tracing::warn!("the audit index catches up at the next start");
             self.indexer.task.abort();
         }
+        self.finish_publishing().await;
+    }
+
+    async fn finish_publishing(&self) {
+        let Some(publishing) = &self.publishing else {
+            return;
+        };
+        let finish = publishing
+            .finish
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if finish.is_some_and(|finish| finish.send(()).is_err()) {
+            return;
+        }
+        let mut published = publishing.published.clone();
+        // The sender goes with the task.
+        let ended = async { while published.changed().await.is_ok() {} };
+        if timeout(CLOSE_WAIT, ended).await.is_err() {
+            tracing::warn!("the audit log's tree is published at the next start");
+            publishing.task.abort();
+        }
+    }
+
+    /// The time, as records have it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.desk.clock.now()
+    }
+
+    /// The node whose journal it is.
+    pub fn node(&self) -> &str {
+        &self.desk.node
+    }
+
+    /// The tree that was signed last.
+    pub fn signed(&self) -> Option<Arc<SignedCheckpoint>> {
+        self.desk.writer.shared.signed.borrow().clone()
+    }
+
+    /// The journal in `journal`, as sinks follow it.
+    pub fn sink_source(&self, journal: PathBuf) -> SinkSource {
+        let shared = &self.desk.writer.shared;
+        SinkSource {
+            journal,
+            node: self.desk.node.clone(),
+            origin: self.signed().map_or_else(
+                || self.desk.node.clone(),
+                |signed| signed.head().origin.clone(),
+            ),
+            head: shared.head.subscribe(),
+            signed: shared.signed.subscribe(),
+        }
+    }
+
+    /// Tells when more is durable.
+    pub fn head_changes(&self) -> watch::Receiver<Head> {
+        self.desk.writer.shared.head.subscribe()
     }
 
     /// Whether the index has, within `wait`, what is in the journal now.
@@ -280,5 +471,40 @@ impl Audit {
 impl Drop for Audit {
     fn drop(&mut self) {
         self.indexer.task.abort();
+        if let Some(publishing) = &self.publishing {
+            publishing.task.abort();
+        }
     }
+}
+
+/// The folder of the published tree, beside the journal's.
+pub fn tlog_folder(journal: &Path) -> PathBuf {
+    journal.with_file_name("tlog")
+}
+
+/// Whatever was published was durable: a journal that has less was set back.
+fn check_published(tlog: &Path, key: &VerifyingKey, found: u64) -> Result<(), AuditError> {
+    let published = match Tiles::new(tlog).checkpoint() {
+        Ok(published) => published,
+        Err(TileError::NoCheckpoint { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let tampered = |what| JournalError::Tampered {
+        segment: 0,
+        sequence: published.head().size,
+        offset: 0,
+        what,
+    };
+    if published.verify(key).is_err() {
+        return Err(
+            tampered("the published checkpoint is not signed with the journal's key").into(),
+        );
+    }
+    if found < published.head().size {
+        return Err(tampered(
+            "the journal is shorter than the tree that was published: it was set back",
+        )
+        .into());
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::log::{Effect, Head, Log, Outgoing};
 use crate::merkle::Hash;
+use crate::tlog::SignedCheckpoint;
 
 /// How long a checkpoint waits for company before it is synced.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) healthy: AtomicBool,
     /// How far the journal is durable.
     pub(crate) head: watch::Sender<Head>,
+    /// The tree that was signed last.
+    pub(crate) signed: watch::Sender<Option<Arc<SignedCheckpoint>>>,
     /// Bytes that may still be queued.
     pub(crate) room: Semaphore,
     /// Intents without outcome, durable.
@@ -191,7 +194,10 @@ impl Committer {
                 Err(error) => tracing::warn!(%error, "the journal goes on in a new segment"),
             }
         }
-        self.log.roll(&[])?;
+        self.log.repair()?;
+        if self.batch.is_empty() {
+            return Ok(self.log.head().size);
+        }
         self.log.commit(&self.batch)
     }
 
@@ -204,6 +210,7 @@ impl Committer {
             .fetch_sub(intents, Ordering::SeqCst);
         self.set_healthy(self.log.is_usable());
         self.shared.head.send_replace(self.log.head());
+        self.tell_signed();
         self.batch.clear();
         let mut room = 0;
         for (sequence, waiter) in (first..).zip(self.waiters.drain(..)) {
@@ -214,6 +221,19 @@ impl Committer {
             }
         }
         self.shared.room.add_permits(room);
+    }
+
+    /// After the head: whoever sees a signed tree may read all of it.
+    fn tell_signed(&self) {
+        let signed = self.log.signed();
+        let size = |signed: &Arc<SignedCheckpoint>| signed.head().size;
+        self.shared.signed.send_if_modified(|told| {
+            let newer = signed.map(size) > told.as_ref().map(size);
+            if newer {
+                *told = signed.cloned();
+            }
+            newer
+        });
     }
 
     fn fail(&mut self) {

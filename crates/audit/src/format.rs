@@ -1,4 +1,4 @@
-//! The journal on disk, version 1: enough to write an independent reader.
+//! The journal on disk, version 2: enough to write an independent reader.
 //!
 //! All integers are little-endian. Hashes are SHA-256 as in RFC 6962: a leaf is `SHA-256(0x00 ‖ body)`, an
 //! inner node `SHA-256(0x01 ‖ left ‖ right)`. CRC is CRC-32C (Castagnoli, RFC 3720).
@@ -22,7 +22,7 @@
 //! | offset | bytes | header field |
 //! |---|---|---|
 //! | 0 | 8 | `sekimori` in ASCII |
-//! | 8 | 4 | version = 1 |
+//! | 8 | 4 | version = 2; 1 had no notes |
 //! | 12 | 8 | segment number |
 //! | 20 | 8 | first sequence = tree size before this segment |
 //! | 28 | 8 | when it was made, microseconds since 1970 UTC |
@@ -31,6 +31,7 @@
 //! | 76 | 4 | number *p* of peaks |
 //! | 80 | 32·*p* | peaks: roots of the full subtrees before this segment, largest first |
 //! | … | 2 + *n* | length and UTF-8 text of the node's name |
+//! | … | 2 + *n* | length and text of the newest signed checkpoint before this segment (0: none) |
 //! | … | … | zeros |
 //! | 4,092 | 4 | CRC of bytes 0 to 4,091 |
 //!
@@ -57,7 +58,7 @@
 //! | bytes | slot field |
 //! |---|---|
 //! | 8 | `sekickpt` in ASCII |
-//! | 4 | version = 1 |
+//! | 4 | version = 2; 1 had no note |
 //! | 4 | length of the slot including the CRC |
 //! | 8 | generation |
 //! | 8 | tree size |
@@ -65,6 +66,7 @@
 //! | 8 + 8 | last segment's number, and where its durable part ends |
 //! | 4 + 32·*p* | peaks |
 //! | 4 + 40·*i* | intents without outcome: call id (16), sequence (8), segment (8), offset of the frame (8) |
+//! | 4 + *n* | length and text of the signed checkpoint of that tree (0: none, or not signed yet) |
 //! | 4 | CRC of all before |
 
 use std::collections::BTreeMap;
@@ -76,7 +78,7 @@ use uuid::Uuid;
 use crate::merkle::{Frontier, Hash, PEAKS_MAX, leaf_hash};
 
 /// The version of the format that is written.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Size of a segment's header.
 pub const HEADER_BYTES: u64 = 4096;
 /// Largest body of a record: masked arguments of the largest size fit.
@@ -125,6 +127,8 @@ pub(crate) struct Header {
     /// The tree before this segment; its size is the first sequence.
     pub(crate) tree: Frontier,
     pub(crate) node: String,
+    /// The newest signed checkpoint before this segment; empty if there is none.
+    pub(crate) note: String,
 }
 
 /// Why bytes are no header or checkpoint.
@@ -148,6 +152,9 @@ impl Header {
         let node = self.node.as_bytes();
         out.extend_from_slice(&u16::try_from(node.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend_from_slice(node);
+        let note = self.note.as_bytes();
+        out.extend_from_slice(&u16::try_from(note.len()).unwrap_or(u16::MAX).to_le_bytes());
+        out.extend_from_slice(note);
         out.resize(HEADER_LEN - 4, 0);
         put_crc(&mut out);
         out
@@ -157,25 +164,30 @@ impl Header {
         if bytes.len() != HEADER_LEN {
             return Err(Malformed::Damaged);
         }
-        let mut take = checked(bytes, SEGMENT_MAGIC)?;
-        Self::fields(&mut take).ok_or(Malformed::Damaged)
+        let (mut take, version) = checked(bytes, SEGMENT_MAGIC)?;
+        Self::fields(&mut take, version).ok_or(Malformed::Damaged)
     }
 
-    fn fields(take: &mut Take<'_>) -> Option<Self> {
+    fn fields(take: &mut Take<'_>, version: u32) -> Option<Self> {
         let number = take.u64()?;
         let size = take.u64()?;
         let created_us = i64::from_le_bytes(take.array()?);
         let previous_end = take.u64()?;
         let root: Hash = take.array()?;
         let tree = take.tree(size, &root)?;
-        let length = usize::from(u16::from_le_bytes(take.array()?));
-        let node = std::str::from_utf8(take.bytes(length)?).ok()?.to_owned();
+        let node = take.text()?;
+        let note = if version == 1 {
+            String::new()
+        } else {
+            take.text()?
+        };
         Some(Self {
             number,
             created_us,
             previous_end,
             tree,
             node,
+            note,
         })
     }
 }
@@ -199,6 +211,8 @@ pub(crate) struct Checkpoint {
     pub(crate) segment: u64,
     pub(crate) offset: u64,
     pub(crate) open: OpenIntents,
+    /// The tree, signed; empty if it was not.
+    pub(crate) note: String,
 }
 
 impl Checkpoint {
@@ -208,12 +222,13 @@ impl Checkpoint {
         tree: &Frontier,
         place: (u64, u64),
         open: &OpenIntents,
+        note: &str,
     ) {
         out.clear();
         out.extend_from_slice(CHECKPOINT_MAGIC);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        let length =
-            8 + 4 + 4 + 8 + 8 + 32 + 16 + 4 + tree.peaks().len() * 32 + 4 + open.len() * 40 + 4;
+        let fixed = 8 + 4 + 4 + 8 + 8 + 32 + 16 + 4 + 4 + 4 + 4;
+        let length = fixed + tree.peaks().len() * 32 + open.len() * 40 + note.len();
         out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
         out.extend_from_slice(&generation.to_le_bytes());
         out.extend_from_slice(&tree.size().to_le_bytes());
@@ -228,6 +243,8 @@ impl Checkpoint {
             out.extend_from_slice(&intent.segment.to_le_bytes());
             out.extend_from_slice(&intent.offset.to_le_bytes());
         }
+        out.extend_from_slice(&u32::try_from(note.len()).unwrap_or(u32::MAX).to_le_bytes());
+        out.extend_from_slice(note.as_bytes());
         put_crc(out);
     }
 
@@ -237,11 +254,11 @@ impl Checkpoint {
         let length = length.map_or(0, u32::from_le_bytes);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let bytes = bytes.get(..length).ok_or(Malformed::Damaged)?;
-        let mut take = checked(bytes, CHECKPOINT_MAGIC)?;
-        Self::fields(&mut take).ok_or(Malformed::Damaged)
+        let (mut take, version) = checked(bytes, CHECKPOINT_MAGIC)?;
+        Self::fields(&mut take, version).ok_or(Malformed::Damaged)
     }
 
-    fn fields(take: &mut Take<'_>) -> Option<Self> {
+    fn fields(take: &mut Take<'_>, version: u32) -> Option<Self> {
         take.bytes(4)?;
         let generation = take.u64()?;
         let size = take.u64()?;
@@ -266,12 +283,19 @@ impl Checkpoint {
             };
             open.insert(call, intent);
         }
+        let note = if version == 1 {
+            String::new()
+        } else {
+            let length = usize::try_from(take.u32()?).ok()?;
+            String::from_utf8(take.bytes(length)?.to_vec()).ok()?
+        };
         Some(Self {
             generation,
             tree,
             segment,
             offset,
             open,
+            note,
         })
     }
 }
@@ -357,8 +381,8 @@ fn put_crc(out: &mut Vec<u8>) {
     out.extend_from_slice(&crc.to_le_bytes());
 }
 
-/// Checks CRC, magic and version, and returns the fields behind them.
-fn checked<'a>(bytes: &'a [u8], magic: &[u8]) -> Result<Take<'a>, Malformed> {
+/// Checks CRC, magic and version, and returns the fields behind them, and the version.
+fn checked<'a>(bytes: &'a [u8], magic: &[u8]) -> Result<(Take<'a>, u32), Malformed> {
     let (fields, crc) = bytes.split_last_chunk::<4>().ok_or(Malformed::Damaged)?;
     if crc32c::crc32c(fields) != u32::from_le_bytes(*crc) {
         return Err(Malformed::Damaged);
@@ -368,7 +392,7 @@ fn checked<'a>(bytes: &'a [u8], magic: &[u8]) -> Result<Take<'a>, Malformed> {
         return Err(Malformed::Damaged);
     }
     match take.u32() {
-        Some(FORMAT_VERSION) => Ok(take),
+        Some(version @ 1..=FORMAT_VERSION) => Ok((take, version)),
         Some(version) => Err(Malformed::Version(version)),
         None => Err(Malformed::Damaged),
     }
@@ -394,6 +418,12 @@ impl<'a> Take<'a> {
 
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    /// A text behind its length of 16 bits.
+    fn text(&mut self) -> Option<String> {
+        let length = usize::from(u16::from_le_bytes(self.array()?));
+        String::from_utf8(self.bytes(length)?.to_vec()).ok()
     }
 
     /// The peaks of a tree whose root must be `root`.
@@ -428,6 +458,7 @@ mod tests {
             previous_end: 9_999,
             tree: tree(77),
             node: "gate-1.東京".into(),
+            note: "a\n1\n\n".into(),
         };
         let bytes = header.encode();
         assert_eq!(bytes.len(), HEADER_LEN);
@@ -447,12 +478,18 @@ mod tests {
             previous_end: 0,
             tree: tree(0),
             node: "a".into(),
+            note: String::new(),
         };
         let mut bytes = header.encode();
-        bytes[8] = 2;
+        bytes[8] = 3;
         bytes.truncate(HEADER_LEN - 4);
         put_crc(&mut bytes);
-        assert_eq!(Header::decode(&bytes), Err(Malformed::Version(2)));
+        assert_eq!(Header::decode(&bytes), Err(Malformed::Version(3)));
+        // Version 1 ended before the note.
+        bytes[8] = 1;
+        bytes.truncate(HEADER_LEN - 4);
+        put_crc(&mut bytes);
+        assert_eq!(Header::decode(&bytes), Ok(header));
     }
 
     #[test]
@@ -466,12 +503,13 @@ mod tests {
             },
         )]);
         let mut bytes = Vec::new();
-        Checkpoint::encode_into(&mut bytes, 12, &tree(9), (2, 8_000), &open);
+        Checkpoint::encode_into(&mut bytes, 12, &tree(9), (2, 8_000), &open, "note");
         let written = bytes.len();
         bytes.resize(written + 500, 0xaa);
         let read = Checkpoint::decode(&bytes).unwrap();
         assert_eq!((read.generation, read.segment, read.offset), (12, 2, 8_000));
         assert_eq!((&read.tree, &read.open), (&tree(9), &open));
+        assert_eq!(read.note, "note");
         for at in 0..written {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
@@ -490,7 +528,8 @@ mod tests {
         let open = (0..calls).map(|call| (CallId(Uuid::from_u128(call)), intent));
         let widest = Frontier::from_parts(u64::MAX, vec![[0; 32]; PEAKS_MAX]).unwrap();
         let mut bytes = Vec::new();
-        Checkpoint::encode_into(&mut bytes, 0, &widest, (0, 0), &open.collect());
+        let note = "n".repeat(crate::tlog::checkpoint::NOTE_BYTES_MAX);
+        Checkpoint::encode_into(&mut bytes, 0, &widest, (0, 0), &open.collect(), &note);
         assert!(u64::try_from(bytes.len()).unwrap() <= SLOT_STRIDE);
         assert!(Checkpoint::decode(&bytes).is_ok());
     }

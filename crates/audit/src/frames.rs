@@ -88,14 +88,14 @@ impl Frames {
         Ok(Frame::Record { leaf: head.hash })
     }
 
-    /// Passes over the next frame without checking its body; `true` if it was a record.
-    pub(crate) fn skip(&mut self, end: u64) -> Result<bool, NoFrame> {
+    /// Passes over the next frame without checking its body; the leaf hash if it was a record.
+    pub(crate) fn skip(&mut self, end: u64) -> Result<Option<Hash>, NoFrame> {
         let (head, length) = self.head(end)?;
         let distance =
             i64::try_from(length).map_err(|_| NoFrame::Bad("the length is impossible"))?;
         self.file.seek_relative(distance).map_err(NoFrame::Io)?;
         self.advance(length);
-        Ok(head.word != MARK_WORD)
+        Ok((head.word != MARK_WORD).then_some(head.hash))
     }
 
     /// Reads the head of the next frame. A bad one leaves the position where it was only in `offset`.

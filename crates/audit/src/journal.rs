@@ -22,9 +22,11 @@ use crate::disk::{Disk, FileSystem};
 use crate::error::JournalError;
 use crate::format::{HEADER_BYTES, NODE_BYTES_MAX, OpenIntent, RECORD_BYTES_MAX, segment_path};
 use crate::frames::{Frame, Frames, NoFrame};
-use crate::log::{Head, Log, Place, State};
+use crate::log::{Head, Log, Outgoing, Place, State};
 use crate::merkle::{Frontier, Hash};
+use crate::reader::Reader;
 use crate::recovery::{self, Found};
+use crate::tlog::{NoteError, SignedCheckpoint, TreeSigner, VerifyingKey};
 use crate::writer::{Writer, encode};
 
 /// How a journal is kept.
@@ -42,6 +44,8 @@ pub struct JournalOptions {
     pub retry_interval: Duration,
     /// Where it is written.
     pub disk: Arc<dyn Disk>,
+    /// Who signs the tree after each group commit; nobody by default.
+    pub signer: Option<Arc<dyn TreeSigner>>,
 }
 
 impl JournalOptions {
@@ -54,6 +58,7 @@ impl JournalOptions {
             append_timeout: Duration::from_secs(5),
             retry_interval: Duration::from_secs(1),
             disk: Arc::new(FileSystem),
+            signer: None,
         }
     }
 
@@ -126,6 +131,7 @@ impl Journal {
             segment_bytes_max: options.segment_bytes_max,
             disk: options.disk,
             clock: Arc::clone(clock),
+            signer: options.signer,
         };
         let desk = Desk {
             node: place.node.clone(),
@@ -138,6 +144,7 @@ impl Journal {
         let shared = Arc::new(Shared {
             healthy: AtomicBool::new(log.is_usable()),
             head: watch::Sender::new(log.head()),
+            signed: watch::Sender::new(log.signed().cloned()),
             room: Semaphore::new(options.queue_bytes_max),
             open_intents: AtomicUsize::new(log.open_intents().len()),
             queued_intents: AtomicUsize::new(0),
@@ -182,6 +189,11 @@ impl Journal {
     /// Tells when the journal grows.
     pub fn head_changes(&self) -> watch::Receiver<Head> {
         self.writer.shared.head.subscribe()
+    }
+
+    /// Tells when more of the tree is signed. What is signed is durable.
+    pub fn signed_changes(&self) -> watch::Receiver<Option<Arc<SignedCheckpoint>>> {
+        self.writer.shared.signed.subscribe()
     }
 
     /// Writes what is queued and ends. Blocks until the disk has it.
@@ -274,8 +286,11 @@ impl Desk<'_> {
                 open: BTreeMap::new(),
                 generation: 0,
             };
+            let unsigned = unsigned(&place, &state, &[])?;
             let mut log = Log::new(place, state);
+            log.set_signed(None, unsigned);
             log.roll(&[])?;
+            log.repair()?;
             return Ok((log, Recovery::default()));
         };
         let mut recovery = Recovery {
@@ -284,12 +299,16 @@ impl Desk<'_> {
             checkpoint_rebuilt: found.checkpoint_rebuilt,
             ..Recovery::default()
         };
+        let signed = kept_note(&place, &found)?;
+        let unsigned = unsigned(&place, &found.state, &found.carried)?;
         let mut log = Log::new(place, found.state);
+        log.set_signed(signed, unsigned);
         if found.clean {
             log.resume()?;
         } else {
             log.roll(&found.carried)?;
         }
+        log.repair()?;
         recovery.records = log.head().size;
         recovery.orphans = crate::frames::len(log.open_intents().len());
         if recovery.was_unclean() {
@@ -358,6 +377,101 @@ fn outcome(status: OutcomeStatus, message: Option<&str>) -> OutcomeNote {
         stage: None,
         status,
     }
+}
+
+/// The signed checkpoint that was kept, if it is a true one of this tree.
+fn kept_note(place: &Place, found: &Found) -> Result<Option<SignedCheckpoint>, JournalError> {
+    let Some(signer) = place.signer.as_ref().filter(|_| !found.note.is_empty()) else {
+        return Ok(None);
+    };
+    let tree = &found.checkpoint_tree;
+    check_note(&found.note, Some(signer.key()), Some(tree))
+        .map(Some)
+        .map_err(|what| JournalError::Tampered {
+            segment: found.state.segment,
+            sequence: tree.size(),
+            offset: found.state.offset,
+            what,
+        })
+}
+
+/// Reads a kept note, and checks that it was signed with `key` and is one of `tree`.
+pub(crate) fn check_note(
+    note: &str,
+    key: Option<&VerifyingKey>,
+    tree: Option<&Frontier>,
+) -> Result<SignedCheckpoint, &'static str> {
+    let signed = SignedCheckpoint::parse(note).map_err(|_| "the signed checkpoint is damaged")?;
+    if let Some(key) = key {
+        signed.verify(key).map_err(|error| match error {
+            NoteError::FalseSignature | NoteError::Malformed => {
+                "the signature of the checkpoint is false"
+            }
+            NoteError::Unsigned | NoteError::OtherLog => {
+                "the checkpoint is signed with another key"
+            }
+        })?;
+    }
+    let head = signed.head();
+    if tree.is_some_and(|tree| tree.size() != head.size || tree.root() != head.root) {
+        return Err("the signed checkpoint is of another tree");
+    }
+    Ok(signed)
+}
+
+/// The leaves that the signer has not seen yet. One that has seen more, or others, shows that the journal is
+/// not the one it signed.
+fn unsigned(place: &Place, state: &State, carried: &[Outgoing]) -> Result<Vec<Hash>, JournalError> {
+    let known = match &place.signer {
+        Some(signer) => signer
+            .state()
+            .map_err(JournalError::io("ask the signer of", &place.dir))?,
+        None => None,
+    };
+    let Some((size, root)) = known else {
+        return Ok(Vec::new());
+    };
+    let tampered = |what| JournalError::Tampered {
+        segment: state.segment,
+        sequence: size,
+        offset: state.offset,
+        what,
+    };
+    let mut tree = Frontier::default();
+    let mut unsigned = Vec::new();
+    if state.tree.size() > 0 {
+        let head = Head {
+            size: state.tree.size(),
+            segment: state.segment,
+            offset: state.offset,
+        };
+        let (mut reader, before) = Reader::before(&place.dir, size.min(head.size), head)?;
+        tree = before;
+        while let Some(leaf) = reader.next_leaf()? {
+            if tree.size() < size {
+                tree.push(leaf);
+            } else {
+                unsigned.push(leaf);
+            }
+        }
+    }
+    for record in carried {
+        // `roll` adds those that the signer has not seen.
+        if tree.size() < size {
+            tree.push(record.leaf);
+        }
+    }
+    if tree.size() < size {
+        return Err(tampered(
+            "the journal is shorter than the tree that was signed: it was set back",
+        ));
+    }
+    if tree.root() != root {
+        return Err(tampered(
+            "the journal is another one than the signer signed",
+        ));
+    }
+    Ok(unsigned)
 }
 
 /// Reads one record where the checkpoint says it is.

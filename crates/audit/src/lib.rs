@@ -4,14 +4,18 @@
 //! - [`Journal`] is the truth: an append-only, hashed log in files ([`format`] tells how to read them).
 //! - [`Writer`] appends; many callers share one `fdatasync` (group commit).
 //! - [`verify()`] reads everything again and says whether it is what was written.
+//! - [`tlog`] signs and publishes the tree over it, so that others need not believe us.
 //!
-//! Requirements served: AUDIT-1, AUDIT-2, AUDIT-3, the first part of AUDIT-4.
+//! Requirements served: AUDIT-1, AUDIT-2, AUDIT-3, AUDIT-4.
 
+pub mod alert;
+mod alert_watch;
 mod audit;
 mod canonical;
 mod committer;
 mod disk;
 mod error;
+pub mod export;
 pub mod format;
 mod frames;
 mod indexer;
@@ -23,10 +27,15 @@ pub mod note;
 mod open_record;
 mod reader;
 mod recovery;
+pub mod report;
+pub mod sinks;
+pub mod story;
+pub mod tlog;
 mod verify;
 mod writer;
 
-pub use audit::{Audit, AuditError, AuditOptions, AuditStatus};
+pub use alert_watch::{CURSOR as ALERT_CURSOR, Notify, NotifyLog, Watch};
+pub use audit::{Audit, AuditError, AuditOptions, AuditStatus, SIGNING_KEY, Signing, tlog_folder};
 pub use disk::{Disk, DiskFile, FileSystem};
 pub use error::JournalError;
 pub use indexer::{IndexError, rebuild_index};
@@ -35,5 +44,5 @@ pub use key::{ArgumentsKey, KeyError};
 pub use log::Head;
 pub use open_record::OpenRecord;
 pub use reader::{Entry, Reader, durable_head};
-pub use verify::{VerifyProblem, VerifyReport, verify};
+pub use verify::{Cosignature, Expectations, VerifyProblem, VerifyReport, verify, verify_with};
 pub use writer::{Position, Writer};

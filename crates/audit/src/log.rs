@@ -15,6 +15,7 @@ use crate::format::{
 };
 use crate::frames::len;
 use crate::merkle::{Frontier, Hash};
+use crate::tlog::{SignedCheckpoint, TreeSigner};
 
 /// How long a checkpoint may stay in the page cache. After a power failure, damage to records younger than
 /// this and without a later mark counts as a torn write.
@@ -55,6 +56,7 @@ pub(crate) struct Place {
     pub(crate) segment_bytes_max: u64,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signer: Option<Arc<dyn TreeSigner>>,
 }
 
 /// The state of the log after the last durable batch.
@@ -80,6 +82,10 @@ pub(crate) struct Log {
     checkpoint_dirty: bool,
     batch: Vec<u8>,
     slot: Vec<u8>,
+    /// The tree as it was signed last.
+    signed: Option<Arc<SignedCheckpoint>>,
+    /// Leaves since the tree that was signed last.
+    unsigned: Vec<Hash>,
 }
 
 impl Log {
@@ -95,7 +101,47 @@ impl Log {
             checkpoint_dirty: false,
             batch: Vec::new(),
             slot: Vec::new(),
+            signed: None,
+            unsigned: Vec::new(),
         }
+    }
+
+    /// What was signed last, and the leaves that the signer has not seen yet.
+    pub(crate) fn set_signed(&mut self, signed: Option<SignedCheckpoint>, unsigned: Vec<Hash>) {
+        self.signed = signed.map(Arc::new);
+        self.unsigned = unsigned;
+    }
+
+    /// The tree as it was signed last.
+    pub(crate) fn signed(&self) -> Option<&Arc<SignedCheckpoint>> {
+        self.signed.as_ref()
+    }
+
+    /// Has the tree signed, if it was not yet.
+    pub(crate) fn sign(&mut self) -> io::Result<()> {
+        let Some(signer) = &self.place.signer else {
+            return Ok(());
+        };
+        if self.is_signed() {
+            return Ok(());
+        }
+        let signed = signer.sign(&self.state.tree, &self.unsigned)?;
+        self.signed = Some(Arc::new(signed));
+        self.unsigned.clear();
+        Ok(())
+    }
+
+    /// Whether the tree is signed as it is, or nobody signs it.
+    pub(crate) fn is_signed(&self) -> bool {
+        let size = self.state.tree.size();
+        let signed = |signed: &Arc<SignedCheckpoint>| signed.head().size == size;
+        self.place.signer.is_none() || self.signed.as_ref().is_some_and(signed)
+    }
+
+    fn note(&self) -> String {
+        self.signed
+            .as_ref()
+            .map_or_else(String::new, |signed| signed.note())
     }
 
     pub(crate) fn head(&self) -> Head {
@@ -133,6 +179,7 @@ impl Log {
             previous_end: self.state.offset,
             tree: self.state.tree.clone(),
             node: self.place.node.clone(),
+            note: self.note(),
         };
         self.segment = None;
         let mut bytes = header.encode();
@@ -194,12 +241,18 @@ impl Log {
 
     fn encode_checkpoint(&mut self) {
         self.state.generation += 1;
+        let note = if self.is_signed() {
+            self.note()
+        } else {
+            String::new()
+        };
         Checkpoint::encode_into(
             &mut self.slot,
             self.state.generation,
             &self.state.tree,
             (self.state.segment, self.state.offset),
             &self.state.open,
+            &note,
         );
     }
 
@@ -234,6 +287,10 @@ impl Log {
         // Only a file that never failed is used again.
         self.segment = Some(file);
         self.apply(records, records_at);
+        if let Err(error) = self.sign() {
+            // Durable all the same: their callers may go on, and the next batch waits for the signature.
+            tracing::error!(%error, "the tree of the audit journal could not be signed");
+        }
         if let Err(error) = self.write_checkpoint() {
             // The records are durable, so their callers may go on; the next batch starts afresh.
             tracing::error!(%error, "cannot write the journal's checkpoint");
@@ -256,6 +313,9 @@ impl Log {
                 Effect::None => {}
             }
             self.state.tree.push(record.leaf);
+            if self.place.signer.is_some() {
+                self.unsigned.push(record.leaf);
+            }
             offset += len(record.frame.len());
         }
         self.state.offset = offset;
@@ -292,9 +352,30 @@ impl Log {
         self.checkpoint_dirty && self.checkpoint.is_some()
     }
 
-    /// Whether files are open and none of them failed.
+    /// Whether files are open, none of them failed, and the tree is signed.
     pub(crate) fn is_usable(&self) -> bool {
+        self.segment.is_some() && self.checkpoint.is_some() && self.is_signed()
+    }
+
+    /// Whether files are open and none of them failed.
+    fn is_open(&self) -> bool {
         self.segment.is_some() && self.checkpoint.is_some()
+    }
+
+    /// Makes the log usable again after a failure: a signature that is missing, or a new segment in place of
+    /// a failed file, which is never used again.
+    pub(crate) fn repair(&mut self) -> io::Result<()> {
+        if !self.is_signed() {
+            self.sign()?;
+            if self.is_open() {
+                self.write_checkpoint()?;
+            }
+        }
+        if self.is_open() {
+            Ok(())
+        } else {
+            self.roll(&[])
+        }
     }
 }
 

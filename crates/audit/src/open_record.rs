@@ -17,7 +17,7 @@ use sekimori_domain::record::{
     ArgumentsNote, CallerNote, DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase,
     RECORD_VERSION, Record, TargetNote,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::JournalError;
 use crate::key::ArgumentsKey;
@@ -27,6 +27,9 @@ use crate::writer::{Position, Unsettled, Writer, encode};
 
 /// How much of a message is kept when a record is too large.
 const MESSAGE_CHARS_REDUCED: usize = 1_000;
+
+/// The detail of a call that tells when each stage was behind it.
+pub(crate) const REACHED: &str = "reached_us";
 
 /// What every record needs.
 #[derive(Debug)]
@@ -78,6 +81,8 @@ struct State {
     intent: Intent,
     /// Whether the closing record is in the queue.
     closed: bool,
+    /// When each stage of a call was behind it, in microseconds since its beginning.
+    reached: Map<String, Value>,
 }
 
 /// The record of one call on the road; made by [`crate::Audit::open`].
@@ -111,6 +116,7 @@ impl OpenRecord {
                 draft,
                 intent: Intent::Absent,
                 closed: false,
+                reached: Map::new(),
             }),
         }
     }
@@ -137,11 +143,13 @@ impl OpenRecord {
 
     /// Notes who calls, where there is no proved [`Caller`] to take it from.
     pub fn caller_note(&self, caller: CallerNote) {
+        self.reached("authenticate");
         self.state().draft.caller = Some(caller);
     }
 
     /// Notes what is called. Resources noted before are kept.
     pub fn target(&self, tool: &Tool) {
+        self.reached("resolve");
         let mut state = self.state();
         let before = state.draft.target.take();
         let resources = before.map(|target| target.resources).unwrap_or_default();
@@ -160,6 +168,7 @@ impl OpenRecord {
 
     /// Notes the arguments, as keyed digest and size.
     pub fn arguments(&self, arguments: &Arguments) {
+        self.reached("validate");
         let text = arguments.raw().get();
         let note = ArgumentsNote {
             bytes: crate::frames::len(text.len()),
@@ -178,6 +187,7 @@ impl OpenRecord {
 
     /// Notes what policy decided; see [`note::allowed`] and [`note::denied`].
     pub fn decision(&self, decision: DecisionNote) {
+        self.reached("authorize");
         self.state().draft.decision = Some(decision);
     }
 
@@ -204,7 +214,16 @@ impl OpenRecord {
         if settled == Err(Unsettled::Refused) {
             self.state().intent = Intent::Absent;
         }
+        self.reached("intent");
         Ok(settled?)
+    }
+
+    /// Notes that a stage is behind the call; the first time counts.
+    fn reached(&self, stage: &str) {
+        let elapsed = u64::try_from(self.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut state = self.state();
+        let reached = &mut state.reached;
+        reached.entry(stage).or_insert_with(|| elapsed.into());
     }
 
     /// Writes how it ended, and returns when that is durable. After an error nobody may get the answer; the
@@ -235,6 +254,10 @@ impl OpenRecord {
         };
         let mut record = self.written(phase);
         record.duration_us = u64::try_from(self.elapsed().as_micros()).ok();
+        if record.target.is_some() {
+            let reached = self.state().reached.clone();
+            record.detail.insert(REACHED.to_owned(), reached.into());
+        }
         encode(&record).or_else(|error| {
             tracing::error!(%error, call = %self.call, "an audit record is written without its details");
             reduce(&mut record, &error);

@@ -8,6 +8,7 @@ use crate::error::JournalError;
 use crate::format::{HEADER_BYTES, segment_path};
 use crate::frames::{Frame, Frames, NoFrame, read_checkpoint, read_segment, segment_numbers};
 use crate::log::Head;
+use crate::merkle::{Frontier, Hash};
 
 /// A record as it stands in the journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Entry {
     pub record: Record,
     /// Its canonical JSON, byte for byte as it was hashed.
     pub text: String,
+    /// Its leaf hash.
+    pub leaf: Hash,
 }
 
 /// How far the journal in `dir` is durable, for a reader in another process.
@@ -42,6 +45,8 @@ pub struct Reader {
     /// Of the record that comes next.
     sequence: u64,
     head: Head,
+    /// Of the record that was passed last.
+    leaf: Hash,
 }
 
 impl Reader {
@@ -69,9 +74,31 @@ impl Reader {
             frames: Frames::open(&path, HEADER_BYTES).map_err(JournalError::io("open", &path))?,
             sequence: first,
             head,
+            leaf: [0; 32],
         };
         while reader.sequence < sequence && reader.advance(false)? {}
         Ok(reader)
+    }
+
+    /// A reader at the beginning of the segment that holds `sequence`, and the tree before that segment.
+    pub(crate) fn before(
+        dir: &Path,
+        sequence: u64,
+        head: Head,
+    ) -> Result<(Self, Frontier), JournalError> {
+        let mut found = None;
+        for number in segment_numbers(dir)?.into_iter().rev() {
+            if number <= head.segment {
+                let tree = read_segment(dir, number)?.header.tree;
+                let there = tree.size() <= sequence;
+                found = Some(tree);
+                if there {
+                    break;
+                }
+            }
+        }
+        let tree = found.unwrap_or_default();
+        Ok((Self::open(dir, tree.size(), head)?, tree))
     }
 
     /// Reads one record; `None` if the journal has no such record.
@@ -93,6 +120,16 @@ impl Reader {
         self.sequence
     }
 
+    /// In which segment the record that was passed last lies.
+    pub(crate) fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// The leaf hash of the next record as it was written, without reading the record.
+    pub(crate) fn next_leaf(&mut self) -> Result<Option<Hash>, JournalError> {
+        Ok(self.advance(false)?.then_some(self.leaf))
+    }
+
     /// The next record; `None` at the head. After more was written and the head moved, it goes on.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
         let sequence = self.sequence;
@@ -106,6 +143,7 @@ impl Reader {
             record,
             // It parsed as JSON, so it is UTF-8.
             text: String::from_utf8_lossy(self.frames.body()).into_owned(),
+            leaf: self.leaf,
         }))
     }
 
@@ -115,18 +153,20 @@ impl Reader {
             let end = self.end()?;
             let at = self.frames.offset();
             let passed = if wanted {
-                self.frames
-                    .next(end)
-                    .map(|frame| matches!(frame, Frame::Record { .. }))
+                self.frames.next(end).map(|frame| match frame {
+                    Frame::Record { leaf } => Some(leaf),
+                    Frame::Mark { .. } => None,
+                })
             } else {
                 self.frames.skip(end)
             };
             match passed {
-                Ok(true) => {
+                Ok(Some(leaf)) => {
+                    self.leaf = leaf;
                     self.sequence += 1;
                     return Ok(true);
                 }
-                Ok(false) => {}
+                Ok(None) => {}
                 Err(NoFrame::End) => self.next_segment()?,
                 Err(NoFrame::Bad(what)) => return Err(self.tampered(at, what)),
                 Err(NoFrame::Io(source)) => {

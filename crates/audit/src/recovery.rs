@@ -33,6 +33,10 @@ pub(crate) struct Found {
     pub(crate) clean: bool,
     /// Whether the checkpoint was missing or unreadable and everything was read instead.
     pub(crate) checkpoint_rebuilt: bool,
+    /// The signed checkpoint, where one was kept.
+    pub(crate) note: String,
+    /// The tree of the checkpoint it was kept in.
+    pub(crate) checkpoint_tree: Frontier,
 }
 
 /// The members of a record that recovery needs.
@@ -180,6 +184,12 @@ impl Scan<'_> {
             },
             carried,
             torn_bytes,
+            note: self
+                .checkpoint
+                .map_or_else(String::new, |checkpoint| checkpoint.note.clone()),
+            checkpoint_tree: self
+                .checkpoint
+                .map_or_else(Frontier::default, |checkpoint| checkpoint.tree.clone()),
         })
     }
 

@@ -1,11 +1,12 @@
 //! Reading everything again: is the journal what was written?
 //!
-//! Every frame's CRC, every leaf hash, the place of every record in the tree, the chain of segments and the
-//! checkpoint are checked. Nothing is written, so it may run beside the gateway: it reads up to the
+//! Every frame's CRC, every leaf hash, the place of every record in the tree, the chain of segments, the
+//! checkpoint, all signatures, and the published tiles are checked, and whatever somebody kept of an earlier state. Nothing is written, so it may run beside the gateway: it reads up to the
 //! checkpoint that it finds when it begins.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sekimori_domain::digest::Digest;
 use sekimori_domain::record::Record;
@@ -18,10 +19,26 @@ use crate::frames::{
     Frame, Frames, NoFrame, Segment, check_successor, read_checkpoint, read_segment,
     segment_numbers,
 };
-use crate::merkle::Frontier;
+use crate::journal::check_note;
+use crate::merkle::{Frontier, Hash};
+use crate::tlog::tiles::{COSIGNED, Edge};
+use crate::tlog::{SignedCheckpoint, TileError, Tiles, VerifyingKey, proof};
 
 /// How often the checkpoint is read again when both slots are being written.
 const CHECKPOINT_TRIES: usize = 5;
+
+/// What the journal is held against, beside itself.
+#[derive(Debug, Clone, Default)]
+pub struct Expectations {
+    /// The key that signs it. Without, whoever can write the files can write another history.
+    pub key: Option<VerifyingKey>,
+    /// The folder with its published tree.
+    pub tlog: Option<PathBuf>,
+    /// Signed checkpoints that somebody kept: whatever was shown once must still be true.
+    pub known: Vec<SignedCheckpoint>,
+    /// Witnesses that must have cosigned the published tree.
+    pub witnesses: Vec<VerifyingKey>,
+}
 
 /// What was found out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,12 +53,29 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Root of the Merkle tree over those records, hexadecimal.
     pub root: String,
+    /// Records in the newest tree whose signature was verified.
+    pub signed: Option<u64>,
+    /// Witnesses that cosigned the published tree, when, and how many records it had.
+    pub cosigned: Vec<Cosignature>,
+    /// Records in the published tree whose tiles were compared.
+    pub published: Option<u64>,
     /// Bytes behind the end of sealed segments: what failed or torn writes left. They are no records.
     pub abandoned_bytes: u64,
     /// Bytes behind the checkpoint: being written now, or torn; opening the journal tells which.
     pub tail_bytes: u64,
     /// The first thing that is not as it was written. `None`: the journal is whole.
     pub problem: Option<VerifyProblem>,
+}
+
+/// A witness has seen the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cosignature {
+    /// Its name.
+    pub witness: String,
+    /// How many records the log had.
+    pub records: u64,
+    /// When, in seconds since 1970.
+    pub time: u64,
 }
 
 impl VerifyReport {
@@ -68,6 +102,17 @@ impl fmt::Display for VerifyReport {
                 f,
                 "changed: {problem}; {records} records before it are sound"
             )?,
+        }
+        match (&self.problem, self.signed) {
+            (None, Some(records)) => write!(f, "; signed up to record {records}")?,
+            (None, None) => f.write_str("; no signature was verified")?,
+            (Some(_), _) => {}
+        }
+        for Cosignature {
+            witness, records, ..
+        } in &self.cosigned
+        {
+            write!(f, "; {witness} has seen {records} records")?;
         }
         if self.tail_bytes > 0 {
             write!(
@@ -108,16 +153,27 @@ impl fmt::Display for VerifyProblem {
     }
 }
 
-/// Verifies the journal in `dir`. An error means that it could not be read, not that it was changed.
+/// Verifies the journal in `dir` by itself. An error means that it could not be read, not that it was changed.
 pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
+    verify_with(dir, &Expectations::default())
+}
+
+/// Verifies the journal in `dir` against what is known of it from elsewhere.
+pub fn verify_with(dir: &Path, expectations: &Expectations) -> Result<VerifyReport, JournalError> {
     let mut check = Check {
         dir,
+        expectations,
+        anchors: Anchors::default(),
+        tiles: None,
         report: VerifyReport {
             node: String::new(),
             records: 0,
             segments: 0,
             bytes: 0,
             root: String::new(),
+            signed: None,
+            cosigned: Vec::new(),
+            published: None,
             abandoned_bytes: 0,
             tail_bytes: 0,
             problem: None,
@@ -147,12 +203,18 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
 
 struct Check<'a> {
     dir: &'a Path,
+    expectations: &'a Expectations,
+    /// Trees that were signed or shown, still to be passed.
+    anchors: Anchors,
+    tiles: Option<TileCheck>,
     report: VerifyReport,
     tree: Frontier,
 }
 
 impl Check<'_> {
     fn run(&mut self) -> Result<(), JournalError> {
+        // Before the journal's own checkpoint: what was published by then is in it.
+        let published = self.published()?;
         let checkpoint = newest_checkpoint(self.dir)?;
         let numbers = segment_numbers(self.dir)?;
         let limit = checkpoint
@@ -179,9 +241,132 @@ impl Check<'_> {
             self.report.node.clone_from(&first.header.node);
             self.tree = first.header.tree.clone();
         }
+        self.collect_notes(&segments, &checkpoint)?;
+        if let (Some(dir), Some(size)) = (&self.expectations.tlog, published) {
+            let tiles = TileCheck::begin(dir, &self.tree, size);
+            self.tiles = Some(tiles.map_err(|what| self.tampered(0, 0, what))?);
+        }
+        self.before_the_journal()?;
+        self.passed(0, 0)?;
         let successors = segments.iter().skip(1).map(Some).chain([None]);
         for (segment, next) in segments.iter().zip(successors) {
             self.segment(segment, next, &checkpoint)?;
+        }
+        if self.anchors.is_empty() {
+            return Ok(());
+        }
+        let what = "the journal is shorter than a tree that was signed: it was set back";
+        Err(self.tampered(checkpoint.segment, checkpoint.offset, what))
+    }
+
+    /// Reads what was published, and checks its signatures; how many records it has.
+    fn published(&mut self) -> Result<Option<u64>, JournalError> {
+        let expectations = self.expectations;
+        for known in &expectations.known {
+            self.note(&known.note(), None)?;
+        }
+        let Some(dir) = &expectations.tlog else {
+            return self.witnessed(None).map(|()| None);
+        };
+        let tiles = Tiles::new(dir);
+        let published = match tiles.checkpoint() {
+            Ok(checkpoint) => checkpoint,
+            Err(TileError::NoCheckpoint { .. }) if !dir.join("checkpoint").exists() => {
+                return self.witnessed(None).map(|()| None);
+            }
+            Err(_) => return Err(self.tampered(0, 0, "the published checkpoint is damaged")),
+        };
+        self.note(&published.note(), None)?;
+        if dir.join(COSIGNED).exists() {
+            let cosigned = tiles.cosigned();
+            let cosigned =
+                cosigned.map_err(|_| self.tampered(0, 0, "the cosigned checkpoint is damaged"))?;
+            self.note(&cosigned.note(), None)?;
+            self.witnessed(Some(&cosigned))?;
+        } else {
+            self.witnessed(None)?;
+        }
+        Ok(Some(published.head().size))
+    }
+
+    fn witnessed(&mut self, cosigned: Option<&SignedCheckpoint>) -> Result<(), JournalError> {
+        for witness in &self.expectations.witnesses {
+            let time =
+                cosigned.and_then(|note| Some((note, note.verify_cosignature(witness).ok()?)));
+            let Some((note, time)) = time else {
+                return Err(self.tampered(0, 0, "a witness has not cosigned the published tree"));
+            };
+            self.report.cosigned.push(Cosignature {
+                witness: witness.name().to_owned(),
+                records: note.head().size,
+                time,
+            });
+        }
+        Ok(())
+    }
+
+    /// Collects what was signed along the way. Once a segment tells of a signature, all later ones do.
+    fn collect_notes(
+        &mut self,
+        segments: &[Segment],
+        checkpoint: &Checkpoint,
+    ) -> Result<(), JournalError> {
+        let mut signed = false;
+        for segment in segments {
+            let note = &segment.header.note;
+            if !note.is_empty() {
+                signed = true;
+                self.note(note, None)?;
+            } else if signed {
+                return Err(self.tampered(segment.number, 0, "the signed checkpoint is missing"));
+            }
+        }
+        if !checkpoint.note.is_empty() {
+            self.note(&checkpoint.note, Some(&checkpoint.tree))
+        } else if signed || self.expectations.key.is_some() {
+            let what = "the newest tree is not signed";
+            Err(self.tampered(checkpoint.segment, checkpoint.offset, what))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn note(&mut self, note: &str, tree: Option<&Frontier>) -> Result<(), JournalError> {
+        let key = self.expectations.key.as_ref();
+        let signed = check_note(note, key, tree).map_err(|what| self.tampered(0, 0, what))?;
+        let head = signed.head();
+        if key.is_some() {
+            self.report.signed = self.report.signed.max(Some(head.size));
+        }
+        let same = self.anchors.entry(head.size).or_insert(head.root);
+        if *same == head.root {
+            Ok(())
+        } else {
+            Err(self.tampered(0, 0, "two different trees of one size were signed"))
+        }
+    }
+
+    /// Trees that ended in segments that were purged: their tiles still prove them.
+    fn before_the_journal(&mut self) -> Result<(), JournalError> {
+        let rest = self.anchors.split_off(&self.tree.size());
+        let before = std::mem::replace(&mut self.anchors, rest);
+        let Some(tiles) = &self.tiles else {
+            return Ok(());
+        };
+        for (size, root) in before {
+            if !proof::root(&tiles.tiles, size).is_ok_and(|found| found == root) {
+                return Err(self.tampered(0, 0, "the tiles do not fit a tree that was signed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tree has this size now: is it the one that was signed at this size?
+    fn passed(&mut self, segment: u64, offset: u64) -> Result<(), JournalError> {
+        if let Some(root) = self.anchors.remove(&self.tree.size())
+            && root != self.tree.root()
+        {
+            return Err(self.tampered(segment, offset, "the tree is another one than was signed"));
         }
         Ok(())
     }
@@ -258,6 +443,12 @@ impl Check<'_> {
                     }
                     self.tree.push(leaf);
                     self.report.records += 1;
+                    self.passed(segment.number, at)?;
+                    let compared = self.tiles.as_mut().map(|tiles| tiles.push(leaf));
+                    if let Some(compared) = compared {
+                        self.report.published =
+                            compared.map_err(|what| self.tampered(segment.number, at, what))?;
+                    }
                 }
                 Ok(Frame::Mark { root, size }) => {
                     if size != self.tree.size() || root != self.tree.root() {
@@ -282,6 +473,60 @@ impl Check<'_> {
             offset,
             what,
         }
+    }
+}
+
+/// Trees by their size.
+type Anchors = BTreeMap<u64, Hash>;
+
+/// Compares the published tiles with the journal.
+struct TileCheck {
+    tiles: Tiles,
+    edge: Edge,
+    /// Records in the published tree.
+    size: u64,
+    compared: Option<u64>,
+}
+
+const OTHER_TILE: &str = "a published tile does not fit the journal";
+
+impl TileCheck {
+    fn begin(dir: &Path, tree: &Frontier, size: u64) -> Result<Self, &'static str> {
+        let tiles = Tiles::new(dir);
+        let edge = Edge::read(&tiles, tree.size()).map_err(|_| OTHER_TILE)?;
+        if edge.root() != tree.root() {
+            return Err(OTHER_TILE);
+        }
+        Ok(Self {
+            tiles,
+            edge,
+            size,
+            compared: None,
+        })
+    }
+
+    /// Compares the tiles that a leaf fills; how many records were compared, when all are.
+    fn push(&mut self, leaf: Hash) -> Result<Option<u64>, &'static str> {
+        if self.edge.size >= self.size {
+            return Ok(self.compared);
+        }
+        let tiles = &self.tiles;
+        let compare = |level, index, hashes: &[Hash]| {
+            let there = tiles.read(level, index, hashes.len())?;
+            if there == hashes {
+                Ok(())
+            } else {
+                Err(TileError::OtherTree { size: index })
+            }
+        };
+        self.edge.push(leaf, compare).map_err(|_| OTHER_TILE)?;
+        if self.edge.size == self.size {
+            let mut partial = self.edge.partial();
+            let fits = partial.try_for_each(|(level, index, hashes)| compare(level, index, hashes));
+            fits.map_err(|_| OTHER_TILE)?;
+            self.compared = Some(self.size);
+        }
+        Ok(self.compared)
     }
 }
 

@@ -183,6 +183,24 @@ pub enum EventKind {
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
+    /// Records left the log for somebody: a bundle, a file.
+    #[serde(rename = "audit.export")]
+    AuditExport,
+    /// The log was verified.
+    #[serde(rename = "audit.verify")]
+    AuditVerify,
+    /// Records whose time was over were removed; their hashes stay.
+    #[serde(rename = "retention.purge")]
+    RetentionPurge,
+    /// A legal hold was asked for, set or released.
+    #[serde(rename = "legal_hold.change")]
+    LegalHoldChange,
+    /// A rule found something that somebody should look at.
+    #[serde(rename = "alert.raise")]
+    AlertRaise,
+    /// An alert was acknowledged, or a rule changed or silenced.
+    #[serde(rename = "alert.change")]
+    AlertChange,
     /// The gateway started.
     #[serde(rename = "gateway.start")]
     GatewayStart,
@@ -196,7 +214,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 44] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -232,6 +250,12 @@ impl EventKind {
         Self::InspectionChange,
         Self::Declassify,
         Self::AuditSearch,
+        Self::AuditExport,
+        Self::AuditVerify,
+        Self::RetentionPurge,
+        Self::LegalHoldChange,
+        Self::AlertRaise,
+        Self::AlertChange,
         Self::GatewayStart,
         Self::GatewayStop,
         Self::AuditRecovered,
@@ -275,6 +299,12 @@ impl EventKind {
             Self::InspectionChange => "inspection.change",
             Self::Declassify => "conversation.declassify",
             Self::AuditSearch => "audit.search",
+            Self::AuditExport => "audit.export",
+            Self::AuditVerify => "audit.verify",
+            Self::RetentionPurge => "retention.purge",
+            Self::LegalHoldChange => "legal_hold.change",
+            Self::AlertRaise => "alert.raise",
+            Self::AlertChange => "alert.change",
             Self::GatewayStart => "gateway.start",
             Self::GatewayStop => "gateway.stop",
             Self::AuditRecovered => "audit.recovered",

@@ -6,6 +6,7 @@ mod config;
 mod fetch;
 mod installation;
 mod listener;
+mod office_hours;
 mod operations;
 mod output;
 mod sign_in;
@@ -59,13 +60,14 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
     let common = cli.common;
     match cli.command {
         Command::Serve(command) => cli::serve::serve(&command, &common).await?,
-        Command::Stdio(command) => cli::serve::stdio(command, &common).await?,
+        Command::Stdio(command) => Box::pin(cli::serve::stdio(command, &common)).await?,
         Command::Config(command) => cli::config::run(&command, &common)?,
         Command::Connector(command) => cli::connector::run(command, &common).await?,
         Command::Tool(command) => cli::tool::run(command, &common).await?,
         Command::Policy(command) => return cli::policy::run(command, &common).await,
         Command::Audit(command) => return cli::audit::run(command, &common).await,
         Command::Inspect(command) => return cli::inspect::run(command, &common).await,
+        Command::Alert(command) => cli::alert::run(command, &common).await?,
         Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Grant(command) => cli::grant::run(command, &common).await?,
         Command::Session(command) => cli::session::run(command, &common).await?,

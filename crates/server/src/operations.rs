@@ -66,6 +66,20 @@ async fn ready(State(operations): State<Operations>) -> impl IntoResponse {
     (status, Json(body))
 }
 
+/// How far each sink of this node is behind.
+async fn sink_metrics(operations: &Operations, records: u64) {
+    let Ok(states) = operations.store.audit_sinks().list().await else {
+        // Whether the database answers is told elsewhere.
+        return;
+    };
+    let node = operations.gateway.audit.node();
+    for state in states.into_iter().filter(|state| state.node == node) {
+        let lag = records.saturating_sub(state.cursor);
+        let lag = f64::from(u32::try_from(lag).unwrap_or(u32::MAX));
+        metrics::gauge!("sekimori_audit_sink_lag_records", "sink" => state.name).set(lag);
+    }
+}
+
 async fn metrics(State(operations): State<Operations>) -> impl IntoResponse {
     let audit = operations.gateway.audit.status();
     let gauge = |name: &'static str, value: u64| {
@@ -75,6 +89,12 @@ async fn metrics(State(operations): State<Operations>) -> impl IntoResponse {
     gauge("sekimori_audit_index_lag_records", audit.index_lag);
     gauge("sekimori_audit_open_intents", audit.open_intents);
     gauge("sekimori_audit_lost_records", audit.lost);
+    let unsigned = audit.records.saturating_sub(audit.signed);
+    gauge("sekimori_audit_unsigned_records", unsigned);
+    let unpublished = audit.records.saturating_sub(audit.published.size);
+    gauge("sekimori_audit_unpublished_records", unpublished);
+    gauge("sekimori_audit_alarm", u64::from(audit.published.alarm));
+    sink_metrics(&operations, audit.records).await;
     metrics::counter!("sekimori_audit_records_total").absolute(audit.records);
     let in_flight = u64::try_from(operations.gateway.calls_in_flight()).unwrap_or(u64::MAX);
     gauge("sekimori_calls_in_flight", in_flight);

@@ -20,6 +20,7 @@
 
 mod administrators;
 mod audit_index;
+mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
@@ -54,6 +55,7 @@ pub use audit_index::{
     AuditCount, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, IndexedRecord, Order,
     PAGE_DEFAULT, PAGE_MAX, TEXT_CHARS_MAX,
 };
+pub use audit_sinks::{AuditSinks, SINKS_MAX, SinkState};
 pub use authenticators::{
     AUTHENTICATORS_PER_USER_MAX, Authenticator, AuthenticatorKind, Authenticators,
 };
@@ -114,6 +116,8 @@ pub trait Store: Send + Sync + Debug {
     fn scim_tokens(&self) -> Arc<dyn ScimTokens>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
+    /// How far the journals were told to others.
+    fn audit_sinks(&self) -> Arc<dyn AuditSinks>;
     /// Revisions.
     fn changes(&self) -> Arc<dyn Changes>;
 

@@ -40,8 +40,9 @@ migrations! {
     3 "oauth" "0003_oauth.sql",
     4 "sign_in" "0004_sign_in.sql",
     5 "revocation" "0005_revocation.sql",
-    6 "inspection" "0006_inspection.sql",
-    7 "tokens" "0007_tokens.sql",
+    6 "audit_sinks" "0006_audit_sinks.sql",
+    7 "inspection" "0007_inspection.sql",
+    8 "tokens" "0008_tokens.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

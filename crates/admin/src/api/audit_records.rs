@@ -210,7 +210,7 @@ pub(crate) struct RecordFilter {
 }
 
 impl RecordFilter {
-    fn query(self) -> Result<AuditQuery, Problem> {
+    pub(crate) fn query(self) -> Result<AuditQuery, Problem> {
         let window = Window::new(self.limit, self.cursor.as_deref())?;
         let event = self.event.as_deref().map(event).transpose()?;
         let status = self.outcome.as_deref().map(status).transpose()?;
@@ -274,7 +274,7 @@ fn call(text: &str) -> Result<CallId, Problem> {
 }
 
 /// What was searched for is told, not what was found.
-fn searched(query: &AuditQuery) -> Vec<(&'static str, Value)> {
+pub(crate) fn searched(query: &AuditQuery) -> Vec<(&'static str, Value)> {
     [
         ("user", json!(query.caller)),
         ("client", json!(query.client)),
@@ -351,7 +351,7 @@ pub(crate) async fn get_record(
 }
 
 /// What calls said is not for everybody who may see that they happened.
-fn may_read_contents(control: &Control, someone: &Someone) -> bool {
+pub(crate) fn may_read_contents(control: &Control, someone: &Someone) -> bool {
     control
         .administration
         .authorize(&someone.caller, AdminAction::View, Area::Contents)

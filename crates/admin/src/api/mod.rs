@@ -18,6 +18,8 @@
 )]
 
 pub(crate) mod access;
+mod alerts;
+mod audit_evidence;
 mod audit_records;
 mod catalog;
 mod clients;
@@ -173,6 +175,12 @@ fn operations() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(policies::explain))
         .routes(routes!(audit_records::list_records))
         .routes(routes!(audit_records::get_record))
+        .routes(routes!(audit_evidence::get_story))
+        .routes(routes!(audit_evidence::export_records))
+        .routes(routes!(audit_evidence::get_checkpoint))
+        .routes(routes!(audit_evidence::list_sinks))
+        .routes(routes!(alerts::list_alerts))
+        .routes(routes!(alerts::acknowledge))
         .routes(routes!(events::follow))
 }
 

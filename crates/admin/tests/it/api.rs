@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use sekimori_domain::catalog::{Target, TargetKind};
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{ClientId, ConnectorName, PrincipalId, SessionId};
+use sekimori_domain::ids::{ClientId, ConnectorName, CorrelationId, PrincipalId, SessionId};
 use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
+use sekimori_domain::record::EventKind;
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
-use sekimori_store::{BrowserSession, Definition, Expected, NewInspectionRules, SessionProof};
+use sekimori_store::{
+    AuditQuery, BrowserSession, Definition, Expected, NewInspectionRules, SessionProof,
+};
 use serde_json::{Value, json};
 
 use crate::harness::Plane;
@@ -24,6 +27,7 @@ pub(crate) struct World {
     scim_token: String,
     conversation: String,
     definition: String,
+    alert: uuid::Uuid,
     end: String,
 }
 
@@ -125,6 +129,7 @@ impl World {
             scim_token: scim.token.id,
             conversation: conversation.id,
             definition,
+            alert: raise_alert(plane).await,
             end: later.to_string(),
         }
     }
@@ -206,6 +211,13 @@ impl World {
                 (format!("/api/v1/conversations/{}", self.conversation), None),
             ),
             (
+                "acknowledgeAlert",
+                (
+                    format!("/api/v1/alerts/{}/acknowledge", self.alert),
+                    Some(json!({"reason": "month-end closing"})),
+                ),
+            ),
+            (
                 "reviewTool",
                 (
                     "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
@@ -218,6 +230,20 @@ impl World {
             ),
         ])
     }
+}
+
+/// An alert that nobody looked at.
+async fn raise_alert(plane: &Plane) -> uuid::Uuid {
+    let control = &plane.control;
+    let id = CorrelationId::from_uuid(control.ids.next());
+    let detail = [("rule".to_owned(), json!("mass-writes"))].into();
+    let audit = &control.audit;
+    audit.note(EventKind::AlertRaise, id, detail).await.unwrap();
+    let query = AuditQuery {
+        event: Some(EventKind::AlertRaise),
+        ..AuditQuery::default()
+    };
+    audit.search(&query).await.unwrap().records[0].record.id
 }
 
 /// A connector with one tool, which was seen and not reviewed. Returns the digest of its definition.
@@ -553,4 +579,42 @@ async fn a_person_takes_labels_off_a_conversation() {
     assert_eq!(done.status, 204, "{}", done.text);
     let gone = plane.call("GET", &one, Some(&token), None).await;
     assert_eq!(gone.status, 404);
+}
+
+/// AUDIT-4 to AUDIT-8 over HTTP: stories, files, the signed tree, sinks, alerts.
+#[tokio::test]
+async fn the_audit_log_is_read_as_a_whole() {
+    let plane = Plane::start().await;
+    let world = World::make(&plane).await;
+    let token = plane.administrator().await;
+    let get = async |path: &str| plane.call("GET", path, Some(&token), None).await;
+    let alerts = get("/api/v1/alerts").await;
+    assert_eq!(alerts.json()["items"][0]["id"], json!(world.alert));
+    assert_eq!(alerts.json()["items"][0]["rule"], "mass-writes");
+    let checkpoint = get("/api/v1/audit-checkpoint").await.json();
+    assert!(
+        checkpoint["note"].as_str().unwrap().contains("/audit/"),
+        "{checkpoint}"
+    );
+    assert_eq!(checkpoint["signed"], checkpoint["records"]);
+    assert_eq!(get("/api/v1/audit-sinks").await.json()["items"], json!([]));
+    let csv = get("/api/v1/audit-exports/records.ja.csv?event=alert.raise")
+        .await
+        .text;
+    assert!(
+        csv.starts_with('\u{feff}') && csv.contains("相関ID"),
+        "{csv}"
+    );
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    let lines = get("/api/v1/audit-exports/records.jsonl?event=alert.raise")
+        .await
+        .text;
+    let line: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let correlation = line["record"]["correlation"].as_str().unwrap();
+    let story = get(&format!("/api/v1/audit-stories/{correlation}"))
+        .await
+        .json();
+    assert_eq!(story["steps"][0]["event"], "alert.raise");
+    let exported = get("/api/v1/audit-records?event=audit.export").await.json();
+    assert_eq!(exported["items"].as_array().unwrap().len(), 2, "{exported}");
 }

@@ -41,6 +41,28 @@ impl Clock for TestClock {
     }
 }
 
+/// The clock of this machine.
+#[derive(Debug)]
+pub(crate) struct RealClock(std::time::Instant);
+
+impl Default for RealClock {
+    #[allow(clippy::disallowed_methods, reason = "a test in real time")]
+    fn default() -> Self {
+        Self(std::time::Instant::now())
+    }
+}
+
+impl Clock for RealClock {
+    #[allow(clippy::disallowed_methods, reason = "a test in real time")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Ids that count up, unlike those of any other `TestIds`.
 #[derive(Debug)]
 pub(crate) struct TestIds(AtomicU64);

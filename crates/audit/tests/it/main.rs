@@ -7,13 +7,22 @@
     reason = "test code"
 )]
 
+mod alert;
 mod append;
 mod calls;
 mod canonical;
+mod catalogue;
 mod fault;
+mod http_double;
 mod index;
 mod kill;
 mod kit;
 mod model;
+mod mutations;
 mod recovery;
+mod report;
+mod schemas;
+mod sinks;
+mod story;
 mod tamper;
+mod tlog;

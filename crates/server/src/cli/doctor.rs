@@ -126,7 +126,11 @@ fn journal(config: &Config) -> Finding {
     if !folder.exists() {
         return good("journal", "not begun: it is made at the first start");
     }
-    match sekimori_audit::verify(&folder) {
+    let expected = match crate::cli::audit::expectations(config) {
+        Ok(expected) => expected,
+        Err(error) => return bad("journal", error.to_string(), "look at the key of the log"),
+    };
+    match sekimori_audit::verify_with(&folder, &expected) {
         Ok(report) if report.is_sound() => good("journal", report.to_string()),
         Ok(report) => bad(
             "journal",

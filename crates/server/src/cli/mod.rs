@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 pub(crate) mod admin;
+pub(crate) mod alert;
 pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod config;
@@ -78,6 +79,9 @@ pub(crate) enum Command {
     /// What happened: search and verify the audit journal
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// What the rules over the audit log found
+    #[command(subcommand)]
+    Alert(alert::Alert),
     /// What content inspection finds, its rules, and what conversations have read
     #[command(subcommand)]
     Inspect(inspect::Inspect),

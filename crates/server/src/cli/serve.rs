@@ -107,7 +107,8 @@ fn access(command: &Serve, config: &config::Config) -> anyhow::Result<Access> {
     Ok(Access::AnybodyOnLoopback)
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
+/// Waits until the process is told to end.
+pub(crate) async fn stop_signal() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

@@ -1,7 +1,9 @@
 //! The configuration: one TOML file, overridden by `SEKIMORI__SECTION__KEY` variables, checked as a whole.
 
+pub(crate) mod audit;
 pub(crate) mod authorization_server;
 pub(crate) mod model;
+pub(crate) mod sinks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,15 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
     config.server.data_dir = folder.join(&config.server.data_dir);
     if let Some(database) = &mut config.identity.country_database {
         *database = folder.join(&*database);
+    }
+    for sink in &mut config.audit.sinks {
+        let files = [&mut sink.ca_file, &mut sink.cert_file, &mut sink.key_file];
+        for path in files.into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+    }
+    if let Some(socket) = &mut config.audit.signer_socket {
+        *socket = folder.join(&*socket);
     }
     if let Some(ca_file) = &mut config.egress.ca_file {
         *ca_file = folder.join(&*ca_file);

@@ -18,6 +18,7 @@ use sekimori_identity::{
 use sekimori_policy::{ADMINISTRATORS_ROLE, Calendar, GroupHierarchy, PolicySettings};
 use serde::{Deserialize, Serialize};
 
+use super::audit::AuditConfig;
 use super::authorization_server::AuthorizationServer;
 
 /// The configuration of one gateway node.
@@ -207,20 +208,6 @@ pub(crate) struct Egress {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// The audit journal.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct AuditConfig {
-    /// Size of a journal segment in MiB.
-    pub(crate) segment_mib: u32,
-}
-
-impl Default for AuditConfig {
-    fn default() -> Self {
-        Self { segment_mib: 64 }
-    }
-}
-
 /// Bounds of one node.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -293,10 +280,7 @@ impl Config {
             !self.server.node.is_empty() && self.server.node.len() <= 64,
             "server.node: use 1 to 64 characters"
         );
-        anyhow::ensure!(
-            (1..=1024).contains(&self.audit.segment_mib),
-            "audit.segment_mib: use 1 to 1024"
-        );
+        self.audit.check()?;
         anyhow::ensure!(
             self.limits.connections > 0 && self.limits.calls_in_flight > 0,
             "limits: use numbers above 0"

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sekimori_domain::clock::Clock;
-use sekimori_domain::record::EventKind;
+use sekimori_domain::ids::CorrelationId;
+use sekimori_domain::record::{EventKind, OutcomeNote, OutcomeStatus};
 use sekimori_gateway::Gateway;
 use sekimori_inspect::Inspector;
 use sekimori_policy::{PolicyEngine, PolicySettings};
@@ -163,4 +164,87 @@ pub(super) async fn record_drift(
             tracing::error!(%error, "a changed definition could not be recorded");
         }
     }
+}
+
+/// How often the whole log is verified by the gate itself.
+const VERIFY_INTERVAL: Duration = Duration::from_hours(24);
+/// How long a node runs until it verifies for the first time: not while everybody restarts.
+const VERIFY_DELAY: Duration = Duration::from_mins(15);
+
+/// Reads the whole log again once a day, and records what was found: that it was, and when, is evidence too.
+pub(super) async fn verify_daily(
+    gateway: Arc<Gateway>,
+    config: crate::config::Config,
+    stop: CancellationToken,
+) {
+    let mut wait = VERIFY_DELAY;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = VERIFY_INTERVAL;
+        let expected = crate::cli::audit::expectations(&config);
+        let journal = config.server.data_dir.join("journal");
+        let verify = move || Ok(sekimori_audit::verify_with(&journal, &expected?)?);
+        let found: anyhow::Result<sekimori_audit::VerifyReport> =
+            match tokio::task::spawn_blocking(verify).await {
+                Ok(found) => found,
+                Err(_) => Err(anyhow::anyhow!("verifying was cut short")),
+            };
+        if let Err(error) = tell_verified(&gateway, found).await {
+            tracing::error!(%error, "that the log was verified could not be recorded");
+        }
+    }
+}
+
+async fn tell_verified(
+    gateway: &Gateway,
+    found: anyhow::Result<sekimori_audit::VerifyReport>,
+) -> anyhow::Result<()> {
+    let sound = found
+        .as_ref()
+        .is_ok_and(sekimori_audit::VerifyReport::is_sound);
+    let message = match &found {
+        Ok(report) => report.to_string(),
+        Err(error) => format!("the log could not be read: {error:#}"),
+    };
+    let status = if sound {
+        OutcomeStatus::Success
+    } else {
+        OutcomeStatus::Error
+    };
+    if !sound {
+        tracing::error!(
+            alert = true,
+            message,
+            "the audit log is not what was written"
+        );
+    }
+    let report = found.ok();
+    let detail = [
+        (
+            "records".to_owned(),
+            json!(report.as_ref().map(|report| report.records)),
+        ),
+        (
+            "root".to_owned(),
+            json!(report.as_ref().map(|report| report.root.clone())),
+        ),
+        (
+            "signed".to_owned(),
+            json!(report.as_ref().and_then(|report| report.signed)),
+        ),
+    ];
+    let outcome = OutcomeNote {
+        message: Some(message),
+        ..sekimori_audit::note::ended(status)
+    };
+    let correlation = CorrelationId::from_uuid(gateway.ids.next());
+    let noted =
+        gateway
+            .audit
+            .note_ended(EventKind::AuditVerify, correlation, detail.into(), outcome);
+    noted.await?;
+    Ok(())
 }

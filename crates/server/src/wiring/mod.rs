@@ -1,5 +1,6 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
+mod audit;
 mod background;
 
 use std::fs;
@@ -11,7 +12,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sekimori_admin::{Control, Pages, Streams};
 use sekimori_approval::Approvals;
-use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::caller::Source;
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
@@ -43,6 +43,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::audit::{look_after, open_audit};
 use self::background::{follow_inspection_rules, follow_policies, keep_house, record_drift};
 use crate::authorization_server;
 use crate::config::Config;
@@ -220,6 +221,7 @@ impl Node {
             installation.spool.clone(),
             stop.clone(),
         ));
+        look_after(&installation, &gateway, &mut tasks, &stop)?;
         tasks.spawn(record_drift(Arc::clone(&gateway), drift, stop.clone()));
         until(&stop, &mut tasks, async move { identity.maintain().await });
         Ok(Self {
@@ -435,24 +437,6 @@ fn open_control(
             trusted_proxies: installation.config.server.trusted_proxies.clone().into(),
         },
     })
-}
-
-async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
-    let config = &installation.config;
-    let options = AuditOptions {
-        folder: config.server.data_dir.join("journal"),
-        node: config.server.node.clone(),
-        segment_bytes: u64::from(config.audit.segment_mib) * 1024 * 1024,
-    };
-    let audit = Audit::start(
-        options,
-        installation.store.audit_index(),
-        Arc::clone(&installation.clock),
-        Arc::clone(&installation.ids),
-    )
-    .await
-    .context("the audit journal cannot be opened")?;
-    Ok(Arc::new(audit))
 }
 
 pub(crate) async fn open_identity(

@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+mod audit;
 mod cli;
 mod clients;
 mod constraints;

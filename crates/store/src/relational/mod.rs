@@ -2,6 +2,7 @@
 
 mod administrators;
 mod audit_index;
+mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::audit_sinks::AuditSinks;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
@@ -121,6 +123,10 @@ impl Store for RelationalStore {
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
         Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
+    }
+
+    fn audit_sinks(&self) -> Arc<dyn AuditSinks> {
+        Arc::new(audit_sinks::AuditSinkTable(Arc::clone(&self.database)))
     }
 
     fn changes(&self) -> Arc<dyn Changes> {

@@ -95,6 +95,13 @@ impl GuardedConnector {
     }
 }
 
+impl GuardedConnector {
+    /// Connects to a checked address of the destination.
+    pub(super) async fn connect(&self, uri: &Uri) -> Result<TcpStream, EgressError> {
+        self.rules.connect(uri).await
+    }
+}
+
 impl Rules {
     /// The addresses that may be connected to: all of the host's, or none.
     async fn addresses(&self, uri: &Uri) -> Result<Vec<SocketAddr>, EgressError> {

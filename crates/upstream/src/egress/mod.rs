@@ -9,6 +9,7 @@
 mod address;
 mod client;
 mod connect;
+mod dial;
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +22,7 @@ use rustls_pki_types::pem::PemObject as _;
 pub use address::{Networks, is_allowed};
 pub use client::{FetchError, Fetched, HttpClient};
 pub use connect::{EgressError, Resolve, SystemResolver};
+pub use dial::{DialTls, Dialer, Stream};
 
 /// A host, or all hosts below a domain, with or without a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +133,9 @@ pub enum EgressSetupError {
     /// The file with further certificate authorities holds none, or something else.
     #[error("the extra certificate authorities are not PEM certificates")]
     ExtraAuthorities,
+    /// Our own certificate or its key is none.
+    #[error("the client certificate or its key is not in PEM")]
+    Identity,
     /// The TLS library refused its parameters.
     #[error("TLS could not be set up")]
     Tls(#[source] rustls::Error),
@@ -143,27 +148,15 @@ impl Egress {
         extra_authorities: Option<&[u8]>,
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, EgressSetupError> {
-        let mut roots = rustls::RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
+        let mut trusted = roots();
         if let Some(pem) = extra_authorities {
-            let mut added = 0;
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate = certificate.map_err(|_| EgressSetupError::ExtraAuthorities)?;
-                roots
-                    .add(certificate)
-                    .map_err(|_| EgressSetupError::ExtraAuthorities)?;
-                added += 1;
-            }
-            if added == 0 {
-                return Err(EgressSetupError::ExtraAuthorities);
-            }
+            add_authorities(&mut trusted, pem)?;
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(EgressSetupError::Tls)?
-            .with_root_certificates(roots)
+            .with_root_certificates(trusted)
             .with_no_client_auth();
         Ok(Self {
             allow: allow.into(),
@@ -181,6 +174,31 @@ impl Egress {
         );
         HttpClient::new(connector, ClientConfig::clone(&self.tls))
     }
+}
+
+/// The certificate authorities that are trusted everywhere.
+fn roots() -> rustls::RootCertStore {
+    rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    }
+}
+
+fn add_authorities(
+    trusted: &mut rustls::RootCertStore,
+    pem: &[u8],
+) -> Result<(), EgressSetupError> {
+    let mut added = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| EgressSetupError::ExtraAuthorities)?;
+        trusted
+            .add(certificate)
+            .map_err(|_| EgressSetupError::ExtraAuthorities)?;
+        added += 1;
+    }
+    if added == 0 {
+        return Err(EgressSetupError::ExtraAuthorities);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

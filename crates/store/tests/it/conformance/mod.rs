@@ -5,6 +5,7 @@ use sekimori_store::StoreError;
 mod administrators;
 mod audit_index;
 mod audit_search;
+mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
@@ -74,6 +75,7 @@ mod suite {
         audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time;
+        audit_sinks: cursors_are_kept_and_never_go_back;
         authenticators: reads_back_what_was_created, a_person_has_so_many_at_most, a_counter_only_grows,
             attempts_are_counted_in_a_window;
         changes: every_mutation_bumps_its_group, other_processes_are_noticed_within_a_second,

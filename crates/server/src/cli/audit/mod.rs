@@ -1,14 +1,20 @@
-//! `sekimori audit`: search and verify the journal.
+//! `sekimori audit`: search the journal, verify it, and hand over evidence.
+
+mod attest;
+mod evidence;
+mod read;
+mod sinks;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+pub(crate) use evidence::expectations;
 use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
 use sekimori_store::{AuditPage, AuditQuery, Order, PAGE_DEFAULT};
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize as _, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::Common;
 use crate::installation::Installation;
@@ -28,11 +34,50 @@ pub(crate) enum Audit {
         /// Id of the record
         id: uuid::Uuid,
     },
-    /// Read the whole journal again and say whether it is what was written
+    /// Tell everything that belongs to one event, in order, with decisions and durations
+    #[command(after_help = "Example:\n  sekimori audit story 0198f2c4a5b67d3e8f9a0b1c2d3e4f50")]
+    Story(read::StoryOf),
+    /// Report over a period: changes of privileges, sign-ins, use of data
     #[command(
-        after_help = "Example:\n  sekimori audit verify --json\n\nMay run beside a running gate. Exit code 1 when something is wrong."
+        after_help = "Examples:\n  sekimori audit report privileges --since 90d\n  sekimori audit report data-access --since 30d --language en --json"
     )]
-    Verify,
+    Report(read::ReportOf),
+    /// Write the records that match into a file, for spreadsheets or programs
+    #[command(
+        after_help = "Examples:\n  sekimori audit export --out november.csv --since 30d\n  sekimori audit export --format jsonl --out refused.jsonl --status refused"
+    )]
+    Export(Box<read::Export>),
+    /// Read the whole journal again and say whether it is what was written and signed
+    #[command(
+        after_help = "Examples:\n  sekimori audit verify --json\n  sekimori audit verify --known checkpoint-of-last-month --witness witness.pub\n  sekimori audit verify --bundle evidence --key log.pub\n\nMay run beside a running gate. Exit code 1 when something is wrong."
+    )]
+    Verify(evidence::Verify),
+    /// Print the newest signed checkpoint: keep it elsewhere, and nobody can set the log back unnoticed
+    #[command(after_help = "Example:\n  sekimori audit checkpoint > checkpoint-2026-11")]
+    Checkpoint,
+    /// Prove that a record is in the log, or that the log only grew
+    #[command(
+        after_help = "Examples:\n  sekimori audit proof 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50 > record.tlog-proof\n  sekimori audit proof --since-size 12000"
+    )]
+    Proof(evidence::Proof),
+    /// Write evidence that stands on its own: records, proofs, keys, and how to verify them
+    #[command(
+        after_help = "Examples:\n  sekimori audit bundle --out evidence --correlation 0198f2c4a5b67d3e8f9a0b1c2d3e4f50\n  sekimori audit bundle --out year --everything"
+    )]
+    Bundle(Box<evidence::Bundle>),
+    /// Show who else is told every record, and how far they are
+    #[command(after_help = "Example:\n  sekimori audit sinks --json")]
+    Sinks,
+    /// Run the process that signs the log, under a user of its own (audit.signer_socket)
+    #[command(
+        after_help = "Example:\n  sekimori audit sign-serve --key /var/lib/sekimori-sign/key --origin gate.example.co.jp/audit/node-1 --socket /run/sekimori-sign/socket"
+    )]
+    SignServe(attest::SignServe),
+    /// Be a witness: cosign that the logs of gates only grow (C2SP tlog-witness)
+    #[command(
+        after_help = "Example:\n  sekimori audit witness --key witness.key --name audit.example.co.jp/w --memory seen --log log.pub"
+    )]
+    Witness(attest::WitnessServe),
 }
 
 /// What to search for; everything given must match.
@@ -126,7 +171,22 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
             })?;
             Ok(true)
         }
-        Audit::Verify => verify(common, output),
+        Audit::Story(of) => read::story(&of, common, output).await.map(|()| true),
+        Audit::Report(of) => read::report(&of, common, output).await.map(|()| true),
+        Audit::Export(options) => read::export(&options, common, output).await.map(|()| true),
+        Audit::Verify(options) => evidence::verify(&options, common, output),
+        Audit::Checkpoint => evidence::checkpoint(common, output).map(|()| true),
+        Audit::Proof(options) => {
+            let proved = evidence::prove_record(&options, common, output).await;
+            proved.map(|()| true)
+        }
+        Audit::Bundle(options) => {
+            let written = evidence::bundle(&options, common, output).await;
+            written.map(|()| true)
+        }
+        Audit::Sinks => sinks::sinks(common, output).await.map(|()| true),
+        Audit::SignServe(options) => attest::sign(&options).await.map(|()| true),
+        Audit::Witness(options) => attest::witness(&options).await.map(|()| true),
     }
 }
 
@@ -162,7 +222,7 @@ fn query(search: &Search, now: Timestamp) -> anyhow::Result<AuditQuery> {
 }
 
 /// A point in time: RFC 3339, or an age such as `30m`.
-fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+pub(crate) fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
@@ -185,18 +245,25 @@ fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
 
 /// Searches of the log are events themselves (AUDIT-1); what was searched for is told, not what was found.
 fn note_search(installation: &Installation, query: &AuditQuery) -> anyhow::Result<()> {
-    installation.note(
-        EventKind::AuditSearch,
-        [
-            ("caller", json!(query.caller)),
-            ("target", json!(query.target)),
-            ("connector", json!(query.connector)),
-            ("correlation", json!(query.correlation)),
-            ("from", json!(query.from)),
-            ("until", json!(query.until)),
-            ("text", json!(query.text)),
-        ],
-    )
+    installation.note(EventKind::AuditSearch, [("query", told(query))])
+}
+
+/// What was searched for.
+fn told(query: &AuditQuery) -> Value {
+    let all = json!({
+        "caller": query.caller, "client": query.client, "connector": query.connector,
+        "target": query.target, "target_prefix": query.target_prefix,
+        "event": query.event, "status": query.status, "class": query.class,
+        "correlation": query.correlation, "from": query.from, "until": query.until,
+        "text": query.text,
+    });
+    match all {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect(),
+        other => other,
+    }
 }
 
 #[derive(Serialize)]
@@ -259,14 +326,6 @@ fn row(record: &Record) -> Vec<String> {
         }),
         record.correlation.to_string(),
     ]
-}
-
-fn verify(common: &Common, output: Output) -> anyhow::Result<bool> {
-    let config = crate::config::load(&common.config)?;
-    let report = sekimori_audit::verify(&config.server.data_dir.join("journal"))?;
-    let sound = report.is_sound();
-    output.show(&report, ToString::to_string)?;
-    Ok(sound)
 }
 
 #[cfg(test)]

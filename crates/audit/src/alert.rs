@@ -1,0 +1,466 @@
+//! Rules that look at every record and say when somebody should look too (AUDIT-8).
+//!
+//! Rules are data. What they find depends on the records and on nothing else, so that a rule can be tried on
+//! what happened before it is switched on, and an alert tells by which records it was raised.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Debug;
+
+use sekimori_domain::Timestamp;
+use sekimori_domain::catalog::OperationClass;
+use sekimori_domain::record::{CallerNote, EventKind, OutcomeStatus, Phase, Record, TargetNote};
+use serde::{Deserialize, Serialize};
+
+/// Most people, tools or pairs of them that are remembered at once.
+const KEYS_MAX: usize = 100_000;
+/// Most records that an alert names.
+const EVIDENCE_MAX: usize = 20;
+/// How much the newest hour counts in the usual volume of a person.
+const NEWEST_WEIGHT: f64 = 0.1;
+/// Hours of a person that must be known before anything is unusual.
+const HOURS_MIN: u32 = 24;
+const HOUR_SECONDS: i64 = 3_600;
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// Its name.
+    pub id: String,
+    /// What it looks for.
+    pub kind: RuleKind,
+    /// How many it takes.
+    pub threshold: u64,
+    /// Within how many seconds. An alert is not repeated for the same person within this time.
+    pub window_seconds: u32,
+    /// Names of tools, with `*` for anything; empty: all.
+    pub tools: Vec<String>,
+    /// How grave it is.
+    pub severity: Severity,
+    /// Whether it looks at all.
+    pub enabled: bool,
+    /// Nothing is raised before this moment.
+    pub silent_until: Option<Timestamp>,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            kind: RuleKind::Calls,
+            threshold: 1,
+            window_seconds: 300,
+            tools: Vec::new(),
+            severity: Severity::Medium,
+            enabled: true,
+            silent_until: None,
+        }
+    }
+}
+
+/// What a rule looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleKind {
+    /// Many calls of one person.
+    Calls,
+    /// Many calls of one person that change something.
+    Writes,
+    /// Many refusals of one person.
+    Refusals,
+    /// A person changes something at night or on a holiday.
+    OffHours,
+    /// The first time that a person uses a tool that deletes or administers.
+    FirstDangerousUse,
+    /// Far more in an hour than this person usually does.
+    UnusualVolume,
+    /// The log was verified and is not what was written.
+    VerificationFailed,
+    /// An upstream changed the definition of a tool.
+    DefinitionChanged,
+}
+
+/// How grave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// To be looked at some time.
+    Low,
+    /// To be looked at.
+    Medium,
+    /// To be looked at now.
+    High,
+    /// To be looked at by everybody.
+    Critical,
+}
+
+impl Severity {
+    /// The name in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// The rules of an installation that has none of its own.
+pub fn default_rules() -> Vec<Rule> {
+    let rule = |id: &str, kind, threshold, window_seconds, severity| Rule {
+        id: id.to_owned(),
+        kind,
+        threshold,
+        window_seconds,
+        severity,
+        ..Rule::default()
+    };
+    let share = ["*share*", "*publish*", "*send*mail*", "*invite*"];
+    vec![
+        rule("mass-calls", RuleKind::Calls, 100, 300, Severity::High),
+        rule("mass-writes", RuleKind::Writes, 20, 300, Severity::High),
+        rule("refusals", RuleKind::Refusals, 10, 300, Severity::Medium),
+        rule("off-hours", RuleKind::OffHours, 1, 3_600, Severity::Medium),
+        Rule {
+            tools: share.map(str::to_owned).to_vec(),
+            ..rule(
+                "external-sharing",
+                RuleKind::Writes,
+                1,
+                3_600,
+                Severity::High,
+            )
+        },
+        rule(
+            "first-dangerous-use",
+            RuleKind::FirstDangerousUse,
+            1,
+            3_600,
+            Severity::Medium,
+        ),
+        rule(
+            "unusual-volume",
+            RuleKind::UnusualVolume,
+            50,
+            3_600,
+            Severity::Medium,
+        ),
+        rule(
+            "verification-failed",
+            RuleKind::VerificationFailed,
+            1,
+            3_600,
+            Severity::Critical,
+        ),
+        rule(
+            "definition-changed",
+            RuleKind::DefinitionChanged,
+            1,
+            60,
+            Severity::High,
+        ),
+    ]
+}
+
+/// What a rule found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alert {
+    /// Which rule.
+    pub rule: String,
+    /// How grave it is.
+    pub severity: Severity,
+    /// About whom or what.
+    pub subject: String,
+    /// When the last record of it was written.
+    pub time: Timestamp,
+    /// How many records it took.
+    pub count: u64,
+    /// The newest of them, by id.
+    pub records: Vec<uuid::Uuid>,
+}
+
+/// When people do not work.
+pub trait Calendar: Send + Sync + Debug {
+    /// Whether it is night or a holiday at that moment.
+    fn is_off_hours(&self, time: Timestamp) -> bool;
+}
+
+/// What is remembered of one subject under one rule.
+#[derive(Debug, Default)]
+struct Window {
+    times: VecDeque<(Timestamp, uuid::Uuid)>,
+    raised: Option<Timestamp>,
+}
+
+/// The usual volume of a person.
+#[derive(Debug, Default)]
+struct Volume {
+    hour: i64,
+    count: u64,
+    mean: f64,
+    variance: f64,
+    hours: u32,
+}
+
+/// Looks at records, one after the other.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Vec<Rule>,
+    calendar: Box<dyn Calendar>,
+    windows: BTreeMap<(usize, String), Window>,
+    used: BTreeSet<(String, String)>,
+    volumes: BTreeMap<String, Volume>,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(rules: Vec<Rule>, calendar: Box<dyn Calendar>) -> Self {
+        Self {
+            rules,
+            calendar,
+            windows: BTreeMap::new(),
+            used: BTreeSet::new(),
+            volumes: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a record in; what the rules say of it.
+    pub fn feed(&mut self, record: &Record) -> Vec<Alert> {
+        // Of a call the closing record counts: it tells how it ended.
+        if record.phase == Phase::Intent || record.event == EventKind::AlertRaise {
+            return Vec::new();
+        }
+        let unusual = self.unusual(record);
+        let first = self.first_use(record);
+        let mut alerts = Vec::new();
+        for index in 0..self.rules.len() {
+            let Some(rule) = self.rules.get(index).filter(|rule| rule.enabled) else {
+                continue;
+            };
+            let subject = match rule.kind {
+                RuleKind::UnusualVolume => unusual
+                    .clone()
+                    .filter(|(_, count)| *count >= rule.threshold)
+                    .map(|(subject, _)| subject),
+                RuleKind::FirstDangerousUse => first.clone(),
+                _ => subject(rule, record, self.calendar.as_ref()),
+            };
+            if let Some(subject) = subject {
+                alerts.extend(self.count(index, subject, record));
+            }
+        }
+        alerts
+    }
+
+    /// Counts a record of a subject, and raises when it is one too many.
+    fn count(&mut self, index: usize, subject: String, record: &Record) -> Option<Alert> {
+        let rule = self.rules.get(index)?;
+        forget(&mut self.windows);
+        let window = self.windows.entry((index, subject.clone())).or_default();
+        let seconds = i64::from(rule.window_seconds);
+        let now = record.time.as_second();
+        while window
+            .times
+            .pop_front_if(|(time, _)| now - time.as_second() >= seconds)
+            .is_some()
+        {}
+        window.times.push_back((record.time, record.id));
+        let enough = match rule.kind {
+            // What makes these is not how many there are.
+            RuleKind::UnusualVolume | RuleKind::FirstDangerousUse => 1,
+            _ => rule.threshold.max(1),
+        };
+        let count = crate::frames::len(window.times.len());
+        let repeated = window
+            .raised
+            .is_some_and(|raised| now - raised.as_second() < seconds);
+        let silent = rule.silent_until.is_some_and(|until| record.time < until);
+        if count < enough || repeated || silent {
+            // More than enough is not needed to know that it is enough.
+            while crate::frames::len(window.times.len()) > enough {
+                window.times.pop_front();
+            }
+            return None;
+        }
+        window.raised = Some(record.time);
+        let records = window
+            .times
+            .iter()
+            .rev()
+            .take(EVIDENCE_MAX)
+            .map(|(_, id)| *id)
+            .collect();
+        Some(Alert {
+            rule: rule.id.clone(),
+            severity: rule.severity,
+            subject,
+            time: record.time,
+            count,
+            records,
+        })
+    }
+
+    /// Whether this is the first use of a tool that deletes or administers.
+    fn first_use(&mut self, record: &Record) -> Option<String> {
+        let (caller, target) = call(record)?;
+        let dangerous = matches!(target.class, OperationClass::Delete | OperationClass::Admin);
+        if !dangerous || status(record) == Some(OutcomeStatus::Refused) {
+            return None;
+        }
+        let tool = format!("{}/{}", target.connector, target.name);
+        if self.used.len() >= KEYS_MAX || !self.used.insert((caller.id.clone(), tool.clone())) {
+            return None;
+        }
+        Some(format!("{} {tool}", caller.id))
+    }
+
+    /// The person who does far more in this hour than usually, and how much.
+    fn unusual(&mut self, record: &Record) -> Option<(String, u64)> {
+        let (caller, _) = call(record)?;
+        if self.volumes.len() >= KEYS_MAX && !self.volumes.contains_key(&caller.id) {
+            return None;
+        }
+        let volume = self.volumes.entry(caller.id.clone()).or_default();
+        let hour = record.time.as_second().div_euclid(HOUR_SECONDS);
+        if hour != volume.hour {
+            volume.close();
+            volume.hour = hour;
+        }
+        volume.count += 1;
+        let far = volume.mean + 4.0 * volume.variance.sqrt();
+        let count = u32::try_from(volume.count).unwrap_or(u32::MAX);
+        (volume.hours >= HOURS_MIN && f64::from(count) > far)
+            .then(|| (caller.id.clone(), volume.count))
+    }
+}
+
+impl Volume {
+    /// Takes a whole hour into what is usual. Hours without anything do not count: people sleep.
+    fn close(&mut self) {
+        if self.count == 0 {
+            return;
+        }
+        let count = f64::from(u32::try_from(self.count).unwrap_or(u32::MAX));
+        let apart = count - self.mean;
+        if self.hours == 0 {
+            self.mean = count;
+        } else {
+            self.mean += NEWEST_WEIGHT * apart;
+            self.variance = (1.0 - NEWEST_WEIGHT) * (self.variance + NEWEST_WEIGHT * apart * apart);
+        }
+        self.hours += 1;
+        self.count = 0;
+    }
+}
+
+/// When too many subjects are remembered, half of them are forgotten: a flood of names must not fill memory.
+fn forget(windows: &mut BTreeMap<(usize, String), Window>) {
+    if windows.len() >= KEYS_MAX {
+        let mut keep = false;
+        windows.retain(|_, window| {
+            keep = !keep;
+            keep || window.raised.is_some()
+        });
+        if windows.len() >= KEYS_MAX {
+            windows.clear();
+        }
+    }
+}
+
+/// Who called what, if the record is about a call.
+fn call(record: &Record) -> Option<(&CallerNote, &TargetNote)> {
+    let calls = [
+        EventKind::ToolCall,
+        EventKind::ResourceRead,
+        EventKind::PromptGet,
+    ];
+    let called = calls.contains(&record.event);
+    record
+        .caller
+        .as_ref()
+        .zip(record.target.as_ref())
+        .filter(|_| called)
+}
+
+fn status(record: &Record) -> Option<OutcomeStatus> {
+    record.outcome.as_ref().map(|outcome| outcome.status)
+}
+
+/// About whom a rule counts this record; `None` if it does not.
+fn subject(rule: &Rule, record: &Record, calendar: &dyn Calendar) -> Option<String> {
+    match rule.kind {
+        RuleKind::VerificationFailed => {
+            let failed = record.event == EventKind::AuditVerify
+                && status(record) != Some(OutcomeStatus::Success);
+            return failed.then(|| record.node.clone());
+        }
+        RuleKind::DefinitionChanged => {
+            let changed = record.event == EventKind::ToolDefinitionChange;
+            let name = |key: &str| record.detail.get(key).and_then(serde_json::Value::as_str);
+            let subject = || {
+                format!(
+                    "{}/{}",
+                    name("connector").unwrap_or("?"),
+                    name("tool").unwrap_or("?")
+                )
+            };
+            return changed.then(subject);
+        }
+        _ => {}
+    }
+    let (caller, target) = call(record)?;
+    let matches = |pattern: &String| is_like(&target.name, pattern);
+    if !rule.tools.is_empty() && !rule.tools.iter().any(matches) {
+        return None;
+    }
+    let refused = status(record) == Some(OutcomeStatus::Refused);
+    let writes = target.class != OperationClass::Read && !refused;
+    let counts = match rule.kind {
+        RuleKind::Calls => !refused,
+        RuleKind::Writes => writes,
+        RuleKind::Refusals => refused,
+        RuleKind::OffHours => writes && caller.kind == "user" && calendar.is_off_hours(record.time),
+        _ => false,
+    };
+    counts.then(|| caller.id.clone())
+}
+
+/// Whether a name is like a pattern in which `*` stands for anything; upper and lower case are equal.
+fn is_like(name: &str, pattern: &str) -> bool {
+    let (name, pattern) = (name.to_lowercase(), pattern.to_lowercase());
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let mut last = None;
+    for part in parts {
+        last = Some(part);
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    last.map_or(rest.is_empty(), |last| name.ends_with(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (name, pattern, like) in [
+            ("share_file", "*share*", true),
+            ("ShareFile", "share*", true),
+            ("file", "*share*", false),
+            ("exact", "exact", true),
+            ("exactly", "exact", false),
+            ("a_b_a", "*a", true),
+            ("a_b", "*a", false),
+            ("anything", "*", true),
+        ] {
+            assert_eq!(is_like(name, pattern), like, "{name} like {pattern}");
+        }
+    }
+}

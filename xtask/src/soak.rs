@@ -1,0 +1,28 @@
+//! `cargo xtask soak`: what CI does in small numbers, in large ones.
+
+use anyhow::Result;
+
+use crate::run::{cargo, run};
+
+/// How much.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SoakArgs {
+    /// Random changes to the files of an audit log
+    #[arg(long, default_value_t = 10_000)]
+    mutations: u64,
+}
+
+/// Runs the tests of the audit log's files with so many changes.
+pub(crate) fn soak(args: &SoakArgs) -> Result<()> {
+    let tests = [
+        "test",
+        "--locked",
+        "--release",
+        "--package=sekimori-audit",
+        "--test=it",
+    ];
+    run(cargo()
+        .args(tests)
+        .args(["mutations::", "tamper::"])
+        .env("SEKIMORI_SOAK_MUTATIONS", args.mutations.to_string()))
+}
