@@ -46,6 +46,7 @@ mod sessions;
 mod sign_ins;
 mod snapshot;
 mod sqlite;
+mod tokens;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -89,6 +90,7 @@ pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
 pub use sign_ins::{PendingSignIn, SIGN_INS_MAX, SignIns};
 pub use snapshot::{Contents, STALE_AFTER, Snapshot, Stale};
+pub use tokens::{StoredToken, TOKENS_PER_SCOPE_MAX, Tokens};
 
 /// All aggregates of one database.
 #[async_trait]
@@ -103,6 +105,8 @@ pub trait Store: Send + Sync + Debug {
     fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
     /// What conversations have read.
     fn conversations(&self) -> Arc<dyn Conversations>;
+    /// What tokens stand for.
+    fn tokens(&self) -> Arc<dyn Tokens>;
     /// Service accounts and keys.
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
     /// Local administrators.

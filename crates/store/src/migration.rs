@@ -46,6 +46,7 @@ migrations! {
     9 "audit_sinks" "0009_audit_sinks.sql",
     10 "kill_switch" "0010_kill_switch.sql",
     11 "limit" "0011_limit.sql",
+    12 "tokens" "0012_tokens.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -20,6 +20,7 @@ mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
     Conversations, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth, People,
-    Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
@@ -69,6 +70,10 @@ impl Store for RelationalStore {
 
     fn conversations(&self) -> Arc<dyn Conversations> {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn tokens(&self) -> Arc<dyn Tokens> {
+        Arc::new(tokens::TokenTable(Arc::clone(&self.database)))
     }
 
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts> {
@@ -210,4 +215,12 @@ async fn bump(transaction: &mut dyn Transaction, group: Group) -> Result<u64> {
 
 fn first<T>(rows: Vec<T>) -> Option<T> {
     rows.into_iter().next()
+}
+
+/// `$first, $first+1, …` for `count` values.
+fn numbered(first: usize, count: usize) -> String {
+    let numbers: Vec<_> = (first..first + count)
+        .map(|number| format!("${number}"))
+        .collect();
+    numbers.join(", ")
 }

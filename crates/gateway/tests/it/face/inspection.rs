@@ -12,7 +12,7 @@ use crate::harness::{Gate, over_fixture};
 
 const CARD: &str = "4111-1111-1111-1111";
 
-fn put_in_force(gate: &Gate, version: u64, text: &str) {
+pub(super) fn put_in_force(gate: &Gate, version: u64, text: &str) {
     let set = InspectionRuleSet {
         version,
         text: text.to_owned(),
@@ -22,12 +22,12 @@ fn put_in_force(gate: &Gate, version: u64, text: &str) {
     gate.gateway.inspector.reload(&set).unwrap();
 }
 
-async fn call(client: &RawClient, name: &str, arguments: Value) -> Reply {
+pub(super) async fn call(client: &RawClient, name: &str, arguments: Value) -> Reply {
     let params = json!({ "name": name, "arguments": arguments });
     client.modern("tools/call", params).await
 }
 
-async fn last_record(gate: &Gate) -> Record {
+pub(super) async fn last_record(gate: &Gate) -> Record {
     let records = gate.records(EventKind::ToolCall).await;
     records.into_iter().next_back().unwrap()
 }

@@ -3,6 +3,7 @@
 mod aggregate;
 mod approval;
 mod http;
+mod injection;
 mod inspection;
 mod kill_switch;
 mod legacy;
@@ -11,3 +12,4 @@ mod records;
 mod revocation;
 mod stdio;
 mod tasks;
+mod tokens;

@@ -25,6 +25,7 @@ mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
+mod tokens;
 
 /// What collided, where something must have.
 pub(crate) fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> &'static str {
@@ -126,6 +127,8 @@ mod suite {
             keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;
         sessions: reads_back_what_was_created, ended_sessions_are_not_listed_and_then_forgotten,
             renewing_changes_the_cookie_once, every_selector_revokes_its_own, use_is_noted_to_the_minute;
+        tokens: tokens_are_found_in_their_scope_until_it_ends, keys_are_sealed_anew_once,
+            many_who_open_a_scope_get_one_key, shredded_and_ended_scopes_are_gone;
         sign_ins: a_step_is_taken_once_and_in_time, of_several_takers_one_gets_it,
             something_is_new_once_in_its_space;
     }
