@@ -123,7 +123,7 @@ async fn walk(
     let allowance = gateway.limits.admit(&caller, &resolved.tool.target).await?; // how much
     inspecting.permitted(&permit);
     let (called, content) = ((&resolved, &mut *request), (permit, validated.arguments));
-    let inspected = inspect_input(gateway, record, &inspecting, called, content).await?; // may the content go in
+    let inspected = inspect_input(gateway, record, &mut inspecting, called, content).await?; // may the content go in
     let mut call = approve::Call {
         resolved: &resolved,
         request,

@@ -7,9 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use sekimori_domain::ids::PrincipalId;
+use sekimori_identity::Random;
 use sekimori_inspect::{Issued, Tokeniser};
 use sekimori_store::{StoreError, StoredToken, Tokens};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,7 @@ pub struct TokenVault {
     tokens: Arc<dyn Tokens>,
     /// The newest first: it seals. All of them open.
     sealers: Vec<Sealer>,
+    random: Arc<dyn Random>,
 }
 
 impl fmt::Debug for TokenVault {
@@ -67,9 +69,17 @@ struct ScopeKey {
 
 impl TokenVault {
     /// Over `tokens`, under the installation's 256-bit keys, the newest first.
-    pub fn new(tokens: Arc<dyn Tokens>, keys: &[[u8; 32]]) -> Result<Self, SealFailed> {
+    pub fn new(
+        tokens: Arc<dyn Tokens>,
+        keys: &[[u8; 32]],
+        random: Arc<dyn Random>,
+    ) -> Result<Self, SealFailed> {
         let sealers = keys.iter().map(Sealer::new).collect::<Result<_, _>>()?;
-        Ok(Self { tokens, sealers })
+        Ok(Self {
+            tokens,
+            sealers,
+            random,
+        })
     }
 
     /// What makes the tokens of a scope, which lasts for at least half of `life` from `now`.
@@ -168,7 +178,7 @@ impl TokenVault {
             wrapped
         } else {
             let mut fresh = [0; 32];
-            rand::fill(&mut fresh).map_err(|_| VaultError::Key)?;
+            self.random.fill(&mut fresh).map_err(|_| VaultError::Key)?;
             let fresh = self.wrap(scope, fresh)?;
             // Another call may have opened the scope before: its key counts.
             self.tokens.open(scope.id, &fresh, now, ends).await?

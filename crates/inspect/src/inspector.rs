@@ -194,13 +194,18 @@ impl Inspector {
     ) -> Checked<Box<RawValue>> {
         let rules = self.rules.load();
         let mut inspection = Inspection::new(&rules, passage, Direction::Input, tokens);
-        let edited = inspection.json(content.get());
+        let restored = tokens.restore(content.get());
+        let edited = inspection.json(restored.as_deref().unwrap_or(content.get()));
         let result = edited
             .map_err(|Unreadable| unreadable(Stage::InspectInput))
             .and_then(|edited| {
                 let blocked = inspection.blocked.or(inspection.asked);
                 refuse_blocked(&rules, blocked, Stage::InspectInput)?;
-                rebuilt(content, edited, Stage::InspectInput)
+                if restored.is_some() {
+                    let count = u32::try_from(tokens.restored.len());
+                    inspection.report.restored = count.unwrap_or(u32::MAX);
+                }
+                rebuilt(content, edited.or(restored), Stage::InspectInput)
             });
         inspection.done(result)
     }
@@ -328,7 +333,8 @@ fn refuse_blocked(
         return Ok(());
     };
     let (about, rule) = (verdict.about, verdict.rule);
-    let mut message = format!("the content may not pass: {about} (rule {rule})");
+    let mut message =
+        format!("この内容は通せません (the content may not pass): {about} (rule {rule})");
     for words in [verdict.message, &rules.settings.notice] {
         append(&mut message, words);
     }

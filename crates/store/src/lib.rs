@@ -28,6 +28,7 @@ mod connectors;
 mod database;
 mod driver;
 mod error;
+mod false_alarms;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
@@ -70,6 +71,7 @@ pub use authenticators::{
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
+pub use false_alarms::{FALSE_ALARMS_MAX, FALSE_ALARMS_PER_PERSON, FalseAlarms};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
 pub use inspection::{CONVERSATIONS_PAGE_MAX, Conversations, InspectionRules, NewInspectionRules};
 pub use kill_switches::{
@@ -105,6 +107,8 @@ pub trait Store: Send + Sync + Debug {
     fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
     /// What conversations have read.
     fn conversations(&self) -> Arc<dyn Conversations>;
+    /// What people report as false alarms of inspection.
+    fn false_alarms(&self) -> Arc<dyn FalseAlarms>;
     /// What tokens stand for.
     fn tokens(&self) -> Arc<dyn Tokens>;
     /// Service accounts and keys.

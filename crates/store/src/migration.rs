@@ -47,6 +47,7 @@ migrations! {
     10 "kill_switch" "0010_kill_switch.sql",
     11 "limit" "0011_limit.sql",
     12 "tokens" "0012_tokens.sql",
+    13 "false_alarm" "0013_false_alarm.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

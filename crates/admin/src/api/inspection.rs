@@ -23,8 +23,11 @@ use super::list::{List, Window};
 use super::version::tagged;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
+use crate::inspection_desk::InspectionDesk;
 use crate::problem::Problem;
 
+/// Days of recorded calls that are looked at for what rules would change, unless asked otherwise.
+const IMPACT_DAYS: u16 = 7;
 /// Longest text that is tried, in bytes.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
@@ -164,6 +167,15 @@ pub(crate) struct InspectionView {
     would: Vec<Verdict>,
 }
 
+/// Which calls are looked at.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Since {
+    /// Calls of so many days; 7 by default.
+    days: Option<u16>,
+}
+
 /// Which part of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -295,6 +307,42 @@ async fn save(
     }
     let in_force = stored.active().await?.map_or(0, |set| set.version);
     Ok(view(saved, in_force))
+}
+
+/// Show what a version of the rules would change
+///
+/// What records tell of recorded calls is decided again by it. Records hold types and counts, never contents, so this
+/// can't tell everything: `not_told` names what.
+#[utoipa::path(
+    get, path = "/api/v1/inspection-rules/{version}/impact", tag = "inspection",
+    operation_id = "showImpactOfInspectionRules",
+    params(("version" = u64, Path, description = "Its number"), Since),
+    responses(
+        (status = 200, body = Object, description = "What would be done otherwise, by connector, direction and type"),
+        (status = 404, description = "There is no such version"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn impact(
+    _: Allowed<ViewInspection>,
+    State(control): State<Arc<Control>>,
+    Path(version): Path<String>,
+    Query(since): Query<Since>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let found = control
+        .store
+        .inspection_rules()
+        .get(number(&version)?)
+        .await?;
+    let set = found.ok_or_else(|| Problem::not_found("version of the inspection rules"))?;
+    let draft = parse(set.version, &set.text)?;
+    let desk = InspectionDesk {
+        store: Arc::clone(&control.store),
+    };
+    let days = since.days.unwrap_or(IMPACT_DAYS);
+    let impact = desk.impact(&draft, days, control.clock.now()).await?;
+    Ok(Json(json!(impact)))
 }
 
 /// Put a version of the rules in force

@@ -20,7 +20,7 @@ const ANSWERS: &str = "inputResponses";
 pub(crate) async fn inspect_input(
     gateway: &Gateway,
     record: &mut CallRecord,
-    inspecting: &Inspecting,
+    inspecting: &mut Inspecting,
     (resolved, request): (&Resolved, &mut CallRequest),
     (permit, arguments): (Permit, Arguments),
 ) -> Result<Inspected, Refusal> {

@@ -69,14 +69,25 @@ impl Inspecting {
         gateway: &Gateway,
         arguments: &Arguments,
     ) -> Result<(), Refusal> {
-        let text = arguments.raw().get();
-        // Most calls hold no token and need no look at the rules.
-        if text.contains("[[") && gateway.inspector.restores(&self.passage) {
-            let (tokens, now) = (tokens_in(text), gateway.clock.now());
-            let found = gateway.tokens.find(self.scope(), &tokens, now).await;
-            self.restored = found.map_err(|error| vault_failed(&error, Stage::Validate))?;
-        }
+        let found = self.known_in(gateway, arguments.raw().get(), Stage::Validate);
+        self.restored = found.await?;
         Ok(())
+    }
+
+    /// What the tokens in a text stand for, where this tool gets it.
+    async fn known_in(
+        &self,
+        gateway: &Gateway,
+        text: &str,
+        stage: Stage,
+    ) -> Result<Vec<Issued>, Refusal> {
+        // Most texts hold no token and need no look at the rules.
+        if !text.contains("[[") || !gateway.inspector.restores(&self.passage) {
+            return Ok(Vec::new());
+        }
+        let (tokens, now) = (tokens_in(text), gateway.clock.now());
+        let found = gateway.tokens.find(self.scope(), &tokens, now).await;
+        found.map_err(|error| vault_failed(&error, stage))
     }
 
     /// The arguments as the tool will get them, if tokens in them are replaced.
@@ -173,11 +184,14 @@ impl Inspecting {
 
     /// Inspects what the client says besides the arguments on the way to the upstream, and notes it.
     pub(crate) async fn answer(
-        &self,
+        &mut self,
         gateway: &Gateway,
         record: &mut CallRecord,
         content: Box<RawValue>,
     ) -> Result<Box<RawValue>, Refusal> {
+        let known = self.known_in(gateway, content.get(), Stage::InspectInput);
+        let known = known.await?;
+        self.restored.extend(known);
         let passage = self.passage.clone();
         let bytes = content.get().len();
         let tokens = self.tokens(gateway, Direction::Input).await?;

@@ -155,7 +155,7 @@ impl Gate {
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Arc::new(Inspector::new(16 * 1024 * 1024)),
             conversations: store.conversations(),
-            tokens: TokenVault::new(store.tokens(), &[[7; 32]]).unwrap(),
+            tokens: TokenVault::new(store.tokens(), &[[7; 32]], Arc::new(SystemRandom)).unwrap(),
             approvals,
             audit,
             sealer: Sealer::new(&[7; 32]).unwrap(),

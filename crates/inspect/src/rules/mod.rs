@@ -6,6 +6,7 @@
 
 mod answer;
 mod parse;
+mod replay;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::finding::{Class, Kind};
 
 pub use answer::{AnswerAction, InjectionRule, LinkRule};
 pub use parse::{RULES_BYTES_MAX, RulesError};
+pub use replay::{Change, Replayed};
 
 /// The rules that are shipped.
 pub const DEFAULT_RULES: &str = include_str!("default.toml");

@@ -16,6 +16,7 @@ use sekimori_store::NewInspectionRules;
 use serde_json::json;
 
 use crate::cli::Common;
+use crate::cli::inspect_review::{self, FalseAlarms};
 use crate::installation::{Installation, operator};
 use crate::output::{self, Output};
 use crate::wiring::token_keys;
@@ -56,6 +57,9 @@ pub(crate) enum Inspect {
     /// Tokens that stand for values, and the keys that seal these
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Reports of people that inspection took something for what it is not
+    #[command(subcommand)]
+    FalseAlarms(FalseAlarms),
 }
 
 /// The vault of tokens.
@@ -106,6 +110,17 @@ pub(crate) enum Rules {
         /// The version
         version: Option<u64>,
     },
+    /// Show what a version, or a file of rules, would change about recorded calls
+    #[command(
+        after_help = "Examples:\n  sekimori inspect rules impact 4\n  sekimori inspect rules impact rules.toml --days 30\n\nRecords hold types and counts, never contents, so it says what it can't tell."
+    )]
+    Impact {
+        /// The version, or a file in TOML
+        rules: String,
+        /// Calls of so many days
+        #[arg(long, default_value_t = 7)]
+        days: u16,
+    },
     /// List the versions
     #[command(after_help = "Example:\n  sekimori inspect rules list")]
     List,
@@ -153,6 +168,9 @@ pub(crate) async fn run(command: Inspect, common: &Common) -> anyhow::Result<boo
         }
         Inspect::Tokens(tokens) => {
             run_tokens(tokens, output, &Installation::open(common).await?).await?;
+        }
+        Inspect::FalseAlarms(alarms) => {
+            inspect_review::run(alarms, output, &Installation::open(common).await?).await?;
         }
     }
     Ok(true)
@@ -326,10 +344,26 @@ async fn run_rules(
             })?;
         }
         Rules::Show { version } => show(output, installation, version).await?,
+        Rules::Impact { rules, days } => {
+            let draft = draft(installation, &rules).await?;
+            inspect_review::impact(output, installation, &draft, days).await?;
+        }
         Rules::List => list(output, installation).await?,
         Rules::Check { .. } | Rules::Default => bail!("it needs no installation"),
     }
     Ok(true)
+}
+
+/// The rules of a version, or of a file.
+async fn draft(installation: &Installation, rules: &str) -> anyhow::Result<RuleSet> {
+    let Ok(version) = rules.parse() else {
+        return Ok(RuleSet::parse(0, &read(Path::new(rules))?)?);
+    };
+    let found = installation.store.inspection_rules().get(version).await?;
+    let set = found.with_context(|| {
+        format!("there is no version {version}; see: sekimori inspect rules list")
+    })?;
+    Ok(RuleSet::parse(version, &set.text)?)
 }
 
 async fn save(

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use sekimori_gateway::token_vault::TokenVault;
@@ -25,7 +26,8 @@ pub(super) fn open_token_vault(installation: &Installation) -> anyhow::Result<To
     let data_dir = &installation.config.server.data_dir;
     let mut keys = rotated(data_dir)?;
     keys.push(seal_key(data_dir)?);
-    Ok(TokenVault::new(installation.store.tokens(), &keys)?)
+    let random = Arc::new(SystemRandom);
+    Ok(TokenVault::new(installation.store.tokens(), &keys, random)?)
 }
 
 /// Puts a new key in front; how many there are now beside the first one. Running gates use it after a restart.

@@ -132,7 +132,13 @@ async fn every_command_prints_json() {
         (&["inspect", "rules", "save", rules], "/version"),
         (&["inspect", "rules", "activate", "1"], "/active"),
         (&["inspect", "rules", "list"], "/0/version"),
+        (&["inspect", "rules", "impact", "1"], "/calls"),
+        (&["inspect", "rules", "impact", rules], "/not_told"),
+        (&["inspect", "file", rules], "/readable"),
         (&["inspect", "conversations", "list"], ""),
+        (&["inspect", "false-alarms", "list"], ""),
+        (&["inspect", "tokens", "rotate-key"], "/keys"),
+        (&["inspect", "tokens", "forget", "cv_0"], "/forgotten"),
         (&["key", "list"], "/0/keys/0/id"),
         (&["key", "suspend", "desk"], "/suspended"),
         (&["key", "resume", "desk"], "/resumed"),
@@ -210,6 +216,18 @@ async fn errors_say_what_to_do() {
             &["no version 99", "inspect rules list"],
         ),
         (&["inspect", "rules", "check", broken], &["broken.cedar"]),
+        (
+            &["inspect", "rules", "impact", "99"],
+            &["no version 99", "inspect rules list"],
+        ),
+        (
+            &["inspect", "false-alarms", "reject", "fa", "--reason", "x"],
+            &["no such report"],
+        ),
+        (
+            &["inspect", "file", "missing.pdf"],
+            &["missing.pdf", "cannot be read"],
+        ),
         (
             &[
                 "inspect",

@@ -7,6 +7,7 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod false_alarms;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
@@ -31,8 +32,9 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth, People,
-    Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store, Tokens,
+    Conversations, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth,
+    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Tokens,
 };
 
 /// All aggregates over one database.
@@ -70,6 +72,10 @@ impl Store for RelationalStore {
 
     fn conversations(&self) -> Arc<dyn Conversations> {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn false_alarms(&self) -> Arc<dyn FalseAlarms> {
+        Arc::new(false_alarms::FalseAlarmTable(Arc::clone(&self.database)))
     }
 
     fn tokens(&self) -> Arc<dyn Tokens> {

@@ -116,7 +116,10 @@ async fn arguments_are_covered_blocked_or_put_before_a_person() {
     let reply = call(&client, "send", json!({"card": CARD})).await.result();
     assert_eq!(reply["isError"], true);
     let told = reply["content"][0]["text"].as_str().unwrap();
+    // GOV-1: in both languages, with the company's own words.
     for words in [
+        "この内容は通せません",
+        "may not pass",
         "CREDIT_CARD",
         "cards",
         "カード番号は送れません",

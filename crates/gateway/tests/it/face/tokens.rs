@@ -1,16 +1,19 @@
 //! Tokens in place of values, on the road (DATA-3).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::token_vault::{Scope, TokenVault};
+use sekimori_identity::SystemRandom;
 use sekimori_inspect::tokens_in;
 use sekimori_testkit::client::{LEGACY, RawClient};
+use sekimori_testkit::fixture::Era;
 use serde_json::{Value, json};
 
 use super::inspection::{call, last_record, put_in_force};
 use crate::fake::Fake;
-use crate::harness::{Gate, postgres};
+use crate::harness::{Gate, over_fixture, postgres};
 
 const MAIL: &str = "taro@example.co.jp";
 const TOKENISE: &str = "[[rule]]\nid = \"tokens\"\nfind = { types = [\"CREDIT_CARD\", \"EMAIL\", \"PERSON\"] }\n\
@@ -128,6 +131,39 @@ async fn tokens_lead_back_for_their_own_conversation_and_the_systems_that_a_rule
     assert_eq!(sent(&fake)["to"], mail);
 }
 
+/// What a client answers to a question of the upstream goes the same way as arguments.
+#[tokio::test]
+async fn answers_to_questions_are_restored_too() {
+    let (_fixture, gate) = over_fixture(Era::Legacy).await;
+    put_in_force(&gate, 1, &inside());
+    let client = gate
+        .client()
+        .with_capabilities(json!({ "elicitation": {} }));
+    let say = json!({ "name": "test_echo", "arguments": { "message": MAIL } });
+    let said = client.modern("tools/call", say).await.result();
+    let token = tokens_in(said["content"][0]["text"].as_str().unwrap())[0].to_owned();
+    let params = json!({ "name": "test_elicitation", "arguments": { "message": "who?" } });
+    let asked = client.modern("tools/call", params.clone()).await.result();
+    let mut answers = serde_json::Map::new();
+    for key in asked["inputRequests"].as_object().unwrap().keys() {
+        let content = json!({ "username": "taro", "email": token });
+        let answer = json!({ "action": "accept", "content": content });
+        answers.insert(key.clone(), answer);
+    }
+    let mut again = params;
+    again["requestState"] = asked["requestState"].clone();
+    again["inputResponses"] = Value::Object(answers);
+    let done = client
+        .modern("tools/call", again)
+        .await
+        .result()
+        .to_string();
+    // The upstream tells what it was answered: the value, for which the client gets the token again.
+    assert!(done.contains(&token) && !done.contains(MAIL), "{done}");
+    let record = last_record(&gate).await;
+    assert_eq!(record.detail["inspection"]["restored"], 1, "{record:?}");
+}
+
 #[tokio::test]
 async fn what_a_restored_value_must_not_do_it_does_not() {
     let fake = Fake::modern_with_records().await;
@@ -211,14 +247,15 @@ async fn keys_rotate_and_rows_open_only_where_they_belong() {
     let now = gate.gateway.clock.now();
     let life = Duration::from_hours(8);
     let store = || gate.store.tokens();
+    let vault = |keys: &[[u8; 32]]| TokenVault::new(store(), keys, Arc::new(SystemRandom)).unwrap();
     let owner = sekimori_domain::ids::PrincipalId::new("user:hanako").unwrap();
     let scope = Scope {
         id: "cv_1",
         owner: &owner,
     };
-    let old = TokenVault::new(store(), &[[1; 32]]).unwrap();
-    let new = TokenVault::new(store(), &[[2; 32], [1; 32]]).unwrap();
-    let newest = TokenVault::new(store(), &[[2; 32]]).unwrap();
+    let old = vault(&[[1; 32]]);
+    let new = vault(&[[2; 32], [1; 32]]);
+    let newest = vault(&[[2; 32]]);
     let issued = [sekimori_inspect::Issued {
         token: "[[EMA_7Q2K9FMX4A]]".to_owned(),
         value: MAIL.to_owned(),
