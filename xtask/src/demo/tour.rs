@@ -122,6 +122,7 @@ impl<'a> Tour<'a> {
             "Slip a change of the orders into a query: a rule on its SQL",
             || self.slipped(),
         );
+        report.step("Stop a connector at once, and let go on", || self.stopped());
         report.step("Read the audit trail of this tour", || self.trail());
         report.step("Ask why she was refused", || self.explain());
         report.step("Take the client's access away", || self.revoke());
@@ -250,7 +251,7 @@ impl<'a> Tour<'a> {
 
     fn approved(&self) -> Result<String> {
         let home = &self.running.home;
-        let path = self.world.files.join("minutes.txt");
+        let path = self.world.files.join("notice.txt");
         let arguments = json!({ "path": path, "content": "approved" });
         let write = || self.employee.borrow().call("files__write_file", &arguments);
         let waits = write()?;
@@ -366,6 +367,35 @@ impl<'a> Tour<'a> {
         let answer = self.employee.borrow().call("everything__echo", &message)?;
         expect_refusal(&answer, "content_blocked")?;
         Ok(answer.text())
+    }
+
+    /// As somebody in IT stops something that runs wild.
+    fn stopped(&self) -> Result<String> {
+        let home = &self.running.home;
+        let reason = ["--reason", "orders are being looked into"];
+        let scope = ["kill-switch", "engage", "connector", "orders"];
+        let engaged: Value = home.query(&[&scope[..], &reason[..]].concat())?;
+        let id = engaged.get("id").and_then(Value::as_str);
+        let id = id.with_context(|| format!("nothing was stopped: {engaged}"))?;
+        let count = || {
+            let sql = json!({ "sql": "select count(*) from orders" });
+            self.employee.borrow().call("orders__query", &sql)
+        };
+        let taken = Instant::now();
+        let refused = wait_for("the stop", REVOCATION_TIME_MAX, || {
+            let answer = count()?;
+            Ok((!answer.succeeded()).then_some(answer))
+        })?;
+        let stopped = taken.elapsed().as_millis();
+        expect_refusal(&refused, "stopped")?;
+        home.sekimori(&["kill-switch", "release", id])?;
+        wait_for("the release", REVOCATION_TIME_MAX, || {
+            Ok(count()?.succeeded().then_some(()))
+        })?;
+        Ok(format!(
+            "{}\nStopped {stopped} ms after the command; released, it works again",
+            refused.text()
+        ))
     }
 
     fn trail(&self) -> Result<String> {

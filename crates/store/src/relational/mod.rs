@@ -22,6 +22,7 @@ mod service_accounts;
 mod sessions;
 mod sign_ins;
 mod tokens;
+mod versions;
 
 use std::sync::Arc;
 
