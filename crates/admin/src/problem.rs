@@ -18,6 +18,7 @@ use sekimori_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::inspection_desk::InspectionDeskError;
 use crate::policy_desk::DeskError;
 
 /// Most single flaws that an answer tells.
@@ -225,6 +226,21 @@ impl From<DeskError> for Problem {
             | DeskError::NothingBefore => Self::conflict(error.to_string()),
             DeskError::Policy(error) => error.into(),
             DeskError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<InspectionDeskError> for Problem {
+    fn from(error: InspectionDeskError) -> Self {
+        match error {
+            InspectionDeskError::NoSuchReport => Self::not_found("report of a false alarm"),
+            InspectionDeskError::NothingFound => Self::not_found("record of that request"),
+            InspectionDeskError::Decided | InspectionDeskError::TooGrave(_) => {
+                Self::conflict(error.to_string())
+            }
+            InspectionDeskError::Words => Self::invalid("", error.to_string()),
+            InspectionDeskError::Rules(error) => Self::invalid("/text", error.to_string()),
+            InspectionDeskError::Store(error) => error.into(),
         }
     }
 }

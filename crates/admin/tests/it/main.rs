@@ -13,6 +13,7 @@ mod approvals;
 mod authenticator;
 mod browser_api;
 mod harness;
+mod inspection;
 mod local_sign_in;
 mod lookouts;
 mod oauth;

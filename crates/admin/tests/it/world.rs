@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sekimori_audit::note;
 use sekimori_domain::Timestamp;
-use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
+use sekimori_domain::catalog::{Environment, OperationClass, Review, Target, TargetKind, Tool};
 use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
+use sekimori_domain::false_alarm::FalseAlarm;
 use sekimori_domain::ids::{
     ApprovalId, ClientId, ConnectorName, CorrelationId, LimitName, PrincipalId, SessionId,
 };
@@ -16,11 +18,11 @@ use sekimori_domain::limit::{Bound, Limit};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
-use sekimori_domain::record::EventKind;
+use sekimori_domain::record::{DecisionNote, EventKind, OutcomeStatus};
 use sekimori_domain::retention::{OrderAct, OrderKind, OrderStep, RetentionOrder, Selection};
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
-use sekimori_policy::default_policies;
+use sekimori_policy::{FACTS, default_policies};
 use sekimori_store::{
     AuditQuery, BrowserSession, Definition, Expected, NewInspectionRules, SessionProof,
 };
@@ -43,6 +45,7 @@ pub(crate) struct World {
     pub(crate) end: String,
     pub(crate) approvals: Vec<ApprovalId>,
     pub(crate) notice: String,
+    pub(crate) false_alarms: Vec<String>,
 }
 
 /// Somebody else asked for two holds and a deletion; the deletion is in force.
@@ -231,6 +234,7 @@ impl World {
             end: later.to_string(),
             approvals,
             notice,
+            false_alarms: false_alarms(plane).await,
         }
     }
 
@@ -292,6 +296,20 @@ impl World {
             (
                 "revokeSession",
                 (format!("/api/v1/sessions/{}", self.session), None),
+            ),
+            (
+                "acceptFalseAlarm",
+                (
+                    format!("/api/v1/false-alarms/{}/accept", self.false_alarms[0]),
+                    Some(json!({"reason": "a part number"})),
+                ),
+            ),
+            (
+                "rejectFalseAlarm",
+                (
+                    format!("/api/v1/false-alarms/{}/reject", self.false_alarms[1]),
+                    Some(json!({"reason": "it is a telephone number"})),
+                ),
             ),
             (
                 "declassifyConversation",
@@ -503,6 +521,72 @@ async fn reviewed_tool(plane: &Plane) {
 }
 
 /// An alert that nobody looked at.
+/// The request of an administrator in which inspection blocked something.
+pub(crate) const INSPECTED: &str = "00000000-0000-7000-8000-000000000001";
+
+/// A recorded call in which inspection blocked a telephone number, and two reports that it was none.
+async fn false_alarms(plane: &Plane) -> Vec<String> {
+    let control = &plane.control;
+    let correlation: CorrelationId = serde_json::from_value(json!(INSPECTED)).unwrap();
+    let open = control
+        .audit
+        .open(EventKind::ToolCall, correlation, None)
+        .unwrap();
+    open.caller_note(
+        serde_json::from_value(json!({
+            "client": "assistant", "id": "admin:test", "kind": "local_administrator",
+            "method": "local_administrator", "mfa": false, "name": "test",
+        }))
+        .unwrap(),
+    );
+    open.target(&Tool {
+        target: Target {
+            connector: "crm".parse().unwrap(),
+            kind: TargetKind::Tool,
+            name: "update_customer".to_owned(),
+        },
+        class: OperationClass::Update,
+        classified: true,
+        idempotent: false,
+        data_classes: Vec::new(),
+        environment: Environment::Production,
+        tags: Vec::new(),
+        definition: None,
+    });
+    open.decision(DecisionNote {
+        effect: "allow".to_owned(),
+        policies: Vec::new(),
+        version: 1,
+    });
+    open.detail(
+        FACTS,
+        json!({ "now": control.clock.now(), "client_kind": "local", "issuer": "sekimori" }),
+    );
+    open.detail(
+        "inspection",
+        json!({ "rules": 1, "findings": [{
+            "direction": "input", "type": "PHONE", "class": "personal", "count": 1, "confidence": 80,
+            "detector": 1, "action": "block", "rule": "phones",
+        }] }),
+    );
+    open.close(note::ended(OutcomeStatus::Refused))
+        .await
+        .unwrap();
+    let mut ids = Vec::new();
+    for number in 0..2 {
+        let alarm: FalseAlarm = serde_json::from_value(json!({
+            "id": control.ids.next(), "correlation": format!("request {number}"),
+            "by": "user:hanako", "at": control.clock.now(), "connector": "crm",
+            "tool": "update_customer", "note": "型番です", "state": "open",
+            "alarmed": [{ "type": "PHONE", "direction": "input", "action": "block", "count": 1 }],
+        }))
+        .unwrap();
+        control.store.false_alarms().add(&alarm).await.unwrap();
+        ids.push(alarm.id);
+    }
+    ids
+}
+
 async fn raise_alert(plane: &Plane) -> uuid::Uuid {
     let control = &plane.control;
     let id = CorrelationId::from_uuid(control.ids.next());
