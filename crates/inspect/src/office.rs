@@ -23,41 +23,41 @@ pub(crate) fn text(bytes: &[u8]) -> Option<String> {
         return None;
     }
     let files = directory(bytes)?;
-    if files.iter().any(|file| is_hidden(file.name)) {
+    if files.iter().any(|file| is_hidden(&file.name)) {
         return None;
     }
     let mut room = BYTES_MAX;
     let mut read = |wanted: &dyn Fn(&str) -> bool| -> Option<Vec<String>> {
         let mut texts = Vec::new();
-        for file in files.iter().filter(|file| wanted(file.name)) {
+        for file in files.iter().filter(|file| wanted(&file.name)) {
             let content = unpack(bytes, file)?;
             room = room.checked_sub(content.len())?;
             texts.push(String::from_utf8(content).ok()?);
         }
         Some(texts)
     };
-    let custom = read(&|name| name == "docProps/custom.xml")?;
-    let shared = read(&|name| name == "xl/sharedStrings.xml")?;
-    let sheets = read(&|name| name.starts_with("xl/worksheets/") && name.ends_with(".xml"))?;
+    let custom = read(&|name| name == "docprops/custom.xml")?;
+    let shared = read(&|name| name == "xl/sharedstrings.xml")?;
+    let sheets = read(&|name| name.starts_with("xl/worksheets/") && is_a(name, ".xml"))?;
     let is_part = |name: &str| name.starts_with("word/") || name.starts_with("ppt/");
-    if sheets.is_empty() && !files.iter().any(|file| is_part(file.name)) {
+    if sheets.is_empty() && !files.iter().any(|file| is_part(&file.name)) {
         return None; // Another kind of archive.
     }
     // Whatever else holds text: slides, headers, comments, drawings, charts, the names of authors.
     let parts = read(&|name| {
-        let known = name == "docProps/custom.xml"
-            || name == "xl/sharedStrings.xml"
+        let known = name == "docprops/custom.xml"
+            || name == "xl/sharedstrings.xml"
             || name.starts_with("xl/worksheets/");
         let shape = [
             "theme/",
             "styles.xml",
-            "fontTable.xml",
+            "fonttable.xml",
             "settings.xml",
-            "Types].xml",
+            "types].xml",
         ];
-        name.ends_with(".xml") && !known && !shape.iter().any(|part| name.contains(part))
+        is_a(name, ".xml") && !known && !shape.iter().any(|part| name.contains(part))
     })?;
-    let relations = read(&|name| name.ends_with(".rels"))?;
+    let relations = read(&|name| is_a(name, ".rels"))?;
     let strings = shared
         .iter()
         .flat_map(|xml| shared_strings(xml))
@@ -81,12 +81,18 @@ pub(crate) fn text(bytes: &[u8]) -> Option<String> {
 
 /// Whether a file within a document can hold anything, and is not looked into: embedded documents and programs.
 fn is_hidden(name: &str) -> bool {
-    name.contains("/embeddings/") || name.contains("/activeX/") || name.ends_with("vbaProject.bin")
+    name.contains("/embeddings/") || name.contains("/activex/") || name.ends_with("vbaproject.bin")
+}
+
+/// Whether a part is of that kind.
+fn is_a(name: &str, extension: &str) -> bool {
+    name.ends_with(extension)
 }
 
 /// A file in an archive.
-struct File<'a> {
-    name: &'a str,
+struct File {
+    /// In lower case: the names of parts are the same in either.
+    name: String,
     method: u16,
     packed: usize,
     offset: usize,
@@ -100,7 +106,7 @@ fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
 }
 
 /// The files that the directory at the end of an archive lists.
-fn directory(bytes: &[u8]) -> Option<Vec<File<'_>>> {
+fn directory(bytes: &[u8]) -> Option<Vec<File>> {
     let tail = bytes.len().saturating_sub(TAIL_BYTES);
     let end = tail + memchr::memmem::rfind(bytes.get(tail..)?, b"PK\x05\x06")?;
     let count = number(bytes, end + 10, 2)?;
@@ -120,7 +126,7 @@ fn directory(bytes: &[u8]) -> Option<Vec<File<'_>>> {
         let length = number(bytes, at + 28, 2)?;
         let name = bytes.get(at + 46..(at + 46).checked_add(length)?)?;
         files.push(File {
-            name: std::str::from_utf8(name).ok()?,
+            name: std::str::from_utf8(name).ok()?.to_ascii_lowercase(),
             method: u16::try_from(number(bytes, at + 10, 2)?).ok()?,
             packed: number(bytes, at + 20, 4)?,
             offset: number(bytes, at + 42, 4)?,
@@ -130,7 +136,7 @@ fn directory(bytes: &[u8]) -> Option<Vec<File<'_>>> {
     Some(files)
 }
 
-fn unpack(bytes: &[u8], file: &File<'_>) -> Option<Vec<u8>> {
+fn unpack(bytes: &[u8], file: &File) -> Option<Vec<u8>> {
     let at = file.offset;
     if bytes.get(at..at.checked_add(4)?)? != b"PK\x03\x04" {
         return None;

@@ -100,6 +100,19 @@ impl Inspecting {
         Arguments::parse(Some(text.as_bytes())).ok()
     }
 
+    /// A refusal of the arguments without what tokens stand for: a place in them may be named by it.
+    pub(crate) fn discreet(&self, refusal: Refusal) -> Refusal {
+        let told = |one: &Issued| refusal.message.contains(&one.value);
+        if self.restored.iter().any(told) {
+            let message = "what the tokens in the arguments stand for does not fit the tool";
+            return Refusal {
+                message: message.to_owned(),
+                ..refusal
+            };
+        }
+        refusal
+    }
+
     /// What inspection has to know of a call besides its arguments.
     pub(crate) async fn context(&self, gateway: &Gateway) -> Result<CallContext, Refusal> {
         Ok(CallContext {

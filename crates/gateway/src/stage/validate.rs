@@ -42,7 +42,8 @@ pub(crate) fn validate(
     let copy = inspecting.restored(&arguments);
     let restored = copy.is_some();
     let checked = copy.as_ref().unwrap_or(&arguments);
-    check_schema(resolved, request, (&arguments, checked))?;
+    check_schema(resolved, request, (&arguments, checked))
+        .map_err(|refusal| inspecting.discreet(refusal))?;
     let controlled = resolved.definition.clone();
     let Some(controls) = controlled.as_ref().and_then(|tool| tool.controls.as_ref()) else {
         return Ok(Validated {
@@ -68,11 +69,15 @@ pub(crate) fn validate(
     let told = compiled
         .project(checked.value(), &now)
         .map_err(|violation| {
-            record.detail(
-                "constraint",
-                json!({"pointer": violation.pointer, "name": violation.name}),
-            );
-            refuse(RefusalCode::InvalidArguments, violation.to_string())
+            let (code, told) = (RefusalCode::InvalidArguments, violation.to_string());
+            let refusal = inspecting.discreet(refuse(code, told));
+            if !restored {
+                record.detail(
+                    "constraint",
+                    json!({"pointer": violation.pointer, "name": violation.name}),
+                );
+            }
+            refusal
         })?;
     if !told.resources.is_empty() && !restored {
         record.resources(told.resources.into_iter().collect());

@@ -52,9 +52,9 @@ pub(crate) async fn reports_wait_until_one_person_decides(database: &TestDatabas
         .list(open, None, Some(&first[0].id), 10)
         .await
         .unwrap();
-    assert_eq!(rest, [two.clone()]);
+    assert_eq!(rest, std::slice::from_ref(&two));
     let own = alarms.list(None, Some(&two.by), None, 10).await.unwrap();
-    assert_eq!(own, [two.clone()]);
+    assert_eq!(own, std::slice::from_ref(&two));
 
     let decided = FalseAlarm {
         state: FalseAlarmState::Accepted,
