@@ -258,9 +258,6 @@ impl World {
             "client_secret": {"env": "PARTNER_SECRET"},
         });
         let scim = json!({"provider": "entra", "expires_at": self.end});
-        let review = json!({
-            "class": "update", "data_classes": ["personal"], "definition": self.definition,
-        });
         let mut examples = BTreeMap::from([
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
             (
@@ -324,6 +321,30 @@ impl World {
                 (format!("{providers}/corporate"), None),
             ),
             (
+                "revokeGrant",
+                (format!("/api/v1/grants/{}", self.grant), None),
+            ),
+        ]);
+        examples.extend(self.examples_of_safeguards());
+        examples.extend(Self::examples_of_policies());
+        examples.extend(approvals::examples(self));
+        examples.extend(Self::examples_of_retention());
+        examples
+    }
+
+    fn examples_of_safeguards(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let review = json!({
+            "class": "update", "data_classes": ["personal"], "definition": self.definition,
+        });
+        let limit = json!({
+            "who": {"kind": "user"}, "bound": {"kind": "rate", "count": 60, "per_seconds": 60},
+        });
+        let stop = json!({
+            "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
+            "contact": "security@example.co.jp", "ends_at": self.end,
+        });
+        BTreeMap::from([
+            (
                 "acknowledgeAlert",
                 (
                     format!("/api/v1/alerts/{}/acknowledge", self.alert),
@@ -337,27 +358,6 @@ impl World {
                     Some(review),
                 ),
             ),
-            (
-                "revokeGrant",
-                (format!("/api/v1/grants/{}", self.grant), None),
-            ),
-        ]);
-        examples.extend(self.examples_of_safeguards());
-        examples.extend(Self::examples_of_policies());
-        examples.extend(approvals::examples(self));
-        examples.extend(Self::examples_of_retention());
-        examples
-    }
-
-    fn examples_of_safeguards(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
-        let limit = json!({
-            "who": {"kind": "user"}, "bound": {"kind": "rate", "count": 60, "per_seconds": 60},
-        });
-        let stop = json!({
-            "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
-            "contact": "security@example.co.jp", "ends_at": self.end,
-        });
-        BTreeMap::from([
             (
                 "setLimit",
                 ("/api/v1/limits/per-user".to_owned(), Some(limit)),

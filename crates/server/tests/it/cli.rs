@@ -88,15 +88,9 @@ async fn every_command_prints_json() {
         "--allow-private-network",
     ];
     assert_eq!(site.json(&add).await["name"], "faults");
-    let key = [
-        "key",
-        "create",
-        "desk",
-        "--owner",
-        "hanako",
-        "--purpose",
-        "tests",
-    ];
+    let key: Vec<_> = "key create desk --owner hanako --purpose tests"
+        .split(' ')
+        .collect();
     let key = site.json(&key).await;
     let id = key["id"].as_str().unwrap();
     assert!(key["key"].as_str().unwrap().starts_with("smk_"));

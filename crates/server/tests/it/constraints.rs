@@ -167,10 +167,11 @@ async fn tool_2_declared_rules_judge_what_tokens_stand_for() {
     let client = gate.all(&key.text);
     let token = async |mail: &str| {
         let read = echo(&client, mail).await.content_text();
-        let start = read
-            .find("[[EMA_")
+        let (_, rest) = read
+            .split_once("[[EMA_")
             .unwrap_or_else(|| panic!("no token in {read}"));
-        read[start..start + 18].to_owned()
+        let rest: String = rest.chars().take(12).collect();
+        format!("[[EMA_{rest}")
     };
     let inside = token("taro@example.co.jp").await;
     let outside = token("taro@evil.example").await;
