@@ -234,6 +234,15 @@ pub(super) async fn keep_house(gateway: Arc<Gateway>, spool: Spool, stop: Cancel
 
 async fn take_over(gateway: &Gateway, spool: &Spool) -> anyhow::Result<()> {
     for record in spool.waiting()? {
+        // Only the gate purges. From elsewhere, this would explain away what somebody removed.
+        if record.event == EventKind::RetentionPurge {
+            tracing::error!(
+                alert = true,
+                id = %record.id,
+                "a waiting audit record claims a purge that the gate did not make; it stays out"
+            );
+            continue;
+        }
         // A crash after the journal had it leaves the record here: it is taken over once all the same.
         if !gateway.audit.has(record.id).await? {
             gateway.audit.append(&record).await?;

@@ -66,7 +66,7 @@ async fn ends_at(stage: Stage, gate: &Gate, fake: Fake) -> Reply {
         }
         Stage::InspectInput => {
             put_in_force(gate, 1, &block("input"));
-            call(gate, "send", json!({ "note": CARD })).await
+            call(gate, "send", json!({ "カード": CARD })).await
         }
         Stage::Approve => {
             ask(gate, 2);
