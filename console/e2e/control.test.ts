@@ -293,7 +293,7 @@ describe('policies', () => {
     const { page, close } = await browsers.seat('yamada', '/policies?tab=guard-rails', 'ja');
     const save = page.getByRole('button', { name: s.saveRails });
     await save.waitFor();
-    assert.equal(await save.getAttribute('aria-disabled'), 'true');
+    assert.equal(await save.getAttribute('aria-description'), TEXTS.ja.rights.needsSecurity);
     await close();
     const security = await browsers.seat('tanaka', '/policies?tab=guard-rails', 'ja');
     await security.page.getByRole('switch').first().uncheck();

@@ -80,6 +80,7 @@ export const en = {
     needsMfa: 'Changes need a second factor.',
     clickToStepUp: 'Click to prove one.',
     needsAdmin: 'This takes the role sekimori-admin.',
+    needsSecurity: 'This takes the role sekimori-security.',
     needsRole: 'You do not have the role that this takes. Ask an administrator.',
   },
   account: {

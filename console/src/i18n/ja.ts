@@ -76,6 +76,7 @@ export const ja: Messages = {
     needsMfa: '変更には追加認証が必要です。',
     clickToStepUp: 'クリックすると追加認証を行います。',
     needsAdmin: 'ロール sekimori-admin が必要です。',
+    needsSecurity: 'ロール sekimori-security が必要です。',
     needsRole: '必要なロールがありません。管理者に依頼してください。',
   },
   account: {

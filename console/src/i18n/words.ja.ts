@@ -99,6 +99,10 @@ export const words: typeof english = {
     condition_false: '条件が不成立',
   },
   problemCodes: {
+    invalid: '入力内容に誤りがあります。',
+    invalid_request: '入力内容に誤りがあります。',
+    conflict: '現在の状態では、この操作はできません。',
+    not_found: '見つかりません。すでに削除された可能性があります。',
     policy_denied: '権限がないため実行できません。必要なロールの付与を管理者に依頼してください。',
     unauthenticated: 'セッションが終了しました。もう一度サインインしてください。',
     changed_meanwhile: '表示した後にほかの人が変更しました。画面を開き直し、内容を確認してから操作してください。',

@@ -147,7 +147,7 @@ function Steps({ version }: { version: number }) {
       {steps.map((step) => (
         <li key={step.at + step.step}>
           <strong>{s.steps[step.step] ?? step.step}</strong> <Person id={step.by} link /> <Moment time={step.at} />
-          {step.note && <Text size="sm">{step.note}</Text>}
+          {step.note && <Text size="sm">{s.notes[step.note] ?? step.note}</Text>}
         </li>
       ))}
     </ol>
