@@ -466,7 +466,7 @@ fn look(version: Option<u64>, rules: &RuleSet, content: Content) -> InspectionVi
                 };
                 (Some(view), read.text)
             }
-            Err(error) => return unreadable(version, rules, &error),
+            Err(error) => return unreadable(version, rules, error),
         },
     };
     InspectionView {
@@ -476,7 +476,7 @@ fn look(version: Option<u64>, rules: &RuleSet, content: Content) -> InspectionVi
 }
 
 /// What is said about a file that can't be read.
-fn unreadable(version: Option<u64>, rules: &RuleSet, error: &FileError) -> InspectionView {
+fn unreadable(version: Option<u64>, rules: &RuleSet, error: FileError) -> InspectionView {
     let about = rules.rules.iter().filter(|rule| rule.find.unreadable);
     InspectionView {
         rules: version,
