@@ -95,6 +95,7 @@ const areas: Words = {
   contents: 'Contents of calls',
   approvals: 'Approvals',
   'guard-rails': 'Guard-rails',
+  retention: 'Keeping and deleting records',
 };
 
 const events: Words = {
@@ -141,6 +142,7 @@ const events: Words = {
   'audit.verify': 'Audit log verified',
   'retention.purge': 'Old records removed',
   'legal_hold.change': 'Legal hold changed',
+  'deletion.change': 'Deletion on request changed',
   'alert.raise': 'Alert raised',
   'alert.change': 'Alert acknowledged or changed',
   'audit.recovered': 'Journal recovered',

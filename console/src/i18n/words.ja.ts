@@ -44,6 +44,7 @@ const events: Record<string, string> = {
   'audit.verify': '監査ログの検証',
   'retention.purge': '保存期間を過ぎた記録の削除',
   'legal_hold.change': '訴訟ホールドの変更',
+  'deletion.change': '記録の削除依頼の変更',
   'alert.raise': 'アラート発生',
   'alert.change': 'アラートの確認・変更',
   'audit.recovered': 'ジャーナル復旧',
@@ -121,6 +122,7 @@ export const words: typeof english = {
     contents: '呼び出しの内容',
     approvals: '承認',
     'guard-rails': 'ガードレール',
+    retention: '記録の保存と削除',
   },
   events,
 };
