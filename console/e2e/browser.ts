@@ -1,6 +1,7 @@
 // People in front of Debian's Chromium.
 
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -87,6 +88,38 @@ export class Browsers {
     await page.getByRole('button', { name: person.title }).click();
   }
 
+  /** A token with which an AI client acts for somebody, who lets it in on the gate's page. */
+  async token(name: PersonName): Promise<string> {
+    const back = 'http://127.0.0.1:9/back';
+    const client = JSON.parse(this.#gate.sekimori('client', 'add', 'e2e', '--redirect', back, '--json')) as { id: string };
+    const verifier = randomBytes(32).toString('base64url');
+    const asked = new URLSearchParams({
+      response_type: 'code',
+      client_id: client.id,
+      redirect_uri: back,
+      code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+      code_challenge_method: 'S256',
+      resource: `${this.#gate.url}/mcp`,
+      scope: 'mcp:read mcp:write',
+      state: 'e2e',
+    });
+    const { page, close } = await this.seat(name, '/', 'en');
+    await page.goto(`${this.#gate.url}/authorize?${asked}`);
+    const sentBack = page.waitForRequest((request) => request.url().startsWith(back));
+    await page.locator('button[value=allow]').click({ noWaitAfter: true });
+    const code = new URL((await sentBack).url()).searchParams.get('code');
+    await close();
+    assert(code);
+    const form = { grant_type: 'authorization_code', code, redirect_uri: back, client_id: client.id, code_verifier: verifier };
+    const answer = await fetch(`${this.#gate.url}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ ...form, resource: `${this.#gate.url}/mcp` }),
+    });
+    const issued = (await answer.json()) as { access_token?: string };
+    assert(issued.access_token, JSON.stringify(issued));
+    return issued.access_token;
+  }
+
   /** Somebody's session does not count any more. */
   forget(name: PersonName): void {
     this.#signedIn.delete(name);
@@ -114,6 +147,25 @@ export async function assertFits(page: Page, what: string): Promise<void> {
     assert(Date.now() < end, `${what} is ${content} px wide in a window of ${window} px`);
     await page.waitForTimeout(50);
   }
+}
+
+/** Looks at a screen in light, dark and on a phone. */
+export async function look(browsers: Browsers, who: PersonName, path: string, language: Language, what: string): Promise<void> {
+  const { page, complaints, close } = await browsers.seat(who, path, language);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.getByRole('status', { name: TEXTS[language].common.loading }).waitFor({ state: 'detached' });
+  await assertAccessible(page, what);
+  await assertFits(page, what);
+  await picture(page, `${what}-${language}`);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await assertAccessible(page, `${what}, dark`);
+  await picture(page, `${what}-${language}-dark`);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await assertFits(page, `${what} on a phone`);
+  await page.evaluate('Promise.all(document.getAnimations().map((one) => one.finished))');
+  await picture(page, `${what}-${language}-phone`);
+  assert.deepEqual(complaints, []);
+  await close();
 }
 
 export async function picture(page: Page, name: string): Promise<void> {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { assertAccessible, assertFits, Browsers, type Language, picture, TEXTS } from './browser.ts';
+import { assertAccessible, Browsers, type Language, look, picture, TEXTS } from './browser.ts';
 import { Gate } from './gate.ts';
 
 const LANGUAGES: Language[] = ['ja', 'en'];
@@ -12,9 +12,11 @@ const PLACES = {
   audit: '/audit',
   catalog: '/catalog',
   policies: '/policies',
+  inspection: '/inspection',
   access: '/access',
   alerts: '/alerts',
   settings: '/settings',
+  start: '/start',
 } as const;
 type Place = keyof typeof PLACES;
 
@@ -37,21 +39,7 @@ describe('every screen', () => {
   for (const language of LANGUAGES) {
     for (const place of Object.keys(PLACES) as Place[]) {
       test(`${place} in ${language} is readable for everybody and fits`, async () => {
-        const t = TEXTS[language];
-        const { page, complaints, close } = await browsers.seat('yamada', PLACES[place], language);
-        await page.getByRole('heading', { level: 1, name: t.places[place] }).waitFor();
-        await page.getByRole('status', { name: t.common.loading }).waitFor({ state: 'detached' });
-        await assertAccessible(page, place);
-        await assertFits(page, place);
-        await picture(page, `${place}-${language}`);
-        await page.emulateMedia({ colorScheme: 'dark' });
-        await assertAccessible(page, `${place}, dark`);
-        await picture(page, `${place}-${language}-dark`);
-        await page.setViewportSize({ width: 390, height: 844 });
-        await assertFits(page, `${place} on a phone`);
-        await picture(page, `${place}-${language}-phone`);
-        assert.deepEqual(complaints, []);
-        await close();
+        await look(browsers, 'yamada', PLACES[place], language, place);
       });
     }
   }
@@ -190,6 +178,29 @@ describe('access', () => {
       await close();
     });
   }
+
+  test('what somebody else changed meanwhile is not changed over it', async () => {
+    const t = TEXTS.ja;
+    const first = await browsers.seat('yamada', '/', 'ja');
+    // Without news of changes, as on a page that was left open where the network was away.
+    await first.page.route('**/api/v1/events', (route) => route.abort());
+    await first.page.goto(`${gate.url}/ui/access?tab=accounts&open=nightly`);
+    const suspend = first.page.getByRole('button', { name: t.access.suspend, exact: true });
+    await suspend.waitFor();
+    const second = await browsers.seat('tanaka', '/access?tab=accounts&open=nightly', 'ja');
+    await second.page.getByRole('button', { name: t.access.suspend, exact: true }).click();
+    await second.page.getByRole('dialog', { name: t.access.suspendTitle('nightly') }).getByRole('button', { name: t.access.suspend }).click();
+    await second.page.getByText(t.access.suspended('nightly')).waitFor();
+    await suspend.click();
+    const ask = first.page.getByRole('dialog', { name: t.access.suspendTitle('nightly') });
+    await ask.getByRole('button', { name: t.access.suspend }).click();
+    await ask.getByRole('alert').getByText(t.problemCodes.changed_meanwhile ?? '').waitFor();
+    await first.close();
+    await second.page.getByRole('button', { name: t.access.resume, exact: true }).click();
+    await second.page.getByRole('dialog', { name: t.access.resumeTitle('nightly') }).getByRole('button', { name: t.access.resume }).click();
+    await second.page.getByText(t.access.resumed('nightly')).waitFor();
+    await second.close();
+  });
 
   test('a person who is kept out is out at once, in an open console too', async () => {
     const t = TEXTS.ja;

@@ -14,10 +14,12 @@ export const PEOPLE = [
   { name: 'yamada', title: '山田 太郎（管理者）', display: '山田 太郎', groups: ['it'], department: '情報システム部' },
   { name: 'kato', title: '加藤 次郎（管理者・一要素）', display: '加藤 次郎', groups: ['it'], mfa: false },
   { name: 'sato', title: '佐藤 花子（監査）', display: '佐藤 花子', groups: ['audit'], department: '内部監査室' },
+  { name: 'tanaka', title: '田中 三郎（管理者・セキュリティ）', display: '田中 三郎', groups: ['it', 'security'] },
+  { name: 'ito', title: '伊藤 恵子（承認者）', display: '伊藤 恵子', groups: ['managers', 'staff'], department: '経理部' },
   { name: 'suzuki', title: '鈴木 一郎（一般）', display: '鈴木 一郎', groups: ['staff'], department: '営業部' },
 ];
 
-export type PersonName = 'yamada' | 'kato' | 'sato' | 'suzuki';
+export type PersonName = 'yamada' | 'kato' | 'sato' | 'tanaka' | 'ito' | 'suzuki';
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -59,7 +61,8 @@ export class Gate {
     this.#children = children;
   }
 
-  static async start(): Promise<Gate> {
+  /** Starts a gate; what is still to be set up by command comes before it serves. */
+  static async start(prepare?: (gate: Gate) => void): Promise<Gate> {
     const folder = mkdtempSync(join(tmpdir(), 'sekimori-console-'));
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
@@ -67,14 +70,14 @@ export class Gate {
     const idp = await start(process.execPath, [new URL('idp.mjs', import.meta.url).pathname, JSON.stringify(told)]);
     const gate = new Gate(url, folder, [idp.child]);
     writeFileSync(join(folder, 'sekimori.toml'), configuration(port, idp.url));
-    gate.sekimori('connector', 'add', 'crm', '--title', '顧客管理', '--stdio', join(BINARIES, 'sekimori-fixture'), '--arg=--stdio');
+    gate.connect('crm', '顧客管理');
     gate.sekimori('connector', 'add', 'archive', '--title', '文書保管庫', '--http', 'http://127.0.0.1:9/mcp', '--allow-private-network');
-    gate.sekimori('tool', 'list', 'crm', '--refresh');
     gate.sekimori('tool', 'classify', 'crm', 'test_echo', '--class', 'read');
     const key = JSON.parse(
       gate.sekimori('key', 'create', 'nightly', '--owner', 'yamada', '--purpose', '夜間バッチ', '--group', 'employee', '--json'),
     ) as { key: string };
     gate.#key = key.key;
+    prepare?.(gate);
     const serve = ['serve', '--config', join(folder, 'sekimori.toml')];
     const served = await start(join(BINARIES, 'sekimori'), serve);
     gate.#children.unshift(served.child);
@@ -87,8 +90,21 @@ export class Gate {
     return execFileSync(join(BINARIES, 'sekimori'), [...args, '--config', config], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   }
 
-  /** Calls a tool with the service account's key, as MCP clients do since 2026-07-28. */
-  async call(tool: string, args: object): Promise<unknown> {
+  /** Puts a system of its own behind the gate. */
+  connect(name: string, title: string): void {
+    this.sekimori('connector', 'add', name, '--title', title, '--stdio', join(BINARIES, 'sekimori-fixture'), '--arg=--stdio');
+    this.sekimori('tool', 'list', name, '--refresh');
+  }
+
+  /** Writes a file for a command, and returns where it is. */
+  file(name: string, text: string): string {
+    const path = join(this.#folder, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /** Calls a tool as MCP clients do since 2026-07-28: with the service account's key, or somebody's token. */
+  async call(tool: string, args: object, token = this.#key): Promise<string> {
     const meta = {
       'io.modelcontextprotocol/protocolVersion': '2026-07-28',
       'io.modelcontextprotocol/clientInfo': { name: 'e2e', version: '1' },
@@ -97,7 +113,7 @@ export class Gate {
     const response = await fetch(`${this.url}/mcp`, {
       method: 'POST',
       headers: {
-        authorization: `Bearer ${this.#key}`,
+        authorization: `Bearer ${token}`,
         'content-type': 'application/json',
         accept: 'application/json, text/event-stream',
         'mcp-protocol-version': '2026-07-28',
@@ -131,9 +147,20 @@ drain_seconds = 1
 [identity]
 administrators_group = "it"
 
+[identity.authorization_server]
+enabled = true
+
 [[identity.roles]]
 name = "sekimori-auditor"
 groups = ["audit"]
+
+[[identity.roles]]
+name = "sekimori-security"
+groups = ["security"]
+
+[[identity.roles]]
+name = "sekimori-approver"
+groups = ["managers"]
 
 [[identity.roles]]
 name = "employee"

@@ -19,6 +19,7 @@ const routeTree = root.addChildren([
   screen('/audit/story/$correlation', () => import('./screens/audit/Story.tsx')),
   screen('/catalog', () => import('./screens/catalog/Catalog.tsx')),
   screen('/policies', () => import('./screens/policies/Policies.tsx')),
+  screen('/inspection', () => import('./screens/inspection/Inspection.tsx')),
   screen('/access', () => import('./screens/access/Access.tsx')),
   screen('/alerts', () => import('./screens/alerts/Alerts.tsx')),
   screen('/settings', () => import('./screens/settings/Settings.tsx')),

@@ -57,7 +57,7 @@ pub(crate) fn try_out() -> Result<()> {
     let mut command = Command::new(node());
     command
         .current_dir(folder())
-        .args(["--test", "--test-concurrency=1"])
+        .args(["--test", "--test-concurrency=2"])
         .args(stories()?)
         .env("SEKIMORI_TEST_BINARIES", binaries);
     run(&mut command)

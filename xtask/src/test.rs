@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the counterparts, a PostgreSQL, all tests, and the conformance suite.
+//! `cargo xtask test`: the counterparts, a PostgreSQL, all tests, the tour of the demo, and the conformance suite.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::conformance::{ConformanceArgs, conformance};
 use crate::console;
+use crate::demo::{DemoArgs, demo};
 use crate::postgres::Postgres;
 use crate::run::{cargo, counterparts, on_path, run};
 use crate::setup::{node, node_folder, python_program, setup};
@@ -70,6 +71,7 @@ fn run_steps(args: &TestArgs, steps: &mut Steps) -> Result<()> {
                 .envs(environment.clone()))
         })?;
         steps.run("console", console::try_out)?;
+        steps.run("demo", || demo(&DemoArgs::rehearsal()?))?;
         steps.run("conformance", || conformance(&ConformanceArgs::built()))?;
     }
     Ok(())

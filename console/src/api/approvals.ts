@@ -1,60 +1,49 @@
 // Requests for approval, as the REST API tells of them.
 
-import { answer, api, type Page } from './client.ts';
+import { answer, api, type Page, type Schemas } from './client.ts';
 
 export type Which = 'for-me' | 'mine' | 'decided';
+export type ApprovalRequest = Schemas['ApprovalRequestView'];
+export type ApprovalDetails = Schemas['ApprovalDetailsView'];
 
-export interface ApprovalRequest {
-  id: string;
-  state: string;
-  requester: { id: string; name: string; kind: string };
-  client: { id: string; claimed_name?: string | null };
-  target: {
-    connector: string;
-    kind: string;
-    name: string;
-    class: string;
-    environment: string;
-    data_classes: string[];
-  };
-  reasons: { policy: string; reason: string }[];
-  risk: string;
-  approvers: { chosen_by: string; groups: string[]; people: string[]; quorum: number; agreed: number; step_up: boolean }[];
-  votes: { by: string; name: string; note?: string | null; at: string }[];
-  edits: { by: string; name: string; at: string }[];
-  delegations: { from: string; to: string; to_name: string; at: string }[];
-  closing?: { name?: string | null; reason?: string | null; at: string } | null;
-  arguments_digest: string;
-  created_at: string;
-  expires_at: string;
-}
-
-export interface ApprovalDetails extends ApprovalRequest {
-  arguments: unknown;
-  arguments_masked: boolean;
-  history: { id: string; state: string; requester: string; decided_by: string[]; created_at: string }[];
-  may: { decide: boolean; why_not?: string | null; cancel: boolean };
-}
-
+/** What somebody decides, and what that takes. */
 export type Decision =
-  | { way: 'approve'; arguments_digest: string; note?: string }
-  | { way: 'refuse'; reason: string }
-  | { way: 'edit'; arguments: unknown }
-  | { way: 'delegate'; to: string }
+  | ({ way: 'approve' } & Schemas['Approve'])
+  | ({ way: 'refuse' } & Schemas['Refuse'])
+  | { way: 'edit'; arguments: object }
+  | ({ way: 'delegate' } & Schemas['Delegate'])
   | { way: 'cancel' };
-
-const ADDRESS = '/api/v1/approval-requests';
 
 export function listRequests(filter: Which, cursor: string | undefined, signal: AbortSignal): Promise<Page<ApprovalRequest>> {
   const query = { filter, limit: 200, ...(cursor ? { cursor } : {}) };
-  return answer(api.GET(ADDRESS as never, { params: { query }, signal } as never));
+  return answer(api.GET('/api/v1/approval-requests', { params: { query }, signal }));
 }
 
 export function getRequest(id: string): Promise<ApprovalDetails> {
-  return answer(api.GET(`${ADDRESS}/{id}` as never, { params: { path: { id } } } as never));
+  return answer(api.GET('/api/v1/approval-requests/{id}', { params: { path: { id } } }));
 }
 
-export function decide(id: string, { way, ...body }: Decision): Promise<unknown> {
-  const told = way === 'cancel' ? {} : { body };
-  return answer(api.POST(`${ADDRESS}/{id}/${way}` as never, { params: { path: { id } }, ...told } as never));
+export function decide(id: string, decision: Decision): Promise<Schemas['DecisionOutcome']> {
+  const params = { path: { id } };
+  switch (decision.way) {
+    case 'approve': {
+      const { way: _, ...body } = decision;
+      return answer(api.POST('/api/v1/approval-requests/{id}/approve', { params, body }));
+    }
+    case 'refuse': {
+      const { way: _, ...body } = decision;
+      return answer(api.POST('/api/v1/approval-requests/{id}/refuse', { params, body }));
+    }
+    case 'edit':
+      // The document says that arguments are an object, not which.
+      return answer(
+        api.POST('/api/v1/approval-requests/{id}/edit', { params, body: { arguments: decision.arguments as never } }),
+      );
+    case 'delegate': {
+      const { way: _, ...body } = decision;
+      return answer(api.POST('/api/v1/approval-requests/{id}/delegate', { params, body }));
+    }
+    case 'cancel':
+      return answer(api.POST('/api/v1/approval-requests/{id}/cancel', { params }));
+  }
 }

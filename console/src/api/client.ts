@@ -12,12 +12,14 @@ export class ApiProblem extends Error {
   readonly status: number;
   readonly code: string;
   readonly correlation: string | undefined;
+  readonly flaws: Schemas['Flaw'][];
 
   constructor(status: number, body: Partial<Schemas['Problem']> | undefined) {
     super(body?.detail ?? `HTTP ${status}`);
     this.status = status;
     this.code = body?.code ?? 'unknown';
     this.correlation = body?.correlation ?? undefined;
+    this.flaws = body?.errors ?? [];
   }
 }
 
@@ -28,13 +30,33 @@ export function keepCsrfToken(me: Me): void {
   csrfToken = me.csrf_token ?? undefined;
 }
 
+/** The versions of things as they were seen last, by address. */
+const seen = new Map<string, string>();
+
+/** What a change is about: what is at its address, or, for a step such as `…/approve`, what is one above. */
+function changed(address: string): string | undefined {
+  const above = address.slice(0, address.lastIndexOf('/'));
+  return [address, above].find((one) => seen.has(one));
+}
+
 const guard: Middleware = {
   onRequest({ request }) {
-    if (request.method !== 'GET' && csrfToken) request.headers.set('X-Sekimori-CSRF', csrfToken);
+    if (request.method === 'GET') return request;
+    if (csrfToken) request.headers.set('X-Sekimori-CSRF', csrfToken);
+    // What somebody else changed meanwhile is not changed over it.
+    const version = seen.get(changed(new URL(request.url).pathname) ?? '');
+    if (version) request.headers.set('If-Match', version);
     return request;
   },
-  async onResponse({ response }) {
-    if (response.ok) return;
+  async onResponse({ request, response }) {
+    if (response.ok) {
+      const { pathname } = new URL(request.url);
+      const about = request.method === 'GET' ? pathname : changed(pathname);
+      const version = response.headers.get('ETag');
+      if (about && version) seen.set(about, version);
+      else if (about && request.method !== 'GET') seen.delete(about);
+      return;
+    }
     const body = await response
       .clone()
       .json()

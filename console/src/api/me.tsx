@@ -42,5 +42,6 @@ export function useRight(area: string, action: RightAction): { allowed: boolean;
   // Who may look and not change, and proved one factor only, may lack just the other.
   const oneFactor = action === 'manage' && me.kind === 'user' && !me.authentication.mfa && me.groups.length > 0;
   if (oneFactor && has('view')) return { allowed: false, why: t.rights.needsMfa, step: 'mfa' };
-  return { allowed: false, why: action === 'manage' ? t.rights.needsAdmin : t.rights.needsRole };
+  if (action === 'view') return { allowed: false, why: t.rights.needsRole };
+  return { allowed: false, why: area === 'guard-rails' ? t.rights.needsSecurity : t.rights.needsAdmin };
 }

@@ -7,6 +7,7 @@ import {
   IconGauge,
   IconPlugConnected,
   IconScale,
+  IconScan,
   IconSettings,
   IconUsers,
 } from '@tabler/icons-react';
@@ -26,6 +27,7 @@ export const PLACES: Place[] = [
   { path: '/audit', name: 'audit', icon: IconFileSearch, key: 'a' },
   { path: '/catalog', name: 'catalog', icon: IconPlugConnected, key: 'c' },
   { path: '/policies', name: 'policies', icon: IconScale, key: 'l' },
+  { path: '/inspection', name: 'inspection', icon: IconScan, key: 'i' },
   { path: '/access', name: 'access', icon: IconUsers, key: 'u' },
   { path: '/alerts', name: 'alerts', icon: IconBell, key: 'n' },
   { path: '/settings', name: 'settings', icon: IconSettings, key: 's' },

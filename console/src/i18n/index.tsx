@@ -2,6 +2,7 @@
 // surplus text does not compile. Each language is a file of its own, loaded when it is chosen.
 
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
+import type { Bilingual } from './bilingual.ts';
 import { makeFormats, type Formats } from './formats.ts';
 import type { Messages } from './en.ts';
 
@@ -31,6 +32,9 @@ export function useWording(): Wording {
 
 export const useT = (): Messages => useWording().t;
 export const useFormat = (): Formats => useWording().format;
+
+/** The texts of one screen in the reader's language. */
+export const useTexts = <T,>(texts: Bilingual<T>): T => texts[useWording().language];
 
 function preferredLanguage(): Language {
   const kept = localStorage.getItem(LANGUAGE_KEY);
@@ -81,3 +85,7 @@ export function WordingProvider({ children }: { children: ReactNode }) {
 
   return wording ? <WordingContext value={wording}>{children}</WordingContext> : null;
 }
+
+/** Several names in a row, as the page's language writes them. */
+export const listed = (names: readonly (string | number)[]): string =>
+  names.join(document.documentElement.lang === 'en' ? ', ' : '、');

@@ -72,6 +72,10 @@ const policyOutcomes: Words = {
 };
 
 const problemCodes: Words = {
+  invalid: 'Something that was entered is not right.',
+  invalid_request: 'Something that was entered is not right.',
+  conflict: 'That can’t be done as things stand.',
+  not_found: 'It is not there. Somebody may have removed it.',
   policy_denied: 'The rules do not let you do this. Ask an administrator for the role that it takes.',
   unauthenticated: 'Your session has ended. Sign in again.',
   changed_meanwhile: 'Somebody changed it since you looked. Close this, look again, then decide.',
@@ -96,6 +100,9 @@ const areas: Words = {
   approvals: 'Approvals',
   'guard-rails': 'Guard-rails',
   retention: 'Keeping and deleting records',
+  inspection: 'Inspection',
+  'kill-switches': 'Kill switch',
+  limits: 'Limits',
 };
 
 const events: Words = {

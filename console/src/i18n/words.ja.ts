@@ -100,6 +100,10 @@ export const words: typeof english = {
     condition_false: '条件が不成立',
   },
   problemCodes: {
+    invalid: '入力内容に誤りがあります。',
+    invalid_request: '入力内容に誤りがあります。',
+    conflict: '現在の状態では、この操作はできません。',
+    not_found: '見つかりません。すでに削除された可能性があります。',
     policy_denied: '権限がないため実行できません。必要なロールの付与を管理者に依頼してください。',
     unauthenticated: 'セッションが終了しました。もう一度サインインしてください。',
     changed_meanwhile: '表示した後にほかの人が変更しました。画面を開き直し、内容を確認してから操作してください。',
@@ -123,6 +127,9 @@ export const words: typeof english = {
     approvals: '承認',
     'guard-rails': 'ガードレール',
     retention: '記録の保存と削除',
+    inspection: '検査',
+    'kill-switches': '緊急停止',
+    limits: '利用上限',
   },
   events,
 };

@@ -3,6 +3,9 @@ import { IconAlertTriangle } from '@tabler/icons-react';
 import { ApiProblem, signIn } from '../api/client.ts';
 import { useT } from '../i18n/index.tsx';
 
+/** Codes that say what kind of thing is wrong; what exactly is in the gate's own words. */
+const PARTICULAR = new Set(['invalid', 'invalid_request', 'conflict']);
+
 /** What went wrong, what it means, and what to do next. */
 export function ProblemNotice({ error, retry }: { error: Error; retry?: () => void }) {
   const t = useT();
@@ -12,6 +15,7 @@ export function ProblemNotice({ error, retry }: { error: Error; retry?: () => vo
     <Alert color="red.9" title={title} icon={<IconAlertTriangle />} role="alert" variant="outline" className="problem">
       <Stack gap="xs" align="start">
         <Text size="sm">{problem ? (t.problemCodes[problem.code] ?? problem.message) : t.problems.offlineText}</Text>
+        {problem && PARTICULAR.has(problem.code) && <Text size="sm">{problem.message}</Text>}
         {problem?.correlation && (
           <Text size="sm">
             {t.problems.correlation}: <Code>{problem.correlation}</Code>

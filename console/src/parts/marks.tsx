@@ -26,10 +26,17 @@ const CONNECTORS: Record<string, Tone> = {
   disabled: 'plain',
 };
 
+const DECISIONS: Record<string, Tone> = { allow: 'good', approval: 'info', deny: 'bad' };
+
 export function OutcomeMark({ status }: { status: string | undefined }) {
   const t = useT();
   if (!status) return <Mark>{t.outcomes.intent}</Mark>;
   return <Mark tone={OUTCOMES[status] ?? 'plain'}>{t.outcomes[status] ?? status}</Mark>;
+}
+
+export function DecisionMark({ decision }: { decision: string }) {
+  const t = useT();
+  return <Mark tone={DECISIONS[decision] ?? 'plain'}>{t.decisions[decision] ?? decision}</Mark>;
 }
 
 export function ClassMark({ name }: { name: string }) {

@@ -32,6 +32,7 @@ mod cookie;
 mod envelope;
 #[allow(dead_code, reason = "one set for all areas, whoever uses which")]
 mod extract;
+mod inspection_desk;
 mod language;
 mod oauth;
 mod pages;
@@ -51,6 +52,9 @@ pub use api::events::Streams;
 pub use api::{document, document_text};
 pub use browser::Browser;
 pub use control::{Control, Settings};
+pub use inspection_desk::{
+    ImpactLine, InspectionDesk, InspectionDeskError, InspectionImpact, NOT_TOLD, REPLAYED_MAX,
+};
 pub use language::Language;
 pub use pages::{Page, PageError, Pages, Visit};
 pub use policy_desk::{DeskError, IMPACT_RECORDS_MAX, PolicyDesk, Version, VersionState};

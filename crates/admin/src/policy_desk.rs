@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::policy_set::{PolicyContent, PolicySet, PolicyStep, StepKind};
 use sekimori_domain::record::EventKind;
 use sekimori_policy::{CompiledPolicies, Impact, ImpactReport, PolicyError, PolicySettings};
-use sekimori_store::{AuditQuery, NewPolicySet, Store, StoreError};
+use sekimori_store::{Activation, AuditQuery, NewPolicySet, Store, StoreError};
 use serde::Serialize;
 
 /// Most versions that are looked at for the one before.
@@ -91,6 +91,13 @@ pub struct Version {
     pub steps: Vec<PolicyStep>,
 }
 
+/// What is in force, was, and is tried.
+struct Standing {
+    /// Newest first.
+    activations: Vec<Activation>,
+    tried: Option<u64>,
+}
+
 /// Looks after versions of the policies.
 #[derive(Debug, Clone)]
 pub struct PolicyDesk {
@@ -149,32 +156,39 @@ impl PolicyDesk {
     /// One version with what happened to it.
     pub async fn version(&self, version: u64) -> Result<Version, DeskError> {
         let set = self.find(version).await?;
-        self.described(set).await
+        self.described(set, &self.standing().await?).await
     }
 
     /// The newest versions, newest first.
     pub async fn history(&self, limit: u32) -> Result<Vec<Version>, DeskError> {
+        let standing = self.standing().await?;
         let mut versions = Vec::new();
         for set in self.store.policies().history(limit).await? {
-            versions.push(self.described(set).await?);
+            versions.push(self.described(set, &standing).await?);
         }
         Ok(versions)
     }
 
-    async fn described(&self, set: PolicySet) -> Result<Version, DeskError> {
+    async fn standing(&self) -> Result<Standing, DeskError> {
         let policies = self.store.policies();
-        let steps = policies.steps(set.version).await?;
-        let activations = policies.activations(HISTORY_MAX).await?;
-        let in_force = activations.first().map(|last| last.version);
-        let was_in_force = activations.iter().any(|one| one.version == set.version);
-        let tried = policies.tried().await?.map(|tried| tried.version);
+        Ok(Standing {
+            activations: policies.activations(HISTORY_MAX).await?,
+            tried: policies.tried().await?.map(|tried| tried.version),
+        })
+    }
+
+    async fn described(&self, set: PolicySet, standing: &Standing) -> Result<Version, DeskError> {
+        let steps = self.store.policies().steps(set.version).await?;
+        let mut activated = standing.activations.iter().map(|one| one.version);
+        let in_force = activated.clone().next();
+        let was_in_force = activated.any(|version| version == set.version);
         let last_word = steps
             .iter()
             .rev()
             .find(|step| matches!(step.kind, StepKind::Approved | StepKind::Rejected));
         let state = if in_force == Some(set.version) {
             VersionState::Active
-        } else if tried == Some(set.version) {
+        } else if standing.tried == Some(set.version) {
             VersionState::LogOnly
         } else if was_in_force {
             VersionState::Retired

@@ -18,6 +18,7 @@ use sekimori_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::inspection_desk::InspectionDeskError;
 use crate::policy_desk::DeskError;
 
 /// Most single flaws that an answer tells.
@@ -229,6 +230,21 @@ impl From<DeskError> for Problem {
     }
 }
 
+impl From<InspectionDeskError> for Problem {
+    fn from(error: InspectionDeskError) -> Self {
+        match error {
+            InspectionDeskError::NoSuchReport => Self::not_found("report of a false alarm"),
+            InspectionDeskError::NothingFound => Self::not_found("record of that request"),
+            InspectionDeskError::Decided | InspectionDeskError::TooGrave(_) => {
+                Self::conflict(error.to_string())
+            }
+            InspectionDeskError::Words => Self::invalid("", error.to_string()),
+            InspectionDeskError::Rules(error) => Self::invalid("/text", error.to_string()),
+            InspectionDeskError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<PolicyError> for Problem {
     fn from(error: PolicyError) -> Self {
         match &error {
@@ -238,7 +254,10 @@ impl From<PolicyError> for Problem {
                         (Some(line), Some(column)) => format!("/text:{line}:{column}"),
                         _ => "/text".to_owned(),
                     },
-                    detail: found.message.clone(),
+                    detail: match &found.hint {
+                        Some(hint) => format!("{} ({hint})", found.message),
+                        None => found.message.clone(),
+                    },
                 });
                 let flaws = flaws.collect();
                 Self {

@@ -468,7 +468,10 @@ fn subject(rule: &Rule, record: &Record, calendar: &dyn Calendar) -> Option<Stri
             return failed.then(|| record.node.clone());
         }
         RuleKind::DefinitionChanged => {
-            let changed = record.event == EventKind::ToolDefinitionChange;
+            // What was never seen before waits for its review, and did not change.
+            let before = record.detail.get("before");
+            let changed = record.event == EventKind::ToolDefinitionChange
+                && before.is_some_and(|before| !before.is_null());
             let name = |key: &str| record.detail.get(key).and_then(serde_json::Value::as_str);
             let subject = || {
                 format!(

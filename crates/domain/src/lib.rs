@@ -12,6 +12,7 @@ pub mod clock;
 pub mod connector;
 pub mod constraint;
 pub mod digest;
+pub mod false_alarm;
 pub mod identity_provider;
 pub mod ids;
 pub mod inspection;

@@ -132,6 +132,7 @@ impl Permit {
 pub struct Inspected {
     permit: Permit,
     arguments: Arguments,
+    restored: Option<Arguments>,
     demand: Option<ApprovalDemand>,
 }
 
@@ -142,7 +143,18 @@ impl Inspected {
         Self {
             permit,
             arguments,
+            restored: None,
             demand,
+        }
+    }
+
+    /// For content inspection only. The same arguments with tokens replaced by what they stand for: the upstream gets
+    /// these, people and records see the others.
+    #[must_use]
+    pub fn mint_restored(self, restored: Arguments) -> Self {
+        Self {
+            restored: Some(restored),
+            ..self
         }
     }
 
@@ -151,9 +163,14 @@ impl Inspected {
         &self.permit
     }
 
-    /// What may go in.
+    /// What may go in, as people may see it.
     pub fn arguments(&self) -> &Arguments {
         &self.arguments
+    }
+
+    /// What may go in, as the upstream gets it.
+    pub fn forwarded(&self) -> &Arguments {
+        self.restored.as_ref().unwrap_or(&self.arguments)
     }
 
     /// Every demand for a person: those of policies, then inspection's. Each of them must be met.
@@ -199,9 +216,14 @@ impl Warrant {
         self.inspected.permit.caller()
     }
 
-    /// The arguments to forward, and nothing else.
+    /// The arguments, as people may see them. Whatever waits for this call is bound to them.
     pub fn arguments(&self) -> &Arguments {
         self.inspected.arguments()
+    }
+
+    /// The arguments to forward, and nothing else. For the upstream only.
+    pub fn forwarded(&self) -> &Arguments {
+        self.inspected.forwarded()
     }
 
     /// When it ends. An upstream must not be called with an ended warrant.

@@ -20,7 +20,7 @@ use crate::stage::invoke::{Invocation, Output, invoke};
 use crate::stage::record::{self, CallRecord};
 use crate::stage::reply;
 use crate::stage::resolve::{Resolved, resolve};
-use crate::stage::validate::validate;
+use crate::stage::validate::{read, validate};
 use crate::telemetry;
 
 /// Runs one call and leaves exactly one closed audit record, whatever happens.
@@ -114,12 +114,16 @@ async fn walk(
 ) -> Result<(Approved, Walked), Refusal> {
     let caller = authenticate(gateway, record, &request.head).await?; // who
     let mut resolved = resolve(gateway, record, &caller, request).await?; // what, at which upstream
-    let validated = validate(gateway, record, &mut resolved, request)?; // JSON Schema, declared rules
+    let arguments = read(record, &resolved, request)?; // strict JSON
+    let mut inspecting = Inspecting::new(&caller, &resolved, &request.head);
+    inspecting.recall(gateway, &arguments).await?; // what tokens in it stand for
+    let content = (arguments, &inspecting);
+    let validated = validate(gateway, record, &mut resolved, request, content)?; // JSON Schema, declared rules
     let permit = authorize(gateway, record, &caller, &resolved, &validated).await?; // policy
     let allowance = gateway.limits.admit(&caller, &resolved.tool.target).await?; // how much
-    let inspecting = Inspecting::new(&permit, &resolved, &request.head);
+    inspecting.permitted(&permit);
     let (called, content) = ((&resolved, &mut *request), (permit, validated.arguments));
-    let inspected = inspect_input(gateway, record, &inspecting, called, content).await?; // may the content go in
+    let inspected = inspect_input(gateway, record, &mut inspecting, called, content).await?; // may the content go in
     let mut call = approve::Call {
         resolved: &resolved,
         request,

@@ -16,6 +16,7 @@ pub mod seal;
 mod stage;
 mod tasks;
 mod telemetry;
+pub mod token_vault;
 mod turned_away;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
 use tasks::Tasks;
+use token_vault::TokenVault;
 use turned_away::TurnedAway;
 
 /// Everything that the road needs.
@@ -59,6 +61,8 @@ pub struct Gateway {
     pub inspector: Arc<Inspector>,
     /// What was read before.
     pub conversations: Arc<dyn Conversations>,
+    /// What tokens stand for.
+    pub tokens: TokenVault,
     /// When a person must agree.
     pub approvals: Arc<Approvals>,
     /// What happened.

@@ -31,6 +31,10 @@ pub enum Purpose {
     Task,
     /// A call that waits for the client's answers.
     RequestState,
+    /// What a token stands for.
+    Token,
+    /// The key under which a scope of tokens is sealed.
+    TokenKey,
 }
 
 impl Purpose {
@@ -39,6 +43,8 @@ impl Purpose {
             Self::Cursor => "cursor",
             Self::Task => "task",
             Self::RequestState => "request_state",
+            Self::Token => "token",
+            Self::TokenKey => "token_key",
         }
     }
 }

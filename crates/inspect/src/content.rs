@@ -1,6 +1,8 @@
 //! The inspection of one JSON text under the rules that fit: what is in it, what is done about it, and the text with
 //! exactly that done. Where nothing is to be done the text stays, byte for byte.
 
+use std::collections::BTreeSet;
+
 use sekimori_domain::inspection::FlowLabel;
 
 use crate::attachment::{self, Attachment};
@@ -10,6 +12,8 @@ use crate::mask::replace;
 use crate::report::Report;
 use crate::rules::{Action, Direction, Passage, Rule, RuleSet, decide, decide_unreadable};
 use crate::scan::Scanner;
+use crate::steering::Steering;
+use crate::token::{self, Issued, Tokens};
 
 /// JSON in strings in JSON, and texts in base64 in them, are opened so many times.
 const NESTING_MAX: usize = 4;
@@ -19,6 +23,8 @@ const ROUNDS_MAX: usize = 4;
 const LABEL_CHARS_MAX: usize = 64;
 /// Shorter numbers tell nothing about anybody.
 const NUMBER_CHARS_MIN: usize = 4;
+/// Most tokens of one content; what is more is covered.
+const ISSUED_MAX: usize = 5_000;
 /// Ends a leaf where leaves are looked at together: no label reaches across it.
 const BETWEEN: &str = "\n}\n";
 
@@ -28,12 +34,38 @@ pub(crate) struct Inspection<'r> {
     direction: Direction,
     fitting: Vec<&'r Rule>,
     scanner: Scanner,
+    tokens: &'r Tokens,
+    /// Tokens that were made.
+    pub(crate) issued: BTreeSet<Issued>,
     /// What is told to the record.
     pub(crate) report: Report,
-    /// The first rule that blocks, with what it blocks.
-    pub(crate) blocked: Option<(&'r Rule, Option<Kind>)>,
-    /// The first rule that asks for a person, with what it is about.
-    pub(crate) asked: Option<(&'r Rule, Option<Kind>)>,
+    /// The first rule that blocks.
+    pub(crate) blocked: Option<Verdict<'r>>,
+    /// The first rule that asks for a person.
+    pub(crate) asked: Option<Verdict<'r>>,
+    /// What in an answer is meant for the model.
+    steering: Steering<'r>,
+}
+
+/// A rule that does not let something pass as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verdict<'r> {
+    /// Its id.
+    pub(crate) rule: &'r str,
+    /// What it tells people.
+    pub(crate) message: &'r str,
+    /// What it is about.
+    pub(crate) about: &'static str,
+}
+
+impl<'r> Verdict<'r> {
+    fn of(rule: &'r Rule, kind: Option<Kind>) -> Self {
+        Self {
+            rule: &rule.id,
+            message: &rule.message,
+            about: kind.map_or("a file that cannot be read", Kind::as_str),
+        }
+    }
 }
 
 /// A leaf among the leaves that are looked at together, in code points of their common text.
@@ -47,12 +79,19 @@ struct Segment {
 #[derive(Default)]
 struct Treatment {
     masked: Vec<Finding>,
+    /// What takes the place of what, in code points of the leaf.
+    placed: Vec<(u32, u32, String)>,
     redacted: Option<Kind>,
 }
 
 impl<'r> Inspection<'r> {
     /// Under the rules of `set` that fit.
-    pub(crate) fn new(set: &'r RuleSet, passage: &Passage, direction: Direction) -> Self {
+    pub(crate) fn new(
+        set: &'r RuleSet,
+        passage: &Passage,
+        direction: Direction,
+        tokens: &'r Tokens,
+    ) -> Self {
         let fitting = set.fitting(passage, direction);
         let scanner = if set.seeks_names(&fitting) {
             Scanner::new()
@@ -64,10 +103,19 @@ impl<'r> Inspection<'r> {
             direction,
             fitting,
             scanner,
+            tokens,
+            issued: BTreeSet::new(),
             report: Report::new(set.version),
             blocked: None,
             asked: None,
+            steering: Steering::new(set, passage, direction),
         }
+    }
+
+    /// The same, with a name for the marks around what is no instruction.
+    pub(crate) fn marking(mut self, marker: &'r str) -> Self {
+        self.steering.marker = marker;
+        self
     }
 
     /// Inspects a JSON text; gives the text that may pass, if it is another one.
@@ -82,7 +130,10 @@ impl<'r> Inspection<'r> {
         let declared = declared(&leaves);
         let (flat, segments) = self.flatten(&leaves, &declared, depth, &mut new)?;
         self.plain(&flat, &segments, &leaves, &mut new);
-        let mut names = std::collections::BTreeSet::new();
+        if depth == 0 {
+            self.steering.mark(&leaves, &mut new);
+        }
+        let mut names = BTreeSet::new();
         let mut edits = Vec::new();
         for (at, (leaf, new)) in leaves.iter().zip(new).enumerate() {
             let Some(mut said) = new else { continue };
@@ -165,6 +216,11 @@ impl<'r> Inspection<'r> {
             }
             return Ok(Some(match found {
                 Attachment::Opaque(head) => self.opaque(head),
+                // Nothing within it can be covered: it passes whole or not at all.
+                Attachment::Document(head, inner) => {
+                    let changed = self.text(&inner, NESTING_MAX)?.is_some();
+                    changed.then(|| attachment::encode(head, "[REDACTED]"))
+                }
                 Attachment::Text(head, inner) => {
                     let done = self.text(&inner, depth + 1)?;
                     done.map(|new| attachment::encode(head, &new))
@@ -204,13 +260,13 @@ impl<'r> Inspection<'r> {
         let (action, rule) = decide_unreadable(&self.fitting);
         match action {
             Action::Allow => None,
-            Action::Mask | Action::Redact => Some(head.to_owned()),
+            Action::Mask | Action::Tokenise | Action::Redact => Some(head.to_owned()),
             Action::Ask => {
-                self.asked = self.asked.or(rule.map(|rule| (rule, None)));
+                self.asked = self.asked.or(rule.map(|rule| Verdict::of(rule, None)));
                 None
             }
             Action::Block => {
-                self.blocked = self.blocked.or(rule.map(|rule| (rule, None)));
+                self.blocked = self.blocked.or(rule.map(|rule| Verdict::of(rule, None)));
                 None
             }
         }
@@ -225,19 +281,20 @@ impl<'r> Inspection<'r> {
         new: &mut [Option<String>],
     ) {
         let found = self.find(flat);
-        if found.is_empty() {
+        let known = match self.direction {
+            Direction::Input => Vec::new(),
+            Direction::Output => self.tokens.places(flat),
+        };
+        let (removed, barred) = self.steering.judge(flat, &mut self.report);
+        self.blocked = self.blocked.or(barred);
+        if found.is_empty() && known.is_empty() && removed.is_empty() {
             return;
         }
         let counts = count(&found);
         let mut treated: std::collections::BTreeMap<usize, Treatment> =
             std::collections::BTreeMap::new();
         for finding in &found {
-            let first = segments.partition_point(|segment| segment.to <= finding.start);
-            let mut within = segments
-                .iter()
-                .skip(first)
-                .take_while(|segment| segment.from < finding.end)
-                .peekable();
+            let mut within = overlapping(segments, finding.start, finding.end).peekable();
             if within.peek().is_none() {
                 continue; // of punctuation that is ours
             }
@@ -248,13 +305,27 @@ impl<'r> Inspection<'r> {
                     end: finding.end.min(segment.to) - segment.from,
                     ..*finding
                 };
-                treat(treated.entry(segment.leaf).or_default(), own, action);
+                let text = leaves.get(segment.leaf).map_or("", |leaf| &leaf.text);
+                self.treat(treated.entry(segment.leaf).or_default(), text, own, action);
+            }
+        }
+        let known = known
+            .into_iter()
+            .map(|(start, end, token)| (start, end, Replacement::Text(token)));
+        for (start, end, instead) in known.chain(removed) {
+            for segment in overlapping(segments, start, end) {
+                let (from, to) = (start.max(segment.from), end.min(segment.to));
+                let (from, to) = (from - segment.from, to - segment.from);
+                let text = leaves.get(segment.leaf).map_or("", |leaf| &leaf.text);
+                let instead = instead.of(text, from, to);
+                let treatment = treated.entry(segment.leaf).or_default();
+                treatment.placed.push((from, to, instead));
             }
         }
         for (at, treatment) in treated {
             if let (Some(leaf), Some(slot)) = (leaves.get(at), new.get_mut(at)) {
                 let name = leaf.name.and_then(|name| leaves.get(name));
-                *slot = self.apply(leaf, name.map(|name| &*name.text), &treatment);
+                *slot = self.apply(leaf, name.map(|name| &*name.text), treatment);
             }
         }
     }
@@ -270,7 +341,7 @@ impl<'r> Inspection<'r> {
     fn judge(&mut self, finding: &Finding, count: u32) -> Action {
         let (action, rule) = decide(&self.fitting, finding.kind, finding.confidence, count);
         self.report.note(self.direction, finding, action, rule);
-        let about = rule.map(|rule| (rule, Some(finding.kind)));
+        let about = rule.map(|rule| Verdict::of(rule, Some(finding.kind)));
         match action {
             Action::Allow if self.direction == Direction::Output => {
                 if let Some(label) = label_of(finding.kind) {
@@ -279,14 +350,15 @@ impl<'r> Inspection<'r> {
             }
             Action::Ask => self.asked = self.asked.or(about),
             Action::Block => self.blocked = self.blocked.or(about),
-            Action::Allow | Action::Mask | Action::Redact => {}
+            Action::Allow | Action::Mask | Action::Tokenise | Action::Redact => {}
         }
         action
     }
 
     /// The leaf with that done to it.
-    fn apply(&self, leaf: &Leaf<'_>, name: Option<&str>, treatment: &Treatment) -> Option<String> {
-        if treatment.masked.is_empty() && treatment.redacted.is_none() {
+    fn apply(&self, leaf: &Leaf<'_>, name: Option<&str>, treatment: Treatment) -> Option<String> {
+        let untouched = treatment.masked.is_empty() && treatment.placed.is_empty();
+        if untouched && treatment.redacted.is_none() {
             return None;
         }
         if leaf.kind == LeafKind::Number {
@@ -296,6 +368,9 @@ impl<'r> Inspection<'r> {
             return Some(format!("[REDACTED: {}]", kind.as_str()));
         }
         let mut text = replace(&leaf.text, &treatment.masked);
+        if !treatment.placed.is_empty() {
+            text = put(&text, treatment.placed);
+        }
         // What was covered may have hidden something else.
         for _ in 0..ROUNDS_MAX {
             let prefix = name.map(|name| format!("{name}: ")).unwrap_or_default();
@@ -304,9 +379,10 @@ impl<'r> Inspection<'r> {
                 .find(&format!("{prefix}{text}"))
                 .into_iter()
                 .filter(|finding| finding.start >= skip)
+                .filter(|finding| !is_of_token(&text, finding, skip))
                 .filter(|finding| {
                     let (action, _) = decide(&self.fitting, finding.kind, finding.confidence, 1);
-                    matches!(action, Action::Mask | Action::Redact)
+                    matches!(action, Action::Mask | Action::Tokenise | Action::Redact)
                 })
                 .map(|finding| Finding {
                     start: finding.start - skip,
@@ -322,6 +398,106 @@ impl<'r> Inspection<'r> {
         }
         Some(text)
     }
+}
+
+impl Inspection<'_> {
+    /// Notes what is to be done to a part of a leaf.
+    fn treat(&mut self, treatment: &mut Treatment, text: &str, finding: Finding, action: Action) {
+        match action {
+            Action::Mask => treatment.masked.push(finding),
+            Action::Tokenise => match self.token(text, &finding) {
+                Some(token) => {
+                    let place = (finding.start, finding.end, token);
+                    treatment.placed.push(place);
+                }
+                None => treatment.masked.push(finding),
+            },
+            Action::Redact => treatment.redacted = treatment.redacted.or(Some(finding.kind)),
+            // The first says nothing against it, the others let nothing of it pass.
+            Action::Allow | Action::Ask | Action::Block => {}
+        }
+    }
+
+    /// The token of a finding in a text, where there can be one.
+    fn token(&mut self, text: &str, finding: &Finding) -> Option<String> {
+        let tokeniser = self.tokens.tokeniser.as_ref()?;
+        if self.issued.len() >= ISSUED_MAX {
+            return None;
+        }
+        let start = usize::try_from(finding.start).ok()?;
+        let length = usize::try_from(finding.end.checked_sub(finding.start)?).ok()?;
+        let value: String = text.chars().skip(start).take(length).collect();
+        let issued = tokeniser.token(finding.kind, &value)?;
+        let token = issued.token.clone();
+        self.issued.insert(issued);
+        Some(token)
+    }
+}
+
+/// The segments that a place reaches into.
+fn overlapping(segments: &[Segment], start: u32, end: u32) -> impl Iterator<Item = &Segment> {
+    let first = segments.partition_point(|segment| segment.to <= start);
+    let rest = segments.iter().skip(first);
+    rest.take_while(move |segment| segment.from < end)
+}
+
+/// What takes the place of a part of an answer.
+pub(crate) enum Replacement<'t> {
+    /// This text.
+    Text(&'t str),
+    /// What is to be seen of it.
+    Seen,
+}
+
+impl Replacement<'_> {
+    fn of(&self, text: &str, from: u32, to: u32) -> String {
+        match self {
+            Self::Text(text) => (*text).to_owned(),
+            Self::Seen => {
+                let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+                let part: String = text
+                    .chars()
+                    .skip(place(from))
+                    .take(place(to - from))
+                    .collect();
+                crate::poison::hidden::seen(&part)
+            }
+        }
+    }
+}
+
+/// The text with that in those places; of what overlaps, the rest is covered.
+fn put(text: &str, mut places: Vec<(u32, u32, String)>) -> String {
+    places.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    let mut at = 0;
+    for (start, end, instead) in places {
+        while at < start {
+            out.extend(chars.next());
+            at += 1;
+        }
+        if at == start {
+            out.push_str(&instead);
+        } else if at < end {
+            out.push('*');
+        }
+        while at < end && chars.next().is_some() {
+            at += 1;
+        }
+    }
+    out.extend(chars);
+    out
+}
+
+/// Whether a finding in a text behind a name of `skip` characters is but a part of a token.
+fn is_of_token(text: &str, finding: &Finding, skip: u32) -> bool {
+    let count = |part: &str| u32::try_from(part.chars().count()).unwrap_or(u32::MAX);
+    token::places(text).into_iter().any(|(from, to)| {
+        let start = text.get(..from).map_or(0, count);
+        let end = text.get(..to).map_or(0, count);
+        finding.start >= start + skip && finding.end <= end + skip
+    })
 }
 
 /// Leaves on their way into one text.
@@ -353,15 +529,6 @@ impl Flat {
     }
 }
 
-fn treat(treatment: &mut Treatment, finding: Finding, action: Action) {
-    match action {
-        Action::Mask => treatment.masked.push(finding),
-        Action::Redact => treatment.redacted = treatment.redacted.or(Some(finding.kind)),
-        // The first says nothing against it, the others let nothing of it pass.
-        Action::Allow | Action::Ask | Action::Block => {}
-    }
-}
-
 /// Which leaves are the content of a file: `blob` or `data` beside a `mimeType`.
 fn declared(leaves: &[Leaf<'_>]) -> Vec<bool> {
     let mut files = vec![false; leaves.len()];
@@ -369,7 +536,7 @@ fn declared(leaves: &[Leaf<'_>]) -> Vec<bool> {
         .iter()
         .filter(|leaf| leaf.kind == LeafKind::Name && leaf.text == "mimeType")
         .map(|leaf| leaf.parent);
-    let types: std::collections::BTreeSet<usize> = types.collect();
+    let types: BTreeSet<usize> = types.collect();
     if types.is_empty() {
         return files;
     }

@@ -13,11 +13,11 @@ use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::{ApprovalDemand, Inspected, Permit};
 use serde_json::value::RawValue;
 
-use crate::content::Inspection;
-use crate::finding::Kind;
+use crate::content::{Inspection, Verdict};
 use crate::json::Unreadable;
 use crate::report::Report;
-use crate::rules::{Action, Direction, FlowRule, Passage, Rule, RuleSet, RulesError};
+use crate::rules::{Action, Direction, FlowRule, Passage, RuleSet, RulesError};
+use crate::token::{Issued, Tokens};
 
 /// Inspects content in both directions, under the rules in force.
 #[derive(Debug)]
@@ -50,6 +50,28 @@ pub struct Checked<T> {
     pub result: Result<T, Refusal>,
     /// For the record.
     pub report: Report,
+    /// Tokens that stand in what may pass; they must be kept before it does.
+    pub issued: Vec<Issued>,
+}
+
+/// What is known of a call besides its arguments.
+#[derive(Debug, Clone, Default)]
+pub struct CallContext {
+    /// What its conversation has read.
+    pub read_before: FlowLabels,
+    /// Its tokens.
+    pub tokens: Tokens,
+}
+
+impl Inspection<'_> {
+    /// The end of an inspection.
+    fn done<T>(self, result: Result<T, Refusal>) -> Checked<T> {
+        Checked {
+            result,
+            report: self.report,
+            issued: self.issued.into_iter().collect(),
+        }
+    }
 }
 
 /// Whether the content of a request can be changed.
@@ -70,6 +92,20 @@ impl Inspector {
             output_bytes_max,
             rules: ArcSwap::from_pointee(RuleSet::shipped()),
         }
+    }
+
+    /// Whether a rule could make tokens of what goes in that direction.
+    pub fn tokenises(&self, passage: &Passage, direction: Direction) -> bool {
+        let rules = self.rules.load();
+        let mut making = rules.rules.iter();
+        making.any(|rule| rule.action == Action::Tokenise && rule.when.fits(passage, direction))
+    }
+
+    /// Whether tokens in such a call are to be replaced by what they stand for.
+    pub fn restores(&self, passage: &Passage) -> bool {
+        let rules = self.rules.load();
+        let mut restores = rules.restores.iter();
+        restores.any(|restore| restore.when.fits(passage, Direction::Input))
     }
 
     /// Puts rules in force. On an error those in force stay.
@@ -100,35 +136,52 @@ impl Inspector {
         permit: Permit,
         arguments: Arguments,
         passage: &Passage,
-        read_before: &FlowLabels,
+        context: &CallContext,
         edit: Edit,
     ) -> Checked<Inspected> {
         let rules = self.rules.load();
-        let mut inspection = Inspection::new(&rules, passage, Direction::Input);
+        let tokens = &context.tokens;
+        let mut inspection = Inspection::new(&rules, passage, Direction::Input, tokens);
         let result = check_digest(&permit, &arguments).and_then(|()| {
+            let given = arguments.raw().get();
+            let restored = match edit {
+                Edit::Allowed => tokens.restore(given),
+                Edit::Handle | Edit::Forbidden => None,
+            };
             let edited = match edit {
                 Edit::Handle => None,
                 Edit::Allowed | Edit::Forbidden => inspection
-                    .json(arguments.raw().get())
+                    .json(restored.as_deref().unwrap_or(given))
                     .map_err(|Unreadable| unreadable(Stage::InspectInput))?,
             };
-            let flow = flow_demand(&rules, passage, read_before, &mut inspection.report)?;
+            let before = &context.read_before;
+            let flow = flow_demand(&rules, passage, before, &mut inspection.report)?;
             refuse_blocked(&rules, inspection.blocked, Stage::InspectInput)?;
-            let arguments = match edited {
-                None => arguments,
-                Some(text) => replaced(&text, edit)?,
-            };
-            let content = inspection.asked.map(|(rule, kind)| demand(rule, kind));
+            let content = inspection.asked.map(|verdict| demand(&verdict));
+            let demand = join(content, flow);
+            let changed = edited.as_ref().or(restored.as_ref());
+            let forwarded = changed.map(|text| replaced(text, edit)).transpose()?;
             #[expect(
                 clippy::disallowed_methods,
                 reason = "content inspection is the one place that mints inspected content"
             )]
-            Ok(Inspected::mint(permit, arguments, join(content, flow)))
+            let inspected = match (forwarded, restored) {
+                (None, _) => Inspected::mint(permit, arguments, demand),
+                (Some(forwarded), None) => Inspected::mint(permit, forwarded, demand),
+                (Some(forwarded), Some(_)) => {
+                    inspection.report.restored =
+                        u32::try_from(tokens.restored.len()).unwrap_or(u32::MAX);
+                    // People see tokens, and of the rest no more than the upstream.
+                    let seen = match edited {
+                        Some(_) => covered(&rules, passage, tokens, arguments)?,
+                        None => arguments,
+                    };
+                    Inspected::mint(permit, seen, demand).mint_restored(forwarded)
+                }
+            };
+            Ok(inspected)
         });
-        Checked {
-            result,
-            report: inspection.report,
-        }
+        inspection.done(result)
     }
 
     /// Whether something else that the client says may go to the upstream, such as its answer to a question. Where
@@ -137,31 +190,38 @@ impl Inspector {
         &self,
         content: Box<RawValue>,
         passage: &Passage,
+        tokens: &Tokens,
     ) -> Checked<Box<RawValue>> {
         let rules = self.rules.load();
-        let mut inspection = Inspection::new(&rules, passage, Direction::Input);
-        let edited = inspection.json(content.get());
+        let mut inspection = Inspection::new(&rules, passage, Direction::Input, tokens);
+        let restored = tokens.restore(content.get());
+        let edited = inspection.json(restored.as_deref().unwrap_or(content.get()));
         let result = edited
             .map_err(|Unreadable| unreadable(Stage::InspectInput))
             .and_then(|edited| {
                 let blocked = inspection.blocked.or(inspection.asked);
                 refuse_blocked(&rules, blocked, Stage::InspectInput)?;
-                rebuilt(content, edited, Stage::InspectInput)
+                if restored.is_some() {
+                    let count = u32::try_from(tokens.restored.len());
+                    inspection.report.restored = count.unwrap_or(u32::MAX);
+                }
+                rebuilt(content, edited.or(restored), Stage::InspectInput)
             });
-        Checked {
-            result,
-            report: inspection.report,
-        }
+        inspection.done(result)
     }
 
-    /// Whether `content` may go to the caller: as it is, or a copy with something covered.
+    /// Whether `content` may go to the caller: as it is, or a copy with something covered. `marker` is something that
+    /// nobody outside can know; it names the marks around what is no instruction, where rules want marks.
     pub fn inspect_output(
         &self,
         content: Box<RawValue>,
         passage: &Passage,
+        tokens: &Tokens,
+        marker: &str,
     ) -> Checked<Released<Box<RawValue>>> {
         let rules = self.rules.load();
-        let mut inspection = Inspection::new(&rules, passage, Direction::Output);
+        let inspection = Inspection::new(&rules, passage, Direction::Output, tokens);
+        let mut inspection = inspection.marking(marker);
         let result = self.check_size(content.get().len()).and_then(|()| {
             let edited = inspection
                 .json(content.get())
@@ -169,13 +229,12 @@ impl Inspector {
             refuse_blocked(&rules, inspection.blocked, Stage::InspectOutput)?;
             rebuilt(content, edited, Stage::InspectOutput).map(Released)
         });
-        let mut report = inspection.report;
         if result.is_ok() {
-            mark(&mut report, passage);
+            mark(&mut inspection.report, passage);
         } else {
-            report.gained.clear();
+            inspection.report.gained.clear();
         }
-        Checked { result, report }
+        inspection.done(result)
     }
 
     fn check_size(&self, bytes: usize) -> Result<(), Refusal> {
@@ -204,6 +263,22 @@ fn mark(report: &mut Report, passage: &Passage) {
     }
     if is_of(&passage.tool, &DataClass::confidential()) {
         report.gain(FlowLabel::Confidential);
+    }
+}
+
+/// The arguments as the client gave them, with what rules cover covered.
+fn covered(
+    rules: &RuleSet,
+    passage: &Passage,
+    tokens: &Tokens,
+    arguments: Arguments,
+) -> Result<Arguments, Refusal> {
+    // Their tokens are never kept: nobody gets these arguments but people who are asked about the call.
+    let mut inspection = Inspection::new(rules, passage, Direction::Input, tokens);
+    let edited = inspection.json(arguments.raw().get());
+    match edited.map_err(|Unreadable| unreadable(Stage::InspectInput))? {
+        Some(text) => replaced(&text, Edit::Allowed),
+        None => Ok(arguments),
     }
 }
 
@@ -251,19 +326,20 @@ fn unreadable(stage: Stage) -> Refusal {
 /// The refusal where a rule blocks. It names the rule and the type, never the content.
 fn refuse_blocked(
     rules: &RuleSet,
-    blocked: Option<(&Rule, Option<Kind>)>,
+    blocked: Option<Verdict<'_>>,
     stage: Stage,
 ) -> Result<(), Refusal> {
-    let Some((rule, kind)) = blocked else {
+    let Some(verdict) = blocked else {
         return Ok(());
     };
-    let about = kind.map_or("a file that cannot be read", Kind::as_str);
-    let mut message = format!("the content may not pass: {about} (rule {})", rule.id);
-    for words in [&rule.message, &rules.settings.notice] {
+    let (about, rule) = (verdict.about, verdict.rule);
+    let mut message =
+        format!("この内容は通せません (the content may not pass): {about} (rule {rule})");
+    for words in [verdict.message, &rules.settings.notice] {
         append(&mut message, words);
     }
     let mut refusal = Refusal::new(RefusalCode::ContentBlocked, stage, message);
-    refusal.policies = vec![policy_of(&rule.id)];
+    refusal.policies = vec![policy_of(rule)];
     Err(refusal)
 }
 
@@ -317,11 +393,11 @@ fn read(flow: &FlowRule, read_before: &FlowLabels) -> String {
     format!("this conversation has read {}", sources.join(" and "))
 }
 
-fn demand(rule: &Rule, kind: Option<Kind>) -> ApprovalDemand {
-    let about = kind.map_or("a file that cannot be read", Kind::as_str);
-    let mut reason = format!("the content holds {about} (rule {})", rule.id);
-    append(&mut reason, &rule.message);
-    ApprovalDemand::new(policy_of(&rule.id), reason)
+fn demand(verdict: &Verdict<'_>) -> ApprovalDemand {
+    let (about, rule) = (verdict.about, verdict.rule);
+    let mut reason = format!("the content holds {about} (rule {rule})");
+    append(&mut reason, verdict.message);
+    ApprovalDemand::new(policy_of(rule), reason)
 }
 
 /// Both demands as one.

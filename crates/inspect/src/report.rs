@@ -4,7 +4,7 @@ use sekimori_domain::inspection::FlowLabel;
 use serde::Serialize;
 
 use crate::finding::{Class, Finding, Kind};
-use crate::rules::{Action, Direction, Rule};
+use crate::rules::{Action, AnswerAction, Direction, Rule};
 
 /// Most lines of one report; what is more is counted in the last one of its type.
 const LINES_MAX: usize = 64;
@@ -32,6 +32,20 @@ pub struct ReportLine {
     pub rule: Option<String>,
 }
 
+/// One line: what was suspicious in answers, under one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SuspicionLine {
+    /// What: a ruse such as `instruction`, or `image` and `link`.
+    #[serde(rename = "type")]
+    pub what: &'static str,
+    /// How many.
+    pub count: u32,
+    /// What was done.
+    pub action: AnswerAction,
+    /// The rule that said so.
+    pub rule: String,
+}
+
 /// What inspection found in one call and did about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
@@ -40,9 +54,15 @@ pub struct Report {
     /// What was found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<ReportLine>,
+    /// What was suspicious in answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suspicions: Vec<SuspicionLine>,
     /// Attachments that could not be read.
     #[serde(skip_serializing_if = "is_zero")]
     pub unreadable: u32,
+    /// Tokens that were replaced by what they stand for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub restored: u32,
     /// What the conversation had read before and counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<FlowLabel>,
@@ -71,7 +91,9 @@ impl Report {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
         self.findings.is_empty()
+            && self.suspicions.is_empty()
             && self.unreadable == 0
+            && self.restored == 0
             && self.labels.is_empty()
             && self.gained.is_empty()
             && self.flows.is_empty()
@@ -108,10 +130,26 @@ impl Report {
         }
     }
 
+    /// Adds something suspicious.
+    pub(crate) fn suspect(&mut self, what: &'static str, action: AnswerAction, rule: &str) {
+        let same = |line: &&mut SuspicionLine| line.what == what && line.rule == rule;
+        if let Some(line) = self.suspicions.iter_mut().find(same) {
+            line.count = line.count.saturating_add(1);
+        } else if self.suspicions.len() < LINES_MAX {
+            self.suspicions.push(SuspicionLine {
+                what,
+                count: 1,
+                action,
+                rule: rule.to_owned(),
+            });
+        }
+    }
+
     /// Adds what another part of the same call gave.
     pub fn merge(&mut self, other: Self) {
         self.rules = other.rules;
         self.unreadable = self.unreadable.saturating_add(other.unreadable);
+        self.restored = self.restored.saturating_add(other.restored);
         for line in other.findings {
             let same = self.findings.iter_mut().find(|own| {
                 own.kind == line.kind
@@ -124,6 +162,14 @@ impl Report {
                 own.confidence = own.confidence.max(line.confidence);
             } else if self.findings.len() < LINES_MAX {
                 self.findings.push(line);
+            }
+        }
+        for line in other.suspicions {
+            let same = |own: &&mut SuspicionLine| own.what == line.what && own.rule == line.rule;
+            if let Some(own) = self.suspicions.iter_mut().find(same) {
+                own.count = own.count.saturating_add(line.count);
+            } else if self.suspicions.len() < LINES_MAX {
+                self.suspicions.push(line);
             }
         }
         for label in other.labels {

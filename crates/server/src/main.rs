@@ -72,7 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Access(command) => cli::role::access(command, &common).await?,
         Command::Audit(command) => return cli::audit::run(command, &common).await,
         Command::Alert(command) => cli::alert::run(command, &common).await?,
-        Command::Inspect(command) => return cli::inspect::run(command, &common).await,
+        Command::Inspect(command) => return Box::pin(cli::inspect::run(command, &common)).await,
         Command::Client(command) => cli::client::run(command, &common).await?,
         Command::Grant(command) => cli::grant::run(command, &common).await?,
         Command::Session(command) => cli::session::run(command, &common).await?,

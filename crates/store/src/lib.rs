@@ -28,6 +28,7 @@ mod connectors;
 mod database;
 mod driver;
 mod error;
+mod false_alarms;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
@@ -47,6 +48,7 @@ mod sessions;
 mod sign_ins;
 mod snapshot;
 mod sqlite;
+mod tokens;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -71,6 +73,7 @@ pub use authenticators::{
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use error::{Result, StoreError};
+pub use false_alarms::{FALSE_ALARMS_MAX, FALSE_ALARMS_PER_PERSON, FalseAlarms};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
 pub use inspection::{CONVERSATIONS_PAGE_MAX, Conversations, InspectionRules, NewInspectionRules};
 pub use kill_switches::{
@@ -92,6 +95,7 @@ pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
 pub use sign_ins::{PendingSignIn, SIGN_INS_MAX, SignIns};
 pub use snapshot::{Contents, STALE_AFTER, Snapshot, Stale};
+pub use tokens::{StoredToken, TOKENS_PER_SCOPE_MAX, Tokens};
 
 /// All aggregates of one database.
 #[async_trait]
@@ -106,6 +110,10 @@ pub trait Store: Send + Sync + Debug {
     fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
     /// What conversations have read.
     fn conversations(&self) -> Arc<dyn Conversations>;
+    /// What people report as false alarms of inspection.
+    fn false_alarms(&self) -> Arc<dyn FalseAlarms>;
+    /// What tokens stand for.
+    fn tokens(&self) -> Arc<dyn Tokens>;
     /// Service accounts and keys.
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts>;
     /// Local administrators.

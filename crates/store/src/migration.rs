@@ -46,7 +46,9 @@ migrations! {
     9 "audit_sinks" "0009_audit_sinks.sql",
     10 "kill_switch" "0010_kill_switch.sql",
     11 "limit" "0011_limit.sql",
-    15 "retention" "0015_retention.sql",
+    12 "tokens" "0012_tokens.sql",
+    13 "false_alarm" "0013_false_alarm.sql",
+    14 "retention" "0014_retention.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

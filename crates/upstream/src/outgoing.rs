@@ -94,7 +94,7 @@ pub(crate) fn gate_info() -> Box<RawValue> {
 /// The parameters of a request under a warrant, without those of the hop.
 pub(crate) fn warranted_params(warrant: &Warrant, outgoing: &Outgoing) -> RawObject {
     let target = &warrant.tool().target;
-    let arguments = warrant.arguments().raw();
+    let arguments = warrant.forwarded().raw();
     let mut params = RawObject::new();
     match outgoing.method.as_str() {
         "tools/call" | "prompts/get" => {

@@ -7,7 +7,7 @@
 mod load;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -43,7 +43,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     /// A governed call, beside a bare relay and no relay at all
-    #[command(after_help = "Example:\n  cargo xtask bench gate --callers 1,64 --seconds 10 --json")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask bench gate --callers 1,64 --seconds 10 --json\n  cargo xtask bench gate --callers 16 --bytes 64\n  cargo xtask bench gate --callers 16 --bytes 20000\n  cargo xtask bench gate --callers 16 --bytes 20000 --rules rules.toml\n\nInspection can't be switched off. Its effect is what a call of many bytes costs more at the gate than at the relay, and what other rules (names = \"never\", \"always\") change about that."
+    )]
     Gate(GateArgs),
 }
 
@@ -58,6 +60,13 @@ pub(crate) struct GateArgs {
     /// Only these ways
     #[arg(long, value_delimiter = ',')]
     way: Vec<Way>,
+    /// How many bytes of text a call takes along and brings back; what the gate costs more for more of them is
+    /// inspection
+    #[arg(long, default_value_t = 64)]
+    bytes: usize,
+    /// Rules of inspection to put in force at the gate, instead of the shipped ones
+    #[arg(long)]
+    rules: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -129,7 +138,7 @@ fn measure(way: Way, args: &GateArgs, upstream: &Running, folder: &Path) -> Resu
             measure_at(way, args, relay.url(), None, relay.id())
         }
         Way::Gate => {
-            let (gate, _issuer, token) = start_gate(upstream.url(), folder)?;
+            let (gate, _issuer, token) = start_gate(upstream.url(), args, folder)?;
             measure_at(
                 way,
                 args,
@@ -148,7 +157,7 @@ fn measure_at(
     token: Option<&str>,
     process: u32,
 ) -> Result<Vec<Row>> {
-    let request = request(url, token)?;
+    let request = request(url, token, args.bytes)?;
     let mut rows = Vec::new();
     for callers in &args.callers {
         load::run(&request, *callers, WARM_UP)?;
@@ -169,9 +178,14 @@ fn measure_at(
     Ok(rows)
 }
 
-/// A `tools/call` with 64 bytes of text, as a modern client sends it.
-fn request(url: &str, token: Option<&str>) -> Result<Request> {
-    let text = "0123456789abcdef".repeat(4);
+/// A `tools/call` with so many bytes of text, as a modern client sends it.
+fn request(url: &str, token: Option<&str>, bytes: usize) -> Result<Request> {
+    const SENTENCE: &str =
+        "来期の販売計画について、関係する部署と話し合いました。The minutes follow. ";
+    let mut text = "0123456789abcdef".repeat(4);
+    while text.len() + SENTENCE.len() <= bytes {
+        text.push_str(SENTENCE);
+    }
     let body = json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": {
@@ -194,7 +208,7 @@ fn request(url: &str, token: Option<&str>) -> Result<Request> {
     Request::post(url, &headers, &body.to_string(), &text)
 }
 
-fn start_gate(upstream: &str, folder: &Path) -> Result<(Gate, Running, String)> {
+fn start_gate(upstream: &str, args: &GateArgs, folder: &Path) -> Result<(Gate, Running, String)> {
     let port = free_port()?;
     let audience = format!("http://127.0.0.1:{port}/c/{CONNECTOR}/mcp");
     let issuer = peer(
@@ -223,6 +237,10 @@ fn start_gate(upstream: &str, folder: &Path) -> Result<(Gate, Running, String)> 
     ])?;
     home.sekimori(&["tool", "classify", CONNECTOR, "echo", "--class", "read"])?;
     home.activate(&policies())?;
+    if let Some(rules) = &args.rules {
+        let rules = rules.display().to_string();
+        home.sekimori(&["inspect", "rules", "save", &rules, "--activate"])?;
+    }
     let gate = on_core(MIDDLE, || home.serve(&[]))?;
     Ok((gate, issuer, token))
 }

@@ -36,6 +36,23 @@ pub(crate) struct DemoArgs {
     /// The port of the gate on the loopback interface
     #[arg(long, default_value_t = 8787)]
     port: u16,
+    /// Take what is built and installed as it is
+    #[arg(long)]
+    no_build: bool,
+}
+
+impl DemoArgs {
+    /// The tour alone, on a free port, with what is built and installed already.
+    pub(crate) fn rehearsal() -> Result<Self> {
+        let free = TcpListener::bind(("127.0.0.1", 0)).context("finding a free port")?;
+        let port = free.local_addr().context("finding a free port")?.port();
+        Ok(Self {
+            exit: true,
+            json: false,
+            port,
+            no_build: true,
+        })
+    }
 }
 
 /// The employee whom the tour follows: her name at the company's identity provider.
@@ -58,7 +75,9 @@ const SERVERS_START_MAX: Duration = Duration::from_mins(1);
 pub(crate) fn demo(args: &DemoArgs) -> Result<()> {
     note("Sekimori demo. Everything stays in .cache and .demo inside this folder.");
     check_port(args.port)?;
-    setup(&[])?;
+    if !args.no_build {
+        setup(&[])?;
+    }
     let mut steps = Steps::new("cargo xtask demo");
     let prepared = prepare(args, &mut steps);
     if prepared.is_err() {
@@ -103,10 +122,12 @@ pub(crate) struct Running {
 }
 
 fn prepare(args: &DemoArgs, steps: &mut Steps) -> Result<Prepared> {
-    steps.run("console", console::build)?;
-    steps.run("build", || {
-        run(cargo().args(["build", "--locked", "--package=sekimori-server"]))
-    })?;
+    if !args.no_build {
+        steps.run("console", console::build)?;
+        steps.run("build", || {
+            run(cargo().args(["build", "--locked", "--package=sekimori-server"]))
+        })?;
+    }
     let folder = root().join(".demo");
     let world = steps.run("data", || {
         if folder.exists() {

@@ -23,6 +23,9 @@ const TRAIL_TIME_MAX: Duration = Duration::from_secs(10);
 /// Length of a trace id (W3C Trace Context).
 const TRACE_DIGITS: usize = 32;
 
+/// The address that nobody sees but the order database.
+const CONTACT: &str = "orders@kanda-tea.example.jp";
+
 /// What the tour calls, as the audit trail names it.
 const CALLED: [&str; 4] = [
     "time/get_current_time",
@@ -105,6 +108,10 @@ impl<'a> Tour<'a> {
         report.step("Send a My Number to a server outside: blocked", || {
             self.blocked_number()
         });
+        report.step(
+            "Read a mail address: the model gets a token, the order database the address",
+            || self.restored(),
+        );
         report.step("Read a confidential file: numbers are covered", || {
             self.covered()
         });
@@ -115,6 +122,7 @@ impl<'a> Tour<'a> {
             "Slip a change of the orders into a query: a rule on its SQL",
             || self.slipped(),
         );
+        report.step("Stop a connector at once, and let go on", || self.stopped());
         report.step("Read the audit trail of this tour", || self.trail());
         report.step("Ask why she was refused", || self.explain());
         report.step("Take the client's access away", || self.revoke());
@@ -243,7 +251,7 @@ impl<'a> Tour<'a> {
 
     fn approved(&self) -> Result<String> {
         let home = &self.running.home;
-        let path = self.world.files.join("minutes.txt");
+        let path = self.world.files.join("notice.txt");
         let arguments = json!({ "path": path, "content": "approved" });
         let write = || self.employee.borrow().call("files__write_file", &arguments);
         let waits = write()?;
@@ -276,6 +284,49 @@ impl<'a> Tour<'a> {
             "the refusal repeats the number"
         );
         Ok(answer.text())
+    }
+
+    /// A rule makes tokens of mail addresses; only the company's own systems get back what they stand for.
+    fn restored(&self) -> Result<String> {
+        let home = &self.running.home;
+        let rule = "[[rule]]\nid = \"mail-as-token\"\nfind = { types = [\"EMAIL\"] }\n\
+                    when = { direction = \"output\" }\naction = \"tokenise\"\n";
+        let file = self.world.files.with_file_name("inspection.toml");
+        let shipped = home.sekimori(&["inspect", "rules", "default"])?;
+        std::fs::write(&file, format!("{shipped}\n{rule}")).context("writing the rules")?;
+        let file = file.display().to_string();
+        home.sekimori(&["inspect", "rules", "save", &file, "--activate"])?;
+        let contacts = json!({ "path": self.world.files.join("contacts.txt") });
+        let read = wait_for("the new rules", TRAIL_TIME_MAX, || {
+            let text = self.call("files__read_text_file", &contacts)?;
+            Ok(text.contains("[[EMA_").then_some(text))
+        })?;
+        ensure!(!read.contains(CONTACT), "the address was shown: {read}");
+        let start = read.find("[[EMA_").context("no token")?;
+        let token = read
+            .get(start..)
+            .and_then(|rest| rest.split_inclusive("]]").next());
+        let token = token.context("no whole token")?;
+        // The order database is the company's own; its rule on SQL is about what it gets.
+        let sql = format!("select customer, mail from orders where mail = '{token}'");
+        let found = self.call("orders__query", &json!({ "sql": sql }))?;
+        ensure!(
+            found.contains("Kanda Tea") && found.contains(token) && !found.contains(CONTACT),
+            "expected the customer and its token: {found}"
+        );
+        // Outside it stays what it is.
+        let outside = self.call("everything__echo", &json!({ "message": token }))?;
+        ensure!(outside.contains(token), "expected the token: {outside}");
+        let trail = home.sekimori(&["audit", "search", "--json", "--correlation", &self.trace])?;
+        ensure!(
+            !trail.contains(CONTACT),
+            "the audit trail holds the address"
+        );
+        Ok(format!(
+            "{rule}\nThe model reads: {}\nIt asks the orders: {sql}\nand gets: {}\nThe server outside gets: {token}",
+            read.trim(),
+            found.split_whitespace().collect::<Vec<_>>().join(" ")
+        ))
     }
 
     fn slipped(&self) -> Result<String> {
@@ -316,6 +367,35 @@ impl<'a> Tour<'a> {
         let answer = self.employee.borrow().call("everything__echo", &message)?;
         expect_refusal(&answer, "content_blocked")?;
         Ok(answer.text())
+    }
+
+    /// As somebody in IT stops something that runs wild.
+    fn stopped(&self) -> Result<String> {
+        let home = &self.running.home;
+        let reason = ["--reason", "orders are being looked into"];
+        let scope = ["kill-switch", "engage", "connector", "orders"];
+        let engaged: Value = home.query(&[&scope[..], &reason[..]].concat())?;
+        let id = engaged.get("id").and_then(Value::as_str);
+        let id = id.with_context(|| format!("nothing was stopped: {engaged}"))?;
+        let count = || {
+            let sql = json!({ "sql": "select count(*) from orders" });
+            self.employee.borrow().call("orders__query", &sql)
+        };
+        let taken = Instant::now();
+        let refused = wait_for("the stop", REVOCATION_TIME_MAX, || {
+            let answer = count()?;
+            Ok((!answer.succeeded()).then_some(answer))
+        })?;
+        let stopped = taken.elapsed().as_millis();
+        expect_refusal(&refused, "stopped")?;
+        home.sekimori(&["kill-switch", "release", id])?;
+        wait_for("the release", REVOCATION_TIME_MAX, || {
+            Ok(count()?.succeeded().then_some(()))
+        })?;
+        Ok(format!(
+            "{}\nStopped {stopped} ms after the command; released, it works again",
+            refused.text()
+        ))
     }
 
     fn trail(&self) -> Result<String> {

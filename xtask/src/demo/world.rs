@@ -160,6 +160,10 @@ fn make_files(folder: &Path) -> Result<()> {
             "Minutes: the price list is renewed in April. 議事録: 価格表は四月に改定。\n",
         ),
         (
+            "contacts.txt",
+            "問い合わせ先: orders@kanda-tea.example.jp（神田茶舗）\n",
+        ),
+        (
             "members.txt",
             "【社外秘】会員名簿\n氏名：山田 太郎\nマイナンバー：1234 5678 9018\nカード番号：4111-1111-1111-1111\n",
         ),
@@ -191,8 +195,9 @@ fn make_repository(folder: &Path) -> Result<()> {
 }
 
 fn make_orders(postgres: &Postgres) -> Result<()> {
-    const SQL: &str = "create table orders (id int primary key, customer text, yen int);
-        insert into orders values (1, 'Aoyama Books', 12000), (2, 'Kanda Tea', 4800);";
+    const SQL: &str = "create table orders (id int primary key, customer text, yen int, mail text);
+        insert into orders values (1, 'Aoyama Books', 12000, 'books@aoyama.example.jp'),
+            (2, 'Kanda Tea', 4800, 'orders@kanda-tea.example.jp');";
     run(Command::new(postgres.program("psql"))
         .args([
             "--no-psqlrc",

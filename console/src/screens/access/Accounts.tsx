@@ -1,19 +1,25 @@
 import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { accounts } from '../../i18n/accounts.ts';
+import { listed, useT, useTexts } from '../../i18n/index.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
+import { Dialog } from '../../parts/Dialog.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
+import { ToButton } from '../../parts/links.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
+import { NewAccount, NewKey } from './NewAccount.tsx';
 
 type Account = Schemas['ServiceAccountView'];
 
@@ -21,6 +27,7 @@ const AREA = 'service-accounts';
 
 export function Accounts() {
   const t = useT();
+  const s = useTexts(accounts);
   const [filters, change] = useFilters();
   const { open } = filters;
   const account = useQuery({
@@ -28,8 +35,16 @@ export function Accounts() {
     queryFn: () => answer(api.GET('/api/v1/service-accounts/{name}', { params: { path: { name: open ?? '' } } })),
     enabled: open !== undefined,
   });
+  const create = (
+    <GuardedButton area={AREA} size="xs" onClick={() => change({ new: 'yes' }, 'push')}>
+      {s.add}
+    </GuardedButton>
+  );
   return (
     <>
+      <Group justify="end" mb="xs">
+        {create}
+      </Group>
       <Listing<Account>
         label={t.access.accounts}
         queryKey={[AREA, 'list']}
@@ -45,21 +60,14 @@ export function Accounts() {
           { label: t.access.owner, cell: (account) => account.owner, wideOnly: true },
           { label: t.access.expiresAt, width: '12.5rem', cell: (account) => <Moment time={account.expires_at} />, wideOnly: true },
         ]}
-        empty={
-          <EmptyState
-            title={t.access.noAccounts}
-            next={
-              <Stack gap="xs">
-                <Text size="sm">{t.access.noAccountsNext}</Text>
-                <Code block>sekimori key create nightly --owner tanaka@example.co.jp --purpose report --group employee</Code>
-              </Stack>
-            }
-          />
-        }
+        empty={<EmptyState title={t.access.noAccounts} next={s.lead} action={create} />}
       />
       <Details title={open} opened={open !== undefined} close={() => change({ open: undefined })} query={account}>
         {(account) => <AccountView account={account} />}
       </Details>
+      <Dialog opened={filters.new === 'yes'} close={() => change({ new: undefined })} title={s.add}>
+        <NewAccount done={(name) => change({ new: undefined, open: name })} />
+      </Dialog>
     </>
   );
 }
@@ -71,6 +79,8 @@ function AccountMark({ state }: { state: string }) {
 
 function AccountView({ account }: { account: Account }) {
   const t = useT();
+  const s = useTexts(accounts);
+  const [making, setMaking] = useState(false);
   const [dialog, confirm] = useConfirm();
   const { name } = account;
   const params = { path: { name } };
@@ -106,22 +116,36 @@ function AccountView({ account }: { account: Account }) {
             {t.access.suspend}
           </GuardedButton>
         )}
+        <ToButton to="/access" search={{ tab: 'reach', principal: `service:${name}` }}>
+          {t.access.effective}
+        </ToButton>
+        <ToButton to="/access" search={{ tab: 'stops', stop: 'service_account', of: name }}>
+          {t.access.stop}
+        </ToButton>
       </Group>
       <Fields
         of={[
           [t.access.state, <AccountMark key="state" state={account.state} />],
-          [t.access.owner, account.owner],
+          [t.access.owner, <Person key="owner" id={account.owner} link />],
           [t.access.purpose, account.purpose],
-          [t.access.groups, account.groups.join('、')],
-          [t.access.environments, account.environments.map((one) => t.environments[one] ?? one).join('、')],
-          [t.access.networks, account.networks.join('、')],
-          [t.access.scopes, account.scopes.join('、')],
+          [t.access.groups, listed(account.groups)],
+          [t.access.environments, listed(account.environments.map((one) => t.environments[one] ?? one))],
+          [t.access.networks, listed(account.networks)],
+          [t.access.scopes, listed(account.scopes)],
           [t.access.expiresAt, <Moment key="ends" time={account.expires_at} />],
         ]}
       />
       <Section title={t.access.keys}>
         <Keys account={name} />
+        <Group>
+          <GuardedButton area={AREA} size="xs" variant="default" onClick={() => setMaking(true)}>
+            {s.addKey}
+          </GuardedButton>
+        </Group>
       </Section>
+      <Dialog opened={making} close={() => setMaking(false)} title={s.addKey}>
+        <NewKey account={account} close={() => setMaking(false)} />
+      </Dialog>
       {dialog}
     </Stack>
   );

@@ -1,12 +1,13 @@
 import { Group, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
+import { ToButton } from '../../parts/links.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
@@ -96,6 +97,9 @@ function ClientView({ client }: { client: Client }) {
             {t.access.denyClient}
           </GuardedButton>
         )}
+        <ToButton to="/access" search={{ tab: 'stops', stop: 'client', of: id }}>
+          {t.access.stop}
+        </ToButton>
       </Group>
       <Fields
         of={[
@@ -103,7 +107,7 @@ function ClientView({ client }: { client: Client }) {
           [t.access.clientId, <Copyable key="id" text={id} />],
           [t.access.clientKind, client.kind],
           [t.access.redirects, client.redirect_uris.join('\n')],
-          [t.access.scopes, client.scopes?.join('、')],
+          [t.access.scopes, client.scopes && listed(client.scopes)],
           [t.access.createdAt, <Moment key="created" time={client.created_at} />],
           [t.access.expiresAt, client.expires_at && <Moment key="ends" time={client.expires_at} />],
         ]}

@@ -1,7 +1,7 @@
 import { Group, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
@@ -94,10 +94,10 @@ function UserView({ user }: { user: User }) {
           [t.access.state, <ActiveMark key="state" active={user.active} words={[t.access.active, t.access.inactive]} />],
           [t.access.userName, user.user_name],
           [t.access.id, <Copyable key="id" text={user.id} />],
-          [t.access.mail, user.emails.join('、')],
+          [t.access.mail, listed(user.emails)],
           [t.access.department, user.department],
           [t.access.employment, user.employment],
-          [t.access.groups, user.groups?.join('、')],
+          [t.access.groups, user.groups && listed(user.groups)],
           [t.access.source, t.sources[user.source] ?? user.source],
           [t.access.provider, user.provider],
           [t.access.createdAt, <Moment key="created" time={user.created_at} />],
@@ -111,8 +111,11 @@ function UserView({ user }: { user: User }) {
         <GrantTable of={{ subject: user.id }} />
       </Section>
       <Group gap="xs">
-        <ToButton to="/policies" search={{ tab: 'test', user: user.id }}>
+        <ToButton to="/access" search={{ tab: 'reach', principal: user.id }}>
           {t.access.effective}
+        </ToButton>
+        <ToButton to="/access" search={{ tab: 'stops', stop: 'user', of: user.id }}>
+          {t.access.stop}
         </ToButton>
         <ToButton to="/audit" search={{ user: user.id }}>
           {t.access.records}

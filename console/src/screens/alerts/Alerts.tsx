@@ -1,13 +1,15 @@
 import { Paper, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api } from '../../api/client.ts';
-import { useFormat, useT } from '../../i18n/index.tsx';
+import { useFormat, useT, useTexts } from '../../i18n/index.tsx';
+import { stops } from '../../i18n/stops.ts';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { To } from '../../parts/links.tsx';
 import { Mark } from '../../parts/Mark.tsx';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
+import { NotTold, useNotTold } from './NotTold.tsx';
 import { Raised, useRaised } from './Raised.tsx';
 
 const REFRESH_MS = 20_000;
@@ -28,7 +30,8 @@ export default function Alerts() {
   const { findings, error, pending } = useFindings();
   const raised = useRaised();
   const alerts = raised.data?.items ?? [];
-  const quiet = !pending && !error && !raised.isPending && findings.length + alerts.length === 0;
+  const notTold = useNotTold().data?.items ?? [];
+  const quiet = !pending && !error && !raised.isPending && findings.length + alerts.length + notTold.length === 0;
   return (
     <>
       <PageHead title={t.places.alerts} lead={t.leads.alerts} />
@@ -56,6 +59,7 @@ export default function Alerts() {
           </li>
         ))}
       </Stack>
+      <NotTold />
       {alerts.length > 0 && <Raised alerts={alerts} />}
     </>
   );
@@ -63,6 +67,7 @@ export default function Alerts() {
 
 function useFindings(): { findings: Finding[]; error: Error | null; pending: boolean } {
   const t = useT();
+  const s = useTexts(stops);
   const format = useFormat();
   const refetchInterval = REFRESH_MS;
   const overview = useQuery({
@@ -80,7 +85,21 @@ function useFindings(): { findings: Finding[]; error: Error | null; pending: boo
     queryFn: () =>
       answer(api.GET('/api/v1/tools', { params: { query: { limit: 200, review_state: 'definition_changed' } } })),
   });
+  const stopped = useQuery({
+    queryKey: ['kill-switches', 'alerts'],
+    queryFn: () => answer(api.GET('/api/v1/kill-switches', { params: { query: { engaged: true } } })),
+    refetchInterval,
+  });
   const findings: Finding[] = [];
+  for (const one of stopped.data?.items ?? []) {
+    findings.push({
+      title: t.alerts.stopped([s.kinds[one.scope.kind] ?? one.scope.kind, one.scope.id].filter(Boolean).join(' ')),
+      next: one.reason,
+      severe: true,
+      to: '/access',
+      search: { tab: 'stops', open: one.id },
+    });
+  }
   const audit = overview.data?.audit;
   if (audit && !audit.healthy) findings.push({ title: t.alerts.journal, next: t.alerts.journalNext, severe: true });
   if (audit && audit.index_lag > LAG_MAX) {
@@ -119,7 +138,7 @@ function useFindings(): { findings: Finding[]; error: Error | null; pending: boo
   }
   return {
     findings,
-    error: overview.error ?? connectors.error ?? changed.error,
-    pending: overview.isPending || connectors.isPending || changed.isPending,
+    error: overview.error ?? connectors.error ?? changed.error ?? stopped.error,
+    pending: overview.isPending || connectors.isPending || changed.isPending || stopped.isPending,
   };
 }

@@ -1,6 +1,7 @@
 import { Stack } from '@mantine/core';
 import { type ApprovalRequest, listRequests, type Which } from '../../api/approvals.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT, useTexts } from '../../i18n/index.tsx';
+import { substitutes } from '../../i18n/substitutes.ts';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { Listing } from '../../parts/Listing.tsx';
@@ -10,6 +11,7 @@ import { Moment } from '../../parts/Moment.tsx';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { TabBar } from '../../parts/TabBar.tsx';
 import { RequestDrawer } from './RequestDrawer.tsx';
+import { Substitutes } from './Substitutes.tsx';
 
 /** Who decides need not have a right that changes are told to. */
 const REFRESH_MS = 10_000;
@@ -26,6 +28,7 @@ const RISKS: Record<string, Tone> = { low: 'plain', medium: 'warn', high: 'bad' 
 
 export default function Approvals() {
   const t = useT();
+  const s = useTexts(substitutes);
   return (
     <Stack gap={0} className="fill">
       <PageHead title={t.places.approvals} lead={t.leads.approvals} />
@@ -35,6 +38,7 @@ export default function Approvals() {
           { name: 'for-me', label: t.approvals.mine, content: () => <Requests which="for-me" /> },
           { name: 'mine', label: t.approvals.requested, content: () => <Requests which="mine" /> },
           { name: 'decided', label: t.approvals.decided, content: () => <Requests which="decided" /> },
+          { name: 'substitutes', label: s.tab, content: () => <Substitutes /> },
         ]}
       />
     </Stack>
@@ -66,7 +70,7 @@ function Requests({ which }: { which: Which }) {
           {
             label: t.audit.reason,
             width: 'minmax(0, 1.4fr)',
-            cell: (request) => request.reasons.map((one) => one.reason).join('、'),
+            cell: (request) => listed(request.reasons.map((one) => one.reason)),
             wideOnly: true,
           },
           {

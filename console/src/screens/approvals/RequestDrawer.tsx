@@ -2,7 +2,7 @@ import { Alert, Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { type ApprovalDetails, getRequest } from '../../api/approvals.ts';
 import { useMe } from '../../api/me.tsx';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { To, ToButton } from '../../parts/links.tsx';
 import { ClassMark } from '../../parts/marks.tsx';
@@ -47,7 +47,7 @@ function RequestView({ request }: { request: ApprovalDetails }) {
           [t.audit.client, client.claimed_name ?? client.id],
           [t.audit.class, <ClassMark key="class" name={target.class} />],
           [t.audit.environment, t.environments[target.environment] ?? target.environment],
-          [t.audit.dataClasses, target.data_classes.join('、')],
+          [t.audit.dataClasses, listed(target.data_classes)],
           [t.approvals.asked, <Moment key="asked" time={request.created_at} />],
           [t.approvals.expires, <Moment key="expires" time={request.expires_at} />],
         ]}
@@ -67,7 +67,7 @@ function RequestView({ request }: { request: ApprovalDetails }) {
         )}
         <Arguments value={request.arguments} />
         {request.edits.length > 0 && (
-          <Text size="sm">{request.edits.map((edit) => t.approvals.editedBy(edit.name)).join('、')}</Text>
+          <Text size="sm">{listed(request.edits.map((edit) => t.approvals.editedBy(edit.name)))}</Text>
         )}
       </Section>
       <Decide key={request.arguments_digest} request={request} />
@@ -113,7 +113,7 @@ function Progress({ request }: { request: ApprovalDetails }) {
       <ul className="plain-list">
         {request.approvers.map((panel) => (
           <li key={panel.chosen_by}>
-            {t.approvals.panel(String(panel.agreed), String(panel.quorum))} {[...panel.groups, ...panel.people].join('、')}
+            {t.approvals.panel(String(panel.agreed), String(panel.quorum))} {listed([...panel.groups, ...panel.people])}
             {panel.step_up && `（${t.approvals.stepUp}）`}
           </li>
         ))}
@@ -159,7 +159,7 @@ function History({ past }: { past: ApprovalDetails['history'] }) {
             </To>,
             one.requester,
             <StateMark key="state" state={one.state} />,
-            one.decided_by.join('、'),
+            listed(one.decided_by),
           ],
         }))}
       />

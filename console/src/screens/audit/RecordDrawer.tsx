@@ -1,7 +1,7 @@
 import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api } from '../../api/client.ts';
-import { useT, useWording } from '../../i18n/index.tsx';
+import { listed, useT, useWording } from '../../i18n/index.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { ToButton } from '../../parts/links.tsx';
@@ -72,7 +72,7 @@ function RecordView({ record }: { record: AuditRecord }) {
               [t.audit.who, caller.name],
               ['ID', <Copyable key="id" text={caller.id} />],
               [t.audit.kind, t.kinds[caller.kind] ?? caller.kind],
-              [t.audit.groups, caller.groups.join('、')],
+              [t.audit.groups, listed(caller.groups)],
               [t.audit.client, caller.client_claimed ? `${caller.client}（${caller.client_claimed}）` : caller.client],
               [t.audit.method, t.methods[caller.method] ?? caller.method],
               [t.audit.mfa, caller.mfa ? t.common.yes : t.common.no],
@@ -95,8 +95,8 @@ function RecordView({ record }: { record: AuditRecord }) {
                 </Group>,
               ],
               [t.audit.environment, t.environments[target.environment] ?? target.environment],
-              [t.audit.dataClasses, target.data_classes.join('、')],
-              [t.audit.resources, target.resources.join('、')],
+              [t.audit.dataClasses, listed(target.data_classes)],
+              [t.audit.resources, listed(target.resources)],
             ]}
           />
         </Section>

@@ -1,7 +1,7 @@
 import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
@@ -81,12 +81,12 @@ function ConnectorDrawer({ name, close }: { name: string | undefined; close: () 
               [t.catalog.environment, t.environments[connector.environment]],
               [t.catalog.transport, connector.transport],
               [t.catalog.destination, <Code key="destination">{connector.destination}</Code>],
-              [t.catalog.credentials, connector.credentials.join('、')],
+              [t.catalog.credentials, listed(connector.credentials)],
               [t.catalog.revision, connector.revision],
               [t.catalog.seenAt, <Moment key="seen" time={connector.seen_at} />],
               [t.catalog.toolCount, String(connector.tools)],
               [t.catalog.unreviewed, String(connector.unreviewed)],
-              [t.catalog.dataClasses, connector.data_classes.join('、')],
+              [t.catalog.dataClasses, listed(connector.data_classes)],
               [t.catalog.timeout, t.catalog.seconds(connector.timeout_seconds)],
               [t.catalog.createdAt, <Moment key="created" time={connector.created_at} />],
               [t.catalog.rejected, connector.rejected.length > 0 && connector.rejected.join('\n')],
@@ -95,6 +95,9 @@ function ConnectorDrawer({ name, close }: { name: string | undefined; close: () 
           <Group>
             <ToButton to="/catalog" search={{ connector: connector.name }}>
               {t.catalog.showTools}
+            </ToButton>
+            <ToButton to="/access" search={{ tab: 'stops', stop: 'connector', of: connector.name }}>
+              {t.access.stop}
             </ToButton>
           </Group>
         </Stack>

@@ -1,17 +1,21 @@
-import { Code, Group, Radio, Stack, Text, TextInput } from '@mantine/core';
+import { Checkbox, Code, Group, Radio, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT, useTexts } from '../../i18n/index.tsx';
+import { review } from '../../i18n/review.ts';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { Diff } from '../../parts/Diff.tsx';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { ToButton } from '../../parts/links.tsx';
+import { Mark } from '../../parts/Mark.tsx';
 import { ClassMark, ReviewMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { succeeded } from '../../parts/notices.ts';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
+import { SmallTable } from '../../parts/SmallTable.tsx';
 
 type Tool = Schemas['ToolDetails'];
 
@@ -38,18 +42,20 @@ export function ToolDrawer({ id, close }: { id: string | undefined; close: () =>
 
 function ToolView({ tool }: { tool: Tool }) {
   const t = useT();
+  const s = useTexts(review);
   return (
     <Stack>
       <Fields
         of={[
           [t.catalog.class, <ClassMark key="class" name={tool.class} />],
           [t.catalog.review, <ReviewMark key="review" state={tool.review_state} />],
+          [s.quarantined, tool.quarantined && s.quarantinedText],
           [t.catalog.title, tool.title],
           [t.catalog.description, tool.description],
           [t.catalog.suggested, <ClassMark key="suggested" name={tool.suggested} />],
-          [t.catalog.dataClasses, tool.data_classes.join('、')],
+          [t.catalog.dataClasses, listed(tool.data_classes)],
           [t.catalog.firstSeen, <Moment key="first" time={tool.first_seen} />],
-          [t.catalog.reviewedBy, tool.reviewer],
+          [t.catalog.reviewedBy, tool.reviewer && <Person key="reviewer" id={tool.reviewer} link />],
           [t.catalog.reviewedAt, tool.reviewed_at && <Moment key="reviewed" time={tool.reviewed_at} />],
         ]}
       />
@@ -57,12 +63,12 @@ function ToolView({ tool }: { tool: Tool }) {
         <ToButton to="/audit" search={{ connector: tool.connector, tool: tool.name }}>
           {t.catalog.calls}
         </ToButton>
+        <ToButton to="/access" search={{ tab: 'stops', stop: 'tool', of: `${tool.connector}/${tool.name}` }}>
+          {t.access.stop}
+        </ToButton>
       </Group>
-      {tool.reviewed !== undefined && tool.reviewed !== null && (
-        <Section title={t.catalog.changes}>
-          <Diff before={JSON.stringify(tool.reviewed, null, 2)} after={JSON.stringify(tool.served, null, 2)} />
-        </Section>
-      )}
+      {tool.findings.length > 0 && <Findings tool={tool} />}
+      {tool.changes.length > 0 && <Changes tool={tool} />}
       <Review tool={tool} />
       <Section title={t.catalog.definition}>
         <details>
@@ -74,8 +80,68 @@ function ToolView({ tool }: { tool: Tool }) {
   );
 }
 
+/** Places at which the definition seems to talk to the model rather than about the tool. */
+function Findings({ tool }: { tool: Tool }) {
+  const s = useTexts(review);
+  return (
+    <Section title={s.findings}>
+      <Text size="sm">{s.findingsText}</Text>
+      <SmallTable
+        label={s.findings}
+        head={[s.ruse, s.where, s.excerpt]}
+        rows={tool.findings.map((one) => ({
+          key: `${one.ruse} ${one.pointer} ${one.excerpt}`,
+          cells: [
+            <Mark key="ruse" tone="bad">
+              {s.ruses[one.ruse] ?? one.ruse}
+            </Mark>,
+            <Code key="where">{one.pointer}</Code>,
+            <Code key="excerpt" block className="argument">
+              {one.excerpt}
+            </Code>,
+          ],
+        }))}
+      />
+    </Section>
+  );
+}
+
+const inJson = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value, null, 2));
+
+/** What differs between the definition that was reviewed and the one served now. */
+function Changes({ tool }: { tool: Tool }) {
+  const t = useT();
+  const s = useTexts(review);
+  return (
+    <Section title={t.catalog.changes}>
+      <SmallTable
+        label={t.catalog.changes}
+        head={[s.pointer, s.before, s.after]}
+        rows={tool.changes.map((one) => ({
+          key: one.pointer,
+          cells: [
+            <Code key="pointer">{one.pointer || '/'}</Code>,
+            one.before === undefined ? s.fresh : <Code key="before" block className="argument">{inJson(one.before)}</Code>,
+            one.after === undefined ? s.gone : <Code key="after" block className="argument">{inJson(one.after)}</Code>,
+          ],
+        }))}
+      />
+      {tool.reviewed != null && (
+        <details>
+          <summary>{s.whole}</summary>
+          <Diff before={JSON.stringify(tool.reviewed, null, 2)} after={JSON.stringify(tool.served, null, 2)} />
+        </details>
+      )}
+    </Section>
+  );
+}
+
 function Review({ tool }: { tool: Tool }) {
   const t = useT();
+  const s = useTexts(review);
+  const [accepted, setAccepted] = useState(false);
+  const [idempotent, setIdempotent] = useState(tool.idempotent);
+  const suspicious = tool.findings.length > 0;
   const client = useQueryClient();
   const [choice, setChoice] = useState(tool.review_state === 'classified' ? tool.class : '');
   const [dataClasses, setDataClasses] = useState(tool.data_classes.join(', '));
@@ -89,6 +155,8 @@ function Review({ tool }: { tool: Tool }) {
             class: choice,
             definition: tool.definition,
             data_classes: dataClasses.split(',').map((one) => one.trim()).filter(Boolean),
+            idempotent,
+            ...(suspicious ? { accept_findings: accepted } : {}),
           },
         }),
       ),
@@ -114,12 +182,20 @@ function Review({ tool }: { tool: Tool }) {
           value={dataClasses}
           onChange={(event) => setDataClasses(event.currentTarget.value)}
         />
+        <Checkbox
+          label={s.idempotent}
+          checked={idempotent}
+          onChange={(event) => setIdempotent(event.currentTarget.checked)}
+        />
+        {suspicious && (
+          <Checkbox label={s.accept} checked={accepted} onChange={(event) => setAccepted(event.currentTarget.checked)} />
+        )}
         {saving.error && <ProblemNotice error={saving.error} />}
         <Group>
           <GuardedButton
             area="catalog"
             loading={saving.isPending}
-            unless={choice === '' ? t.catalog.classChoice : undefined}
+            unless={choice === '' ? t.catalog.classChoice : suspicious && !accepted ? s.accept : undefined}
             onClick={() => saving.mutate()}
           >
             {t.catalog.saveReview}

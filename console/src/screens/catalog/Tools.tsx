@@ -1,9 +1,11 @@
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { useT, useTexts } from '../../i18n/index.tsx';
+import { review } from '../../i18n/review.ts';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { FilterBar } from '../../parts/FilterBar.tsx';
 import { clean, useFilters } from '../../parts/filters.ts';
 import { Listing } from '../../parts/Listing.tsx';
+import { Mark } from '../../parts/Mark.tsx';
 import { ClassMark, ReviewMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { ToolDrawer } from './ToolDrawer.tsx';
@@ -12,6 +14,7 @@ const FILTERS = ['connector', 'class', 'review_state', 'text'] as const;
 
 export function Tools() {
   const t = useT();
+  const s = useTexts(review);
   const [filters, change] = useFilters();
   const asked = clean(Object.fromEntries(FILTERS.map((name) => [name, filters[name]])));
   const choices = (words: Record<string, string>) =>
@@ -39,7 +42,21 @@ export function Tools() {
         columns={[
           { label: t.catalog.name, width: 'minmax(0, 1.2fr)', cell: (tool) => `${tool.connector}/${tool.name}` },
           { label: t.catalog.class, width: '6rem', cell: (tool) => <ClassMark name={tool.class} /> },
-          { label: t.catalog.review, width: '9rem', cell: (tool) => <ReviewMark state={tool.review_state} /> },
+          {
+            label: t.catalog.review,
+            width: '14rem',
+            cell: (tool) => (
+              <span className="marks">
+                <ReviewMark state={tool.review_state} />
+                {tool.quarantined && <Mark tone="bad">{s.quarantined}</Mark>}
+              </span>
+            ),
+            narrow: {
+              width: '8.5rem',
+              cell: (tool) =>
+                tool.quarantined ? <Mark tone="bad">{s.quarantined}</Mark> : <ReviewMark state={tool.review_state} />,
+            },
+          },
           { label: t.catalog.description, width: 'minmax(0, 2fr)', cell: (tool) => tool.description ?? tool.title, wideOnly: true },
           { label: t.catalog.reviewedAt, width: '12.5rem', cell: (tool) => <Moment time={tool.reviewed_at} />, wideOnly: true },
         ]}

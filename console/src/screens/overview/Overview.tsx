@@ -1,7 +1,9 @@
 import { NativeSelect, Paper, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
+import { listRequests } from '../../api/approvals.ts';
 import { answer, api, type Schemas } from '../../api/client.ts';
+import { useRight } from '../../api/me.tsx';
 import { useFormat, useT } from '../../i18n/index.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
@@ -174,6 +176,57 @@ function RefusedTools({ tools, period }: { tools: OverviewData['refused_tools'];
   );
 }
 
+/** How many requests wait for the reader's own decision. */
+function WaitingForMe() {
+  const t = useT();
+  const format = useFormat();
+  const waiting = useQuery({
+    queryKey: ['approvals', 'overview'],
+    queryFn: ({ signal }) => listRequests('for-me', undefined, signal),
+    refetchInterval: REFRESH_MS,
+  });
+  if (!waiting.data) return null;
+  const { items, next_cursor } = waiting.data;
+  return (
+    <>
+      <dt>{t.overview.waiting}</dt>
+      <dd>
+        <To to="/approvals" className="marks">
+          <Mark tone={items.length > 0 ? 'warn' : 'good'}>
+            {format.number(items.length)}
+            {next_cursor && '+'}
+          </Mark>
+        </To>
+      </dd>
+    </>
+  );
+}
+
+/** How much the kill switch holds now. */
+function Stopped() {
+  const t = useT();
+  const format = useFormat();
+  const { allowed } = useRight('kill-switches', 'view');
+  const engaged = useQuery({
+    queryKey: ['kill-switches', 'overview'],
+    queryFn: () => answer(api.GET('/api/v1/kill-switches', { params: { query: { engaged: true } } })),
+    enabled: allowed,
+    refetchInterval: REFRESH_MS,
+  });
+  if (!engaged.data) return null;
+  const { length } = engaged.data.items;
+  return (
+    <>
+      <dt>{t.areas['kill-switches']}</dt>
+      <dd>
+        <To to="/access" search={{ tab: 'stops', engaged: 'yes' }} className="marks">
+          <Mark tone={length > 0 ? 'bad' : 'good'}>{length > 0 ? format.number(length) : t.common.none}</Mark>
+        </To>
+      </dd>
+    </>
+  );
+}
+
 function Health({ overview }: { overview: OverviewData }) {
   const t = useT();
   const format = useFormat();
@@ -202,6 +255,8 @@ function Health({ overview }: { overview: OverviewData }) {
         <span>{t.overview.records(format.number(audit.records))}</span>
         {audit.index_lag > 0 && <span>{t.overview.lag(format.number(audit.index_lag))}</span>}
       </dd>
+      <WaitingForMe />
+      <Stopped />
     </dl>
   );
 }

@@ -2,19 +2,18 @@ import { Button, Checkbox, Code, SimpleGrid, Stack, Text, TextInput } from '@man
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Cedar } from '../../parts/Cedar.tsx';
 import { Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
-import { Mark, type Tone } from '../../parts/Mark.tsx';
-import { ClassMark } from '../../parts/marks.tsx';
+import { Mark } from '../../parts/Mark.tsx';
+import { ClassMark, DecisionMark } from '../../parts/marks.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 
 const FIELDS = ['user', 'groups', 'connector', 'tool'] as const;
-const TONES: Record<string, Tone> = { allow: 'good', approval: 'info', deny: 'bad' };
 
 /** The test bench: what would the policies say to a call? All of the question is in the address. */
 export function Explain() {
@@ -81,15 +80,10 @@ function Answer({ explained }: { explained: Schemas['ExplanationView'] }) {
     <Stack aria-live="polite">
       <Fields
         of={[
-          [
-            t.audit.decision,
-            <Mark key="decision" tone={TONES[explained.decision] ?? 'plain'}>
-              {t.decisions[explained.decision] ?? explained.decision}
-            </Mark>,
-          ],
+          [t.audit.decision, <DecisionMark key="decision" decision={explained.decision} />],
           [t.audit.reason, explained.message],
           [t.policies.treatedAs, <ClassMark key="class" name={explained.class} />],
-          [t.policies.effectiveGroups, explained.groups.join('、')],
+          [t.policies.effectiveGroups, listed(explained.groups)],
           [t.audit.policyVersion, String(explained.policy_version)],
         ]}
       />
@@ -114,7 +108,7 @@ function Answer({ explained }: { explained: Schemas['ExplanationView'] }) {
         <Code block>{JSON.stringify(explained.context, null, 2)}</Code>
         {explained.unknown.length > 0 && (
           <Text size="sm">
-            {t.policies.unknown}: {explained.unknown.join('、')}
+            {t.policies.unknown}: {listed(explained.unknown)}
           </Text>
         )}
       </details>

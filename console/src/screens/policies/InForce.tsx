@@ -5,6 +5,7 @@ import { useT } from '../../i18n/index.tsx';
 import { Cedar } from '../../parts/Cedar.tsx';
 import { Fields } from '../../parts/Details.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 
@@ -30,9 +31,9 @@ export function PolicySetView({ set }: { set: Schemas['PolicySetView'] }) {
       <Fields
         of={[
           [t.policies.versionLabel, t.policies.version(set.version)],
-          [t.policies.author, set.author],
+          [t.policies.author, <Person key="author" id={set.author} link />],
           [t.policies.savedAt, <Moment key="saved" time={set.created_at} />],
-          [t.policies.activatedBy, set.activated_by],
+          [t.policies.activatedBy, set.activated_by && <Person key="by" id={set.activated_by} link />],
           [t.policies.activatedAt, set.activated_at && <Moment key="activated" time={set.activated_at} />],
         ]}
       />

@@ -1,6 +1,6 @@
 import { Stack, Text } from '@mantine/core';
 import { useMe } from '../../api/me.tsx';
-import { useT } from '../../i18n/index.tsx';
+import { listed, useT } from '../../i18n/index.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
 import { Fields } from '../../parts/Details.tsx';
 import { Section } from '../../parts/Section.tsx';
@@ -23,7 +23,7 @@ export function Gate() {
             [t.audit.who, me.name],
             ['ID', <Copyable key="id" text={me.id} />],
             [t.audit.kind, t.kinds[me.kind] ?? me.kind],
-            [t.audit.groups, me.groups.join('、')],
+            [t.audit.groups, listed(me.groups)],
             [t.audit.method, t.methods[me.authentication.method] ?? me.authentication.method],
             [t.audit.mfa, me.authentication.mfa ? t.common.yes : t.common.no],
           ]}

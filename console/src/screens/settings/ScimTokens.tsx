@@ -10,6 +10,7 @@ import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { ActiveMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
 
@@ -58,7 +59,7 @@ export function ScimTokens() {
               <ActiveMark active={token.state === 'active'} words={[t.settings.works, t.access.keyStates[token.state] ?? token.state]} />
             ),
           },
-          { label: t.settings.createdBy, cell: (token) => token.created_by, wideOnly: true },
+          { label: t.settings.createdBy, cell: (token) => <Person id={token.created_by} />, wideOnly: true },
           { label: t.settings.expiresAt, width: '12.5rem', cell: (token) => <Moment time={token.expires_at} />, wideOnly: true },
           { label: t.settings.lastUsed, width: '12.5rem', cell: (token) => <Moment time={token.last_used_at} />, wideOnly: true },
           {

@@ -1,13 +1,19 @@
 import { Stack } from '@mantine/core';
-import { useT } from '../../i18n/index.tsx';
+import { useT, useTexts } from '../../i18n/index.tsx';
+import { limits } from '../../i18n/limits.ts';
+import { providers } from '../../i18n/providers.ts';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { TabBar } from '../../parts/TabBar.tsx';
 import { ClientSetup } from './ClientSetup.tsx';
 import { Gate } from './Gate.tsx';
+import { IdentityProviders } from './IdentityProviders.tsx';
+import { Limits } from './Limits.tsx';
 import { ScimTokens } from './ScimTokens.tsx';
 
 export default function Settings() {
   const t = useT();
+  const s = useTexts(limits);
+  const p = useTexts(providers);
   return (
     <Stack gap={0} className="fill">
       <PageHead title={t.places.settings} lead={t.leads.settings} />
@@ -16,7 +22,9 @@ export default function Settings() {
         tabs={[
           { name: 'gate', label: t.settings.gate, content: () => <Gate /> },
           { name: 'clients', label: t.settings.clientSetup, content: () => <ClientSetup /> },
+          { name: 'providers', label: p.tab, content: () => <IdentityProviders /> },
           { name: 'scim', label: t.settings.scim, content: () => <ScimTokens /> },
+          { name: 'limits', label: s.tab, content: () => <Limits /> },
         ]}
       />
     </Stack>

@@ -1,6 +1,7 @@
 import { Paper, Progress, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api } from '../../api/client.ts';
+import { roleOf } from '../../api/roles.ts';
 import { useT } from '../../i18n/index.tsx';
 import { ToButton } from '../../parts/links.tsx';
 import { Mark } from '../../parts/Mark.tsx';
@@ -62,10 +63,17 @@ function StepView({ step }: { step: Step }) {
   );
 }
 
-function useSteps(): Step[] {
+const limit = 200;
+
+/** What the gate tells of itself, as far as the reader may see it. */
+function useFound() {
   const connectors = useQuery({
     queryKey: ['catalog', 'start'],
-    queryFn: () => answer(api.GET('/api/v1/connectors', { params: { query: { limit: 200 } } })),
+    queryFn: () => answer(api.GET('/api/v1/connectors', { params: { query: { limit } } })),
+  });
+  const providers = useQuery({
+    queryKey: ['identity-providers', 'start'],
+    queryFn: () => answer(api.GET('/api/v1/identity-providers')),
   });
   const people = useQuery({
     queryKey: ['people', 'start'],
@@ -75,20 +83,48 @@ function useSteps(): Step[] {
     queryKey: ['scim-tokens', 'start'],
     queryFn: () => answer(api.GET('/api/v1/scim-tokens', { params: { query: { limit: 20 } } })),
   });
-  const policies = useQuery({
+  const roles = useQuery({
     queryKey: ['policies', 'start'],
-    queryFn: () => answer(api.GET('/api/v1/policies')),
+    queryFn: () => answer(api.GET('/api/v1/roles', { params: { query: { limit } } })),
+  });
+  const rails = useQuery({
+    queryKey: ['guard-rails'],
+    queryFn: () => answer(api.GET('/api/v1/guard-rails')),
   });
   const clients = useQuery({
     queryKey: ['clients', 'start'],
     queryFn: () => answer(api.GET('/api/v1/clients', { params: { query: { limit: 1 } } })),
   });
+  const stops = useQuery({
+    queryKey: ['kill-switches', 'start'],
+    queryFn: () => answer(api.GET('/api/v1/kill-switches', { params: { query: { limit } } })),
+  });
   const overview = useQuery({
     queryKey: ['overview', 168],
     queryFn: () => answer(api.GET('/api/v1/overview', { params: { query: { hours: 168 } } })),
   });
-  const systems = connectors.data?.items;
+  return {
+    systems: connectors.data?.items,
+    providers: providers.data?.items,
+    people: people.data?.items,
+    tokens: tokens.data?.items,
+    roles: roles.data?.items,
+    rails: rails.data,
+    clients: clients.data?.items,
+    stops: stops.data?.items,
+    calls: overview.data?.calls.now,
+  };
+}
+
+function useSteps(): Step[] {
+  const { systems, providers, people, tokens, roles, rails, clients, stops, calls } = useFound();
+  const settings = rails?.settings;
+  const granting = roles?.map(roleOf).flatMap((role) => role.grants);
+  const named = settings && granting && [settings.approvers, ...granting.map((one) => one.approval?.approvers)];
   return [
+    { name: 'provider', done: providers?.some((one) => one.enabled), to: '/settings', search: { tab: 'providers' } },
+    { name: 'people', done: people?.some((one) => one.source !== 'local'), to: '/access', search: {} },
+    { name: 'scim', done: tokens?.some((one) => one.state === 'active'), to: '/settings', search: { tab: 'scim' } },
     { name: 'connector', done: systems && systems.length > 0, to: '/catalog', search: { tab: 'connectors' } },
     {
       name: 'review',
@@ -96,15 +132,16 @@ function useSteps(): Step[] {
       to: '/catalog',
       search: { review_state: 'unclassified' },
     },
-    { name: 'people', done: people.data?.items.some((one) => one.source !== 'local'), to: '/access', search: {} },
-    { name: 'scim', done: tokens.data?.items.some((one) => one.state === 'active'), to: '/settings', search: { tab: 'scim' } },
-    { name: 'policies', done: policies.data?.items.some((one) => one.author !== 'sekimori'), to: '/policies', search: {} },
-    { name: 'client', done: clients.data && clients.data.items.length > 0, to: '/settings', search: { tab: 'clients' } },
+    { name: 'roles', done: roles && roles.length > 0, to: '/policies', search: { tab: 'roles', new: 'yes' } },
     {
-      name: 'call',
-      done: overview.data && overview.data.calls.now > 0,
-      to: '/audit',
-      search: { event: 'tool.call' },
+      name: 'rails',
+      done: settings && (settings.internal_domains ?? []).length > 0,
+      to: '/policies',
+      search: { tab: 'guard-rails' },
     },
+    { name: 'approvers', done: named?.some((one) => (one ?? []).length > 0), to: '/policies', search: { tab: 'guard-rails' } },
+    { name: 'client', done: clients && clients.length > 0, to: '/settings', search: { tab: 'clients' } },
+    { name: 'drill', done: stops?.some((one) => one.drill), to: '/access', search: { tab: 'stops' } },
+    { name: 'call', done: calls === undefined ? undefined : calls > 0, to: '/audit', search: { event: 'tool.call' } },
   ];
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use base64::Engine as _;
 use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::inspection::InspectionRuleSet;
 use sekimori_domain::record::EventKind;
-use sekimori_inspect::rules::{DEFAULT_RULES, Direction, RuleSet};
-use sekimori_inspect::{Finding, Scanner};
+use sekimori_inspect::poison::scan_text;
+use sekimori_inspect::rules::{DEFAULT_RULES, Direction, Rule, RuleSet};
+use sekimori_inspect::{FileError, Finding, Scanner, read_file};
 use sekimori_store::NewInspectionRules;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,8 +23,11 @@ use super::list::{List, Window};
 use super::version::tagged;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
+use crate::inspection_desk::InspectionDesk;
 use crate::problem::Problem;
 
+/// Days of recorded calls that are looked at for what rules would change, unless asked otherwise.
+const IMPACT_DAYS: u16 = 7;
 /// Longest text that is tried, in bytes.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
@@ -67,12 +72,16 @@ pub(crate) struct InspectionRulesRequest {
     activate: bool,
 }
 
-/// A text to be looked at.
+/// A text or a file to be looked at; one of the two.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InspectionRequest {
-    /// The text, up to 1 MiB.
-    text: String,
+    /// The text.
+    #[serde(default)]
+    text: Option<String>,
+    /// A file in base64: text and CSV, JSON, HTML, Word, Excel, PowerPoint.
+    #[serde(default)]
+    file: Option<String>,
     /// Rules to try instead of those in force, as TOML.
     #[serde(default)]
     rules: Option<String>,
@@ -111,18 +120,60 @@ pub(crate) struct Verdict {
     message: String,
 }
 
+/// What a file turned out to be.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FileView {
+    /// Whether it could be read.
+    readable: bool,
+    /// `text`, `json`, `html` or `office`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
+    /// How its characters were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
+    /// Why it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+/// Something that looks like an order to the model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SuspicionView {
+    /// `hidden_text`, `instruction`, `cross_tool` or `exfiltration`.
+    #[serde(rename = "type")]
+    ruse: &'static str,
+    /// First code point.
+    start: usize,
+    /// Behind the last code point.
+    end: usize,
+}
+
 /// What inspection says about a text.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct InspectionView {
     /// The version of the rules; absent for rules that were sent along.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<u64>,
+    /// What the file turned out to be; places count in its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<FileView>,
     /// What was found.
     findings: Vec<FindingView>,
+    /// What looks like an order to the model.
+    suspicions: Vec<SuspicionView>,
     /// The text with all of it covered.
     masked: String,
     /// The rules that are about it, in order; which of them counts depends on the call.
     would: Vec<Verdict>,
+}
+
+/// Which calls are looked at.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Since {
+    /// Calls of so many days; 7 by default.
+    days: Option<u16>,
 }
 
 /// Which part of the list.
@@ -258,6 +309,42 @@ async fn save(
     Ok(view(saved, in_force))
 }
 
+/// Show what a version of the rules would change
+///
+/// What records tell of recorded calls is decided again by it. Records hold types and counts, never contents, so this
+/// can't tell everything: `not_told` names what.
+#[utoipa::path(
+    get, path = "/api/v1/inspection-rules/{version}/impact", tag = "inspection",
+    operation_id = "showImpactOfInspectionRules",
+    params(("version" = u64, Path, description = "Its number"), Since),
+    responses(
+        (status = 200, body = Object, description = "What would be done otherwise, by connector, direction and type"),
+        (status = 404, description = "There is no such version"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn impact(
+    _: Allowed<ViewInspection>,
+    State(control): State<Arc<Control>>,
+    Path(version): Path<String>,
+    Query(since): Query<Since>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let found = control
+        .store
+        .inspection_rules()
+        .get(number(&version)?)
+        .await?;
+    let set = found.ok_or_else(|| Problem::not_found("version of the inspection rules"))?;
+    let draft = parse(set.version, &set.text)?;
+    let desk = InspectionDesk {
+        store: Arc::clone(&control.store),
+    };
+    let days = since.days.unwrap_or(IMPACT_DAYS);
+    let impact = desk.impact(&draft, days, control.clock.now()).await?;
+    Ok(Json(json!(impact)))
+}
+
 /// Put a version of the rules in force
 ///
 /// Running gates follow within a second.
@@ -303,10 +390,10 @@ async fn activate(
     Ok(view(set, in_force))
 }
 
-/// Try inspection on a text
+/// Try inspection on a text or a file
 ///
-/// Says what is found, what the text looks like with it covered, and which rules are about it. The text is not kept;
-/// the record tells who tried and how much, never what.
+/// Says what is found, what the text looks like with it covered, and which rules are about it; of a file that can't be
+/// read, why, and which rules are about such files. Nothing is kept; the record tells who tried and how much, never what.
 #[utoipa::path(
     post, path = "/api/v1/inspect", tag = "inspection", operation_id = "inspect",
     request_body = InspectionRequest,
@@ -318,9 +405,7 @@ pub(crate) async fn inspect(
     State(control): State<Arc<Control>>,
     Json(asked): Json<InspectionRequest>,
 ) -> Result<Response, Problem> {
-    if asked.text.len() > TEXT_BYTES_MAX {
-        return Err(Problem::invalid("/text", "use 1 MiB at most"));
-    }
+    let content = content(asked.text, asked.file)?;
     let (version, rules) = if let Some(text) = &asked.rules {
         (None, parse(0, text)?)
     } else {
@@ -331,17 +416,94 @@ pub(crate) async fn inspect(
         };
         (Some(rules.version), rules)
     };
-    let details = [("action", json!("try")), ("bytes", json!(asked.text.len()))];
+    let details = [("action", json!("try")), ("bytes", json!(content.len()))];
     let deed = allowed
         .begin(&control, EventKind::InspectionChange, details)
         .await?;
-    let tried = tokio::task::spawn_blocking(move || look(version, &rules, &asked.text))
+    let tried = tokio::task::spawn_blocking(move || look(version, &rules, content))
         .await
         .map_err(|error| Problem::failure("an inspection", &error));
     tagged(StatusCode::OK, &deed.end(tried).await?)
 }
 
-fn look(version: Option<u64>, rules: &RuleSet, text: &str) -> InspectionView {
+/// What is to be looked at.
+enum Content {
+    Text(String),
+    File(Vec<u8>),
+}
+
+impl Content {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::File(bytes) => bytes.len(),
+        }
+    }
+}
+
+fn content(text: Option<String>, file: Option<String>) -> Result<Content, Problem> {
+    match (text, file) {
+        (Some(text), None) if text.len() <= TEXT_BYTES_MAX => Ok(Content::Text(text)),
+        (Some(_), None) => Err(Problem::invalid("/text", "use 1 MiB at most")),
+        (None, Some(file)) => base64::engine::general_purpose::STANDARD
+            .decode(file)
+            .map(Content::File)
+            .map_err(|_| Problem::invalid("/file", "use base64")),
+        _ => Err(Problem::invalid("", "give a text or a file")),
+    }
+}
+
+fn look(version: Option<u64>, rules: &RuleSet, content: Content) -> InspectionView {
+    let (file, text) = match content {
+        Content::Text(text) => (None, text),
+        Content::File(bytes) => match read_file(&bytes) {
+            Ok(read) => {
+                let view = FileView {
+                    readable: true,
+                    format: Some(read.format.as_str()),
+                    encoding: Some(read.encoding),
+                    why: None,
+                };
+                (Some(view), read.text)
+            }
+            Err(error) => return unreadable(version, rules, error),
+        },
+    };
+    InspectionView {
+        file,
+        ..look_at(version, rules, &text)
+    }
+}
+
+/// What is said about a file that can't be read.
+fn unreadable(version: Option<u64>, rules: &RuleSet, error: FileError) -> InspectionView {
+    let about = rules.rules.iter().filter(|rule| rule.find.unreadable);
+    InspectionView {
+        rules: version,
+        file: Some(FileView {
+            readable: false,
+            format: None,
+            encoding: None,
+            why: Some(error.to_string()),
+        }),
+        findings: Vec::new(),
+        suspicions: Vec::new(),
+        masked: String::new(),
+        would: about.map(|rule| verdict(rule, "unreadable")).collect(),
+    }
+}
+
+fn verdict(rule: &Rule, kind: &'static str) -> Verdict {
+    Verdict {
+        rule: rule.id.clone(),
+        kind,
+        direction: rule.when.direction.map(Direction::as_str),
+        action: rule.action.as_str(),
+        message: rule.message.clone(),
+    }
+}
+
+fn look_at(version: Option<u64>, rules: &RuleSet, text: &str) -> InspectionView {
     let scanner = Scanner::new();
     let least = rules.settings.confidence;
     let found: Vec<Finding> = scanner
@@ -356,17 +518,19 @@ fn look(version: Option<u64>, rules: &RuleSet, text: &str) -> InspectionView {
     let would = kinds
         .into_iter()
         .flat_map(|kind| {
-            rules.about(kind).map(move |rule| Verdict {
-                rule: rule.id.clone(),
-                kind: kind.as_str(),
-                direction: rule.when.direction.map(Direction::as_str),
-                action: rule.action.as_str(),
-                message: rule.message.clone(),
-            })
+            let about = rules.about(kind);
+            about.map(move |rule| verdict(rule, kind.as_str()))
         })
         .collect();
+    let suspicions = scan_text(text).into_iter().map(|found| SuspicionView {
+        ruse: found.ruse.as_str(),
+        start: found.chars.start,
+        end: found.chars.end,
+    });
     InspectionView {
         rules: version,
+        file: None,
+        suspicions: suspicions.collect(),
         findings: found
             .iter()
             .map(|finding| FindingView {

@@ -27,6 +27,7 @@ mod catalog;
 mod clients;
 mod conversations;
 pub(crate) mod events;
+mod false_alarms;
 mod grants;
 mod identity_providers;
 mod inspection;
@@ -37,6 +38,7 @@ mod me;
 mod overview;
 mod people;
 mod policies;
+mod policy_reports;
 mod policy_versions;
 mod retention;
 mod reviews;
@@ -212,7 +214,13 @@ fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(inspection::list_rules, inspection::save_rules))
         .routes(routes!(inspection::get_rules))
         .routes(routes!(inspection::activate_rules))
+        .routes(routes!(inspection::impact))
         .routes(routes!(inspection::inspect))
+        .routes(routes!(false_alarms::list_own, false_alarms::report))
+        .routes(routes!(false_alarms::list))
+        .routes(routes!(false_alarms::get))
+        .routes(routes!(false_alarms::accept))
+        .routes(routes!(false_alarms::reject))
         .routes(routes!(conversations::list_conversations))
         .routes(routes!(
             conversations::get_conversation,

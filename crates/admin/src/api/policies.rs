@@ -12,7 +12,6 @@ use sekimori_domain::caller::{
 };
 use sekimori_domain::catalog::{Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
-use sekimori_domain::policy_set::PolicySet;
 use sekimori_policy::{Explanation, PolicyOutcome, Projections};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +23,7 @@ use super::list::List;
 use super::version::tagged;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
+use crate::policy_desk::Version;
 use crate::problem::Problem;
 
 /// Versions that a list goes back.
@@ -38,6 +38,8 @@ pub(crate) struct PolicyVersionView {
     version: u64,
     /// Whether it is in force.
     active: bool,
+    /// `draft`, `rejected`, `log_only`, `approved`, `active` or `retired`.
+    state: &'static str,
     /// Who saved it.
     author: String,
     /// When.
@@ -142,11 +144,13 @@ impl Activations {
         })
     }
 
-    fn view(&self, set: &PolicySet) -> PolicyVersionView {
+    fn view(&self, version: &Version) -> PolicyVersionView {
+        let set = &version.set;
         let last = self.all.iter().find(|one| one.version == set.version);
         PolicyVersionView {
             version: set.version,
             active: self.active == Some(set.version),
+            state: version.state.as_str(),
             author: set.author.clone(),
             created_at: set.created_at,
             activated_by: last.map(|one| one.by.clone()),
@@ -166,7 +170,7 @@ pub(crate) async fn list_policies(
     State(control): State<Arc<Control>>,
 ) -> Result<Json<List<PolicyVersionView>>, Problem> {
     let activations = Activations::read(&control).await?;
-    let history = control.store.policies().history(HISTORY_MAX).await?;
+    let history = control.desk.history(HISTORY_MAX).await?;
     Ok(Json(List {
         items: history.iter().map(|set| activations.view(set)).collect(),
         next_cursor: None,
@@ -199,8 +203,9 @@ pub(crate) async fn get_policies(
     };
     let set = set.ok_or_else(unknown)?;
     let activations = Activations::read(&control).await?;
+    let version = control.desk.version(set.version).await?;
     let view = PolicySetView {
-        version: activations.view(&set),
+        version: activations.view(&version),
         text: set.content.text,
         tests: set.content.tests,
     };

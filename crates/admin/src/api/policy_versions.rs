@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
 use super::access::{Allowed, ManagePolicies, Right, ViewPolicies};
+use super::policy_reports::{PolicyImpact, PolicyTests};
 use super::version::tagged;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
@@ -202,7 +203,7 @@ pub(crate) async fn draft(
     get, path = "/api/v1/policies/{version}/tests", tag = "policies", operation_id = "testPolicies",
     params(("version" = u64, Path, description = "Its number")),
     responses(
-        (status = 200, body = Object, description = "What became of each test"),
+        (status = 200, body = PolicyTests),
         (status = 404, description = "There is no such version"),
         Problems,
     ),
@@ -212,13 +213,11 @@ pub(crate) async fn run_tests(
     _: Allowed<ViewPolicies>,
     State(control): State<Arc<Control>>,
     Path(version): Path<u64>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<PolicyTests>, Problem> {
     let set = control.desk.find(version).await?;
     let report = test_bench(&set, &control.desk.settings)?;
     let warnings = check(&set.content.text)?;
-    Ok(Json(json!({
-        "failed": report.failed(), "results": report.results, "diagnostics": warnings,
-    })))
+    Ok(Json(PolicyTests::new(report, warnings)))
 }
 
 /// Show what a version would change
@@ -229,7 +228,7 @@ pub(crate) async fn run_tests(
     operation_id = "showImpactOfPolicies",
     params(("version" = u64, Path, description = "Its number"), Since),
     responses(
-        (status = 200, body = Object, description = "Decisions that change, those of most calls first"),
+        (status = 200, body = PolicyImpact),
         (status = 404, description = "There is no such version"),
         Problems,
     ),
@@ -240,11 +239,11 @@ pub(crate) async fn impact(
     State(control): State<Arc<Control>>,
     Path(version): Path<u64>,
     Query(since): Query<Since>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<PolicyImpact>, Problem> {
     let set = control.desk.find(version).await?;
     let days = since.days.unwrap_or(IMPACT_DAYS);
     let impact = control.desk.impact(&set, days, control.clock.now()).await?;
-    Ok(Json(json!(impact)))
+    Ok(Json(impact.into()))
 }
 
 /// Agree to a version

@@ -11,13 +11,14 @@ use sekimori_domain::catalog::{Review, Target, TargetKind, Tool};
 use sekimori_domain::constraint::{Constraints, ModeArgument, Projection, ToolTag};
 use sekimori_domain::ids::{ConnectorName, PrincipalId};
 use sekimori_domain::record::EventKind;
-use sekimori_policy::{CompiledPolicies, Expectation, Reach, check_review, suggest_tags};
+use sekimori_policy::{CompiledPolicies, Expectation, check_review, suggest_tags};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
 use super::access::{Allowed, ManageCatalog, ViewCatalog, ViewPolicies};
+use super::policy_reports::{PrincipalReach, ToolReach, WhatCan, WhoCan};
 use super::policy_versions::by;
 use super::version::{Seen, tagged};
 use crate::control::Control;
@@ -220,12 +221,6 @@ pub(crate) async fn put_constraints(
     tagged(StatusCode::OK, &view(&known))
 }
 
-fn reach_json(reach: &Reach) -> Value {
-    json!({
-        "worst": reach.worst, "best": reach.best, "permits": reach.permits, "forbids": reach.forbids,
-    })
-}
-
 /// List who can call a tool
 ///
 /// `worst` is what holds under all circumstances, `best` what some circumstances (time, place, proof,
@@ -234,7 +229,7 @@ fn reach_json(reach: &Reach) -> Value {
     get, path = "/api/v1/access/who-can", tag = "access reviews", operation_id = "whoCan",
     params(WhichTool),
     responses(
-        (status = 200, body = Object, description = "Principals with their best and worst case"),
+        (status = 200, body = WhoCan),
         (status = 404, description = "The tool was never seen"),
         Problems,
     ),
@@ -244,7 +239,7 @@ pub(crate) async fn who_can(
     _: Allowed<ViewPolicies>,
     State(control): State<Arc<Control>>,
     Query(which): Query<WhichTool>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<WhoCan>, Problem> {
     let (connector, name) = which
         .tool
         .split_once('/')
@@ -272,15 +267,19 @@ pub(crate) async fn who_can(
     for principal in all_principals(&*control.store).await? {
         let reach = review.reach(&principal, &tool)?;
         if reach.best != Expectation::Deny {
-            items.push(json!({
-                "principal": principal.id, "kind": principal.kind,
-                "name": principal.display_name, "reach": reach_json(&reach),
-            }));
+            items.push(PrincipalReach {
+                principal: principal.id.to_string(),
+                kind: principal.kind,
+                name: principal.display_name,
+                reach: reach.into(),
+            });
         }
     }
-    Ok(Json(
-        json!({"tool": which.tool, "class": tool.class, "items": items}),
-    ))
+    Ok(Json(WhoCan {
+        tool: which.tool,
+        class: tool.class.as_str(),
+        items,
+    }))
 }
 
 /// List what somebody can call
@@ -290,7 +289,7 @@ pub(crate) async fn who_can(
     get, path = "/api/v1/access/what-can", tag = "access reviews", operation_id = "whatCan",
     params(Who),
     responses(
-        (status = 200, body = Object, description = "Tools with their best and worst case"),
+        (status = 200, body = WhatCan),
         (status = 404, description = "Nobody is known by that name"),
         Problems,
     ),
@@ -300,7 +299,7 @@ pub(crate) async fn what_can(
     _: Allowed<ViewPolicies>,
     State(control): State<Arc<Control>>,
     Query(who): Query<Who>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<WhatCan>, Problem> {
     let id = PrincipalId::new(&who.principal)?;
     let found = principal(&*control.store, &id).await?;
     let principal = found.ok_or_else(|| Problem::not_found("principal"))?;
@@ -318,12 +317,16 @@ pub(crate) async fn what_can(
             let tool = Tool::reviewed(seen.target, environment, classes, seen.digest, decided);
             let reach = review.reach(&principal, &tool)?;
             if reach.best != Expectation::Deny {
-                items.push(json!({
-                    "tool": tool.target.to_string(), "class": tool.class,
-                    "reach": reach_json(&reach),
-                }));
+                items.push(ToolReach {
+                    tool: tool.target.to_string(),
+                    class: tool.class.as_str(),
+                    reach: reach.into(),
+                });
             }
         }
     }
-    Ok(Json(json!({"principal": principal.id, "items": items})))
+    Ok(Json(WhatCan {
+        principal: principal.id.to_string(),
+        items,
+    }))
 }

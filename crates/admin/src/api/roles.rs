@@ -20,6 +20,7 @@ use super::access::{
     Allowed, ManageGuardRails, ManagePolicies, Right, ViewGuardRails, ViewPolicies,
 };
 use super::list::{List, Window};
+use super::policy_reports::GuardRailView;
 use super::policy_versions::by;
 use super::version::tagged;
 use crate::control::Control;
@@ -63,7 +64,7 @@ pub(crate) struct RoleView {
 }
 
 /// How guard-rails are to be set.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GuardRailSettings {
     /// Those that are switched off, by id.
@@ -77,6 +78,15 @@ pub(crate) struct GuardRailSettings {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     approvers: BTreeSet<GroupName>,
+}
+
+/// The guard-rails.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GuardRailsView {
+    /// How they are set.
+    settings: GuardRailSettings,
+    /// The catalogue in both languages.
+    guard_rails: Vec<GuardRailView>,
 }
 
 /// A saved change.
@@ -239,7 +249,7 @@ pub(crate) async fn remove_role(
 #[utoipa::path(
     get, path = "/api/v1/guard-rails", tag = "guard rails", operation_id = "getGuardRails",
     responses(
-        (status = 200, body = Object, description = "The catalogue in both languages, and how it is set"),
+        (status = 200, body = GuardRailsView),
         Problems,
     ),
     security(("bearer" = []), ("session" = [])),
@@ -247,10 +257,17 @@ pub(crate) async fn remove_role(
 pub(crate) async fn get_guard_rails(
     _: Allowed<ViewGuardRails>,
     State(control): State<Arc<Control>>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<GuardRailsView>, Problem> {
     let settings = control.desk.active().await?.content.guard_rails;
-    let entries = guard_rail_catalogue(&settings)?;
-    Ok(Json(json!({"settings": settings, "guard_rails": entries})))
+    let entries = guard_rail_catalogue(&settings)?.into_iter();
+    Ok(Json(GuardRailsView {
+        guard_rails: entries.map(GuardRailView::from).collect(),
+        settings: GuardRailSettings {
+            off: settings.off,
+            internal_domains: settings.internal_domains,
+            approvers: settings.approvers,
+        },
+    }))
 }
 
 /// Set the guard-rails

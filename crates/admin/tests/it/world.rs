@@ -1,12 +1,13 @@
-//! Something of everything in the control plane, and an example of each change.
+//! Something of everything in the control plane.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sekimori_audit::note;
 use sekimori_domain::Timestamp;
-use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
+use sekimori_domain::catalog::{Environment, OperationClass, Review, Target, TargetKind, Tool};
 use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
+use sekimori_domain::false_alarm::FalseAlarm;
 use sekimori_domain::ids::{
     ApprovalId, ClientId, ConnectorName, CorrelationId, LimitName, PrincipalId, SessionId,
 };
@@ -16,15 +17,15 @@ use sekimori_domain::limit::{Bound, Limit};
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
-use sekimori_domain::record::EventKind;
+use sekimori_domain::record::{DecisionNote, EventKind, OutcomeStatus};
 use sekimori_domain::retention::{OrderAct, OrderKind, OrderStep, RetentionOrder, Selection};
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
-use sekimori_policy::default_policies;
+use sekimori_policy::{FACTS, default_policies};
 use sekimori_store::{
     AuditQuery, BrowserSession, Definition, Expected, NewInspectionRules, SessionProof,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::approvals;
 use crate::harness::Plane;
@@ -43,6 +44,7 @@ pub(crate) struct World {
     pub(crate) end: String,
     pub(crate) approvals: Vec<ApprovalId>,
     pub(crate) notice: String,
+    pub(crate) false_alarms: Vec<String>,
 }
 
 /// Somebody else asked for two holds and a deletion; the deletion is in force.
@@ -231,225 +233,8 @@ impl World {
             end: later.to_string(),
             approvals,
             notice,
+            false_alarms: false_alarms(plane).await,
         }
-    }
-
-    /// For each operation that changes something: the path, and the body if it takes one.
-    pub(crate) fn examples(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
-        let accounts = "/api/v1/service-accounts";
-        let users = format!("/api/v1/users/{}", self.user);
-        let clients = "/api/v1/clients/https%3A%2F%2Fclient.example%2Fmeta.json";
-        let client = json!({
-            "name": "Internal agent", "redirect_uris": ["https://agent.example.co.jp/callback"],
-        });
-        let account = json!({
-            "name": "nightly", "owner": "hanako@example.co.jp", "purpose": "nightly report",
-            "groups": ["employee"], "environments": ["production"], "networks": ["10.0.0.0/8"],
-            "expires_at": self.end,
-        });
-        let key = json!({"expires_at": self.end});
-        let providers = "/api/v1/identity-providers";
-        let provider = json!({
-            "kind": "oidc", "issuer": "https://idp.partner.example", "client_id": "gate",
-            "client_secret": {"env": "PARTNER_SECRET"},
-        });
-        let scim = json!({"provider": "entra", "expires_at": self.end});
-        let review = json!({
-            "class": "update", "data_classes": ["personal"], "definition": self.definition,
-        });
-        let mut examples = BTreeMap::from([
-            ("createServiceAccount", (accounts.to_owned(), Some(account))),
-            (
-                "suspendServiceAccount",
-                (format!("{accounts}/batch/suspend"), None),
-            ),
-            (
-                "resumeServiceAccount",
-                (format!("{accounts}/batch/resume"), None),
-            ),
-            (
-                "createServiceKey",
-                (format!("{accounts}/batch/keys"), Some(key)),
-            ),
-            (
-                "revokeServiceKey",
-                (format!("{accounts}/batch/keys/{}", self.key), None),
-            ),
-            (
-                "createScimToken",
-                ("/api/v1/scim-tokens".to_owned(), Some(scim)),
-            ),
-            (
-                "revokeScimToken",
-                (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
-            ),
-            ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
-            ("approveClient", (format!("{clients}/approve"), None)),
-            ("denyClient", (format!("{clients}/deny"), None)),
-            ("deactivateUser", (format!("{users}/deactivate"), None)),
-            ("activateUser", (format!("{users}/activate"), None)),
-            ("endAccessOfUser", (format!("{users}/end-access"), None)),
-            (
-                "revokeSession",
-                (format!("/api/v1/sessions/{}", self.session), None),
-            ),
-            (
-                "declassifyConversation",
-                (format!("/api/v1/conversations/{}", self.conversation), None),
-            ),
-            (
-                "putIdentityProvider",
-                (format!("{providers}/partner"), Some(provider)),
-            ),
-            (
-                "removeIdentityProvider",
-                (format!("{providers}/corporate"), None),
-            ),
-            (
-                "acknowledgeAlert",
-                (
-                    format!("/api/v1/alerts/{}/acknowledge", self.alert),
-                    Some(json!({"reason": "month-end closing"})),
-                ),
-            ),
-            (
-                "reviewTool",
-                (
-                    "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
-                    Some(review),
-                ),
-            ),
-            (
-                "revokeGrant",
-                (format!("/api/v1/grants/{}", self.grant), None),
-            ),
-        ]);
-        examples.extend(self.examples_of_safeguards());
-        examples.extend(Self::examples_of_policies());
-        examples.extend(approvals::examples(self));
-        examples.extend(Self::examples_of_retention());
-        examples
-    }
-
-    fn examples_of_safeguards(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
-        let limit = json!({
-            "who": {"kind": "user"}, "bound": {"kind": "rate", "count": 60, "per_seconds": 60},
-        });
-        let stop = json!({
-            "scope": {"kind": "connector", "id": "crm"}, "reason": "wrong deletions",
-            "contact": "security@example.co.jp", "ends_at": self.end,
-        });
-        BTreeMap::from([
-            (
-                "setLimit",
-                ("/api/v1/limits/per-user".to_owned(), Some(limit)),
-            ),
-            ("removeLimit", ("/api/v1/limits/old".to_owned(), None)),
-            (
-                "engageKillSwitch",
-                ("/api/v1/kill-switches".to_owned(), Some(stop)),
-            ),
-            (
-                "releaseKillSwitch",
-                (
-                    format!("/api/v1/kill-switches/{}/release", self.kill_switch),
-                    None,
-                ),
-            ),
-            (
-                "drillKillSwitch",
-                ("/api/v1/kill-switches/drill".to_owned(), None),
-            ),
-            (
-                "saveInspectionRules",
-                (
-                    "/api/v1/inspection-rules".to_owned(),
-                    Some(json!({"text": "[settings]\nnotice = \"情報システム部へ\"\n"})),
-                ),
-            ),
-            (
-                "activateInspectionRules",
-                ("/api/v1/inspection-rules/1/activate".to_owned(), None),
-            ),
-            (
-                "inspect",
-                (
-                    "/api/v1/inspect".to_owned(),
-                    Some(json!({"text": "電話は03-1234-5678です"})),
-                ),
-            ),
-        ])
-    }
-
-    fn examples_of_retention() -> BTreeMap<&'static str, (String, Option<Value>)> {
-        let orders = "/api/v1/retention-orders";
-        let order = json!({
-            "kind": "hold", "selection": {"user": "user:gone"}, "reason": "case 13",
-        });
-        let word = json!({"note": "looked at it"});
-        BTreeMap::from([
-            ("proposeRetentionOrder", (orders.to_owned(), Some(order))),
-            (
-                "agreeToRetentionOrder",
-                (format!("{orders}/hold-1/agree"), Some(word.clone())),
-            ),
-            (
-                "refuseRetentionOrder",
-                (format!("{orders}/hold-2/refuse"), Some(word.clone())),
-            ),
-            (
-                "releaseRetentionOrder",
-                (format!("{orders}/deletion/release"), Some(word)),
-            ),
-        ])
-    }
-
-    fn examples_of_policies() -> BTreeMap<&'static str, (String, Option<Value>)> {
-        let versions = "/api/v1/policies";
-        let word = json!({"note": "looked at it"});
-        let text = json!({"text": "@id(\"all\") permit(principal, action, resource);"});
-        let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
-        let rules = json!({"tags": ["payment"]});
-        BTreeMap::from([
-            ("draftPolicies", (versions.to_owned(), Some(text))),
-            (
-                "approvePolicies",
-                (format!("{versions}/3/approve"), Some(word.clone())),
-            ),
-            (
-                "rejectPolicies",
-                (format!("{versions}/3/reject"), Some(word)),
-            ),
-            ("tryPolicies", (format!("{versions}/3/log-only"), None)),
-            (
-                "endTrialOfPolicies",
-                (format!("{versions}/3/log-only"), None),
-            ),
-            ("activatePolicies", (format!("{versions}/3/activate"), None)),
-            ("rollBackPolicies", (format!("{versions}/rollback"), None)),
-            (
-                "putRole",
-                ("/api/v1/roles/clerk?base=2".to_owned(), Some(role)),
-            ),
-            (
-                "removeRole",
-                ("/api/v1/roles/clerk?base=2".to_owned(), None),
-            ),
-            (
-                "putGuardRails",
-                (
-                    "/api/v1/guard-rails".to_owned(),
-                    Some(json!({"off": [], "internal_domains": ["example.co.jp"]})),
-                ),
-            ),
-            (
-                "putConstraints",
-                (
-                    "/api/v1/connectors/bank/tools/pay/constraints".to_owned(),
-                    Some(rules),
-                ),
-            ),
-        ])
     }
 }
 
@@ -503,6 +288,72 @@ async fn reviewed_tool(plane: &Plane) {
 }
 
 /// An alert that nobody looked at.
+/// The request of an administrator in which inspection blocked something.
+pub(crate) const INSPECTED: &str = "00000000-0000-7000-8000-000000000001";
+
+/// A recorded call in which inspection blocked a telephone number, and two reports that it was none.
+async fn false_alarms(plane: &Plane) -> Vec<String> {
+    let control = &plane.control;
+    let correlation: CorrelationId = serde_json::from_value(json!(INSPECTED)).unwrap();
+    let open = control
+        .audit
+        .open(EventKind::ToolCall, correlation, None)
+        .unwrap();
+    open.caller_note(
+        serde_json::from_value(json!({
+            "client": "assistant", "id": "admin:test", "kind": "local_administrator",
+            "method": "local_administrator", "mfa": false, "name": "test",
+        }))
+        .unwrap(),
+    );
+    open.target(&Tool {
+        target: Target {
+            connector: "crm".parse().unwrap(),
+            kind: TargetKind::Tool,
+            name: "update_customer".to_owned(),
+        },
+        class: OperationClass::Update,
+        classified: true,
+        idempotent: false,
+        data_classes: Vec::new(),
+        environment: Environment::Production,
+        tags: Vec::new(),
+        definition: None,
+    });
+    open.decision(DecisionNote {
+        effect: "allow".to_owned(),
+        policies: Vec::new(),
+        version: 1,
+    });
+    open.detail(
+        FACTS,
+        json!({ "now": control.clock.now(), "client_kind": "local", "issuer": "sekimori" }),
+    );
+    open.detail(
+        "inspection",
+        json!({ "rules": 1, "findings": [{
+            "direction": "input", "type": "PHONE", "class": "personal", "count": 1, "confidence": 80,
+            "detector": 1, "action": "block", "rule": "phones",
+        }] }),
+    );
+    open.close(note::ended(OutcomeStatus::Refused))
+        .await
+        .unwrap();
+    let mut ids = Vec::new();
+    for number in 0..2 {
+        let alarm: FalseAlarm = serde_json::from_value(json!({
+            "id": control.ids.next(), "correlation": format!("request {number}"),
+            "by": "user:hanako", "at": control.clock.now(), "connector": "crm",
+            "tool": "update_customer", "note": "型番です", "state": "open",
+            "alarmed": [{ "type": "PHONE", "direction": "input", "action": "block", "count": 1 }],
+        }))
+        .unwrap();
+        control.store.false_alarms().add(&alarm).await.unwrap();
+        ids.push(alarm.id);
+    }
+    ids
+}
+
 async fn raise_alert(plane: &Plane) -> uuid::Uuid {
     let control = &plane.control;
     let id = CorrelationId::from_uuid(control.ids.next());

@@ -6,6 +6,7 @@ use sekimori_audit::alert::{Alert, Calendar, Engine, Rule, RuleKind, Stop, defau
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Phase, Record};
+use serde_json::json;
 
 use crate::schemas::full;
 
@@ -106,7 +107,13 @@ fn nights_first_uses_and_definitions_raise() {
     assert_eq!(rules(&alerts), ["first-dangerous-use"]);
     assert_eq!(alerts[0].subject, "user:hanako crm/tool");
 
-    let drift = full(EventKind::ToolDefinitionChange, OutcomeStatus::Success);
+    let mut drift = full(EventKind::ToolDefinitionChange, OutcomeStatus::Success);
+    drift.detail.insert("before".to_owned(), json!(null));
+    assert!(
+        raised(&mut engine(), [drift.clone()]).is_empty(),
+        "what is new did not change"
+    );
+    drift.detail.insert("before".to_owned(), json!("sha256:ab"));
     assert_eq!(
         rules(&raised(&mut engine(), [drift])),
         ["definition-changed"]

@@ -229,7 +229,9 @@ impl Process {
         let outlet = Arc::clone(&self.outlet);
         self.tasks.spawn(async move {
             let gone = under_way.cancelled.clone();
-            let done = guarded(modern::serve(face, request, Arc::clone(&outlet), gone)).await;
+            // On the heap: a task is copied as it is made, and again when it ends.
+            let served = Box::pin(modern::serve(face, request, Arc::clone(&outlet), gone));
+            let done = guarded(served).await;
             if let Some(message) = done.message(Some(&id)) {
                 outlet.send(message);
             }

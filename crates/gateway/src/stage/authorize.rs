@@ -7,7 +7,7 @@ use sekimori_domain::caller::Caller;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_domain::road::Permit;
 use sekimori_identity::{ask_for_second_factor, check_scope};
-use sekimori_policy::{Expectation, FACTS, facts};
+use sekimori_policy::{Expectation, FACTS, Projections, facts};
 use serde_json::json;
 
 use crate::Gateway;
@@ -75,7 +75,14 @@ fn note_facts(
         Err(_) => Expectation::Deny,
     };
     let approval = outcome == Expectation::Approval;
-    record.detail(FACTS, facts(caller, tool, projections, now, approval));
+    if validated.restored {
+        // What a token stands for is in no record, so these arguments can't be replayed.
+        let withheld = Projections::default();
+        record.detail(FACTS, facts(caller, tool, &withheld, now, approval));
+        record.detail("arguments_withheld", json!(true));
+    } else {
+        record.detail(FACTS, facts(caller, tool, projections, now, approval));
+    }
     let trial = gateway.policy.trial(caller, tool, now, projections);
     if let Some(trial) = trial.filter(|trial| trial.decision != outcome) {
         let told = json!({

@@ -3,7 +3,7 @@
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::{Inspected, Permit};
-use sekimori_inspect::{Checked, Edit};
+use sekimori_inspect::{CallContext, Edit};
 
 use crate::Gateway;
 use crate::request::{CallRequest, Operation};
@@ -20,28 +20,27 @@ const ANSWERS: &str = "inputResponses";
 pub(crate) async fn inspect_input(
     gateway: &Gateway,
     record: &mut CallRecord,
-    inspecting: &Inspecting,
+    inspecting: &mut Inspecting,
     (resolved, request): (&Resolved, &mut CallRequest),
     (permit, arguments): (Permit, Arguments),
 ) -> Result<Inspected, Refusal> {
     let edit = editing(&request.operation);
-    let read_before = match edit {
+    let context = match edit {
         // Whoever may fetch the result of a call was asked when it was made.
-        Edit::Handle => sekimori_domain::inspection::FlowLabels::new(),
-        Edit::Allowed | Edit::Forbidden => inspecting.read_before(gateway).await?,
+        Edit::Handle => CallContext::default(),
+        Edit::Allowed | Edit::Forbidden => inspecting.context(gateway).await?,
     };
     let given = arguments.digest();
     let bytes = arguments.raw().get().len();
     let passage = inspecting.passage.clone();
-    let Checked { result, report } = aside(gateway, bytes, move |inspector| {
-        inspector.inspect_input(permit, arguments, &passage, &read_before, edit)
+    let checked = aside(gateway, bytes, move |inspector| {
+        inspector.inspect_input(permit, arguments, &passage, &context, edit)
     })
     .await
     .ok_or_else(|| interrupted(Stage::InspectInput))?;
-    record.inspected(report);
-    let inspected = result?;
-    if inspected.arguments().digest() != given {
-        validate::check_again(resolved, inspected.arguments()).map_err(|_| {
+    let inspected = inspecting.accepted(gateway, record, checked).await?;
+    if inspected.forwarded().digest() != given {
+        validate::check_again(resolved, inspected.forwarded()).map_err(|_| {
             Refusal::new(
                 RefusalCode::ContentBlocked,
                 Stage::InspectInput,

@@ -1,18 +1,22 @@
 //! What both stages of inspection share: between whom content passes, and what their conversation has read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use sekimori_domain::arguments::Arguments;
+use sekimori_domain::caller::Caller;
 use sekimori_domain::inspection::{Conversation, FlowLabel, FlowLabels, LabelSource};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Permit;
-use sekimori_inspect::rules::Passage;
-use sekimori_inspect::{Checked, Inspector};
+use sekimori_inspect::rules::{Direction, Passage};
+use sekimori_inspect::{CallContext, Checked, Inspector, Issued, Tokens, tokens_in};
 use serde_json::value::RawValue;
 
 use crate::Gateway;
 use crate::request::Head;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
+use crate::token_vault::{Scope, VaultError};
 
 /// Larger contents are inspected beside the tasks that serve everybody.
 const ASIDE_BYTES: usize = 32 * 1024;
@@ -26,28 +30,136 @@ pub(crate) struct Inspecting {
     conversation: Conversation,
     /// Labels that are known to be stored.
     stored: Vec<FlowLabel>,
+    /// The tokens in the arguments that are replaced by what they stand for.
+    restored: Vec<Issued>,
+    /// Names the marks around what is no instruction. Nobody outside knows the id of a call before it ends.
+    marker: String,
 }
 
 impl Inspecting {
-    /// For the call that the permit is for.
-    pub(crate) fn new(permit: &Permit, resolved: &Resolved, head: &Head) -> Self {
-        let caller = Arc::clone(permit.caller());
+    /// For a call of that tool. What is not known before the policy decided comes with [`permitted`](Self::permitted).
+    pub(crate) fn new(caller: &Arc<Caller>, resolved: &Resolved, head: &Head) -> Self {
         let session = head.session.map(|session| session.to_string());
         let conversation =
             Conversation::of(&caller.principal.id, &caller.client.id, session.as_deref());
         Self {
             passage: Passage {
-                caller,
-                tool: Arc::clone(permit.tool()),
+                caller: Arc::clone(caller),
+                tool: Arc::clone(&resolved.tool),
                 connector: Arc::clone(&resolved.entry.connector),
             },
             conversation,
             stored: Vec::new(),
+            restored: Vec::new(),
+            marker: String::new(),
+        }
+    }
+
+    /// What the permit is for: arguments may have said more of the tool, and the caller may have proved more.
+    pub(crate) fn permitted(&mut self, permit: &Permit) {
+        self.passage.caller = Arc::clone(permit.caller());
+        self.passage.tool = Arc::clone(permit.tool());
+        self.marker = permit.call().to_string();
+    }
+
+    /// Looks up what the tokens in the arguments stand for, where this tool gets it. Whatever judges the arguments
+    /// judges what the tool will get.
+    pub(crate) async fn recall(
+        &mut self,
+        gateway: &Gateway,
+        arguments: &Arguments,
+    ) -> Result<(), Refusal> {
+        let found = self.known_in(gateway, arguments.raw().get(), Stage::Validate);
+        self.restored = found.await?;
+        Ok(())
+    }
+
+    /// What the tokens in a text stand for, where this tool gets it.
+    async fn known_in(
+        &self,
+        gateway: &Gateway,
+        text: &str,
+        stage: Stage,
+    ) -> Result<Vec<Issued>, Refusal> {
+        // Most texts hold no token and need no look at the rules.
+        if !text.contains("[[") || !gateway.inspector.restores(&self.passage) {
+            return Ok(Vec::new());
+        }
+        let (tokens, now) = (tokens_in(text), gateway.clock.now());
+        let found = gateway.tokens.find(self.scope(), &tokens, now).await;
+        found.map_err(|error| vault_failed(&error, stage))
+    }
+
+    /// The arguments as the tool will get them, if tokens in them are replaced.
+    pub(crate) fn restored(&self, arguments: &Arguments) -> Option<Arguments> {
+        let tokens = Tokens {
+            tokeniser: None,
+            restored: self.restored.clone(),
+        };
+        let text = tokens.restore(arguments.raw().get())?;
+        Arguments::parse(Some(text.as_bytes())).ok()
+    }
+
+    /// A refusal of the arguments without what tokens stand for: a place in them may be named by it.
+    pub(crate) fn discreet(&self, refusal: Refusal) -> Refusal {
+        let told = |one: &Issued| refusal.message.contains(&one.value);
+        if self.restored.iter().any(told) {
+            let message = "what the tokens in the arguments stand for does not fit the tool";
+            return Refusal {
+                message: message.to_owned(),
+                ..refusal
+            };
+        }
+        refusal
+    }
+
+    /// What inspection has to know of a call besides its arguments.
+    pub(crate) async fn context(&self, gateway: &Gateway) -> Result<CallContext, Refusal> {
+        Ok(CallContext {
+            read_before: self.read_before(gateway).await?,
+            tokens: self.tokens(gateway, Direction::Input).await?,
+        })
+    }
+
+    /// The tokens of the conversation, as far as content in that direction needs them.
+    async fn tokens(&self, gateway: &Gateway, direction: Direction) -> Result<Tokens, Refusal> {
+        let tokeniser = if gateway.inspector.tokenises(&self.passage, direction) {
+            let (now, life) = (gateway.clock.now(), window(gateway));
+            let made = gateway.tokens.tokeniser(self.scope(), now, life).await;
+            Some(Arc::new(made.map_err(|error| {
+                vault_failed(&error, stage_of(direction))
+            })?))
+        } else {
+            None
+        };
+        Ok(Tokens {
+            tokeniser,
+            restored: self.restored.clone(),
+        })
+    }
+
+    /// Keeps what new tokens stand for, before anybody gets them.
+    async fn keep(
+        &self,
+        gateway: &Gateway,
+        issued: &[Issued],
+        stage: Stage,
+    ) -> Result<(), Refusal> {
+        let (now, life) = (gateway.clock.now(), window(gateway));
+        let kept = gateway.tokens.keep(self.scope(), issued, now, life).await;
+        kept.map_err(|error| vault_failed(&error, stage))
+    }
+
+    /// Whose tokens it sees.
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            id: &self.conversation.id,
+            owner: &self.conversation.principal,
         }
     }
 
     /// What the conversation has read, where that matters for this call.
-    pub(crate) async fn read_before(&self, gateway: &Gateway) -> Result<FlowLabels, Refusal> {
+    async fn read_before(&self, gateway: &Gateway) -> Result<FlowLabels, Refusal> {
         if !gateway.inspector.minds_flow(&self.passage) {
             return Ok(FlowLabels::new());
         }
@@ -67,34 +179,55 @@ impl Inspecting {
     ) -> Result<Box<RawValue>, Refusal> {
         let passage = self.passage.clone();
         let bytes = content.get().len();
-        let Checked { result, report } = aside(gateway, bytes, move |inspector| {
-            inspector.inspect_output(content, &passage)
+        let tokens = self.tokens(gateway, Direction::Output).await?;
+        let marker = self.marker.clone();
+        let checked = aside(gateway, bytes, move |inspector| {
+            inspector.inspect_output(content, &passage, &tokens, &marker)
         })
         .await
         .ok_or_else(|| interrupted(Stage::InspectOutput))?;
-        let gained = report.gained.clone();
-        record.inspected(report);
-        let released = result?;
+        let gained = checked.report.gained.clone();
+        record.inspected(checked.report);
+        let released = checked.result?;
+        self.keep(gateway, &checked.issued, Stage::InspectOutput)
+            .await?;
         self.remember(gateway, &gained).await?;
         Ok(released.into_inner())
     }
 
     /// Inspects what the client says besides the arguments on the way to the upstream, and notes it.
     pub(crate) async fn answer(
-        &self,
+        &mut self,
         gateway: &Gateway,
         record: &mut CallRecord,
         content: Box<RawValue>,
     ) -> Result<Box<RawValue>, Refusal> {
+        let known = self.known_in(gateway, content.get(), Stage::InspectInput);
+        let known = known.await?;
+        self.restored.extend(known);
         let passage = self.passage.clone();
         let bytes = content.get().len();
-        let Checked { result, report } = aside(gateway, bytes, move |inspector| {
-            inspector.inspect_answer(content, &passage)
+        let tokens = self.tokens(gateway, Direction::Input).await?;
+        let checked = aside(gateway, bytes, move |inspector| {
+            inspector.inspect_answer(content, &passage, &tokens)
         })
         .await
         .ok_or_else(|| interrupted(Stage::InspectInput))?;
-        record.inspected(report);
-        result
+        self.accepted(gateway, record, checked).await
+    }
+
+    /// Notes an inspection on the way in, and keeps the tokens that it made.
+    pub(crate) async fn accepted<T>(
+        &self,
+        gateway: &Gateway,
+        record: &mut CallRecord,
+        checked: Checked<T>,
+    ) -> Result<T, Refusal> {
+        record.inspected(checked.report);
+        let passed = checked.result?;
+        self.keep(gateway, &checked.issued, Stage::InspectInput)
+            .await?;
+        Ok(passed)
     }
 
     /// Stores that the conversation has read something of these kinds, before the client gets it.
@@ -108,7 +241,7 @@ impl Inspecting {
             return Ok(());
         }
         let now = gateway.clock.now();
-        let window = gateway.inspector.rules().settings.window();
+        let window = window(gateway);
         let expires_at = now.checked_add(window).unwrap_or(jiff::Timestamp::MAX);
         let soon = now.checked_add(window / 2).unwrap_or(jiff::Timestamp::MAX);
         let conversations = &gateway.conversations;
@@ -159,6 +292,31 @@ pub(crate) fn interrupted(stage: Stage) -> Refusal {
         RefusalCode::DependencyUnavailable,
         stage,
         "the content could not be inspected, so it does not pass; try again later",
+    )
+}
+
+/// For how long a conversation keeps what it has read, and its tokens.
+fn window(gateway: &Gateway) -> Duration {
+    gateway.inspector.rules().settings.window()
+}
+
+fn stage_of(direction: Direction) -> Stage {
+    match direction {
+        Direction::Input => Stage::InspectInput,
+        Direction::Output => Stage::InspectOutput,
+    }
+}
+
+fn vault_failed(error: &VaultError, stage: Stage) -> Refusal {
+    tracing::error!(
+        alert = true,
+        error = error as &dyn std::error::Error,
+        "the vault of tokens can't be used; calls with tokens are turned back"
+    );
+    Refusal::new(
+        RefusalCode::DependencyUnavailable,
+        stage,
+        "what the tokens stand for could not be kept or looked up; try again later",
     )
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::Gateway;
 use crate::request::{CallRequest, Operation};
+use crate::stage::inspecting::Inspecting;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
 
@@ -24,29 +25,38 @@ const VIOLATIONS_TOLD_MAX: usize = 5;
 pub(crate) struct Validated {
     pub(crate) arguments: Arguments,
     pub(crate) projections: Projections,
+    /// Whether the projections hold what tokens stand for, which is not for records.
+    pub(crate) restored: bool,
 }
 
-/// Reads the arguments strictly, checks them against the tool's schema and against what was declared about
-/// them. The class of the call becomes that of its mode, where an argument decides it.
+/// Checks the arguments against the tool's schema and against what was declared about them; where tokens are replaced
+/// by what they stand for, it is that which is checked. The class of the call becomes that of its mode, where an
+/// argument decides it.
 pub(crate) fn validate(
     gateway: &Gateway,
     record: &mut CallRecord,
     resolved: &mut Resolved,
     request: &CallRequest,
+    (arguments, inspecting): (Arguments, &Inspecting),
 ) -> Result<Validated, Refusal> {
-    let arguments = well_formed(record, resolved, request)?;
+    let copy = inspecting.restored(&arguments);
+    let restored = copy.is_some();
+    let checked = copy.as_ref().unwrap_or(&arguments);
+    check_schema(resolved, request, (&arguments, checked))
+        .map_err(|refusal| inspecting.discreet(refusal))?;
     let controlled = resolved.definition.clone();
     let Some(controls) = controlled.as_ref().and_then(|tool| tool.controls.as_ref()) else {
         return Ok(Validated {
             arguments,
             projections: Projections::default(),
+            restored,
         });
     };
     let compiled = controls.compiled.as_ref().map_err(|error| {
         let why = format!("what was declared about the tool's arguments can't be used: {error}");
         refuse(RefusalCode::DependencyUnavailable, why)
     })?;
-    let class = compiled.class(arguments.value(), resolved.tool.class);
+    let class = compiled.class(checked.value(), resolved.tool.class);
     if class != resolved.tool.class {
         let tool = Tool {
             class,
@@ -57,25 +67,30 @@ pub(crate) fn validate(
     }
     let now = gateway.policy.local_time(gateway.clock.now());
     let told = compiled
-        .project(arguments.value(), &now)
+        .project(checked.value(), &now)
         .map_err(|violation| {
-            record.detail(
-                "constraint",
-                json!({"pointer": violation.pointer, "name": violation.name}),
-            );
-            refuse(RefusalCode::InvalidArguments, violation.to_string())
+            let (code, told) = (RefusalCode::InvalidArguments, violation.to_string());
+            let refusal = inspecting.discreet(refuse(code, told));
+            if !restored {
+                record.detail(
+                    "constraint",
+                    json!({"pointer": violation.pointer, "name": violation.name}),
+                );
+            }
+            refusal
         })?;
-    if !told.resources.is_empty() {
+    if !told.resources.is_empty() && !restored {
         record.resources(told.resources.into_iter().collect());
     }
     Ok(Validated {
         arguments,
         projections: told.projections,
+        restored,
     })
 }
 
-/// Reads the arguments strictly, checks them against the tool's schema, and notes their digest.
-fn well_formed(
+/// Reads the arguments strictly, and notes their digest.
+pub(crate) fn read(
     record: &mut CallRecord,
     resolved: &Resolved,
     request: &CallRequest,
@@ -116,6 +131,15 @@ fn well_formed(
     }
     .map_err(|error| refuse(RefusalCode::InvalidArguments, explain(&error)))?;
     record.arguments(&arguments);
+    Ok(arguments)
+}
+
+/// Whether the arguments are as the tool's schema says, and the client's headers as the arguments it gave.
+fn check_schema(
+    resolved: &Resolved,
+    request: &CallRequest,
+    (given, checked): (&Arguments, &Arguments),
+) -> Result<(), Refusal> {
     if let Some(definition) = &resolved.definition {
         let validator = definition.validator().map_err(|why| {
             let name = &resolved.tool.target;
@@ -124,13 +148,13 @@ fn well_formed(
                 format!("tool {name} cannot be called: {why}"),
             )
         })?;
-        check(validator, &arguments)?;
+        check(validator, checked)?;
         if let Some(headers) = &request.mirrored {
-            headers::check_params(definition.mirrored(), arguments.value(), headers)
+            headers::check_params(definition.mirrored(), given.value(), headers)
                 .map_err(|error| refuse(RefusalCode::HeaderMismatch, error.to_string()))?;
         }
     }
-    Ok(arguments)
+    Ok(())
 }
 
 /// Whether a changed copy of the arguments still fits the tool's schema.

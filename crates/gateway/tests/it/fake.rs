@@ -27,6 +27,8 @@ struct State {
     /// Status by id.
     tasks: BTreeMap<String, &'static str>,
     listeners: Vec<Listener>,
+    /// What the tool `page` answers.
+    page: Value,
 }
 
 struct Listener {
@@ -76,6 +78,11 @@ impl Fake {
         let state = self.state.lock().unwrap();
         let of = state.asked.iter().filter(|asked| asked["method"] == method);
         of.map(|asked| asked["params"].clone()).collect()
+    }
+
+    /// From now on, the tool `page` answers this.
+    pub(crate) fn serve(&self, result: Value) {
+        self.state.lock().unwrap().page = result;
     }
 
     /// The tasks that somebody listens to now.
@@ -238,7 +245,7 @@ pub(crate) const FOUND: &str = r#"{"content":[{"type":"text","text":"カード�
 /// What `plain` answers, byte for byte.
 pub(crate) const PLAIN: &str = r#"{"content":[{"type":"text","text":"本日の\u4f1a\u8b70は 10 時です"}],"structuredContent":{"rate":1.50,"big":18446744073709551617},"resultType":"complete"}"#;
 
-fn records(_: &mut State, message: &Value) -> Response {
+fn records(state: &mut State, message: &Value) -> Response {
     let params = &message["params"];
     match message["method"].as_str().unwrap_or_default() {
         "server/discover" => result(
@@ -255,6 +262,8 @@ fn records(_: &mut State, message: &Value) -> Response {
                     { "name": "find", "inputSchema": { "type": "object" } },
                     { "name": "plain", "inputSchema": { "type": "object" } },
                     { "name": "fail", "inputSchema": { "type": "object" } },
+                    { "name": "echo", "inputSchema": { "type": "object" } },
+                    { "name": "page", "inputSchema": { "type": "object" } },
                     { "name": "send", "inputSchema": { "type": "object", "properties": {
                         "card": { "type": ["integer", "string"], "minimum": 1 },
                     } } },
@@ -264,6 +273,13 @@ fn records(_: &mut State, message: &Value) -> Response {
         ),
         "tools/call" => {
             let said = match params["name"].as_str() {
+                Some("page") => return result(message, &state.page),
+                // What it was told, in the middle of something else.
+                Some("echo") => {
+                    let text = format!("登録しました: {}。", params["arguments"]["text"]);
+                    let content = json!([{ "type": "text", "text": text }]);
+                    return result(message, &json!({ "content": content }));
+                }
                 Some("find") => FOUND,
                 Some("fail") => {
                     let text = format!(

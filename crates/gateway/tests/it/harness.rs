@@ -28,6 +28,7 @@ use sekimori_gateway::face;
 use sekimori_gateway::kill_switch::{self, KillSwitches};
 use sekimori_gateway::limits::Limits;
 use sekimori_gateway::seal::Sealer;
+use sekimori_gateway::token_vault::TokenVault;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Fetch, FetchError, NewAccount, PublicUrl,
@@ -154,6 +155,7 @@ impl Gate {
             policy: Arc::new(PolicyEngine::new(policy)),
             inspector: Arc::new(Inspector::new(16 * 1024 * 1024)),
             conversations: store.conversations(),
+            tokens: TokenVault::new(store.tokens(), &[[7; 32]], Arc::new(SystemRandom)).unwrap(),
             approvals,
             audit,
             sealer: Sealer::new(&[7; 32]).unwrap(),

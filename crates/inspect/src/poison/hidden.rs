@@ -6,8 +6,6 @@ use super::Ruse;
 
 /// So many spaces or line breaks in a row push what follows out of sight.
 const BLANK_RUN: usize = 60;
-/// Most characters of a comment that are shown.
-const COMMENT_CHARS_MAX: usize = 4_000;
 
 /// Finds hidden text. Places are code points.
 pub(super) fn find(text: &str, found: &mut Vec<(Ruse, Range<usize>)>) {
@@ -15,6 +13,7 @@ pub(super) fn find(text: &str, found: &mut Vec<(Ruse, Range<usize>)>) {
     let mut run: Option<Range<usize>> = None;
     let mut blanks = 0_usize;
     let mut comment: Option<usize> = None;
+    let mut opening = 0;
     let mut chars = text.chars().enumerate().peekable();
     while let Some((at, c)) = chars.next() {
         let after = chars.peek().map_or('\0', |(_, c)| *c);
@@ -38,20 +37,46 @@ pub(super) fn find(text: &str, found: &mut Vec<(Ruse, Range<usize>)>) {
             }
             blanks = 0;
         }
-        match comment {
-            None if c == '<' && after == '!' => comment = Some(at),
-            Some(start) if c == '>' && before == '-' => {
-                let is_comment = text.chars().skip(start).take(4).eq("<!--".chars());
-                if is_comment && at - start < COMMENT_CHARS_MAX {
-                    found.push((Ruse::HiddenText, start..at + 1));
-                }
-                comment = None;
+        // How much of `<!--` stands here.
+        opening = match (opening, c) {
+            (1, '!') => 2,
+            (2, '-') => 3,
+            (3, '-') => {
+                comment = comment.or(Some(at - 3));
+                0
             }
-            _ => {}
+            (_, '<') => 1,
+            _ => 0,
+        };
+        if c == '>'
+            && before == '-'
+            && let Some(start) = comment.take()
+        {
+            found.push((Ruse::HiddenText, start..at + 1));
         }
         before = c;
     }
     found.extend(run.map(|run| (Ruse::HiddenText, run)));
+}
+
+/// What is to be seen of a hidden place: nothing of comments, and of the rest what is no trick.
+pub(crate) fn seen(part: &str) -> String {
+    if part.starts_with("<!--") {
+        return String::new();
+    }
+    let mut out = String::new();
+    for c in part.chars() {
+        let blank = matches!(c, ' ' | '\n' | '\t' | '\u{3000}' | '\u{00A0}');
+        if blank && out.ends_with(' ') {
+            continue;
+        }
+        if blank {
+            out.push(' ');
+        } else if !is_invisible(c) && !c.is_control() {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// The letter that a tag character stands for.

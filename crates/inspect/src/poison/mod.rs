@@ -5,11 +5,11 @@
 //! instructions, steering of other tools, and links that carry data away. [`scan_definition`] does so for every
 //! text of a tool's definition. English and Japanese. What is found is a reason for a person to look, no proof.
 
-mod hidden;
-mod links;
+pub(crate) mod hidden;
+pub(crate) mod links;
 mod phrases;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -18,8 +18,12 @@ use serde_json::Value;
 
 use crate::text::Folded;
 
+pub use links::LinkKind;
+
 /// Most suspicions about one text or definition; more say nothing new.
 const SUSPICIONS_MAX: usize = 32;
+/// Most suspicions about one answer: each of them may have to be taken out.
+pub(crate) const SUSPICIONS_IN_ANSWER_MAX: usize = 2_000;
 /// Longest excerpt.
 const EXCERPT_CHARS_MAX: usize = 120;
 /// Deepest nesting that is looked into; the JSON reader's own bound is lower.
@@ -96,7 +100,17 @@ pub fn scan_text(text: &str) -> Vec<Suspicion> {
         own: "",
         others: &others,
     };
-    scan(text, &names)
+    scan(text, &names, SUSPICIONS_MAX)
+}
+
+/// What is suspicious in an answer, in order, up to [`SUSPICIONS_IN_ANSWER_MAX`].
+pub(crate) fn scan_answer(text: &str) -> Vec<Suspicion> {
+    let others = ToolNames::default();
+    let names = Names {
+        own: "",
+        others: &others,
+    };
+    scan(text, &names, SUSPICIONS_IN_ANSWER_MAX)
 }
 
 /// Names of tools that a definition may not steer: those of other connectors.
@@ -179,15 +193,15 @@ fn walk(
 
 fn take(text: &str, pointer: &str, names: &Names<'_>, found: &mut Vec<DefinitionSuspicion>) {
     let room = SUSPICIONS_MAX.saturating_sub(found.len());
-    let suspicions = scan(text, names).into_iter().take(room);
-    found.extend(suspicions.map(|suspicion| DefinitionSuspicion {
+    let suspicions = scan(text, names, room);
+    found.extend(suspicions.into_iter().map(|suspicion| DefinitionSuspicion {
         ruse: suspicion.ruse,
         pointer: pointer.to_owned(),
         excerpt: suspicion.excerpt,
     }));
 }
 
-fn scan(text: &str, names: &Names<'_>) -> Vec<Suspicion> {
+fn scan(text: &str, names: &Names<'_>, max: usize) -> Vec<Suspicion> {
     let mut places: Vec<(Ruse, Range<usize>)> = Vec::new();
     hidden::find(text, &mut places);
     let folded = Folded::new(text);
@@ -203,16 +217,20 @@ fn scan(text: &str, names: &Names<'_>) -> Vec<Suspicion> {
     places.sort_by_key(|(ruse, place)| (place.start, *ruse));
     // One ruse at one place is one suspicion, however many patterns it fits.
     let mut kept: Vec<(Ruse, Range<usize>)> = Vec::new();
+    let mut latest: BTreeMap<Ruse, usize> = BTreeMap::new();
     for (ruse, place) in places {
-        let overlaps =
-            |known: &&mut (Ruse, Range<usize>)| known.0 == ruse && place.start <= known.1.end;
-        match kept.iter_mut().rev().find(overlaps) {
+        let full = kept.len() >= max;
+        let known = latest.get(&ruse).and_then(|at| kept.get_mut(*at));
+        match known.filter(|known| place.start <= known.1.end) {
             Some(known) => known.1.end = known.1.end.max(place.end),
-            None => kept.push((ruse, place)),
+            None if full => break,
+            None => {
+                latest.insert(ruse, kept.len());
+                kept.push((ruse, place));
+            }
         }
     }
     kept.into_iter()
-        .take(SUSPICIONS_MAX)
         .map(|(ruse, chars)| Suspicion {
             ruse,
             excerpt: excerpt(text, &chars),

@@ -23,6 +23,10 @@ pub(super) struct Hit {
 
 /// Farthest that one word of a pattern may be from the next, in characters.
 const GAP_MAX: usize = 48;
+/// Longest sentence that is looked at, to either side.
+const SENTENCE_CHARS_MAX: usize = 1_000;
+/// Longest word of a set; a bound for looking back.
+const WORD_CHARS_MAX: usize = 64;
 
 /// Declares the sets: the bit of each, and its words.
 macro_rules! sets {
@@ -165,8 +169,12 @@ pub(super) fn find(folded: &Folded, hits: &[Hit], found: &mut Vec<Found>) {
 fn follow(folded: &Folded, hits: &[Hit], mut end: usize, sets: &[u64]) -> Option<usize> {
     let mut rest = hits.iter();
     for set in sets {
-        let next = rest.find(|hit| hit.place.start >= end && hit.sets & *set != 0)?;
-        if next.place.start - end > GAP_MAX || ends_sentence(folded.part(end, next.place.start)) {
+        // Never farther than the gap: a long text has very many hits.
+        let mut near = rest
+            .by_ref()
+            .take_while(|hit| hit.place.start <= end + GAP_MAX);
+        let next = near.find(|hit| hit.place.start >= end && hit.sets & *set != 0)?;
+        if ends_sentence(folded.part(end, next.place.start)) {
             return None;
         }
         end = next.place.end;
@@ -248,46 +256,53 @@ fn is_name(c: char) -> bool {
 
 /// The sentence around a place.
 fn sentence_around(folded: &Folded, at: usize) -> Range<usize> {
-    let chars = folded.chars();
+    let last = folded
+        .chars()
+        .len()
+        .min(at.saturating_add(SENTENCE_CHARS_MAX));
     let is_end = |index: usize| {
         let (c, next) = (folded.at(index), folded.at(index + 1));
         matches!(c, '。' | '!' | '?' | '\n') || (c == '.' && (next.is_whitespace() || next == '\0'))
     };
-    let start = (0..at)
+    let from = at.saturating_sub(SENTENCE_CHARS_MAX);
+    let start = (from..at)
         .rev()
         .find(|index| is_end(*index))
-        .map_or(0, |end| end + 1);
-    let end = (at..chars.len())
+        .map_or(from, |end| end + 1);
+    let end = (at..last)
         .find(|index| is_end(*index))
-        .map_or(chars.len(), |end| end + 1);
+        .map_or(last, |end| end + 1);
     start..end
+}
+
+/// The hits that begin from `from` on, up to `to`.
+fn between(hits: &[Hit], from: usize, to: usize) -> &[Hit] {
+    let first = hits.partition_point(|hit| hit.place.start < from);
+    let last = hits.partition_point(|hit| hit.place.start < to);
+    hits.get(first..last.max(first)).unwrap_or_default()
 }
 
 /// Whether data is to be sent, said shortly before `at` in the same sentence.
 pub(super) fn sends_before(folded: &Folded, hits: &[Hit], at: usize) -> Option<usize> {
-    hits.iter().enumerate().find_map(|(index, hit)| {
-        let near = hit.sets & set::SEND != 0
+    let near = between(hits, at.saturating_sub(2 * GAP_MAX + WORD_CHARS_MAX), at);
+    near.iter().enumerate().find_map(|(index, hit)| {
+        let sent = hit.sets & set::SEND != 0
             && hit.place.end <= at
             && at - hit.place.end <= 2 * GAP_MAX
             && !ends_sentence(folded.part(hit.place.end, at));
         let data = |hit: &&Hit| hit.sets & set::DATA != 0 && hit.place.end <= at;
-        (near && hits.get(index + 1..)?.iter().any(|hit| data(&hit))).then_some(hit.place.start)
+        (sent && near.get(index + 1..)?.iter().any(|hit| data(&hit))).then_some(hit.place.start)
     })
 }
 
 /// Whether data is to be sent, said shortly after `end` in the same sentence: the order of Japanese.
 pub(super) fn sends_after(folded: &Folded, hits: &[Hit], end: usize) -> Option<usize> {
-    let sent = hits.iter().find(|hit| {
-        hit.sets & set::SEND != 0
-            && hit.place.start >= end
-            && hit.place.start - end <= GAP_MAX
-            && !ends_sentence(folded.part(end, hit.place.start))
+    let near = between(hits, end, end + GAP_MAX + 1);
+    let sent = near.iter().find(|hit| {
+        hit.sets & set::SEND != 0 && !ends_sentence(folded.part(end, hit.place.start))
     })?;
     let sentence = sentence_around(folded, sent.place.start);
-    let data = |hit: &&Hit| {
-        hit.sets & set::DATA != 0
-            && sentence.start <= hit.place.start
-            && hit.place.end <= sentence.end
-    };
-    hits.iter().find(data).map(|_| sent.place.end)
+    let data = |hit: &&Hit| hit.sets & set::DATA != 0 && hit.place.end <= sentence.end;
+    let within = between(hits, sentence.start, sentence.end);
+    within.iter().find(data).map(|_| sent.place.end)
 }

@@ -4,7 +4,9 @@
 //! what no rule fits passes and is noted. Of the `[[flow]]`s every one that fits counts, and "block" wins over
 //! "ask". What the law forbids can't be allowed by a rule: マイナンバー and secrets are never made into tokens.
 
+mod answer;
 mod parse;
+mod replay;
 
 use std::sync::Arc;
 
@@ -17,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Class, Kind};
 
+pub use answer::{AnswerAction, InjectionRule, LinkRule};
 pub use parse::{RULES_BYTES_MAX, RulesError};
+pub use replay::{Change, Replayed};
 
 /// The rules that are shipped.
 pub const DEFAULT_RULES: &str = include_str!("default.toml");
@@ -50,6 +54,8 @@ pub enum Action {
     Allow,
     /// Letters and digits are covered one by one; the form stays.
     Mask,
+    /// A token takes its place, from which the gate, and nobody else, can restore it later.
+    Tokenise,
     /// The whole field is replaced.
     Redact,
     /// A person must agree first. Only on the way in.
@@ -64,6 +70,7 @@ impl Action {
         match self {
             Self::Allow => "allow",
             Self::Mask => "mask",
+            Self::Tokenise => "tokenise",
             Self::Redact => "redact",
             Self::Ask => "ask",
             Self::Block => "block",
@@ -193,6 +200,17 @@ pub struct FlowRule {
     pub message: String,
 }
 
+/// Where tokens are replaced by what they stand for, on the way in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreRule {
+    /// Its name.
+    pub id: String,
+    /// When it counts.
+    #[serde(default)]
+    pub when: When,
+}
+
 /// A set of rules in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleSet {
@@ -204,6 +222,12 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// About conversations.
     pub flows: Vec<FlowRule>,
+    /// About tokens.
+    pub restores: Vec<RestoreRule>,
+    /// About answers that try to steer the model, in order.
+    pub injections: Vec<InjectionRule>,
+    /// About links in answers, in order.
+    pub links: Vec<LinkRule>,
 }
 
 /// Between whom content passes.
@@ -284,6 +308,9 @@ impl RuleSet {
                 message: String::new(),
             }],
             flows: Vec::new(),
+            restores: Vec::new(),
+            injections: Vec::new(),
+            links: Vec::new(),
         }
     }
 
@@ -323,7 +350,14 @@ pub(crate) fn decide<'r>(
     let rule = fitting.iter().find(|rule| {
         rule.find.may_be(kind) && confidence >= rule.find.confidence && count >= rule.find.count
     });
-    rule.map_or((Action::Allow, None), |rule| (rule.action, Some(*rule)))
+    rule.map_or((Action::Allow, None), |rule| {
+        // Whatever a rule says: by law a token of マイナンバー is still マイナンバー, and a secret has no use but one.
+        let lawful = match (rule.action, kind) {
+            (Action::Tokenise, Kind::MyNumber | Kind::Secret) => Action::Redact,
+            (action, _) => action,
+        };
+        (lawful, Some(*rule))
+    })
 }
 
 /// What the first fitting rule does about an attachment that can't be read.

@@ -2,14 +2,19 @@
 
 use serde::Deserialize;
 
-use super::{Action, Direction, FlowRule, Rule, RuleSet, RuleSettings};
+use crate::finding::{Class, Kind};
+
+use super::answer::{check_injection, check_link};
+use super::{
+    Action, Direction, FlowRule, InjectionRule, LinkRule, RestoreRule, Rule, RuleSet, RuleSettings,
+};
 
 /// Longest text of a rule set.
 pub const RULES_BYTES_MAX: usize = 256 * 1024;
 /// Most rules of a set.
 const RULES_MAX: usize = 500;
 /// Longest list within a rule.
-const LIST_MAX: usize = 200;
+pub(super) const LIST_MAX: usize = 200;
 /// Longest message or notice, in characters.
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
@@ -44,6 +49,12 @@ struct Text {
     rule: Vec<Rule>,
     #[serde(default)]
     flow: Vec<FlowRule>,
+    #[serde(default)]
+    restore: Vec<RestoreRule>,
+    #[serde(default)]
+    injection: Vec<InjectionRule>,
+    #[serde(default)]
+    link: Vec<LinkRule>,
 }
 
 impl RuleSet {
@@ -60,13 +71,16 @@ impl RuleSet {
             settings: read.settings,
             rules: read.rule,
             flows: read.flow,
+            restores: read.restore,
+            injections: read.injection,
+            links: read.link,
         };
         set.check()?;
         Ok(set)
     }
 
     fn check(&self) -> Result<(), RulesError> {
-        if self.rules.len() + self.flows.len() > RULES_MAX {
+        if self.ids().count() > RULES_MAX {
             return Err(wrong("", "there are more than 500 rules"));
         }
         if self.settings.confidence > 100 {
@@ -85,8 +99,7 @@ impl RuleSet {
             ));
         }
         let mut ids = std::collections::BTreeSet::new();
-        let all = self.rules.iter().map(|rule| &rule.id);
-        for id in all.chain(self.flows.iter().map(|flow| &flow.id)) {
+        for id in self.ids() {
             let slug = id
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -97,8 +110,22 @@ impl RuleSet {
                 return Err(wrong(id, "another rule has the same id"));
             }
         }
+        self.restores
+            .iter()
+            .try_for_each(|restore| check_common(&restore.id, &restore.when, ""))?;
+        self.injections.iter().try_for_each(check_injection)?;
+        self.links.iter().try_for_each(check_link)?;
         self.rules.iter().try_for_each(check_rule)?;
         self.flows.iter().try_for_each(check_flow)
+    }
+
+    /// The ids of all rules.
+    pub fn ids(&self) -> impl Iterator<Item = &String> {
+        let rules = self.rules.iter().map(|rule| &rule.id);
+        let rules = rules.chain(self.flows.iter().map(|flow| &flow.id));
+        let rules = rules.chain(self.restores.iter().map(|restore| &restore.id));
+        let rules = rules.chain(self.injections.iter().map(|rule| &rule.id));
+        rules.chain(self.links.iter().map(|rule| &rule.id))
     }
 }
 
@@ -107,6 +134,18 @@ fn check_rule(rule: &Rule) -> Result<(), RulesError> {
     let find = &rule.find;
     if rule.action == Action::Ask && rule.when.direction != Some(Direction::Input) {
         return problem("a person can be asked on the way in only: say when.direction = \"input\"");
+    }
+    let barred = |kind: &Kind| matches!(kind, Kind::MyNumber | Kind::Secret);
+    if rule.action == Action::Tokenise
+        && (find.types.iter().any(barred)
+            || find
+                .classes
+                .iter()
+                .any(|class| matches!(class, Class::MyNumber | Class::Credential)))
+    {
+        return problem(
+            "マイナンバー and secrets are never made into tokens: mask, redact or block them",
+        );
     }
     if find.confidence > 100 {
         return problem("confidence is 0 to 100");
@@ -135,7 +174,7 @@ fn check_flow(flow: &FlowRule) -> Result<(), RulesError> {
     check_common(&flow.id, &flow.when, &flow.message)
 }
 
-fn check_common(id: &str, when: &super::When, message: &str) -> Result<(), RulesError> {
+pub(super) fn check_common(id: &str, when: &super::When, message: &str) -> Result<(), RulesError> {
     let lists = [
         when.groups.len(),
         when.except_groups.len(),
@@ -153,7 +192,7 @@ fn check_common(id: &str, when: &super::When, message: &str) -> Result<(), Rules
     Ok(())
 }
 
-fn wrong(rule: &str, problem: &'static str) -> RulesError {
+pub(super) fn wrong(rule: &str, problem: &'static str) -> RulesError {
     RulesError::Rule {
         rule: rule.to_owned(),
         problem,
@@ -191,6 +230,8 @@ mod tests {
         let flow = "[[flow]]\nid = \"a\"\nafter = [\"confidential\"]\naction = \"mask\"";
         assert!(problem(flow).contains("ask or block"));
         assert!(problem("[[rule]]\nid = \"A B\"\naction = \"allow\"").contains("as id"));
+        let law = "[[rule]]\nid = \"a\"\nfind = { types = [\"MY_NUMBER\"] }\naction = \"tokenise\"";
+        assert!(problem(law).contains("never made into tokens"));
         assert!(problem("[settings]\nconfidence = 101").contains("0 to 100"));
         assert_eq!(
             RuleSet::parse(1, &" ".repeat(RULES_BYTES_MAX + 1)).unwrap_err(),

@@ -9,7 +9,10 @@
     reason = "test code"
 )]
 
+mod answers;
+mod bounds;
 mod fixtures;
+mod office;
 mod poison;
 mod properties;
 mod quality;

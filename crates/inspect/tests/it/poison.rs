@@ -13,7 +13,7 @@ fn lines(name: &str) -> Vec<String> {
     text.lines().map(unescape).collect()
 }
 
-fn unescape(line: &str) -> String {
+pub(crate) fn unescape(line: &str) -> String {
     let mut out = String::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once("\\u{") {

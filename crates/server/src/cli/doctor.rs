@@ -111,14 +111,14 @@ async fn examine(command: &Doctor, common: &Common) -> Vec<Finding> {
 }
 
 fn access(config: &Config) -> Finding {
-    if config.identity.issuers.is_empty() {
-        let detail = "no authorization server: only service-account keys are let in";
-        return good("identity", detail);
-    }
-    good(
-        "identity",
-        format!("{} authorization server(s)", config.identity.issuers.len()),
-    )
+    let own = config.identity.authorization_server.enabled;
+    let detail = match (own, config.identity.issuers.len()) {
+        (false, 0) => "no authorization server: only service-account keys are let in".to_owned(),
+        (true, 0) => "the gate is the authorization server".to_owned(),
+        (false, others) => format!("{others} authorization server(s)"),
+        (true, others) => format!("the gate is an authorization server, beside {others} more"),
+    };
+    good("identity", detail)
 }
 
 fn journal(config: &Config) -> Finding {

@@ -9,14 +9,17 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use sekimori_domain::inspection::InspectionRuleSet;
 use sekimori_domain::record::EventKind;
+use sekimori_inspect::poison::scan_text;
 use sekimori_inspect::rules::{DEFAULT_RULES, RuleSet};
-use sekimori_inspect::{Scanner, scan_jsonl};
+use sekimori_inspect::{FILE_BYTES_MAX, Scanner, read_file, scan_jsonl};
 use sekimori_store::NewInspectionRules;
 use serde_json::json;
 
 use crate::cli::Common;
+use crate::cli::inspect_review::{self, FalseAlarms};
 use crate::installation::{Installation, operator};
 use crate::output::{self, Output};
+use crate::wiring::token_keys;
 
 /// Largest text that is looked at in one piece.
 const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -37,12 +40,44 @@ pub(crate) enum Inspect {
         #[arg(long)]
         jsonl: bool,
     },
+    /// Look into a file: text and CSV in UTF-8, Shift_JIS or EUC-JP, JSON, HTML, Word, Excel, PowerPoint
+    #[command(
+        after_help = "Examples:\n  sekimori inspect file members.xlsx\n  sekimori inspect file letter.html --json\n\nWhat was found is named, never shown. A file that cannot be read is said so, with the reason; which rules are about such files is said too."
+    )]
+    File {
+        /// The file
+        path: PathBuf,
+    },
     /// The rules: what is done about which data, where
     #[command(subcommand)]
     Rules(Rules),
     /// What conversations have read, which decides what they may send
     #[command(subcommand)]
     Conversations(Conversations),
+    /// Tokens that stand for values, and the keys that seal these
+    #[command(subcommand)]
+    Tokens(Tokens),
+    /// Reports of people that inspection took something for what it is not
+    #[command(subcommand)]
+    FalseAlarms(FalseAlarms),
+}
+
+/// The vault of tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tokens {
+    /// Seal what tokens stand for under a new key from now on; older keys still open what they sealed
+    #[command(
+        after_help = "Example:\n  sekimori inspect tokens rotate-key\n\nRunning gates take the new key when they are started again. Nodes that share a database share vault.keys, as they share seal.key: copy it to all of them before you start them."
+    )]
+    RotateKey,
+    /// Forget at once what the tokens of a conversation stand for
+    #[command(
+        after_help = "Example:\n  sekimori inspect tokens forget cv_0123456789abcdef0123456789abcdef"
+    )]
+    Forget {
+        /// The conversation
+        conversation: String,
+    },
 }
 
 /// The rules of inspection.
@@ -74,6 +109,17 @@ pub(crate) enum Rules {
     Show {
         /// The version
         version: Option<u64>,
+    },
+    /// Show what a version, or a file of rules, would change about recorded calls
+    #[command(
+        after_help = "Examples:\n  sekimori inspect rules impact 4\n  sekimori inspect rules impact rules.toml --days 30\n\nRecords hold types and counts, never contents, so it says what it can't tell."
+    )]
+    Impact {
+        /// The version, or a file in TOML
+        rules: String,
+        /// Calls of so many days
+        #[arg(long, default_value_t = 7)]
+        days: u16,
     },
     /// List the versions
     #[command(after_help = "Example:\n  sekimori inspect rules list")]
@@ -107,6 +153,7 @@ pub(crate) async fn run(command: Inspect, common: &Common) -> anyhow::Result<boo
     let output = Output::new(common.json);
     match command {
         Inspect::Text { file, jsonl } => text(output, file.as_deref(), jsonl)?,
+        Inspect::File { path } => file(output, &path)?,
         Inspect::Rules(Rules::Check { file }) => return check(output, &file),
         Inspect::Rules(Rules::Default) => output::line(DEFAULT_RULES)?,
         Inspect::Rules(rules) => {
@@ -118,6 +165,12 @@ pub(crate) async fn run(command: Inspect, common: &Common) -> anyhow::Result<boo
         Inspect::Conversations(Conversations::Declassify { id, reason }) => {
             let installation = Installation::open(common).await?;
             declassify(output, &installation, &id, &reason).await?;
+        }
+        Inspect::Tokens(tokens) => {
+            run_tokens(tokens, output, &Installation::open(common).await?).await?;
+        }
+        Inspect::FalseAlarms(alarms) => {
+            inspect_review::run(alarms, output, &Installation::open(common).await?).await?;
         }
     }
     Ok(true)
@@ -135,32 +188,79 @@ fn text(output: Output, file: Option<&Path>, jsonl: bool) -> anyhow::Result<()> 
         .take(TEXT_BYTES_MAX)
         .read_to_string(&mut text)
         .context("the text cannot be read; is it UTF-8?")?;
-    let findings: Vec<_> = scanner
-        .scan(&text)
-        .into_iter()
+    output.show(&findings(&scanner, &text), |findings| table(findings))
+}
+
+fn findings(scanner: &Scanner, text: &str) -> Vec<serde_json::Value> {
+    let found = scanner.scan(text).into_iter();
+    found
         .map(|found| {
             json!({
                 "type": found.kind.as_str(), "class": found.kind.class(), "start": found.start,
                 "end": found.end, "confidence": found.confidence, "rule": found.rule,
             })
         })
+        .collect()
+}
+
+fn table(findings: &[serde_json::Value]) -> String {
+    if findings.is_empty() {
+        return "Nothing found.".to_owned();
+    }
+    let cell = |value: &serde_json::Value| value.to_string().replace('"', "");
+    let rows: Vec<Vec<String>> = findings
+        .iter()
+        .map(|found| {
+            ["type", "class", "start", "end", "confidence"]
+                .iter()
+                .map(|name| found.get(name).map(cell).unwrap_or_default())
+                .collect()
+        })
         .collect();
-    output.show(&findings, |findings| {
-        if findings.is_empty() {
-            return "Nothing found.".to_owned();
-        }
-        let cell = |value: &serde_json::Value| value.to_string().replace('"', "");
-        let rows: Vec<Vec<String>> = findings
-            .iter()
-            .map(|found| {
-                ["type", "class", "start", "end", "confidence"]
-                    .iter()
-                    .map(|name| found.get(name).map(cell).unwrap_or_default())
-                    .collect()
+    output::table(&["TYPE", "CLASS", "START", "END", "CONFIDENCE"], &rows)
+}
+
+/// Offsets are those of the text that was taken out of the file.
+fn file(output: Output, path: &Path) -> anyhow::Result<()> {
+    let name = path.display();
+    let opened = File::open(path).with_context(|| format!("{name} cannot be read"))?;
+    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    opened
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("{name} cannot be read"))?;
+    match read_file(&bytes) {
+        Ok(read) => {
+            let findings = findings(&Scanner::new(), &read.text);
+            let ruses: std::collections::BTreeSet<&str> = scan_text(&read.text)
+                .iter()
+                .map(|found| found.ruse.as_str())
+                .collect();
+            let (format, encoding) = (read.format.as_str(), read.encoding);
+            let told = json!({
+                "readable": true, "format": format, "encoding": encoding, "findings": findings,
+                "suspicions": ruses,
+            });
+            output.show(&told, |_| {
+                let mut text = format!("{name}: {format}, {encoding}\n{}", table(&findings));
+                if !ruses.is_empty() {
+                    let ruses: Vec<&str> = ruses.iter().copied().collect();
+                    text.push_str("\nIt may steer a model: ");
+                    text.push_str(&ruses.join(", "));
+                }
+                text
             })
-            .collect();
-        output::table(&["TYPE", "CLASS", "START", "END", "CONFIDENCE"], &rows)
-    })
+        }
+        Err(error) => {
+            let why = error.to_string();
+            output.show(&json!({"readable": false, "why": why}), |_| {
+                format!(
+                    "{name} cannot be looked into: {why}. Rules with find = {{ unreadable = true }} decide; the shipped ones keep such files inside."
+                )
+            })
+        }
+    }
 }
 
 fn open(file: Option<&Path>) -> anyhow::Result<Box<dyn BufRead>> {
@@ -198,6 +298,38 @@ fn check(output: Output, file: &Path) -> anyhow::Result<bool> {
     }
 }
 
+async fn run_tokens(
+    command: Tokens,
+    output: Output,
+    installation: &Installation,
+) -> anyhow::Result<()> {
+    match command {
+        Tokens::RotateKey => {
+            let details = [("action", json!("rotate-token-key"))];
+            installation.note(EventKind::InspectionChange, details)?;
+            let keys = token_keys::rotate(&installation.config.server.data_dir)?;
+            output.show(&json!({"keys": keys}), |_| {
+                "There is a new key. Start the gates again to have them use it.".to_owned()
+            })
+        }
+        Tokens::Forget { conversation } => {
+            let details = [
+                ("action", json!("forget-tokens")),
+                ("conversation", json!(conversation)),
+            ];
+            installation.note(EventKind::InspectionChange, details)?;
+            let forgotten = installation.store.tokens().shred(&conversation).await?;
+            output.show(&json!({"forgotten": forgotten}), |_| {
+                if forgotten {
+                    format!("Nobody can tell any more what the tokens of {conversation} stand for.")
+                } else {
+                    format!("{conversation} has no tokens.")
+                }
+            })
+        }
+    }
+}
+
 async fn run_rules(
     command: Rules,
     output: Output,
@@ -212,10 +344,26 @@ async fn run_rules(
             })?;
         }
         Rules::Show { version } => show(output, installation, version).await?,
+        Rules::Impact { rules, days } => {
+            let draft = draft(installation, &rules).await?;
+            inspect_review::impact(output, installation, &draft, days).await?;
+        }
         Rules::List => list(output, installation).await?,
         Rules::Check { .. } | Rules::Default => bail!("it needs no installation"),
     }
     Ok(true)
+}
+
+/// The rules of a version, or of a file.
+async fn draft(installation: &Installation, rules: &str) -> anyhow::Result<RuleSet> {
+    let Ok(version) = rules.parse() else {
+        return Ok(RuleSet::parse(0, &read(Path::new(rules))?)?);
+    };
+    let found = installation.store.inspection_rules().get(version).await?;
+    let set = found.with_context(|| {
+        format!("there is no version {version}; see: sekimori inspect rules list")
+    })?;
+    Ok(RuleSet::parse(version, &set.text)?)
 }
 
 async fn save(

@@ -12,6 +12,7 @@ pub(crate) mod grant;
 pub(crate) mod group;
 pub(crate) mod idp;
 pub(crate) mod inspect;
+mod inspect_review;
 pub(crate) mod key;
 pub(crate) mod kill_switch;
 pub(crate) mod limit;
@@ -27,9 +28,11 @@ mod tool_diff;
 pub(crate) mod user;
 pub(crate) mod who_am_i;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use serde::de::DeserializeOwned;
 
 /// The one gate between generative AI and business systems.
 #[derive(Debug, Parser)]
@@ -142,4 +145,18 @@ pub(crate) enum Command {
     Admin(admin::Admin),
     /// Look at everything that the gate needs and say what is wrong
     Doctor(doctor::Doctor),
+}
+
+/// Reads what a file holds: JSON if it is called so, else TOML.
+fn read_document<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    if is_json {
+        serde_json::from_str(&text).with_context(|| path.display().to_string())
+    } else {
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
 }

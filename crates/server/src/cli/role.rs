@@ -16,9 +16,9 @@ use sekimori_policy::{
 };
 use serde_json::{Value, json};
 
-use crate::cli::Common;
 use crate::cli::policy::find_tool;
 use crate::cli::policy_cycle::desk;
+use crate::cli::{Common, read_document};
 use crate::installation::{Installation, operator};
 use crate::output::{self, Output};
 
@@ -194,7 +194,7 @@ pub(crate) async fn role(command: RoleCommand, common: &Common) -> anyhow::Resul
             put_role(&installation, output, role, &new.saving).await
         }
         RoleCommand::Set(set) => {
-            let role = read_role(&set.file)?;
+            let role: Role = read_document(&set.file)?;
             put_role(&installation, output, role, &set.saving).await
         }
         RoleCommand::Remove { name, saving } => {
@@ -209,19 +209,6 @@ pub(crate) async fn role(command: RoleCommand, common: &Common) -> anyhow::Resul
             })
             .await
         }
-    }
-}
-
-fn read_role(path: &std::path::Path) -> anyhow::Result<Role> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    let is_json = path
-        .extension()
-        .is_some_and(|extension| extension == "json");
-    if is_json {
-        serde_json::from_str(&text).with_context(|| path.display().to_string())
-    } else {
-        toml::from_str(&text).with_context(|| path.display().to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use sekimori_domain::ids::ConnectorName;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Common;
@@ -43,6 +43,7 @@ pub(crate) struct Stdio {
 
 /// Runs `sekimori serve`.
 pub(crate) async fn serve(command: &Serve, common: &Common) -> anyhow::Result<()> {
+    let mut stop = StopSignal::new()?;
     let config = config::load(&common.config)?;
     let telemetry = telemetry::start(&config.telemetry)?;
     let metrics = telemetry::metrics()?;
@@ -57,9 +58,12 @@ pub(crate) async fn serve(command: &Serve, common: &Common) -> anyhow::Result<()
     // Calls that were cut off still get their answers.
     let drain = Duration::from_secs(config.server.drain_seconds) + FAREWELL;
     let connections_max = config.limits.connections;
-    let installation = Installation::with(config).await?;
+    let starting = async { Node::start(Installation::with(config).await?, access).await };
+    let node = tokio::select! {
+        started = starting => started?,
+        () = stop.received() => return Ok(()),
+    };
     let draining = CancellationToken::new();
-    let node = Node::start(installation, access).await?;
     let operations = operations::router(Operations {
         gateway: node.gateway(),
         store: node.store(),
@@ -80,7 +84,7 @@ pub(crate) async fn serve(command: &Serve, common: &Common) -> anyhow::Result<()
         })
         .to_string(),
     )?;
-    stop_signal().await?;
+    stop.received().await;
     tracing::info!("stopping: calls under way may finish");
     draining.cancel();
     let (front, ()) = tokio::join!(front, node.drain());
@@ -107,19 +111,33 @@ fn access(command: &Serve, config: &config::Config) -> anyhow::Result<Access> {
     Ok(Access::AnybodyOnLoopback)
 }
 
-/// Waits until the process is told to end.
-pub(crate) async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that tell the process to end. From its making on they no longer kill.
+pub(crate) struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    /// Begins to listen.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Waits until the process is told to end, or was already.
+    pub(crate) async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Runs `sekimori stdio`.
 pub(crate) async fn stdio(command: Stdio, common: &Common) -> anyhow::Result<()> {
+    let mut stop = StopSignal::new()?;
     let config = config::load(&common.config)?;
     let telemetry = telemetry::start(&config.telemetry)?;
     let installation = Installation::with(config).await?;
@@ -129,8 +147,7 @@ pub(crate) async fn stdio(command: Stdio, common: &Common) -> anyhow::Result<()>
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => ended,
-            signal = stop_signal() => {
-                signal?;
+            () = stop.received() => {
                 node.end_streams();
                 serving.await
             }

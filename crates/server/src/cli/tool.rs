@@ -1,7 +1,7 @@
 //! `sekimori tool`: the tools of connectors, and the operation class of each (AUTHZ-2, TOOL-6).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
@@ -20,8 +20,8 @@ use sekimori_upstream::ListMethod;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::Common;
 use crate::cli::tool_diff::{diff, find, findings, told};
+use crate::cli::{Common, read_document};
 use crate::installation::{Installation, operator};
 use crate::output::{self, Output};
 use crate::wiring;
@@ -456,19 +456,6 @@ async fn served_now(
     Ok((now.digest, serde_json::from_str(&now.raw)?))
 }
 
-fn read_constraints(path: &Path) -> anyhow::Result<Constraints> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    let is_json = path
-        .extension()
-        .is_some_and(|extension| extension == "json");
-    if is_json {
-        serde_json::from_str(&text).with_context(|| path.display().to_string())
-    } else {
-        toml::from_str(&text).with_context(|| path.display().to_string())
-    }
-}
-
 async fn constrain(
     installation: &Installation,
     output: Output,
@@ -488,7 +475,7 @@ async fn constrain(
         "the definition of {target} changed since it was classified: look at it and classify it again first"
     );
     let mut constraints = match &given.file {
-        Some(path) => read_constraints(path)?,
+        Some(path) => read_document(path)?,
         None if given.clear => Constraints::default(),
         None => {
             ensure!(!given.tags.is_empty(), "give --file, --tag or --clear");

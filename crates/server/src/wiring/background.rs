@@ -151,6 +151,9 @@ pub(super) async fn follow_inspection_rules(
                 if let Err(error) = store.conversations().prune(clock.now()).await {
                     tracing::error!(%error, "conversations that ended could not be forgotten");
                 }
+                if let Err(error) = store.tokens().prune(clock.now()).await {
+                    tracing::error!(%error, "tokens that ended could not be forgotten");
+                }
                 continue;
             }
             changed = revisions.changed() => if changed.is_err() { return },

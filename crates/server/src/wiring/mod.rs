@@ -4,6 +4,7 @@ mod alerts;
 mod audit;
 mod background;
 mod rules;
+pub(crate) mod token_keys;
 
 use std::fs;
 use std::os::fd::AsFd as _;
@@ -49,6 +50,7 @@ use self::background::{
     tell_approvers,
 };
 use self::rules::{open_inspector, open_kill_switches, open_limits, open_policy};
+use self::token_keys::open_token_vault;
 use crate::authorization_server;
 use crate::config::Config;
 use crate::fetch::GuardedFetch;
@@ -189,6 +191,7 @@ impl Node {
             policy,
             inspector: open_inspector(&installation).await?,
             conversations: installation.store.conversations(),
+            tokens: open_token_vault(&installation)?,
             approvals: open_approvals(&installation, &audit)?,
             audit: Arc::clone(&audit),
             sealer: open_sealer(&installation.config.server.data_dir)?,

@@ -69,6 +69,10 @@ async fn every_command_prints_json() {
     let site = Site::new();
     let policy = site.home().write("company.cedar", OPEN_POLICY);
     let policy = policy.to_str().unwrap();
+    let rules = site
+        .home()
+        .write("rules.toml", "[settings]\nnotice = \"IT\"\n");
+    let rules = rules.to_str().unwrap();
     let provider = site.home().write(
         "corp.toml",
         "name = \"corp\"\nkind = \"oidc\"\nissuer = \"https://login.example.co.jp\"\nclient_id = \"gate\"\n\
@@ -84,15 +88,9 @@ async fn every_command_prints_json() {
         "--allow-private-network",
     ];
     assert_eq!(site.json(&add).await["name"], "faults");
-    let key = [
-        "key",
-        "create",
-        "desk",
-        "--owner",
-        "hanako",
-        "--purpose",
-        "tests",
-    ];
+    let key: Vec<_> = "key create desk --owner hanako --purpose tests"
+        .split(' ')
+        .collect();
     let key = site.json(&key).await;
     let id = key["id"].as_str().unwrap();
     assert!(key["key"].as_str().unwrap().starts_with("smk_"));
@@ -123,6 +121,18 @@ async fn every_command_prints_json() {
         (&["policy", "show", "1"], "/text"),
         (&["policy", "list"], "/0/version"),
         (&explain, "/decision"),
+        (&["inspect", "rules", "check", rules], "/valid"),
+        (&["inspect", "rules", "show"], "/text"),
+        (&["inspect", "rules", "save", rules], "/version"),
+        (&["inspect", "rules", "activate", "1"], "/active"),
+        (&["inspect", "rules", "list"], "/0/version"),
+        (&["inspect", "rules", "impact", "1"], "/calls"),
+        (&["inspect", "rules", "impact", rules], "/not_told"),
+        (&["inspect", "file", rules], "/readable"),
+        (&["inspect", "conversations", "list"], ""),
+        (&["inspect", "false-alarms", "list"], ""),
+        (&["inspect", "tokens", "rotate-key"], "/keys"),
+        (&["inspect", "tokens", "forget", "cv_0"], "/forgotten"),
         (&["key", "list"], "/0/keys/0/id"),
         (&["key", "suspend", "desk"], "/suspended"),
         (&["key", "resume", "desk"], "/resumed"),
@@ -194,6 +204,34 @@ async fn errors_say_what_to_do() {
         (
             &["policy", "activate", "99"],
             &["no version 99", "policy list"],
+        ),
+        (
+            &["inspect", "rules", "activate", "99"],
+            &["no version 99", "inspect rules list"],
+        ),
+        (&["inspect", "rules", "check", broken], &["broken.cedar"]),
+        (
+            &["inspect", "rules", "impact", "99"],
+            &["no version 99", "inspect rules list"],
+        ),
+        (
+            &["inspect", "false-alarms", "reject", "fa", "--reason", "x"],
+            &["no such report"],
+        ),
+        (
+            &["inspect", "file", "missing.pdf"],
+            &["missing.pdf", "cannot be read"],
+        ),
+        (
+            &[
+                "inspect",
+                "conversations",
+                "declassify",
+                "cv_0",
+                "--reason",
+                "x",
+            ],
+            &["no conversation cv_0"],
         ),
         (
             &["policy", "check", "missing.cedar"],

@@ -140,3 +140,76 @@ async fn tool_2_rules_are_checked_against_the_schema_when_saved() {
     let cleared = site.json(&[&constrain[..], &["--clear"]].concat()).await;
     assert_eq!(cleared, json!({}));
 }
+
+/// What was declared is about what the tool gets: a token is judged by what it stands for, and nothing of that is in
+/// the record or the refusal.
+#[tokio::test]
+async fn tool_2_declared_rules_judge_what_tokens_stand_for() {
+    let upstream = fixture::start(Options::default()).await;
+    let site = Site::new();
+    site.connector("fixture", &upstream.url, &[]).await;
+    site.classify("fixture", "test_echo", "read").await;
+    let rules = site.home().write(
+        "inspection.toml",
+        "[[rule]]\nid = \"mail\"\nfind = { types = [\"EMAIL\"] }\nwhen = { direction = \"output\" }\n\
+         action = \"tokenise\"\n[[restore]]\nid = \"inside\"\nwhen = { exposure = \"internal\" }\n",
+    );
+    let save = [
+        "inspect",
+        "rules",
+        "save",
+        rules.to_str().unwrap(),
+        "--activate",
+    ];
+    site.json(&save).await;
+    let key = site.key("reporter", "employee").await;
+    let gate = site.serve().await;
+    let client = gate.all(&key.text);
+    let token = async |mail: &str| {
+        let read = echo(&client, mail).await.content_text();
+        let (_, rest) = read
+            .split_once("[[EMA_")
+            .unwrap_or_else(|| panic!("no token in {read}"));
+        let rest: String = rest.chars().take(12).collect();
+        format!("[[EMA_{rest}")
+    };
+    let inside = token("taro@example.co.jp").await;
+    let outside = token("taro@evil.example").await;
+    let declared = site.home().write(
+        "mail.toml",
+        r#"
+        [[projection]]
+        name = "recipient"
+        pointers = ["/message"]
+        rule = { kind = "text", pattern = "[a-z]+@example[.]co[.]jp" }
+        "#,
+    );
+    let constrain = ["tool", "constrain", "fixture", "test_echo", "--file"];
+    site.json(&[&constrain[..], &[declared.to_str().unwrap()]].concat())
+        .await;
+    let refused = within(AT_ONCE, "the rule holds", async || {
+        let reply = echo(&client, &outside).await;
+        (reply.result()["isError"] == true).then_some(reply)
+    })
+    .await;
+    assert_eq!(refusal(&refused)["code"], "invalid_arguments");
+    assert!(!refused.content_text().contains("evil.example"));
+    let passed = echo(&client, &inside).await;
+    assert_ne!(
+        passed.result()["isError"],
+        true,
+        "{}",
+        passed.content_text()
+    );
+    assert!(
+        passed.content_text().contains(&inside),
+        "it comes back as a token"
+    );
+    let correlation = passed.header("x-correlation-id").unwrap().to_owned();
+    site.records(&correlation, 1).await;
+    let text = site.json(&["audit", "search"]).await.to_string();
+    assert!(text.contains("arguments_withheld"), "{text}");
+    for value in ["taro@", "evil.example"] {
+        assert!(!text.contains(value), "{value} in {text}");
+    }
+}

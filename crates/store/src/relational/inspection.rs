@@ -6,15 +6,21 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sekimori_domain::inspection::{Conversation, FlowLabels, InspectionRuleSet};
 
+use super::versions::Versions;
 use super::{Group, begin, first};
-use crate::database::{Database, Statement, Transaction, document, key, signed};
-use crate::error::{Result, StoreError};
+use crate::database::{Database, Statement, Transaction, document, key};
+use crate::error::Result;
 use crate::inspection::{
     CONVERSATIONS_PAGE_MAX, Conversations, InspectionRules, NewInspectionRules,
 };
 use crate::policies::Activation;
 
-const RULES: &str = "version of the inspection rules";
+const RULES: Versions = Versions {
+    what: "version of the inspection rules",
+    group: Group::Inspection,
+    table: "inspection_rules",
+    activations: "inspection_activation",
+};
 const CONVERSATION: &str = "conversation";
 
 #[derive(Debug)]
@@ -23,85 +29,33 @@ pub(super) struct InspectionTable(pub(super) Arc<dyn Database>);
 #[async_trait]
 impl InspectionRules for InspectionTable {
     async fn append(&self, new: &NewInspectionRules) -> Result<InspectionRuleSet> {
-        let (mut transaction, _) = begin(&*self.0, Group::Inspection).await?;
-        let sql = "SELECT coalesce(max(version), 0) FROM inspection_rules";
-        let highest = first(transaction.query(Statement::new(RULES, sql)).await?)
-            .ok_or_else(|| StoreError::corrupt(RULES, "no row"))?
-            .unsigned()?;
-        let set = InspectionRuleSet {
-            version: highest + 1,
+        let make = |version| InspectionRuleSet {
+            version,
             text: new.text.clone(),
             author: new.author.clone(),
             created_at: new.created_at,
         };
-        let sql = "INSERT INTO inspection_rules (version, document) VALUES ($1, $2)";
-        let statement = Statement::new(RULES, sql)
-            .bind(signed(RULES, set.version)?)
-            .bind(document(RULES, &set)?);
-        transaction.execute(statement).await?;
-        transaction.commit(true).await?;
-        Ok(set)
+        RULES.append(&*self.0, make).await
     }
 
     async fn get(&self, version: u64) -> Result<Option<InspectionRuleSet>> {
-        let sql = "SELECT document FROM inspection_rules WHERE version = $1";
-        let statement = Statement::new(RULES, sql).bind(signed(RULES, version)?);
-        first(self.0.query(statement).await?)
-            .map(|mut row| row.document())
-            .transpose()
+        RULES.get(&*self.0, version).await
     }
 
     async fn active(&self) -> Result<Option<InspectionRuleSet>> {
-        let sql = "SELECT document FROM inspection_rules
-                   WHERE version = (
-                       SELECT version FROM inspection_activation ORDER BY position DESC LIMIT 1)";
-        first(self.0.query(Statement::new(RULES, sql)).await?)
-            .map(|mut row| row.document())
-            .transpose()
+        RULES.active(&*self.0).await
     }
 
     async fn activate(&self, version: u64, by: &str, at: Timestamp) -> Result<()> {
-        let (mut transaction, _) = begin(&*self.0, Group::Inspection).await?;
-        let sql = "INSERT INTO inspection_activation (version, activated_by, activated_at)
-                   SELECT version, $2, $3 FROM inspection_rules WHERE version = $1";
-        let statement = Statement::new(RULES, sql)
-            .bind(signed(RULES, version)?)
-            .bind(by)
-            .bind(at.to_string());
-        if transaction.execute(statement).await? == 0 {
-            return Err(StoreError::NotFound { what: RULES });
-        }
-        transaction.commit(true).await
+        RULES.activate(&*self.0, version, by, at).await
     }
 
     async fn history(&self, before: Option<u64>, limit: u32) -> Result<Vec<InspectionRuleSet>> {
-        let before = match before {
-            Some(version) => signed(RULES, version)?,
-            None => i64::MAX,
-        };
-        let sql = "SELECT document FROM inspection_rules WHERE version < $1
-                   ORDER BY version DESC LIMIT $2";
-        let statement = Statement::new(RULES, sql)
-            .bind(before)
-            .bind(i64::from(limit));
-        let rows = self.0.query(statement).await?;
-        rows.into_iter().map(|mut row| row.document()).collect()
+        RULES.history(&*self.0, before, limit).await
     }
 
     async fn activations(&self, limit: u32) -> Result<Vec<Activation>> {
-        let sql = "SELECT version, activated_by, activated_at FROM inspection_activation
-                   ORDER BY position DESC LIMIT $1";
-        let statement = Statement::new(RULES, sql).bind(i64::from(limit));
-        let rows = self.0.query(statement).await?;
-        rows.into_iter()
-            .map(|mut row| {
-                Ok(Activation {
-                    version: row.unsigned()?,
-                    by: row.text()?,
-                    at: row.parsed()?,
-                })
-            })
-            .collect()
+        RULES.activations(&*self.0, limit).await
     }
 }
 

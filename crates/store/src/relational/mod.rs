@@ -7,6 +7,7 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod false_alarms;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
@@ -21,6 +22,8 @@ mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
+mod tokens;
+mod versions;
 
 use std::sync::Arc;
 
@@ -31,8 +34,9 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth, People,
-    Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Conversations, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth,
+    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
+    Tokens,
 };
 
 /// All aggregates over one database.
@@ -70,6 +74,14 @@ impl Store for RelationalStore {
 
     fn conversations(&self) -> Arc<dyn Conversations> {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn false_alarms(&self) -> Arc<dyn FalseAlarms> {
+        Arc::new(false_alarms::FalseAlarmTable(Arc::clone(&self.database)))
+    }
+
+    fn tokens(&self) -> Arc<dyn Tokens> {
+        Arc::new(tokens::TokenTable(Arc::clone(&self.database)))
     }
 
     fn service_accounts(&self) -> Arc<dyn ServiceAccounts> {
@@ -215,4 +227,12 @@ async fn bump(transaction: &mut dyn Transaction, group: Group) -> Result<u64> {
 
 fn first<T>(rows: Vec<T>) -> Option<T> {
     rows.into_iter().next()
+}
+
+/// `$first, $first+1, …` for `count` values.
+fn numbered(first: usize, count: usize) -> String {
+    let numbers: Vec<_> = (first..first + count)
+        .map(|number| format!("${number}"))
+        .collect();
+    numbers.join(", ")
 }

@@ -342,7 +342,7 @@ impl<'a> Call<'a> {
                     method,
                     &params,
                     mirrored_params.as_deref().unwrap_or_default(),
-                    self.warrant.arguments().value(),
+                    self.warrant.forwarded().value(),
                 )
             }
             _ => http::HeaderMap::new(),

@@ -22,12 +22,12 @@ pub(super) fn put_in_force(gate: &Gate, version: u64, text: &str) {
     gate.gateway.inspector.reload(&set).unwrap();
 }
 
-async fn call(client: &RawClient, name: &str, arguments: Value) -> Reply {
+pub(super) async fn call(client: &RawClient, name: &str, arguments: Value) -> Reply {
     let params = json!({ "name": name, "arguments": arguments });
     client.modern("tools/call", params).await
 }
 
-async fn last_record(gate: &Gate) -> Record {
+pub(super) async fn last_record(gate: &Gate) -> Record {
     let records = gate.records(EventKind::ToolCall).await;
     records.into_iter().next_back().unwrap()
 }
@@ -116,7 +116,10 @@ async fn arguments_are_covered_blocked_or_put_before_a_person() {
     let reply = call(&client, "send", json!({"card": CARD})).await.result();
     assert_eq!(reply["isError"], true);
     let told = reply["content"][0]["text"].as_str().unwrap();
+    // GOV-1: in both languages, with the company's own words.
     for words in [
+        "この内容は通せません",
+        "may not pass",
         "CREDIT_CARD",
         "cards",
         "カード番号は送れません",

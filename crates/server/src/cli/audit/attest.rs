@@ -18,7 +18,7 @@ use clap::Args;
 use sekimori_audit::tlog::witness::REQUEST_BYTES_MAX;
 use sekimori_audit::tlog::{KeyKind, SignService, SigningKey, VerifyingKey, Witness};
 
-use crate::cli::serve::stop_signal;
+use crate::cli::serve::StopSignal;
 use crate::output;
 use crate::system::SystemClock;
 
@@ -61,6 +61,7 @@ pub(crate) struct WitnessServe {
 
 /// Serves the socket until the process is told to end.
 pub(crate) async fn sign(options: &SignServe) -> anyhow::Result<()> {
+    let mut stop = StopSignal::new()?;
     let key = SigningKey::load_or_create(&options.key, &options.origin, KeyKind::Log)?;
     let state = options
         .state
@@ -82,7 +83,7 @@ pub(crate) async fn sign(options: &SignServe) -> anyhow::Result<()> {
             });
         }
     });
-    stop_signal().await?;
+    stop.received().await;
     fs::remove_file(&options.socket).context("the socket could not be removed")
 }
 
@@ -104,6 +105,7 @@ fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 
 /// Serves the witness until the process is told to end.
 pub(crate) async fn witness(options: &WitnessServe) -> anyhow::Result<()> {
+    let mut stop = StopSignal::new()?;
     let key = SigningKey::load_or_create(&options.key, &options.name, KeyKind::Witness)?;
     let mut logs = Vec::new();
     for path in &options.log {
@@ -131,11 +133,7 @@ pub(crate) async fn witness(options: &WitnessServe) -> anyhow::Result<()> {
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(witness);
     axum::serve(listener, router)
-        .with_graceful_shutdown(async {
-            if let Err(error) = stop_signal().await {
-                tracing::error!(%error, "signals cannot be waited for");
-            }
-        })
+        .with_graceful_shutdown(async move { stop.received().await })
         .await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sekimori_domain::ids::{GroupId, GroupName, PrincipalId};
 use sekimori_domain::person::{DeletedUser, Group, MemberId, User, UserLink};
 
+use super::numbered;
 use crate::database::{Database, Param, Statement, signed};
 use crate::error::{Result, StoreError};
 use crate::people::{
@@ -183,12 +184,4 @@ impl Conditions {
             params: self.params,
         })
     }
-}
-
-/// `$first, $first+1, …` for `count` values.
-fn numbered(first: usize, count: usize) -> String {
-    let numbers: Vec<_> = (first..first + count)
-        .map(|number| format!("${number}"))
-        .collect();
-    numbers.join(", ")
 }

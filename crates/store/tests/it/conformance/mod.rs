@@ -10,6 +10,7 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod false_alarms;
 mod groups;
 mod identity_providers;
 mod inspection;
@@ -26,6 +27,7 @@ mod scim_tokens;
 mod service_accounts;
 mod sessions;
 mod sign_ins;
+mod tokens;
 
 /// What collided, where something must have.
 pub(crate) fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> &'static str {
@@ -103,6 +105,7 @@ mod suite {
             nodes_confirm_once_and_wake_nobody, engaging_and_releasing_wake_everybody;
         limits: reads_back_what_was_put, tokens_run_out_and_come_back, concurrent_takers_share,
             slots_are_held_until_given_back_or_ended;
+        false_alarms: reports_wait_until_one_person_decides, nobody_fills_the_queue_alone;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
             members_are_there_and_of_the_same_provider, nested_groups_count_even_in_a_circle,
@@ -129,6 +132,8 @@ mod suite {
             keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;
         sessions: reads_back_what_was_created, ended_sessions_are_not_listed_and_then_forgotten,
             renewing_changes_the_cookie_once, every_selector_revokes_its_own, use_is_noted_to_the_minute;
+        tokens: tokens_are_found_in_their_scope_until_it_ends, keys_are_sealed_anew_once,
+            many_who_open_a_scope_get_one_key, shredded_and_ended_scopes_are_gone;
         sign_ins: a_step_is_taken_once_and_in_time, of_several_takers_one_gets_it,
             something_is_new_once_in_its_space;
     }

@@ -1,0 +1,204 @@
+// What waits for people: who decides on it, how, and who may not.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { substitutes } from '../src/i18n/substitutes.ts';
+import { assertAccessible, assertFits, Browsers, type Language, picture, TEXTS } from './browser.ts';
+import { Gate, type PersonName } from './gate.ts';
+
+const LANGUAGES: Language[] = ['ja', 'en'];
+const TOOL = 'bank__test_echo';
+const ASKS = `
+@id("payments-are-looked-at")
+@approval("支払いは上長が確認します")
+permit (principal in Sekimori::Role::"employee", action == Sekimori::Action::"create", resource);
+`;
+
+let gate: Gate;
+let browsers: Browsers;
+/** With which an AI client acts for somebody. */
+const tokens = new Map<PersonName, string>();
+
+before(async () => {
+  gate = await Gate.start((gate) => {
+    gate.connect('bank', '経費精算');
+    gate.sekimori('tool', 'classify', 'bank', 'test_echo', '--class', 'create');
+    const text = gate.sekimori('policy', 'default') + ASKS;
+    gate.sekimori('policy', 'save', gate.file('asks.cedar', text), '--activate');
+  });
+  browsers = await Browsers.start(gate);
+  for (const name of ['suzuki', 'ito'] as const) tokens.set(name, await browsers.token(name));
+  // Whom something is handed over to must be known.
+  await (await browsers.seat('tanaka', '/approvals', 'ja')).close();
+});
+
+after(async () => {
+  await browsers?.stop();
+  await gate?.stop();
+});
+
+/** Somebody's AI client calls a tool that waits for people. Returns the id of the request. */
+async function ask(name: PersonName, message: string): Promise<string> {
+  const answer = await gate.call(TOOL, { message }, tokens.get(name));
+  const id = /apr_[0-9a-f]+/.exec(answer)?.[0];
+  assert(id, answer);
+  return id;
+}
+
+describe('a call waits for people', () => {
+  for (const language of LANGUAGES) {
+    test(`it is approved, and goes through once (${language})`, async () => {
+      const t = TEXTS[language];
+      const message = `pay ${language}`;
+      await ask('suzuki', message);
+      const { page, complaints, close } = await browsers.seat('ito', '/approvals', language);
+      await page.getByRole('row').filter({ hasText: 'bank/test_echo' }).getByRole('button').first().click();
+      const drawer = page.getByRole('dialog');
+      await drawer.getByText(message).waitFor();
+      await drawer.getByText('支払いは上長が確認します').first().waitFor();
+      await drawer.getByRole('button', { name: t.approvals.ways.approve }).click();
+      await drawer.getByLabel(t.approvals.labels.approve).fill('OK');
+      await assertAccessible(page, 'request');
+      await picture(page, `approval-${language}`);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await assertAccessible(page, 'request, dark');
+      await picture(page, `approval-${language}-dark`);
+      await drawer.getByRole('button', { name: t.approvals.confirm.approve, exact: true }).click();
+      await page.getByText(t.approvals.did.approve).waitFor();
+      await drawer.getByText(t.approvals.states.approved ?? '', { exact: true }).waitFor();
+      assert.match(await gate.call(TOOL, { message }, tokens.get('suzuki')), new RegExp(`Echo: ${message}|${message}`));
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+  }
+
+  test('it is refused on a phone, with a reason that the client is told', async () => {
+    const t = TEXTS.ja;
+    const id = await ask('suzuki', 'refuse me');
+    const { page, close } = await browsers.seat('ito', `/approvals?open=${id}`, 'ja', { viewport: { width: 390, height: 844 } });
+    const drawer = page.getByRole('dialog');
+    await drawer.getByRole('button', { name: t.approvals.ways.refuse }).click();
+    const refuse = drawer.getByRole('button', { name: t.approvals.confirm.refuse });
+    assert(await refuse.isDisabled(), 'a reason is needed');
+    await drawer.getByLabel(t.approvals.labels.refuse).fill('請求書がありません');
+    await assertAccessible(page, 'refusal on a phone');
+    await assertFits(page, 'refusal on a phone');
+    await picture(page, 'approval-ja-phone');
+    await refuse.click();
+    await page.getByText(t.approvals.did.refuse).waitFor();
+    assert.match(await gate.call(TOOL, { message: 'refuse me' }, tokens.get('suzuki')), /請求書がありません/);
+    await close();
+  });
+
+  test('its arguments are changed', async () => {
+    const t = TEXTS.ja;
+    const id = await ask('suzuki', 'pay 1000000');
+    const { page, close } = await browsers.seat('ito', `/approvals?open=${id}`, 'ja');
+    const drawer = page.getByRole('dialog');
+    await drawer.getByRole('button', { name: t.approvals.ways.edit }).click();
+    const field = drawer.getByLabel(t.approvals.labels.edit);
+    await field.fill('{ not JSON');
+    assert(await drawer.getByRole('button', { name: t.approvals.confirm.edit }).isDisabled());
+    await field.fill('{ "message": "pay 1000" }');
+    await drawer.getByRole('button', { name: t.approvals.confirm.edit }).click();
+    await page.getByText(t.approvals.did.edit).waitFor();
+    await drawer.getByText('pay 1000', { exact: true }).waitFor();
+    await drawer.getByText(t.approvals.editedBy('伊藤 恵子')).waitFor();
+    await picture(page, 'approval-edited-ja');
+    await close();
+  });
+
+  test('it is handed over, and the other one decides', async () => {
+    const t = TEXTS.en;
+    const id = await ask('suzuki', 'hand me over');
+    const { page, close } = await browsers.seat('ito', `/approvals?open=${id}`, 'en');
+    const drawer = page.getByRole('dialog');
+    await drawer.getByRole('button', { name: t.approvals.ways.delegate }).click();
+    await drawer.getByLabel(t.approvals.labels.delegate).fill('tanaka');
+    await drawer.getByRole('button', { name: t.approvals.confirm.delegate, exact: true }).click();
+    await page.getByText(t.approvals.did.delegate).waitFor();
+    await drawer.getByText(t.approvals.whyNot.approval_handed_over ?? '').waitFor();
+    await close();
+    const other = await browsers.seat('tanaka', `/approvals?open=${id}`, 'en');
+    const theirs = other.page.getByRole('dialog');
+    await theirs.getByRole('button', { name: t.approvals.ways.approve }).click();
+    await theirs.getByRole('button', { name: t.approvals.confirm.approve, exact: true }).click();
+    await other.page.getByText(t.approvals.did.approve).waitFor();
+    await other.close();
+  });
+});
+
+describe('while an approver is away', () => {
+  test('somebody stands in, until that is ended', async () => {
+    const t = TEXTS.ja;
+    const s = substitutes.ja;
+    const { page, close } = await browsers.seat('ito', '/approvals?tab=substitutes', 'ja');
+    await page.getByText(s.none).waitFor();
+    await page.getByLabel(s.person).fill('tanaka');
+    await page.getByLabel(s.until).fill(await page.getByLabel(s.from).inputValue());
+    await page.getByRole('button', { name: s.name }).click();
+    await page.getByText(s.named).waitFor();
+    await page.getByRole('table', { name: s.mine }).waitFor();
+    await assertAccessible(page, 'substitutes');
+    await assertFits(page, 'substitutes');
+    await picture(page, 'substitutes-ja');
+    const id = await ask('suzuki', 'stand in');
+    const other = await browsers.seat('tanaka', `/approvals?open=${id}`, 'ja');
+    const drawer = other.page.getByRole('dialog');
+    await drawer.getByRole('button', { name: t.approvals.ways.approve }).click();
+    await drawer.getByRole('button', { name: t.approvals.confirm.approve, exact: true }).click();
+    await other.page.getByText(t.approvals.did.approve).waitFor();
+    await other.page.goto(`${gate.url}/ui/approvals?tab=substitutes`);
+    await other.page.getByRole('table', { name: s.others }).getByText('伊藤 恵子').waitFor();
+    await other.close();
+    await page.getByRole('button', { name: s.end, exact: true }).click();
+    await page.getByRole('dialog', { name: s.endTitle }).getByRole('button', { name: s.end, exact: true }).click();
+    await page.getByText(s.none).waitFor();
+    await close();
+  });
+});
+
+/** Tries the REST API itself, past what the page offers. */
+async function approveBy(name: PersonName, id: string): Promise<number> {
+  const { page, close } = await browsers.seat(name, '/approvals', 'ja');
+  const status = (await page.evaluate(`(async () => {
+    const me = await (await fetch('/api/v1/me')).json();
+    const seen = await (await fetch('/api/v1/approval-requests/${id}')).json();
+    const answer = await fetch('/api/v1/approval-requests/${id}/approve', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-sekimori-csrf': me.csrf_token },
+      body: JSON.stringify({ arguments_digest: seen.arguments_digest }),
+    });
+    return answer.status;
+  })()`)) as number;
+  await close();
+  return status;
+}
+
+describe('who may not decide', () => {
+  test('who asked for it, even as an approver', async () => {
+    const t = TEXTS.ja;
+    const id = await ask('ito', 'my own');
+    const { page, close } = await browsers.seat('ito', `/approvals?tab=mine&open=${id}`, 'ja');
+    const drawer = page.getByRole('dialog');
+    await drawer.getByText(t.approvals.whyNot.approval_own_request ?? '').waitFor();
+    assert(await drawer.getByRole('button', { name: t.approvals.ways.approve }).isDisabled());
+    await picture(page, 'approval-own-ja');
+    assert.equal(await approveBy('ito', id), 403);
+    await drawer.getByRole('button', { name: t.approvals.ways.cancel }).click();
+    await drawer.getByRole('button', { name: t.approvals.confirm.cancel, exact: true }).click();
+    await page.getByText(t.approvals.did.cancel).waitFor();
+    await close();
+  });
+
+  test('who may only look, and then without the arguments', async () => {
+    const t = TEXTS.ja;
+    const id = await ask('suzuki', 'look at me');
+    const { page, close } = await browsers.seat('sato', `/approvals?open=${id}`, 'ja');
+    const drawer = page.getByRole('dialog');
+    await drawer.getByText(t.approvals.whyNot.approval_not_an_approver ?? '').waitFor();
+    assert(await drawer.getByRole('button', { name: t.approvals.ways.approve }).isDisabled());
+    assert.equal(await approveBy('sato', id), 403);
+    await close();
+  });
+});

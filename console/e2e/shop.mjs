@@ -1,0 +1,23 @@
+// A small MCP server over standard input and output. Its tools are in the file that its argument names, which
+// may change: as systems do that say something else of themselves one day.
+
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const answers = {
+  initialize: ({ protocolVersion }) => ({
+    protocolVersion,
+    capabilities: { tools: {} },
+    serverInfo: { name: 'shop', version: '1' },
+  }),
+  'tools/list': () => ({ tools: JSON.parse(readFileSync(process.argv[2], 'utf8')) }),
+  ping: () => ({}),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, method, params } = JSON.parse(line);
+  if (id === undefined) continue;
+  const answer = answers[method];
+  const told = answer ? { result: answer(params) } : { error: { code: -32601, message: 'unknown method' } };
+  console.log(JSON.stringify({ jsonrpc: '2.0', id, ...told }));
+}

@@ -1,0 +1,46 @@
+// Texts of making service accounts and their keys.
+
+import { bilingual } from './bilingual.ts';
+
+export const accounts = bilingual(
+  {
+    add: 'New service account',
+    lead: 'For a program. It has an owner who answers for it, a purpose and an end.',
+    name: 'Name',
+    nameHint: 'Small letters, digits and “-”',
+    owner: 'Owner',
+    ownerHint: 'Id or user name of a person',
+    purpose: 'Purpose',
+    groups: 'Groups and roles',
+    commas: 'Separated by commas',
+    environments: 'Environments it may reach',
+    networks: 'Networks it may call from',
+    networksHint: 'Such as 10.0.0.0/8; empty: any',
+    days: 'Days until it ends (365 at most)',
+    create: 'Create',
+    created: (name: string) => `${name} is created. Give it a key.`,
+    addKey: 'New key',
+    keyLead: 'The key ends with the account at the latest.',
+    keyOnce: 'Copy it now: it is shown this once and not kept.',
+  },
+  {
+    add: 'サービスアカウントを作成',
+    lead: 'プログラム用のアカウントです。責任者・目的・有効期限を必ず設定します。',
+    name: '名前',
+    nameHint: '英小文字・数字・「-」',
+    owner: '責任者',
+    ownerHint: 'ユーザーの ID またはユーザー名',
+    purpose: '目的',
+    groups: 'グループ・ロール',
+    commas: 'カンマ区切り',
+    environments: '利用できる環境',
+    networks: '接続元ネットワーク',
+    networksHint: '例：10.0.0.0/8（空欄の場合は制限なし）',
+    days: '有効期間（日、最長 365 日）',
+    create: '作成',
+    created: (name) => `${name} を作成しました。続けてキーを発行してください。`,
+    addKey: 'キーを発行',
+    keyLead: 'キーの有効期限は、アカウントの有効期限を超えません。',
+    keyOnce: '今すぐコピーしてください。この一度しか表示されず、保存もされません。',
+  },
+);

@@ -1,0 +1,56 @@
+// Texts of the review of tools.
+
+import { bilingual } from './bilingual.ts';
+
+export const review = bilingual(
+  {
+    quarantined: 'Quarantined',
+    quarantinedText: 'Nobody sees or calls this tool before it is reviewed.',
+    findings: 'Suspicious places in the definition',
+    findingsText: 'The definition looks like an attempt to steer the AI. Read these places before you let it go.',
+    ruses: {
+      hidden_text: 'Hidden text',
+      instruction: 'Instruction to the AI',
+      cross_tool: 'Talks about other tools',
+      exfiltration: 'Asks for data to be sent',
+    } as Record<string, string>,
+    ruse: 'What it looks like',
+    where: 'Where',
+    excerpt: 'The place',
+    accept: 'I read these places and let the tool go all the same',
+    idempotent: 'Doing it twice is doing it once (a failed call may be tried again)',
+    pointer: 'Part',
+    before: 'Reviewed',
+    after: 'Served now',
+    whole: 'The whole definitions side by side',
+    gone: '(gone)',
+    fresh: '(new)',
+    tags: 'Dangers',
+    tagsSuggested: 'Its words suggest these dangers',
+  },
+  {
+    quarantined: '隔離中',
+    quarantinedText: 'レビューが終わるまで、誰にも表示されず、呼び出すこともできません。',
+    findings: '定義の疑わしい箇所',
+    findingsText: 'AI を誘導しようとしている可能性があります。許可する前に、以下の箇所を確認してください。',
+    ruses: {
+      hidden_text: '隠されたテキスト',
+      instruction: 'AI への指示',
+      cross_tool: 'ほかのツールへの言及',
+      exfiltration: 'データの送信を促す記述',
+    },
+    ruse: '疑い',
+    where: '場所',
+    excerpt: '該当箇所',
+    accept: '該当箇所を確認し、問題ないと判断した',
+    idempotent: '2 回実行しても結果は同じ（失敗時に再試行してよい）',
+    pointer: '項目',
+    before: 'レビュー時',
+    after: '現在',
+    whole: '定義全体の差分',
+    gone: '（削除）',
+    fresh: '（追加）',
+    tags: '危険タグ',
+    tagsSuggested: '定義の文言から推定される危険',
+  },
+);

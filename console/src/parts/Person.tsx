@@ -1,0 +1,29 @@
+import { useQuery } from '@tanstack/react-query';
+import { answer, api } from '../api/client.ts';
+import { useRight } from '../api/me.tsx';
+import { To } from './links.tsx';
+
+const PERSON = /^usr_[0-9a-f]+$/;
+/** Names hardly change: one look-up serves a whole visit. */
+const STALE_MS = 3_600_000;
+
+/** Who did something: by name, where it is a person whom the reader may see; otherwise as the record says it. */
+export function Person({ id, link = false }: { id: string; link?: boolean }) {
+  const { allowed } = useRight('people', 'view');
+  const known = PERSON.test(id);
+  const person = useQuery({
+    queryKey: ['people', 'name', id],
+    queryFn: () => answer(api.GET('/api/v1/users/{id}', { params: { path: { id } } })),
+    enabled: known && allowed,
+    staleTime: STALE_MS,
+    retry: false,
+  });
+  const name = person.data?.display_name;
+  if (!name) return <>{id}</>;
+  if (!link) return <span title={id}>{name}</span>;
+  return (
+    <To to="/access" search={{ open: id }} title={id}>
+      {name}
+    </To>
+  );
+}

@@ -1,0 +1,72 @@
+import { Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { answer, api } from '../../api/client.ts';
+import { useRight } from '../../api/me.tsx';
+import { useTexts } from '../../i18n/index.tsx';
+import { substitutes } from '../../i18n/substitutes.ts';
+import { GuardedButton } from '../../parts/GuardedButton.tsx';
+import { To } from '../../parts/links.tsx';
+import { Moment } from '../../parts/Moment.tsx';
+import { succeeded } from '../../parts/notices.ts';
+import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
+
+const KEY = ['approvals', 'notices'];
+
+/** What approvers could not be told: tried again and again, and given up. */
+export function useNotTold() {
+  const { allowed } = useRight('approvals', 'view');
+  return useQuery({
+    queryKey: KEY,
+    queryFn: () => answer(api.GET('/api/v1/approval-notices')),
+    enabled: allowed,
+  });
+}
+
+export function NotTold() {
+  const s = useTexts(substitutes);
+  const client = useQueryClient();
+  const found = useNotTold();
+  const retrying = useMutation({
+    mutationFn: (id: string) => answer(api.POST('/api/v1/approval-notices/{id}/retry', { params: { path: { id } } })),
+    onSuccess: () => {
+      client.invalidateQueries({ queryKey: KEY });
+      succeeded(s.retried);
+    },
+  });
+  const notices = found.data?.items ?? [];
+  if (notices.length === 0) return null;
+  return (
+    <Stack component="ul" className="plain-list" mb="md">
+      {notices.map((one) => (
+        <li key={one.id}>
+          <Paper withBorder p="md" component="section" aria-label={s.notTold(one.channel)}>
+            <div className="marks">
+              <Title order={2} size="h5">
+                {s.notTold(one.channel)}
+              </Title>
+              <Moment time={one.created_at} />
+            </div>
+            <Text size="sm">
+              {s.notToldNext} {one.problem}
+            </Text>
+            <Group gap="md" mt={4}>
+              <To to="/approvals" search={{ open: one.request }}>
+                {one.request}
+              </To>
+              <GuardedButton
+                area="approvals"
+                size="compact-xs"
+                variant="default"
+                loading={retrying.isPending}
+                onClick={() => retrying.mutate(one.id)}
+              >
+                {s.retry}
+              </GuardedButton>
+            </Group>
+          </Paper>
+        </li>
+      ))}
+      {retrying.error && <ProblemNotice error={retrying.error} />}
+    </Stack>
+  );
+}
