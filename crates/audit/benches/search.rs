@@ -25,7 +25,7 @@ use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
 use sekimori_store::{AuditIndex, AuditQuery, IndexedRecord};
 
-/// As the indexer hands them over.
+/// As the indexer hands them over, unless `SEKIMORI_BENCH_BATCH` says otherwise.
 const BATCH: u64 = 512;
 const PEOPLE: u64 = 2_000;
 const TOOLS: u64 = 300;
@@ -39,7 +39,8 @@ fn main() {
     let dir = tempfile::tempdir_in(".").unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("fdatasync of 1 KiB: {:.2} ms", raw_sync(dir.path()));
-    runtime.block_on(run(dir.path(), records));
+    let batch = std::env::var("SEKIMORI_BENCH_BATCH").map_or(BATCH, |batch| batch.parse().unwrap());
+    runtime.block_on(run(dir.path(), records, batch));
 }
 
 fn raw_sync(dir: &Path) -> f64 {
@@ -105,19 +106,19 @@ fn row(number: u64) -> IndexedRecord {
     }
 }
 
-async fn run(dir: &Path, records: u64) {
+async fn run(dir: &Path, records: u64, batch: u64) {
     let file = dir.join("index.db");
     let store = sekimori_store::open(&format!("sqlite:{}", file.display()))
         .await
         .unwrap();
     let index = store.audit_index();
     let mut took = Duration::ZERO;
-    for first in (0..records).step_by(BATCH as usize) {
-        let rows: Vec<_> = (first..(first + BATCH).min(records)).map(row).collect();
+    for first in (0..records).step_by(batch as usize) {
+        let rows: Vec<_> = (first..(first + batch).min(records)).map(row).collect();
         let began = Instant::now();
         index.append(&rows).await.unwrap();
         took += began.elapsed();
-        if first.is_multiple_of(BATCH * 500) && first > 0 {
+        if first.is_multiple_of(batch * (256_000 / batch)) && first > 0 {
             println!(
                 "… {first} records, {:.0}/s so far",
                 first as f64 / took.as_secs_f64()
