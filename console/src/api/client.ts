@@ -51,10 +51,10 @@ const guard: Middleware = {
   async onResponse({ request, response }) {
     if (response.ok) {
       const { pathname } = new URL(request.url);
-      const about = request.method === 'GET' ? pathname : changed(pathname);
       const version = response.headers.get('ETag');
-      if (about && version) seen.set(about, version);
-      else if (about && request.method !== 'GET') seen.delete(about);
+      // What was changed is looked at again; what a step answers need not be the thing itself.
+      if (request.method !== 'GET') seen.delete(changed(pathname) ?? '');
+      else if (version) seen.set(pathname, version);
       return;
     }
     const body = await response
