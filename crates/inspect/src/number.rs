@@ -39,6 +39,11 @@ impl Number {
         self.groups == 1
     }
 
+    /// Whether every digit stands alone: `1 2 3 4`.
+    pub(crate) fn scattered(&self) -> bool {
+        self.groups == self.len
+    }
+
     /// Whether all digits are the same, as in samples.
     pub(crate) fn monotone(&self) -> bool {
         let first = self.digits().first();
@@ -188,8 +193,14 @@ fn neighbours(folded: &Folded, number: &mut Number, left: Option<&Group>, right:
         None => {
             let before = folded.before(number.start);
             let further = folded.before(number.start.saturating_sub(1));
+            // `No.123`
+            let numero = before == '.'
+                && matches!(further, 'o' | 'O')
+                && matches!(folded.before(number.start.saturating_sub(2)), 'n' | 'N');
             number.joined |= before.is_ascii_alphanumeric()
-                || (matches!(before, '-' | '.' | '_' | '%') && further.is_ascii_alphanumeric());
+                || (matches!(before, '-' | '.' | '_' | '%')
+                    && further.is_ascii_alphanumeric()
+                    && !numero);
         }
     }
     match right {

@@ -166,7 +166,11 @@ fn blocks(folded: &Folded, start: usize, exact: bool) -> Option<usize> {
 fn numbered_town(folded: &Folded, at: usize) -> bool {
     let part = folded.part(at, at + 4);
     let digits = part.iter().take_while(|c| c.is_ascii_digit()).count();
-    digits > 0 && matches!(part.get(digits), Some('条' | '線' | '区' | '号'))
+    let town = matches!(
+        (part.get(digits), part.get(digits + 1)),
+        (Some('番'), Some('町' | '丁'))
+    );
+    digits > 0 && (town || matches!(part.get(digits), Some('条' | '線' | '区' | '号')))
 }
 
 /// A block number: digits or kanji numerals.

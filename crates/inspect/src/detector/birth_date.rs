@@ -59,7 +59,8 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         if *c == '生'
             && matches!(
                 folded.at(at + 1),
-                ')' | ','
+                ')' | '('
+                    | ','
                     | '、'
                     | '。'
                     | '\n'
@@ -125,7 +126,9 @@ fn before(document: &Document, start: usize, found: &mut Vec<Match>) {
 
 /// The end of the date that starts at `start`.
 fn date(folded: &Folded, start: usize) -> Option<usize> {
-    if folded.before(start).is_ascii_alphanumeric() && folded.at(start).is_ascii_alphanumeric() {
+    if folded.at(start) == ' '
+        || folded.before(start).is_ascii_alphanumeric() && folded.at(start).is_ascii_alphanumeric()
+    {
         return None;
     }
     compact(folded, start)
