@@ -46,9 +46,9 @@ impl Document {
     pub(crate) fn new(text: &str) -> Self {
         let folded = Folded::new(text);
         let spots = Spots::new(&folded);
-        let labels = labels(&folded, &spots.labels);
+        let labels = labels(&folded, &spots);
         let cells = cells(&folded, &labels);
-        let numbers = numbers(&folded);
+        let numbers = numbers(&folded, &spots.digits);
         Self {
             folded,
             spots,

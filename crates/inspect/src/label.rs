@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::lexicon::Lexicon;
+use crate::spots::{Begin, Spots};
 use crate::text::Folded;
 
 /// What a label announces.
@@ -91,11 +92,11 @@ static LEXICON: LazyLock<Lexicon<Tag>> = LazyLock::new(|| {
 });
 
 /// Every label of a text, in order, without overlaps.
-pub(crate) fn labels(folded: &Folded, spots: &[usize]) -> Vec<Label> {
+pub(crate) fn labels(folded: &Folded, spots: &Spots) -> Vec<Label> {
     let (lexicon, chars) = (&*LEXICON, folded.chars());
     let mut labels = Vec::new();
     let mut free = 0;
-    for at in spots.iter().copied() {
+    for at in spots.of(Begin::Label) {
         if at < free || !starts_word(folded.before(at), folded.at(at)) {
             continue;
         }
@@ -140,8 +141,8 @@ mod tests {
 
     fn tags(text: &str) -> Vec<Tag> {
         let folded = Folded::new(text);
-        let spots = crate::spots::Spots::new(&folded);
-        labels(&folded, &spots.labels)
+        let spots = Spots::new(&folded);
+        labels(&folded, &spots)
             .iter()
             .map(|label| label.tag)
             .collect()

@@ -10,6 +10,7 @@ mod check_digit;
 mod column;
 mod content;
 pub mod detector;
+mod dictionary;
 mod document;
 mod finding;
 mod inspector;
@@ -28,6 +29,7 @@ mod spots;
 mod stream;
 mod text;
 
+pub use dictionary::{TERMS_MAX, Terms, TermsError};
 pub use finding::{Class, Finding, Kind};
 pub use inspector::{Checked, Edit, Inspector, Released};
 pub use jsonl::{Entry, LINE_BYTES_MAX, ScanLinesError, scan_jsonl};

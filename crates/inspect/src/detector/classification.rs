@@ -7,6 +7,7 @@ use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::lexicon::Lexicon;
+use crate::spots::Begin;
 use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -30,7 +31,7 @@ pub(crate) fn begins() -> impl Iterator<Item = (char, char)> {
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    for at in document.spots.markings.iter().copied() {
+    for at in document.spots.of(Begin::Marking) {
         // Circled characters stand for themselves.
         if folded.at(at) == CIRCLED {
             let bracket = closing(folded.before(at)) == Some(folded.at(at + 1));

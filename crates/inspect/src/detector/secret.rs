@@ -8,7 +8,7 @@ use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::lexicon::Lexicon;
-use crate::spots::is_token;
+use crate::spots::{Begin, is_token};
 use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -68,7 +68,7 @@ pub(crate) static NAME: LazyLock<Lexicon<usize>> =
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let chars = folded.chars();
-    for at in document.spots.secrets.iter().copied() {
+    for at in document.spots.of(Begin::Secret) {
         let (previous, c) = (folded.before(at), folded.at(at));
         let within =
             c.is_ascii_alphabetic() && previous.is_ascii_lowercase() && !c.is_ascii_uppercase();
@@ -82,7 +82,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     for at in document.spots.tokens.iter().copied() {
         token(folded, at, found);
     }
-    for at in document.spots.signs.iter().copied() {
+    for at in document.spots.of(Begin::Sign) {
         match folded.at(at) {
             '-' if folded.before(at) != '-' => pem(folded, at, found),
             ':' if folded.at(at + 1) == '/' => url(folded, at, found),

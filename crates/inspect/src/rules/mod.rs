@@ -15,6 +15,7 @@ use sekimori_domain::ids::{ConnectorName, DataClass, GroupName};
 use sekimori_domain::inspection::FlowLabel;
 use serde::{Deserialize, Serialize};
 
+use crate::dictionary::Terms;
 use crate::finding::{Class, Kind};
 
 pub use parse::{RULES_BYTES_MAX, RulesError};
@@ -193,6 +194,19 @@ pub struct FlowRule {
     pub message: String,
 }
 
+/// A list of the company's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dictionary {
+    /// Its name.
+    pub id: String,
+    /// `COMPANY_TERM` (社外秘), `PROJECT_NAME` (機密) or `CUSTOMER` (個人情報): what findings are.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The words, in any spelling.
+    pub words: Vec<String>,
+}
+
 /// A set of rules in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleSet {
@@ -204,6 +218,9 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// About conversations.
     pub flows: Vec<FlowRule>,
+    /// The company's own words.
+    #[serde(skip)]
+    pub terms: Arc<Terms>,
 }
 
 /// Between whom content passes.
@@ -284,6 +301,7 @@ impl RuleSet {
                 message: String::new(),
             }],
             flows: Vec::new(),
+            terms: Arc::default(),
         }
     }
 

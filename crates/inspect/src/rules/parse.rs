@@ -1,8 +1,13 @@
 //! Reading and checking rules.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
-use super::{Action, Direction, FlowRule, Rule, RuleSet, RuleSettings};
+use crate::dictionary::Terms;
+use crate::finding::Kind;
+
+use super::{Action, Dictionary, Direction, FlowRule, Rule, RuleSet, RuleSettings};
 
 /// Longest text of a rule set.
 pub const RULES_BYTES_MAX: usize = 256 * 1024;
@@ -25,6 +30,14 @@ pub enum RulesError {
         /// What, where.
         problem: String,
     },
+    /// A dictionary makes no sense. Never says what an entry is.
+    #[error("dictionary {dictionary:?}: {problem}")]
+    Dictionary {
+        /// Its id.
+        dictionary: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A rule makes no sense.
     #[error("rule {rule:?}: {problem}")]
     Rule {
@@ -44,6 +57,8 @@ struct Text {
     rule: Vec<Rule>,
     #[serde(default)]
     flow: Vec<FlowRule>,
+    #[serde(default)]
+    dictionary: Vec<Dictionary>,
 }
 
 impl RuleSet {
@@ -55,11 +70,13 @@ impl RuleSet {
         let read: Text = toml::from_str(text).map_err(|error| RulesError::Unreadable {
             problem: error.to_string(),
         })?;
+        let terms = terms(&read.dictionary)?;
         let set = Self {
             version,
             settings: read.settings,
             rules: read.rule,
             flows: read.flow,
+            terms: Arc::new(terms),
         };
         set.check()?;
         Ok(set)
@@ -100,6 +117,34 @@ impl RuleSet {
         self.rules.iter().try_for_each(check_rule)?;
         self.flows.iter().try_for_each(check_flow)
     }
+}
+
+/// The words of a dictionary with its type.
+fn entries(dictionary: &Dictionary) -> impl Iterator<Item = (Kind, &str)> {
+    let kind = dictionary.kind;
+    dictionary
+        .words
+        .iter()
+        .map(move |word| (kind, word.as_str()))
+}
+
+/// The dictionaries as one; each alone first, so that the one that is wrong can be named.
+fn terms(dictionaries: &[Dictionary]) -> Result<Terms, RulesError> {
+    let mut ids = std::collections::BTreeSet::new();
+    for dictionary in dictionaries {
+        let problem = |problem: String| RulesError::Dictionary {
+            dictionary: dictionary.id.clone(),
+            problem,
+        };
+        if !ids.insert(&dictionary.id) {
+            return Err(problem("another dictionary has the same id".to_owned()));
+        }
+        Terms::new(entries(dictionary)).map_err(|error| problem(error.to_string()))?;
+    }
+    let all = dictionaries.iter().flat_map(entries);
+    Terms::new(all).map_err(|error| RulesError::Unreadable {
+        problem: error.to_string(),
+    })
 }
 
 fn check_rule(rule: &Rule) -> Result<(), RulesError> {
@@ -179,6 +224,22 @@ mod tests {
                 .iter()
                 .all(|rule| !rule.message.is_empty() || rule.action == Action::Allow)
         );
+    }
+
+    #[test]
+    fn dictionaries_are_found_and_bad_ones_named() {
+        let list = |kind: &str, words: &str| {
+            format!("[[dictionary]]\nid = \"d\"\ntype = \"{kind}\"\nwords = [{words}]\n")
+        };
+        let set = RuleSet::parse(1, &list("PROJECT_NAME", "\"北極星計画\"")).unwrap();
+        let scanner = crate::Scanner::without_names().with_terms(&set.terms);
+        let found = scanner.scan("来週、北極星 計画の説明会です");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].kind.as_str(), "PROJECT_NAME");
+        assert_eq!((found[0].start, found[0].end), (3, 9));
+        assert!(problem(&list("PERSON", "\"山田太郎\"")).contains("\"d\""));
+        assert!(problem(&list("CUSTOMER", "\"山田太郎\", \"山\"")).contains("entry 2"));
+        assert!(problem(&list("CUSTOMER", "").repeat(2)).contains("same id"));
     }
 
     #[test]

@@ -9,6 +9,7 @@
     reason = "test code"
 )]
 
+mod bombs;
 mod fixtures;
 mod poison;
 mod properties;

@@ -38,15 +38,6 @@ pub(super) fn is_among(folded: &Folded, last: Option<usize>, start: usize) -> bo
         && title.iter().all(|c| is_kanji(*c) || is_hiragana(*c))
 }
 
-/// Whether `word` stands at `at`.
-pub(super) fn follows(folded: &Folded, at: usize, word: &str) -> bool {
-    folded
-        .part(at, at + word.chars().count())
-        .iter()
-        .copied()
-        .eq(word.chars())
-}
-
 /// 「弊社の佐藤が伺います」: what follows somebody who does something, or to whom it is done.
 pub(super) fn acts(folded: &Folded, at: usize) -> bool {
     [
@@ -82,7 +73,7 @@ pub(super) fn acts(folded: &Folded, at: usize) -> bool {
         "→",
     ]
     .into_iter()
-    .any(|word| follows(folded, at, word))
+    .any(|word| folded.has(at, word))
         || ends_name(folded, at)
         || owns(folded, at)
 }
@@ -115,7 +106,7 @@ fn owns(folded: &Folded, at: usize) -> bool {
         "対応",
         "報告",
     ];
-    folded.at(at) == 'の' && OWNED.iter().any(|word| follows(folded, at + 1, word))
+    folded.at(at) == 'の' && OWNED.iter().any(|word| folded.has(at + 1, word))
 }
 
 /// What only people do, right behind or further on in the same clause: it makes a person of a word that is more
@@ -125,7 +116,7 @@ pub(super) fn does(folded: &Folded, at: usize) -> bool {
     #[rustfmt::skip]
     const DEEDS: [&str; 62] = ["作成し", "対応", "担当し", "担当が", "確認", "承認し", "報告し", "説明し", "使用し", "参加し", "出席し", "司会", "連絡", "回答", "訪問", "送付し", "送信し", "依頼", "相談", "提出し", "伺い", "申し", "電話", "話し", "言っ", "聞い", "思っ", "休み", "来社", "着任", "就任", "異動", "退職", "入社", "退社", "昇進", "昇格", "欠席", "帰社", "直行", "直帰", "引き継", "引継", "交代", "不在", "調整し", "共有し", "質問", "指示", "了承", "了解", "反対し", "発言", "述べ", "語っ", "同行", "同席", "面談", "立ち会", "変更とな", "代わり", "お送り"];
     let by = ["が", "は", "も", "に", "から", "へ", "より", "を", "と"];
-    let Some(particle) = by.iter().find(|word| follows(folded, at, word)) else {
+    let Some(particle) = by.iter().find(|word| folded.has(at, word)) else {
         return false;
     };
     let from = at + particle.chars().count();
@@ -133,7 +124,7 @@ pub(super) fn does(folded: &Folded, at: usize) -> bool {
         if matches!(folded.at(place), '。' | '、' | '\n' | '\0' | ',') {
             return false;
         }
-        if DEEDS.iter().any(|deed| follows(folded, place, deed)) {
+        if DEEDS.iter().any(|deed| folded.has(place, deed)) {
             return true;
         }
     }
@@ -158,7 +149,7 @@ pub(super) fn is_value(folded: &Folded, start: usize) -> bool {
     !folded.before(at).is_ascii_digit()
         && !OTHERS.iter().any(|word| {
             let len = word.chars().count();
-            at >= len && follows(folded, at - len, word)
+            at >= len && folded.has(at - len, word)
         })
 }
 
@@ -192,9 +183,9 @@ pub(super) fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
         "と言います",
         "といいます",
     ];
-    let said = says.iter().any(|word| follows(folded, end, word));
+    let said = says.iter().any(|word| folded.has(end, word));
     let weak = ["より", "から", "に確認", "宛", "へ連絡", "に連絡"];
-    let told = weak.iter().any(|word| follows(folded, end, word));
+    let told = weak.iter().any(|word| folded.has(end, word));
     let place = is_place(folded.part(start, end));
     said && head && (!place || begins) || told && begins && !place && end - start >= 2
 }

@@ -95,6 +95,43 @@ pub(super) fn titled_name(folded: &Folded, names: &Names, start: usize) -> Optio
     })
 }
 
+/// 「山　田　太　郎」: every character apart, as forms are filled.
+pub(super) fn spread_name(folded: &Folded, names: &Names, start: usize) -> Option<(usize, u8)> {
+    const LETTERS_MAX: usize = 6;
+    const BLANKS_MAX: usize = 3;
+    let apart = |at: usize| folded.at(at + 1) == ' ';
+    if !apart(start) || is_kanji(folded.before(start)) {
+        return None;
+    }
+    let (mut letters, mut at) = (Vec::new(), start);
+    while is_kanji(folded.at(at)) && letters.len() <= LETTERS_MAX {
+        letters.push((folded.at(at), at + 1));
+        let blanks = folded.part(at + 1, at + 2 + BLANKS_MAX);
+        let blanks = blanks.iter().take_while(|c| **c == ' ').count();
+        if !(1..=BLANKS_MAX).contains(&blanks) {
+            break;
+        }
+        at += 1 + blanks;
+    }
+    // The last one may be followed by a blank and a word.
+    while letters
+        .last()
+        .is_some_and(|(_, end)| is_kanji(folded.at(*end)))
+    {
+        letters.pop();
+    }
+    let word: Vec<char> = letters.iter().map(|(c, _)| *c).collect();
+    (3..=word.len()).rev().find_map(|size| {
+        let (_, end) = letters.get(size - 1)?;
+        let part = word.get(..size)?;
+        let name = names.surnames.at(part, 0).any(|(len, ())| {
+            let given = part.get(len..).unwrap_or_default();
+            len < size && (size > 3 || honorific(folded, *end)) && names.is_listed_given(given)
+        });
+        name.then_some((*end, 78))
+    })
+}
+
 /// 「（35）」, 「（35歳）」, 「(35・会社員)」
 fn aged(folded: &Folded, at: usize) -> bool {
     let open = at + usize::from(folded.at(at) == ' ');

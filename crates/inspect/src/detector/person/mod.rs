@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use self::context::{
-    acts, does, follows, introduced, is_among, is_line, is_place, is_role, is_value, speaks,
+    acts, does, introduced, is_among, is_line, is_place, is_role, is_value, speaks,
 };
-use self::full::{closed, full_name, titled_name};
+use self::full::{closed, full_name, spread_name, titled_name};
 use self::script::{kana, latin};
 use super::Detector;
 use crate::document::Document;
@@ -217,6 +217,11 @@ fn kanji(
     let mut evidence = evidence(document, start);
     evidence.among = is_among(folded, last, start);
     let clues = (evidence.label, evidence.boundary);
+    if folded.at(start + 1) == ' '
+        && let Some(spread) = spread_name(folded, names, start)
+    {
+        return Some(spread);
+    }
     names
         .surnames
         .at(folded.chars(), start)
@@ -256,9 +261,7 @@ fn lone_given(
     let close = ["くん", "ちゃん", "さん", "君"];
     let called = (2..=word.len()).find(|len| {
         let word = folded.part(start, start + len);
-        let honored = close
-            .iter()
-            .any(|title| follows(folded, start + len, title));
+        let honored = close.iter().any(|title| folded.has(start + len, title));
         honored && names.is_listed_given(word) && !is_role(word) && !organisation_like(word)
     })?;
     (!is_kanji(folded.before(start))).then_some((start + called, 64))
@@ -442,13 +445,9 @@ fn free_given(folded: &Folded, start: usize, label: bool) -> Option<usize> {
 /// A given name of rare characters before 「です」 or 「と申します」.
 fn said_given(folded: &Folded, start: usize) -> Option<usize> {
     let end = start + run(folded, start, 4);
-    let said = ["です", "でございます", "と申"].iter().any(|word| {
-        folded
-            .part(end, end + word.chars().count())
-            .iter()
-            .copied()
-            .eq(word.chars())
-    });
+    let said = ["です", "でございます", "と申"]
+        .iter()
+        .any(|word| folded.has(end, word));
     (said && (1..=3).contains(&(end - start)) && !organisation(folded, start)).then_some(end)
 }
 

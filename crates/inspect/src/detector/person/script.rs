@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::context::follows;
 use super::{evidence, honorific};
 use crate::document::Document;
 use crate::label::Tag;
@@ -144,7 +143,7 @@ fn foreign(folded: &Folded, start: usize) -> Option<usize> {
         "くん",
     ]
     .iter()
-    .any(|word| follows(folded, end, word));
+    .any(|word| folded.has(end, word));
     (len >= 3
         && !role
         && polite
@@ -243,7 +242,7 @@ fn particle(folded: &Folded, at: usize) -> bool {
         "です", "と", "が", "は", "に", "の", "を", "より", "から", "へ", "も", "で",
     ]
     .iter()
-    .any(|word| follows(folded, at, word))
+    .any(|word| folded.has(at, word))
 }
 
 /// `Mr. `, `Ms. `, `Dear ` before a name.
@@ -273,10 +272,8 @@ fn single_latin(
     let word = folded.part(start, end);
     let polite = ["-san", "-sama", "さん", "様"]
         .iter()
-        .any(|word| follows(folded, end, word));
-    let own = ["-san", "-sama"]
-        .iter()
-        .any(|word| follows(folded, end, word));
+        .any(|word| folded.has(end, word));
+    let own = ["-san", "-sama"].iter().any(|word| folded.has(end, word));
     let name =
         names.is_surname_romaji(word) || names.is_given_romaji(word) || own && is_romaji(word);
     ((title(folded, start) || polite) && end - start >= 3 && name).then_some((end, 80))
