@@ -111,7 +111,9 @@ impl Document {
         let mut tag = label.tag;
         if tag == Tag::Generic {
             // 「年金手帳の番号」, 「在留カード(番号」
-            let owner = before.next().filter(|owner| label.start - owner.end <= 3);
+            let owner = before
+                .next()
+                .filter(|owner| owner.tag != Tag::Nothing && label.start - owner.end <= 3);
             tag = owner.map_or(Tag::Generic, |owner| owner.tag);
         }
         if tag == Tag::Symbol {

@@ -68,7 +68,14 @@ pub(crate) static NAME: LazyLock<Lexicon<usize>> =
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let chars = folded.chars();
+    // Where the last value ends, and how many names have been looked at within it: in `password=password=…` every name
+    // has the whole rest as its value.
+    let (mut value_end, mut tries) = (0, 0);
     for at in document.spots.of(Begin::Secret) {
+        tries = if at < value_end { tries + 1 } else { 0 };
+        if tries > TRIES_MAX {
+            continue;
+        }
         let (previous, c) = (folded.before(at), folded.at(at));
         let within =
             c.is_ascii_alphabetic() && previous.is_ascii_lowercase() && !c.is_ascii_uppercase();
@@ -76,7 +83,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             && let Some((len, min)) = NAME.longest_at(chars, at)
             && (c != '-' || logs_in(folded, at))
         {
-            assigned(folded, at + len, min, found);
+            value_end = value_end.max(assigned(folded, at + len, min, found));
         }
     }
     for at in document.spots.tokens.iter().copied() {
@@ -250,8 +257,11 @@ fn url(folded: &Folded, colon: usize, found: &mut Vec<Match>) {
     }
 }
 
-/// The value behind a telling name.
-fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
+/// Most names looked at within the value of another.
+const TRIES_MAX: usize = 8;
+
+/// The value behind a telling name; gives where it ends.
+fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) -> usize {
     let mut at = end;
     let mut sign = false;
     // 「APIトークン」 may be followed by further words that tell: トークン, キー, の値は.
@@ -266,7 +276,7 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
         at += 1;
     }
     if at == end {
-        return;
+        return end;
     }
     let is_value = |c: &char| {
         c.is_ascii_graphic()
@@ -287,7 +297,7 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
         || placeholder(value)
         || matches!(folded.at(at), '<' | '{')
     {
-        return;
+        return at + len;
     }
     let kinds = mixed(value);
     let symbols = value.iter().any(char::is_ascii_punctuation);
@@ -307,6 +317,7 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
     if strong && !path {
         push(found, at, at + value.len(), 90);
     }
+    at + len
 }
 
 /// Upper case, lower case, digits: how many of them occur.
