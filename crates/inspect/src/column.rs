@@ -203,7 +203,7 @@ mod tests {
     fn found(text: &str) -> Vec<(String, Option<Tag>)> {
         let folded = Folded::new(text);
         let spots = crate::spots::Spots::new(&folded);
-        cells(&folded, &labels(&folded, &spots.labels))
+        cells(&folded, &labels(&folded, &spots))
             .iter()
             .map(|cell| (folded.part(cell.start, cell.end).iter().collect(), cell.tag))
             .collect()

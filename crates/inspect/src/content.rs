@@ -97,7 +97,8 @@ impl<'r> Inspection<'r> {
             Scanner::new()
         } else {
             Scanner::without_names()
-        };
+        }
+        .with_terms(&set.terms);
         Self {
             set,
             direction,

@@ -46,9 +46,9 @@ impl Document {
     pub(crate) fn new(text: &str) -> Self {
         let folded = Folded::new(text);
         let spots = Spots::new(&folded);
-        let labels = labels(&folded, &spots.labels);
+        let labels = labels(&folded, &spots);
         let cells = cells(&folded, &labels);
-        let numbers = numbers(&folded);
+        let numbers = numbers(&folded, &spots.digits);
         Self {
             folded,
             spots,
@@ -111,7 +111,9 @@ impl Document {
         let mut tag = label.tag;
         if tag == Tag::Generic {
             // 「年金手帳の番号」, 「在留カード(番号」
-            let owner = before.next().filter(|owner| label.start - owner.end <= 3);
+            let owner = before
+                .next()
+                .filter(|owner| owner.tag != Tag::Nothing && label.start - owner.end <= 3);
             tag = owner.map_or(Tag::Generic, |owner| owner.tag);
         }
         if tag == Tag::Symbol {

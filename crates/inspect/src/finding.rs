@@ -12,10 +12,14 @@ pub enum Kind {
     BankAccount,
     /// 社外秘 and other markings of documents.
     Classification,
+    /// A term of the company, from a dictionary.
+    CompanyTerm,
     /// 法人番号.
     CorporateNumber,
     /// Payment cards.
     CreditCard,
+    /// A customer, from a dictionary.
+    Customer,
     /// 生年月日.
     Dob,
     /// 運転免許証番号.
@@ -44,6 +48,8 @@ pub enum Kind {
     Phone,
     /// 郵便番号.
     PostalCode,
+    /// The name of a project, from a dictionary.
+    ProjectName,
     /// 在留カード番号.
     ResidenceCard,
     /// Keys, tokens, passwords.
@@ -61,8 +67,10 @@ impl Kind {
             Self::Address => "ADDRESS",
             Self::BankAccount => "BANK_ACCOUNT",
             Self::Classification => "CLASSIFICATION",
+            Self::CompanyTerm => "COMPANY_TERM",
             Self::CorporateNumber => "CORPORATE_NUMBER",
             Self::CreditCard => "CREDIT_CARD",
+            Self::Customer => "CUSTOMER",
             Self::Dob => "DOB",
             Self::DriversLicense => "DRIVERS_LICENSE",
             Self::Email => "EMAIL",
@@ -77,6 +85,7 @@ impl Kind {
             Self::Person => "PERSON",
             Self::Phone => "PHONE",
             Self::PostalCode => "POSTAL_CODE",
+            Self::ProjectName => "PROJECT_NAME",
             Self::ResidenceCard => "RESIDENCE_CARD",
             Self::Secret => "SECRET",
             Self::Sensitive => "SENSITIVE",
@@ -90,10 +99,13 @@ impl Kind {
             Self::CorporateNumber | Self::InvoiceNumber => Class::Public,
             Self::MyNumber => Class::MyNumber,
             Self::Secret => Class::Credential,
-            Self::CreditCard | Self::Classification | Self::Sensitive => Class::Confidential,
-            Self::IpAddress => Class::Internal,
+            Self::CreditCard | Self::Classification | Self::ProjectName | Self::Sensitive => {
+                Class::Confidential
+            }
+            Self::CompanyTerm | Self::IpAddress => Class::Internal,
             Self::Address
             | Self::BankAccount
+            | Self::Customer
             | Self::Dob
             | Self::DriversLicense
             | Self::Email

@@ -10,6 +10,7 @@ mod check_digit;
 mod column;
 mod content;
 pub mod detector;
+mod dictionary;
 mod document;
 mod file;
 mod finding;
@@ -33,6 +34,7 @@ mod stream;
 mod text;
 mod token;
 
+pub use dictionary::{TERMS_MAX, Terms, TermsError};
 pub use file::{FILE_BYTES_MAX, FileError, FileText, Format, read_file};
 pub use finding::{Class, Finding, Kind};
 pub use inspector::{CallContext, Checked, Edit, Inspector, Released};

@@ -1,10 +1,11 @@
-//! What is known of Japanese names: surnames with readings, readings of given names, and the characters
+//! What is known of Japanese names: surnames with readings, given names with readings, and the characters
 //! that given names are written with. Sources: `data/README.md`.
 
 use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
-use crate::lexicon::Lexicon;
+use crate::lexicon::{KeyHasher, Lexicon};
 
 /// The lists, ready to be searched.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Names {
     pub(crate) surname_readings: HashSet<Vec<char>>,
     /// Given names in katakana.
     pub(crate) given_readings: HashSet<Vec<char>>,
+    /// Given names of one to three kanji, packed into a number each.
+    given: HashSet<u64, BuildHasherDefault<KeyHasher>>,
     surname_romaji: HashSet<String>,
     given_romaji: HashSet<String>,
     first: HashSet<char>,
@@ -58,6 +61,7 @@ impl Names {
             given_romaji: readings()
                 .map(|reading| romaji(&katakana(reading)))
                 .collect(),
+            given: listed_given().collect(),
             first,
             last,
             single: set(usize::MAX),
@@ -65,10 +69,16 @@ impl Names {
         }
     }
 
+    /// Whether `word` is a listed given name in kanji.
+    pub(crate) fn is_listed_given(&self, word: &[char]) -> bool {
+        pack(word).is_some_and(|name| self.given.contains(&name))
+    }
+
     /// Whether `word` may be a given name in kanji.
     pub(crate) fn is_given(&self, word: &[char]) -> bool {
         match word {
             [one] => self.single.contains(one),
+            _ if self.is_listed_given(word) => true,
             [first, .., last] => {
                 word.len() <= 3
                     && self.first.contains(first)
@@ -83,7 +93,8 @@ impl Names {
 
     /// Whether `word` may be a given name even where nothing but its form speaks for a name.
     pub(crate) fn is_clearly_given(&self, word: &[char]) -> bool {
-        self.is_given(word) && !word.iter().any(|c| UNLIKELY.contains(*c))
+        self.is_listed_given(word)
+            || self.is_given(word) && !word.iter().any(|c| UNLIKELY.contains(*c))
     }
 
     /// Whether `word` could be a surname that is not listed.
@@ -110,6 +121,29 @@ impl Names {
     pub(crate) fn is_given_romaji(&self, word: &[char]) -> bool {
         self.given_romaji.contains(&canonical(word))
     }
+}
+
+/// A name of up to three characters as a number.
+fn pack(word: &[char]) -> Option<u64> {
+    ((1..=3).contains(&word.len())).then(|| {
+        word.iter()
+            .fold(0, |packed, c| packed << 21 | u64::from(u32::from(*c)))
+    })
+}
+
+/// Every listed given name. A line holds all but the last character, a blank, and every last character.
+fn listed_given() -> impl Iterator<Item = u64> {
+    include_str!("../data/given_names.txt")
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .flat_map(|(head, tails)| {
+            let head: Vec<char> = head.chars().collect();
+            tails.chars().filter_map(move |tail| {
+                let mut name = head.clone();
+                name.push(tail);
+                pack(&name)
+            })
+        })
 }
 
 fn contains_kana(readings: &HashSet<Vec<char>>, word: &[char]) -> bool {

@@ -39,6 +39,11 @@ impl Number {
         self.groups == 1
     }
 
+    /// Whether every digit stands alone: `1 2 3 4`.
+    pub(crate) fn scattered(&self) -> bool {
+        self.groups == self.len
+    }
+
     /// Whether all digits are the same, as in samples.
     pub(crate) fn monotone(&self) -> bool {
         let first = self.digits().first();
@@ -60,32 +65,27 @@ struct Group {
     kanji: bool,
 }
 
-/// Every number of the text.
-pub(crate) fn numbers(folded: &Folded) -> Vec<Number> {
+/// Every number of the text; `spots` are the places where digits begin.
+pub(crate) fn numbers(folded: &Folded, spots: &[usize]) -> Vec<Number> {
     let mut numbers = Vec::new();
     let mut chain: Vec<Group> = Vec::new();
-    let mut at = 0;
-    while at < folded.chars().len() {
-        let rest = folded.chars().get(at..).unwrap_or_default();
-        let Some(skip) = rest.iter().position(|c| starts_group(*c)) else {
-            break;
-        };
-        at += skip;
-        let Some(group) = group(folded, at) else {
-            at += 1;
+    let mut free = 0;
+    for spot in spots.iter().copied() {
+        if spot < free {
             continue;
-        };
-        chain.push(group);
-        at = group.end;
-        let next = separator(folded, group.end);
-        if let Some(next) = next {
-            at = next;
-        } else {
-            collect(folded, &chain, &mut numbers);
-            chain.clear();
         }
+        let mut at = spot;
+        while let Some(group) = group(folded, at) {
+            chain.push(group);
+            free = group.end;
+            match separator(folded, group.end) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        collect(folded, &chain, &mut numbers);
+        chain.clear();
     }
-    collect(folded, &chain, &mut numbers);
     numbers
 }
 
@@ -125,7 +125,30 @@ fn separator(folded: &Folded, end: usize) -> Option<usize> {
     None
 }
 
+/// Longer chains are tables and noise: there only what stands between blanks counts.
+const CHAIN_MAX: usize = 64;
+
 fn collect(folded: &Folded, chain: &[Group], numbers: &mut Vec<Number>) {
+    if chain.len() <= CHAIN_MAX {
+        collect_short(folded, chain, numbers);
+        return;
+    }
+    let apart = |a: &Group, b: &Group| {
+        let between = folded.part(a.end, b.start);
+        !between.iter().any(|c| matches!(c, ' ' | '(' | ')'))
+    };
+    for piece in chain.chunk_by(apart) {
+        let before = numbers.len();
+        if piece.len() <= CHAIN_MAX {
+            collect_short(folded, piece, numbers);
+        }
+        for number in numbers.iter_mut().skip(before) {
+            number.spaced = true;
+        }
+    }
+}
+
+fn collect_short(folded: &Folded, chain: &[Group], numbers: &mut Vec<Number>) {
     let digits: usize = chain.iter().map(|group| group.end - group.start).sum();
     if digits < DIGITS_MIN {
         return;
@@ -188,8 +211,14 @@ fn neighbours(folded: &Folded, number: &mut Number, left: Option<&Group>, right:
         None => {
             let before = folded.before(number.start);
             let further = folded.before(number.start.saturating_sub(1));
+            // `No.123`
+            let numero = before == '.'
+                && matches!(further, 'o' | 'O')
+                && matches!(folded.before(number.start.saturating_sub(2)), 'n' | 'N');
             number.joined |= before.is_ascii_alphanumeric()
-                || (matches!(before, '-' | '.' | '_' | '%') && further.is_ascii_alphanumeric());
+                || (matches!(before, '-' | '.' | '_' | '%')
+                    && further.is_ascii_alphanumeric()
+                    && !numero);
         }
     }
     match right {
@@ -210,7 +239,8 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<String> {
-        numbers(&Folded::new(text))
+        let folded = Folded::new(text);
+        numbers(&folded, &crate::spots::Spots::new(&folded).digits)
             .iter()
             .filter(|number| !number.joined)
             .map(|number| number.digits().iter().map(ToString::to_string).collect())
@@ -224,6 +254,18 @@ mod tests {
         assert_eq!(found("1234-5678-\n9012"), ["123456789012"]);
         assert!(found("abc12345678").is_empty());
         assert!(found("三人と二人").is_empty());
+    }
+
+    #[test]
+    fn tables_of_digits_are_bounded() {
+        let folded = Folded::new(&"1 ".repeat(100_000));
+        let spots = crate::spots::Spots::new(&folded);
+        assert!(numbers(&folded, &spots.digits).is_empty());
+        let folded = Folded::new(&"1234567 ".repeat(1000));
+        let spots = crate::spots::Spots::new(&folded);
+        let all = numbers(&folded, &spots.digits);
+        assert_eq!(all.len(), 1000);
+        assert!(all.iter().all(|number| number.spaced));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Scanning a text with every detector.
 
+use std::sync::Arc;
+
 use crate::detector::ALL;
+use crate::dictionary::Terms;
 use crate::document::Document;
 use crate::finding::{Finding, Kind, resolve};
 
@@ -8,11 +11,15 @@ use crate::finding::{Finding, Kind, resolve};
 #[derive(Debug, Clone)]
 pub struct Scanner {
     names: bool,
+    terms: Option<Arc<Terms>>,
 }
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { names: true }
+        Self {
+            names: true,
+            terms: None,
+        }
     }
 }
 
@@ -24,7 +31,17 @@ impl Scanner {
 
     /// A scanner that does not look for names: several times faster.
     pub fn without_names() -> Self {
-        Self { names: false }
+        Self {
+            names: false,
+            terms: None,
+        }
+    }
+
+    /// The same, which also finds the entries of dictionaries.
+    #[must_use]
+    pub fn with_terms(mut self, terms: &Arc<Terms>) -> Self {
+        self.terms = (!terms.is_empty()).then(|| Arc::clone(terms));
+        self
     }
 
     /// What is in `text`, in order and without overlaps.
@@ -36,6 +53,9 @@ impl Scanner {
             .filter(|detector| self.names || detector.kind != Kind::Person)
         {
             detector.find(&document, &mut found);
+        }
+        if let Some(terms) = &self.terms {
+            terms.find(&document.folded, &mut found);
         }
         resolve(found)
             .into_iter()

@@ -1,76 +1,145 @@
-//! One look at every place of a text for all word lists and signs: detectors then visit only the places where
+//! One look at every place of a text for all word lists, digits and signs: detectors then visit only the places where
 //! something of theirs may begin.
 
 use std::sync::LazyLock;
 
 use crate::detector::{PLACE_NAMES, SECRET_NAMES, begins_marking, begins_sensitive};
 use crate::label::begins_label;
-use crate::text::Folded;
+use crate::text::{Folded, digit_value, is_hiragana};
 
-/// A label may begin.
-const LABEL: u8 = 1;
-/// The name of a prefecture or municipality may begin.
-const PLACE: u8 = 2;
-/// A marking of documents may begin.
-const MARKING: u8 = 4;
-/// A word of a sensitive category may begin.
-const SENSITIVE: u8 = 8;
-/// A name whose value is a secret may begin.
-const SECRET: u8 = 16;
-/// A character that means something to some detector.
-const SIGN: u8 = 32;
+/// What may begin at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Begin {
+    /// A label.
+    Label = 1,
+    /// The name of a prefecture or municipality.
+    Place = 2,
+    /// A marking of documents.
+    Marking = 4,
+    /// A word of a sensitive category.
+    Sensitive = 8,
+    /// A name whose value is a secret.
+    Secret = 16,
+    /// A character that means something to some detector.
+    Sign = 32,
+    /// 「生」, which follows a date of birth.
+    Born = 64,
+    /// A hiragana letter behind a digit or a blank, as on number plates.
+    Plate = 128,
+}
 
-/// Those characters.
+impl Begin {
+    #[expect(clippy::as_conversions, reason = "the representation is the bit")]
+    const fn bit(self) -> u8 {
+        self as u8
+    }
+}
+
+/// The characters of [`Begin::Sign`].
 const SIGNS: [char; 10] = ['@', '[', '(', '<', '{', 'ア', '-', ':', '=', '.'];
 
 /// Entries of each table.
 const ENTRIES: usize = 1 << 16;
 
-struct Table {
-    /// By a pair of characters, mixed.
-    pairs: Box<[u8]>,
-    /// By a character, cut to 16 bits.
-    singles: Box<[u8]>,
+/// The first character of a word of two or more.
+const FIRST: u8 = 1;
+/// The second character of such a word.
+const SECOND: u8 = 2;
+/// A word or sign of one character.
+const SINGLE: u8 = 4;
+/// A digit of any kind.
+const DIGIT: u8 = 8;
+/// Tokens are made of it.
+const TOKEN: u8 = 16;
+/// A hiragana letter.
+const HIRAGANA: u8 = 32;
+/// What stands before the kana of a number plate: a digit or a blank.
+const CLASS_END: u8 = 64;
+
+struct Tables {
+    /// What a character can be, by the character, cut to 16 bits.
+    roles: Box<[u8; ENTRIES]>,
+    /// What begins with a pair of characters, mixed.
+    pairs: Box<[u8; ENTRIES]>,
+    /// What begins with a character alone.
+    singles: Box<[u8; ENTRIES]>,
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table {
-        pairs: vec![0; ENTRIES].into_boxed_slice(),
-        singles: vec![0; ENTRIES].into_boxed_slice(),
+static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let mut tables = Tables {
+        roles: Box::new([0; ENTRIES]),
+        pairs: Box::new([0; ENTRIES]),
+        singles: Box::new([0; ENTRIES]),
     };
     for (first, second) in begins_label() {
-        table.add(first, second, LABEL);
+        tables.add(first, second, Begin::Label);
     }
     for (first, second) in PLACE_NAMES.begins() {
-        table.add(first, second, PLACE);
+        tables.add(first, second, Begin::Place);
     }
     for (first, second) in begins_marking() {
-        table.add(first, second, MARKING);
+        tables.add(first, second, Begin::Marking);
     }
     for (first, second) in begins_sensitive() {
-        table.add(first, second, SENSITIVE);
+        tables.add(first, second, Begin::Sensitive);
     }
     for (first, second) in SECRET_NAMES.begins() {
-        table.add(first, second, SECRET);
+        tables.add(first, second, Begin::Secret);
     }
     for sign in SIGNS {
-        table.add(sign, '\0', SIGN);
+        tables.add(sign, '\0', Begin::Sign);
     }
-    table
+    tables.add('生', '\0', Begin::Born);
+    for c in '\u{1}'..='\u{FFFF}' {
+        let mut role = 0;
+        if digit_value(c).is_some() {
+            role |= DIGIT;
+        }
+        if is_token(c) {
+            role |= TOKEN;
+        }
+        if is_hiragana(c) {
+            role |= HIRAGANA;
+        }
+        if c.is_ascii_digit() || c == ' ' {
+            role |= CLASS_END;
+        }
+        tables.mark(c, role);
+    }
+    tables
 });
 
-impl Table {
+impl Tables {
     /// Words are lower case, texts are not: both cases of ASCII letters lead to them.
-    fn add(&mut self, first: char, second: char, bit: u8) {
+    fn add(&mut self, first: char, second: char, begin: Begin) {
         for first in [first, first.to_ascii_uppercase()] {
             if second == '\0' {
-                set(&mut self.singles, single(first), bit);
+                self.mark(first, SINGLE);
+                set(self.singles.as_mut_slice(), cut(first), begin.bit());
                 continue;
             }
             for second in [second, second.to_ascii_uppercase()] {
-                set(&mut self.pairs, pair(first, second), bit);
+                self.mark(first, FIRST);
+                self.mark(second, SECOND);
+                set(self.pairs.as_mut_slice(), pair(first, second), begin.bit());
             }
         }
+    }
+
+    fn mark(&mut self, c: char, role: u8) {
+        set(self.roles.as_mut_slice(), cut(c), role);
+    }
+
+    #[inline]
+    fn role(&self, c: char) -> u8 {
+        self.roles.get(cut(c)).copied().unwrap_or(0)
+    }
+
+    fn begins(&self, first: char, second: char) -> u8 {
+        let by_pair = self.pairs.get(pair(first, second)).copied();
+        let by_single = self.singles.get(cut(first)).copied();
+        by_pair.unwrap_or(0) | by_single.unwrap_or(0)
     }
 }
 
@@ -80,11 +149,13 @@ fn set(table: &mut [u8], at: usize, bit: u8) {
     }
 }
 
+#[inline]
 #[expect(clippy::as_conversions, reason = "16 bits fit everywhere")]
-fn single(c: char) -> usize {
+fn cut(c: char) -> usize {
     (u32::from(c) & 0xFFFF) as usize
 }
 
+#[inline]
 #[expect(clippy::as_conversions, reason = "16 bits fit everywhere")]
 fn pair(first: char, second: char) -> usize {
     let mixed =
@@ -93,60 +164,64 @@ fn pair(first: char, second: char) -> usize {
 }
 
 /// Shorter runs of token characters hold no key that tells by itself.
-const TOKEN_MIN: usize = 16;
+const TOKEN_MIN: u32 = 16;
 
 /// Where something may begin, in folded places, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Spots {
-    pub(crate) labels: Vec<usize>,
-    pub(crate) places: Vec<usize>,
-    pub(crate) markings: Vec<usize>,
-    pub(crate) sensitive: Vec<usize>,
-    pub(crate) secrets: Vec<usize>,
-    pub(crate) signs: Vec<usize>,
+    begins: Vec<(u32, u8)>,
+    /// Where runs of digits begin.
+    pub(crate) digits: Vec<usize>,
     /// Runs of characters that tokens are made of, long enough to be one.
     pub(crate) tokens: Vec<usize>,
 }
 
 impl Spots {
     pub(crate) fn new(folded: &Folded) -> Self {
-        let table = &*TABLE;
-        let mut spots = Self::default();
+        let tables = &*TABLES;
         let chars = folded.chars();
-        let next = chars.iter().skip(1).copied().chain(std::iter::once('\0'));
-        let mut run = 0;
-        for (at, (first, second)) in chars.iter().copied().zip(next).enumerate() {
-            let by_pair = table.pairs.get(pair(first, second)).copied();
-            let by_single = table.singles.get(single(first)).copied();
-            let bits = by_pair.unwrap_or(0) | by_single.unwrap_or(0);
-            if bits != 0 {
-                spots.note(at, bits);
-            }
-            if is_token(first) {
-                run += 1;
-                if run == TOKEN_MIN {
-                    spots.tokens.push(at + 1 - TOKEN_MIN);
+        let mut spots = Self {
+            begins: Vec::with_capacity(chars.len() / 8),
+            digits: Vec::with_capacity(chars.len() / 32),
+            tokens: Vec::new(),
+        };
+        let Some(first) = chars.first().copied() else {
+            return spots;
+        };
+        let (mut c, mut role) = (first, tables.role(first));
+        let (mut previous, mut run) = (0_u8, 0_u32);
+        for at in 0..chars.len() {
+            let next = chars.get(at + 1).copied().unwrap_or('\0');
+            let next_role = tables.role(next);
+            // Most places end at this one branch.
+            let word = role & FIRST & (next_role >> 1);
+            let plate = role & HIRAGANA & (previous >> 1);
+            if word | plate | (role & SINGLE) != 0 {
+                let begins = tables.begins(c, next);
+                let plate = if plate == 0 { 0 } else { Begin::Plate.bit() };
+                if begins | plate != 0 {
+                    let place = u32::try_from(at).unwrap_or(u32::MAX);
+                    spots.begins.push((place, begins | plate));
                 }
-            } else {
-                run = 0;
             }
+            if role & DIGIT & !previous != 0 {
+                spots.digits.push(at);
+            }
+            run = (run + 1) * u32::from(role & TOKEN != 0);
+            if run == TOKEN_MIN {
+                spots.tokens.push(at + 1 - 16);
+            }
+            (previous, c, role) = (role, next, next_role);
         }
         spots
     }
 
-    fn note(&mut self, at: usize, bits: u8) {
-        for (bit, list) in [
-            (LABEL, &mut self.labels),
-            (PLACE, &mut self.places),
-            (MARKING, &mut self.markings),
-            (SENSITIVE, &mut self.sensitive),
-            (SECRET, &mut self.secrets),
-            (SIGN, &mut self.signs),
-        ] {
-            if bits & bit != 0 {
-                list.push(at);
-            }
-        }
+    /// Where something of that kind may begin.
+    pub(crate) fn of(&self, begin: Begin) -> impl Iterator<Item = usize> + '_ {
+        self.begins
+            .iter()
+            .filter(move |(_, bits)| bits & begin.bit() != 0)
+            .map(|(at, _)| usize::try_from(*at).unwrap_or(usize::MAX))
     }
 }
 
@@ -161,15 +236,19 @@ mod tests {
 
     #[test]
     fn places_are_those_where_something_begins() {
-        let folded = Folded::new("電話 TEL:東京都 社外秘 年収 Password=x ghp_0123456789abcdef");
+        let text = "電話 TEL:東京都 社外秘 年収 Password=x ghp_0123456789abcdef 300 あ 12 昭和生";
+        let folded = Folded::new(text);
         let spots = Spots::new(&folded);
-        let first = |list: &[usize], c: char| list.iter().any(|at| folded.at(*at) == c);
-        assert!(first(&spots.labels, '電') && first(&spots.labels, 'T'));
-        assert!(first(&spots.places, '東'));
-        assert!(first(&spots.markings, '社'));
-        assert!(first(&spots.sensitive, '年'));
-        assert!(first(&spots.secrets, 'P'));
-        assert!(first(&spots.tokens, 'g') && spots.tokens.len() == 1);
-        assert!(first(&spots.signs, ':') && first(&spots.signs, '='));
+        let begins = |begin: Begin, c: char| spots.of(begin).any(|at| folded.at(at) == c);
+        assert!(begins(Begin::Label, '電') && begins(Begin::Label, 'T'));
+        assert!(begins(Begin::Place, '東'));
+        assert!(begins(Begin::Marking, '社'));
+        assert!(begins(Begin::Sensitive, '年'));
+        assert!(begins(Begin::Secret, 'P'));
+        assert!(begins(Begin::Sign, ':') && begins(Begin::Sign, '='));
+        assert!(begins(Begin::Born, '生') && begins(Begin::Plate, 'あ'));
+        assert_eq!(spots.tokens.len(), 1);
+        let digits: Vec<char> = spots.digits.iter().map(|at| folded.at(*at)).collect();
+        assert_eq!(digits, ['0', '3', '1']);
     }
 }

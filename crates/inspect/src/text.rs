@@ -5,6 +5,8 @@
 //! spaces are folded away. Kanji digits stay as they are (they are letters of names as well) and are read
 //! as digits only inside runs of digits, see [`digit_value`].
 
+use std::sync::LazyLock;
+
 use unicode_normalization::char::decompose_compatible;
 
 /// A text, folded, with the code points of the original that every folded character stands for.
@@ -38,14 +40,28 @@ enum Fold {
 impl Folded {
     /// Folds `text`.
     pub(crate) fn new(text: &str) -> Self {
+        let kept = &*KEPT;
+        let count = text.chars().count();
         let mut folded = Self {
-            chars: Vec::with_capacity(text.len() / 2 + 8),
+            chars: Vec::with_capacity(count),
             map: Vec::new(),
             identity: true,
         };
-        let mut at: u32 = 0;
-        for c in text.chars() {
-            if c.is_ascii() && c != '\r' {
+        // Nearly all characters of nearly all texts are kept as they are.
+        let mut rest = text;
+        loop {
+            rest = folded.take_ascii(rest);
+            let mut chars = rest.chars();
+            let Some(c) = chars.next().filter(|c| kept.has(*c)) else {
+                break;
+            };
+            folded.chars.push(c);
+            rest = chars.as_str();
+        }
+        let seen = folded.chars.len();
+        let mut at = u32::try_from(seen).unwrap_or(u32::MAX);
+        for c in rest.chars() {
+            if kept.has(c) {
                 folded.push(c, at);
             } else {
                 folded.push_folded(c, at);
@@ -53,6 +69,26 @@ impl Folded {
             at = at.saturating_add(1);
         }
         folded
+    }
+
+    /// Takes the ASCII characters that `text` begins with, in steps; gives the rest.
+    fn take_ascii<'t>(&mut self, text: &'t str) -> &'t str {
+        const STEP: usize = 16;
+        let plain = |step: &&[u8]| step.iter().all(|b| b.is_ascii() && *b != b'\r');
+        let steps = text.as_bytes().chunks_exact(STEP).take_while(plain);
+        let mut taken = 0;
+        for step in steps {
+            self.chars.extend(step.iter().copied().map(char::from));
+            taken += STEP;
+        }
+        text.get(taken..).unwrap_or_default()
+    }
+
+    /// Whether `word` stands at `at`.
+    pub(crate) fn has(&self, at: usize, word: &str) -> bool {
+        word.chars()
+            .enumerate()
+            .all(|(offset, c)| self.at(at + offset) == c)
     }
 
     fn push(&mut self, c: char, at: u32) {
@@ -140,6 +176,34 @@ impl Folded {
             .and_then(|at| self.map.get(at))
             .map_or(first, |span| span.1);
         (first, last)
+    }
+}
+
+/// Which characters below U+10000 fold to themselves, one bit each.
+struct Kept([u64; 1024]);
+
+static KEPT: LazyLock<Kept> = LazyLock::new(|| {
+    let mut kept = Kept([0; 1024]);
+    for c in '\0'..='\u{FFFF}' {
+        if let (Fold::Keep(same), Some(slot)) = (fold(c), kept.0.get_mut(place(c)))
+            && same == c
+        {
+            *slot |= 1 << (u32::from(c) & 63);
+        }
+    }
+    kept
+});
+
+#[expect(clippy::as_conversions, reason = "the result is below 2^26")]
+fn place(c: char) -> usize {
+    (u32::from(c) >> 6) as usize
+}
+
+impl Kept {
+    #[inline]
+    fn has(&self, c: char) -> bool {
+        let slot = self.0.get(place(c)).copied().unwrap_or(0);
+        slot >> (u32::from(c) & 63) & 1 == 1
     }
 }
 

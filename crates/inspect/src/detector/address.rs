@@ -8,6 +8,7 @@ use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::label::Tag;
 use crate::lexicon::Lexicon;
+use crate::spots::Begin;
 use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -22,6 +23,9 @@ const PREFECTURES: [&str; 47] = ["北海道", "青森県", "岩手県", "宮城�
 
 #[rustfmt::skip]
 const BUILDINGS: &[&str] = &["ビル", "マンション", "ハイツ", "コーポ", "メゾン", "タワー", "レジデンス", "アパート", "パレス", "ハウス", "荘", "プラザ", "ヒルズ", "ガーデン", "コート", "テラス", "ヴィラ", "シャトー", "ハイム", "カーサ", "ビルディング", "センター", "館", "団地", "住宅", "寮", "社宅", "フラット", "ドーム", "スクエア", "パーク", "ステージ", "エステート", "キャッスル", "レジデンシャル", "サンハイツ", "グランド", "プレイス", "スカイ", "棟", "会館", "邸", "ルーム", "キャピタル", "ロイヤル", "ビレッジ", "ヴィレッジ", "フォレスト", "シティ", "オフィス"];
+
+static BUILDING: LazyLock<Lexicon<()>> =
+    LazyLock::new(|| Lexicon::new(BUILDINGS.iter().map(|word| (*word, ()))));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -60,7 +64,7 @@ pub(super) fn begins(document: &Document, at: usize) -> bool {
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let mut free = 0;
-    for at in document.spots.places.iter().copied() {
+    for at in document.spots.of(Begin::Place) {
         if at < free {
             continue;
         }
@@ -166,7 +170,11 @@ fn blocks(folded: &Folded, start: usize, exact: bool) -> Option<usize> {
 fn numbered_town(folded: &Folded, at: usize) -> bool {
     let part = folded.part(at, at + 4);
     let digits = part.iter().take_while(|c| c.is_ascii_digit()).count();
-    digits > 0 && matches!(part.get(digits), Some('条' | '線' | '区' | '号'))
+    let town = matches!(
+        (part.get(digits), part.get(digits + 1)),
+        (Some('番'), Some('町' | '丁'))
+    );
+    digits > 0 && (town || matches!(part.get(digits), Some('条' | '線' | '区' | '号')))
 }
 
 /// A block number: digits or kanji numerals.
@@ -291,9 +299,9 @@ fn suffix(folded: &Folded, at: usize) -> (usize, bool) {
         "地割",
         "丁",
     ] {
-        let len = word.chars().count();
-        if folded.part(at, at + len).iter().copied().eq(word.chars()) {
-            return (at + len + usize::from(folded.at(at + len) == '-'), true);
+        if folded.has(at, word) {
+            let end = at + word.chars().count();
+            return (end + usize::from(folded.at(end) == '-'), true);
         }
     }
     let blank = usize::from(folded.at(at) == ' ');
@@ -321,11 +329,8 @@ fn building(folded: &Folded, end: usize) -> usize {
         .take_while(|c| is_town(**c) || c.is_ascii_alphabetic() || matches!(c, '&' | '\''))
         .count();
     let word = (0..name).rev().find_map(|at| {
-        BUILDINGS.iter().find_map(|word| {
-            let len = word.chars().count();
-            let same = part.get(at..at + len)?.iter().copied().eq(word.chars());
-            (same && at + len <= name).then_some(at + len)
-        })
+        let (len, ()) = BUILDING.longest_at(part, at)?;
+        (at + len <= name).then_some(at + len)
     });
     let kana = part.iter().take_while(|c| is_katakana(**c)).count();
     let numbered = folded.at(start + name).is_ascii_digit()
@@ -361,9 +366,8 @@ fn room(folded: &Folded, start: usize, bare: bool) -> Option<usize> {
     }
     let end = at + digits;
     for word in ["号室", "号", "階", "F", "f", "室"] {
-        let len = word.chars().count();
-        if folded.part(end, end + len).iter().copied().eq(word.chars()) {
-            return Some(end + len);
+        if folded.has(end, word) {
+            return Some(end + word.chars().count());
         }
     }
     let before = folded.before(start);

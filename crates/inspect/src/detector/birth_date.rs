@@ -4,6 +4,7 @@ use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::label::Tag;
+use crate::spots::Begin;
 use crate::text::{Folded, digit_value};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -55,28 +56,27 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         }
     }
     let folded = &document.folded;
-    for (at, c) in folded.chars().iter().enumerate() {
-        if *c == '生'
-            && matches!(
-                folded.at(at + 1),
-                ')' | ','
-                    | '、'
-                    | '。'
-                    | '\n'
-                    | '\0'
-                    | ' '
-                    | '」'
-                    | '・'
-                    | '/'
-                    | '|'
-                    | '"'
-                    | '\''
-                    | 'の'
-                    | 'で'
-                    | ';'
-                    | '，'
-            )
-        {
+    for at in document.spots.of(Begin::Born) {
+        if matches!(
+            folded.at(at + 1),
+            ')' | '('
+                | ','
+                | '、'
+                | '。'
+                | '\n'
+                | '\0'
+                | ' '
+                | '」'
+                | '・'
+                | '/'
+                | '|'
+                | '"'
+                | '\''
+                | 'の'
+                | 'で'
+                | ';'
+                | '，'
+        ) {
             before(document, at, found);
         }
     }
@@ -125,7 +125,9 @@ fn before(document: &Document, start: usize, found: &mut Vec<Match>) {
 
 /// The end of the date that starts at `start`.
 fn date(folded: &Folded, start: usize) -> Option<usize> {
-    if folded.before(start).is_ascii_alphanumeric() && folded.at(start).is_ascii_alphanumeric() {
+    if folded.at(start) == ' '
+        || folded.before(start).is_ascii_alphanumeric() && folded.at(start).is_ascii_alphanumeric()
+    {
         return None;
     }
     compact(folded, start)
@@ -213,12 +215,8 @@ fn mark(folded: &Folded, at: usize, kanji: char) -> Option<usize> {
 
 fn era(folded: &Folded, start: usize) -> Option<usize> {
     let (name, from, to) = ERAS.iter().find(|(name, ..)| {
-        let len = name.chars().count();
-        folded
-            .part(start, start + len)
-            .iter()
-            .map(char::to_ascii_lowercase)
-            .eq(name.chars())
+        let mut letters = name.chars().enumerate();
+        letters.all(|(at, c)| folded.at(start + at).to_ascii_lowercase() == c)
     })?;
     let at = start + name.chars().count();
     let at = blanks(

@@ -7,6 +7,7 @@ use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::lexicon::Lexicon;
+use crate::spots::Begin;
 use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -30,10 +31,12 @@ pub(crate) fn begins() -> impl Iterator<Item = (char, char)> {
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    for at in document.spots.markings.iter().copied() {
+    for at in document.spots.of(Begin::Marking) {
         // Circled characters stand for themselves.
         if folded.at(at) == CIRCLED {
-            Document::push(found, Kind::Classification, at, at + 1, 92);
+            let bracket = closing(folded.before(at)) == Some(folded.at(at + 1));
+            let wide = usize::from(bracket);
+            Document::push(found, Kind::Classification, at - wide, at + 1 + wide, 92);
             continue;
         }
         let Some((len, ())) = WORDS.longest_at(folded.chars(), at) else {
@@ -63,7 +66,11 @@ fn marking(folded: &Folded, start: usize, end: usize) -> Option<(usize, usize, u
         ));
     let alone = matches!(after, '\0' | '\n' | '*' | ' ' | ':' | '/' | '・' | '_');
     let short = end - start < 2;
-    (head && alone && !short).then_some((start, end, 88))
+    // `secret = "x"` assigns; `CONFIDENTIAL` stands alone or shouts.
+    let word = folded.at(start).is_ascii_alphabetic()
+        && !matches!(after, '\0' | '\n' | '*')
+        && !folded.part(start, end).iter().any(char::is_ascii_uppercase);
+    (head && alone && !short && !word).then_some((start, end, 88))
 }
 
 fn closing(open: char) -> Option<char> {

@@ -30,6 +30,9 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             98
         } else if (context.is_open() || context.is(Tag::Account)) && issued && usual(number) {
             90
+        } else if context.is(Tag::Generic) && issued && usual(number) {
+            // `"card":{"number":"…"}`
+            75
         } else {
             continue;
         };
@@ -71,8 +74,9 @@ fn plausible(number: &Number) -> bool {
 /// Whether the groups are those printed on cards.
 fn usual(number: &Number) -> bool {
     !number.spaced
-        && matches!(
-            number.shape(),
-            [_] | [4, 4, 4, 4] | [4, 6, 4 | 5] | [4, 4, 4, 4, 3]
-        )
+        && (number.scattered()
+            || matches!(
+                number.shape(),
+                [_] | [4, 4, 4, 4] | [4, 6, 4 | 5] | [4, 4, 4, 4, 3]
+            ))
 }

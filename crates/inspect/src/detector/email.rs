@@ -3,6 +3,7 @@
 use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
+use crate::spots::Begin;
 use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -28,7 +29,7 @@ const LOCAL_MAX: usize = 64;
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    for at in document.spots.signs.iter().copied() {
+    for at in document.spots.of(Begin::Sign) {
         if !matches!(folded.at(at), '@' | '[' | '(' | '<' | '{' | 'ア') {
             continue;
         }

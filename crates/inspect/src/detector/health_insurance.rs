@@ -23,7 +23,11 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             continue;
         }
         let confidence = match number.shape() {
+            // Next to more digits it is rather the 記号 before a 番号.
+            [6 | 8] if number.spaced && check_digit::luhn(number.digits()) => 80,
             [6 | 8] | [2, 2, 3, 1] | [2, 6] if check_digit::luhn(number.digits()) => 96,
+            // A date has as many digits.
+            [4, 1..=2, 1..=2] => continue,
             [1..=8, 1..=8] | [1..=8, 1..=8, 2] if number.digits().len() <= 16 => 88,
             [6..=8] if context.distance <= 4 => 60,
             _ => continue,
@@ -70,7 +74,7 @@ fn digits(document: &Document, from: usize, reach: usize) -> Option<(usize, usiz
     let plain = folded
         .part(from, start)
         .iter()
-        .all(|c| matches!(c, ' ' | ':' | 'は' | '「' | '=' | '第' | '\n'));
+        .all(|c| matches!(c, ' ' | ':' | 'は' | 'が' | '「' | '=' | '第' | '\n'));
     let len = folded
         .part(start, start + 12)
         .iter()

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
+use crate::spots::Begin;
 use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -18,7 +19,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let is_part = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':');
     let mut free = 0;
-    for sign in document.spots.signs.iter().copied() {
+    for sign in document.spots.of(Begin::Sign) {
         if sign < free || !matches!(folded.at(sign), '.' | ':') {
             continue;
         }

@@ -34,6 +34,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         let confidence = match context.tag {
             Some(Tag::Phone) => base.max(95),
             _ if plus => base,
+            Some(Tag::Generic) if called(document, number, base) => base,
             Some(Tag::Other | Tag::Generic) if !context.used => continue,
             None
             | Some(Tag::Name | Tag::Address | Tag::Email | Tag::Postal | Tag::Bank | Tag::Birth) => {
@@ -42,12 +43,21 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             _ if context.used || (context.distance > 10 && !number.plain()) => base,
             _ => continue,
         };
-        if number.spaced && confidence < 80 && number.plain() {
+        if number.spaced && (confidence < 80 && number.plain() || number.scattered()) {
             continue;
         }
         let (start, end) = outline(document, number, plus);
         Document::push(found, Kind::Phone, start, end, confidence);
     }
+}
+
+/// 「番号は090-1234-5678」: a number of no said kind that can only be called.
+fn called(document: &Document, number: &Number, base: u8) -> bool {
+    const REACH: usize = 6;
+    let before = number.start.saturating_sub(REACH);
+    let before = document.folded.part(before, number.start);
+    let word = before.windows(2).any(|pair| pair == ['番', '号']);
+    base >= 92 || word && base >= 85
 }
 
 /// Glued to something that makes it another number; a label may be glued.

@@ -8,7 +8,7 @@ use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::lexicon::Lexicon;
-use crate::spots::is_token;
+use crate::spots::{Begin, is_token};
 use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -40,7 +40,7 @@ const PREFIXES: &[(&str, usize)] = &[
 /// Names whose value is a secret, and the least length of a value.
 #[rustfmt::skip]
 const NAMES: &[(&str, usize)] = &[
-    ("パスワード", 6), ("暗証番号", 4), ("パスフレーズ", 6), ("合言葉", 6), ("pw", 6), ("pwd", 6), ("passwd", 6), ("password", 6), ("passphrase", 8), ("pass", 6),
+    ("パスワード", 6), ("パス", 6), ("-p", 6), ("仮パスワード", 6), ("初期パスワード", 6), ("signing_secret", 16), ("signing secret", 16), ("_authtoken", 16), ("password_hash", 20), ("webhook_secret", 12), ("jwt_secret", 12), ("認証トークン", 12), ("接続文字列", 20), ("暗証番号", 4), ("パスフレーズ", 6), ("合言葉", 6), ("pw", 6), ("pwd", 6), ("passwd", 6), ("password", 6), ("passphrase", 8), ("pass", 6),
     ("secret", 10), ("client_secret", 8), ("clientsecret", 8), ("api_secret", 8), ("secret_key", 10), ("secretkey", 10), ("secret key", 10), ("シークレット", 8), ("シークレットキー", 8), ("秘密鍵", 16), ("共有鍵", 16),
     ("token", 16), ("トークン", 16), ("access_token", 12), ("accesstoken", 12), ("access token", 12), ("アクセストークン", 12), ("refresh_token", 12), ("auth_token", 12), ("authtoken", 12), ("bearer", 16), ("リフレッシュトークン", 12),
     ("api_key", 12), ("apikey", 12), ("api-key", 12), ("api key", 12), ("apiキー", 12), ("apiトークン", 12), ("api token", 12), ("api_token", 12), ("x-api-key", 12), ("アクセスキー", 12), ("access_key", 12), ("accesskey", 12), ("access key", 12), ("private_key", 16), ("encryption_key", 16), ("暗号鍵", 16), ("暗号化キー", 16),
@@ -68,18 +68,28 @@ pub(crate) static NAME: LazyLock<Lexicon<usize>> =
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
     let chars = folded.chars();
-    for at in document.spots.secrets.iter().copied() {
+    // Where the last value ends, and how many names have been looked at within it: in `password=password=…` every name
+    // has the whole rest as its value.
+    let (mut value_end, mut tries) = (0, 0);
+    for at in document.spots.of(Begin::Secret) {
+        tries = if at < value_end { tries + 1 } else { 0 };
+        if tries > TRIES_MAX {
+            continue;
+        }
         let (previous, c) = (folded.before(at), folded.at(at));
         let within =
             c.is_ascii_alphabetic() && previous.is_ascii_lowercase() && !c.is_ascii_uppercase();
-        if !within && let Some((len, min)) = NAME.longest_at(chars, at) {
-            assigned(folded, at + len, min, found);
+        if !within
+            && let Some((len, min)) = NAME.longest_at(chars, at)
+            && (c != '-' || logs_in(folded, at))
+        {
+            value_end = value_end.max(assigned(folded, at + len, min, found));
         }
     }
     for at in document.spots.tokens.iter().copied() {
         token(folded, at, found);
     }
-    for at in document.spots.signs.iter().copied() {
+    for at in document.spots.of(Begin::Sign) {
         match folded.at(at) {
             '-' if folded.before(at) != '-' => pem(folded, at, found),
             ':' if folded.at(at + 1) == '/' => url(folded, at, found),
@@ -87,6 +97,16 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             _ => {}
         }
     }
+}
+
+/// `docker login -u ci -p …`: the option of a command that logs in, not any `-p`.
+fn logs_in(folded: &Folded, at: usize) -> bool {
+    const COMMAND_MAX: usize = 60;
+    let line = folded.part(at.saturating_sub(COMMAND_MAX), at);
+    let command: String = line.iter().rev().take_while(|c| **c != '\n').collect();
+    ["nigol", "lqsym", "ssaphss", "nimdalqsym", "u- "]
+        .iter()
+        .any(|word| command.contains(word))
 }
 
 fn is_word(c: char) -> bool {
@@ -237,8 +257,11 @@ fn url(folded: &Folded, colon: usize, found: &mut Vec<Match>) {
     }
 }
 
-/// The value behind a telling name.
-fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
+/// Most names looked at within the value of another.
+const TRIES_MAX: usize = 8;
+
+/// The value behind a telling name; gives where it ends.
+fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) -> usize {
     let mut at = end;
     let mut sign = false;
     // 「APIトークン」 may be followed by further words that tell: トークン, キー, の値は.
@@ -253,7 +276,7 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
         at += 1;
     }
     if at == end {
-        return;
+        return end;
     }
     let is_value = |c: &char| {
         c.is_ascii_graphic()
@@ -274,7 +297,7 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
         || placeholder(value)
         || matches!(folded.at(at), '<' | '{')
     {
-        return;
+        return at + len;
     }
     let kinds = mixed(value);
     let symbols = value.iter().any(char::is_ascii_punctuation);
@@ -288,12 +311,13 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) {
         _ => kinds >= 2 && entropy(value) > 2.8,
     };
     // A path, a number with units or a key of a table is no secret.
-    let path = value.first() == Some(&'/')
+    let path = value.first() == Some(&'/') && (kinds < 3 || value.len() != 40)
         || value.contains(&'(')
         || value.windows(3).any(|w| w == [':', '/', '/']);
     if strong && !path {
         push(found, at, at + value.len(), 90);
     }
+    at + len
 }
 
 /// Upper case, lower case, digits: how many of them occur.

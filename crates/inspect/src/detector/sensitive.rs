@@ -7,6 +7,7 @@ use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::lexicon::Lexicon;
+use crate::spots::Begin;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Sensitive,
@@ -27,7 +28,7 @@ pub(crate) fn begins() -> impl Iterator<Item = (char, char)> {
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    for at in document.spots.sensitive.iter().copied() {
+    for at in document.spots.of(Begin::Sensitive) {
         if let Some((len, ())) = WORDS.longest_at(folded.chars(), at)
             && !folded.at(at + len).is_ascii_alphanumeric()
             && !folded.before(at).is_ascii_alphanumeric()

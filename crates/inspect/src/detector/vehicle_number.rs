@@ -3,7 +3,8 @@
 use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
-use crate::text::{Folded, is_hiragana, is_kanji};
+use crate::spots::Begin;
+use crate::text::{Folded, is_kanji};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::VehicleNumber,
@@ -18,13 +19,8 @@ const PLACES: &[&str] = &["札幌", "函館", "旭川", "室蘭", "苫小牧", "
 
 fn find(document: &Document, found: &mut Vec<Match>) {
     let folded = &document.folded;
-    // The kana is the anchor: a single hiragana between digits.
-    for (at, pair) in folded.chars().windows(2).enumerate() {
-        if let [before, kana] = pair
-            && (before.is_ascii_digit() || *before == ' ')
-            && is_hiragana(*kana)
-            && let Some((start, end)) = outline(folded, at + 1)
-        {
+    for kana in document.spots.of(Begin::Plate) {
+        if let Some((start, end)) = outline(folded, kana) {
             Document::push(found, Kind::VehicleNumber, start, end, 90);
         }
     }
@@ -44,12 +40,7 @@ fn outline(folded: &Folded, kana: usize) -> Option<(usize, usize)> {
     at -= usize::from(folded.before(at) == ' ');
     let place = PLACES.iter().find_map(|place| {
         let start = at.checked_sub(place.chars().count())?;
-        folded
-            .part(start, at)
-            .iter()
-            .copied()
-            .eq(place.chars())
-            .then_some(start)
+        folded.has(start, place).then_some(start)
     })?;
     let mut end = kana + 1;
     end += usize::from(folded.at(end) == ' ');

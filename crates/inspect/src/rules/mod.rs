@@ -17,6 +17,7 @@ use sekimori_domain::ids::{ConnectorName, DataClass, GroupName};
 use sekimori_domain::inspection::FlowLabel;
 use serde::{Deserialize, Serialize};
 
+use crate::dictionary::Terms;
 use crate::finding::{Class, Kind};
 
 pub use answer::{AnswerAction, InjectionRule, LinkRule};
@@ -211,6 +212,19 @@ pub struct RestoreRule {
     pub when: When,
 }
 
+/// A list of the company's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dictionary {
+    /// Its name.
+    pub id: String,
+    /// `COMPANY_TERM` (社外秘), `PROJECT_NAME` (機密) or `CUSTOMER` (個人情報): what findings are.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The words, in any spelling.
+    pub words: Vec<String>,
+}
+
 /// A set of rules in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleSet {
@@ -228,6 +242,9 @@ pub struct RuleSet {
     pub injections: Vec<InjectionRule>,
     /// About links in answers, in order.
     pub links: Vec<LinkRule>,
+    /// The company's own words.
+    #[serde(skip)]
+    pub terms: Arc<Terms>,
 }
 
 /// Between whom content passes.
@@ -311,6 +328,7 @@ impl RuleSet {
             restores: Vec::new(),
             injections: Vec::new(),
             links: Vec::new(),
+            terms: Arc::default(),
         }
     }
 

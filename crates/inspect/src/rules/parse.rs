@@ -1,12 +1,16 @@
 //! Reading and checking rules.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
+use crate::dictionary::Terms;
 use crate::finding::{Class, Kind};
 
 use super::answer::{check_injection, check_link};
 use super::{
-    Action, Direction, FlowRule, InjectionRule, LinkRule, RestoreRule, Rule, RuleSet, RuleSettings,
+    Action, Dictionary, Direction, FlowRule, InjectionRule, LinkRule, RestoreRule, Rule, RuleSet,
+    RuleSettings,
 };
 
 /// Longest text of a rule set.
@@ -28,6 +32,14 @@ pub enum RulesError {
     #[error("{problem}")]
     Unreadable {
         /// What, where.
+        problem: String,
+    },
+    /// A dictionary makes no sense. Never says what an entry is.
+    #[error("dictionary {dictionary:?}: {problem}")]
+    Dictionary {
+        /// Its id.
+        dictionary: String,
+        /// What is wrong with it.
         problem: String,
     },
     /// A rule makes no sense.
@@ -55,6 +67,8 @@ struct Text {
     injection: Vec<InjectionRule>,
     #[serde(default)]
     link: Vec<LinkRule>,
+    #[serde(default)]
+    dictionary: Vec<Dictionary>,
 }
 
 impl RuleSet {
@@ -66,6 +80,7 @@ impl RuleSet {
         let read: Text = toml::from_str(text).map_err(|error| RulesError::Unreadable {
             problem: error.to_string(),
         })?;
+        let terms = terms(&read.dictionary)?;
         let set = Self {
             version,
             settings: read.settings,
@@ -74,6 +89,7 @@ impl RuleSet {
             restores: read.restore,
             injections: read.injection,
             links: read.link,
+            terms: Arc::new(terms),
         };
         set.check()?;
         Ok(set)
@@ -127,6 +143,34 @@ impl RuleSet {
         let rules = rules.chain(self.injections.iter().map(|rule| &rule.id));
         rules.chain(self.links.iter().map(|rule| &rule.id))
     }
+}
+
+/// The words of a dictionary with its type.
+fn entries(dictionary: &Dictionary) -> impl Iterator<Item = (Kind, &str)> {
+    let kind = dictionary.kind;
+    dictionary
+        .words
+        .iter()
+        .map(move |word| (kind, word.as_str()))
+}
+
+/// The dictionaries as one; each alone first, so that the one that is wrong can be named.
+fn terms(dictionaries: &[Dictionary]) -> Result<Terms, RulesError> {
+    let mut ids = std::collections::BTreeSet::new();
+    for dictionary in dictionaries {
+        let problem = |problem: String| RulesError::Dictionary {
+            dictionary: dictionary.id.clone(),
+            problem,
+        };
+        if !ids.insert(&dictionary.id) {
+            return Err(problem("another dictionary has the same id".to_owned()));
+        }
+        Terms::new(entries(dictionary)).map_err(|error| problem(error.to_string()))?;
+    }
+    let all = dictionaries.iter().flat_map(entries);
+    Terms::new(all).map_err(|error| RulesError::Unreadable {
+        problem: error.to_string(),
+    })
 }
 
 fn check_rule(rule: &Rule) -> Result<(), RulesError> {
@@ -218,6 +262,22 @@ mod tests {
                 .iter()
                 .all(|rule| !rule.message.is_empty() || rule.action == Action::Allow)
         );
+    }
+
+    #[test]
+    fn dictionaries_are_found_and_bad_ones_named() {
+        let list = |kind: &str, words: &str| {
+            format!("[[dictionary]]\nid = \"d\"\ntype = \"{kind}\"\nwords = [{words}]\n")
+        };
+        let set = RuleSet::parse(1, &list("PROJECT_NAME", "\"北極星計画\"")).unwrap();
+        let scanner = crate::Scanner::without_names().with_terms(&set.terms);
+        let found = scanner.scan("来週、北極星 計画の説明会です");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].kind.as_str(), "PROJECT_NAME");
+        assert_eq!((found[0].start, found[0].end), (3, 9));
+        assert!(problem(&list("PERSON", "\"山田太郎\"")).contains("\"d\""));
+        assert!(problem(&list("CUSTOMER", "\"山田太郎\", \"山\"")).contains("entry 2"));
+        assert!(problem(&list("CUSTOMER", "").repeat(2)).contains("same id"));
     }
 
     #[test]

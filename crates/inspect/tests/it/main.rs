@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod bombs;
 mod bounds;
 mod fixtures;
 mod office;

@@ -70,6 +70,63 @@ proptest! {
     }
 }
 
+/// Digits in any width, with invisible characters in between.
+fn disguised(digits: &'static str) -> impl Strategy<Value = String> {
+    let size = digits.len();
+    prop::collection::vec((any::<bool>(), 0_usize..4), size).prop_map(move |ways| {
+        let mut text = String::new();
+        for (at, (c, (wide, invisible))) in digits.chars().zip(ways).enumerate() {
+            if at > 0 {
+                text.push_str(["", "", "\u{200B}", "\u{2060}"][invisible]);
+            }
+            let full = match c {
+                '-' => Some('－'),
+                c => char::from_u32(u32::from(c) + 0xFEE0),
+            };
+            text.push(if wide { full.unwrap() } else { c });
+        }
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn spans_are_exact_on_the_original(
+        before in "[ぁ-ん]{1,6}。",
+        phone in disguised("090-1234-5678"),
+        card in disguised("4111-1111-1111-1111"),
+    ) {
+        let text = format!("{before}電話{phone}、カード番号{card}です");
+        let place = |part: &str| {
+            let start = text.find(part).unwrap();
+            let start = text[..start].chars().count();
+            (u32::try_from(start).unwrap(), u32::try_from(start + part.chars().count()).unwrap())
+        };
+        let found = Scanner::new().scan(&text);
+        for (kind, part) in [("PHONE", &phone), ("CREDIT_CARD", &card)] {
+            let spans: Vec<_> = found
+                .iter()
+                .filter(|finding| finding.kind.as_str() == kind)
+                .map(|finding| (finding.start, finding.end))
+                .collect();
+            prop_assert_eq!(spans, [place(part)]);
+        }
+    }
+
+    #[test]
+    fn masking_never_shows_more(text in text()) {
+        let scanner = Scanner::new();
+        let masked = scanner.mask(&text);
+        for finding in scanner.scan(&text) {
+            let (start, end) = (finding.start as usize, finding.end as usize);
+            let shown = masked.text.chars().skip(start).take(end - start);
+            prop_assert!(!shown.into_iter().any(|c| c.is_ascii_alphanumeric()));
+        }
+    }
+}
+
 /// The text masked as a stream, cut after those numbers of bytes in turn.
 fn streamed(text: &str, cuts: &[usize]) -> String {
     let mut masker = Masker::new(Scanner::new(), |_| true);

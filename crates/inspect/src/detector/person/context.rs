@@ -1,12 +1,16 @@
 //! What the words around a name say.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::{ends_name, honorific};
 use crate::text::{Folded, is_hiragana, is_kanji};
 
 /// Whether a name at `start` would be the next one behind a person that ends at `last`, perhaps with an honorific
-/// in between.
+/// or something in brackets in between: 「佐藤（営業）、鈴木」.
 pub(super) fn is_among(folded: &Folded, last: Option<usize>, start: usize) -> bool {
-    let Some(last) = last.filter(|last| start > *last && start - *last <= 5) else {
+    const BETWEEN_MAX: usize = 16;
+    let Some(last) = last.filter(|last| start > *last && start - *last <= BETWEEN_MAX) else {
         return false;
     };
     let between = folded.part(last, start);
@@ -14,26 +18,147 @@ pub(super) fn is_among(folded: &Folded, last: Option<usize>, start: usize) -> bo
         [title @ .., sign, ' '] | [title @ .., sign] => (*sign, title),
         [] => return false,
     };
-    matches!(sign, '、' | '・' | ',' | '/' | 'と' | '&')
-        && (title.is_empty() || honorific(folded, last))
+    if !matches!(sign, '、' | '・' | ',' | '/' | 'と' | '&' | '\n') {
+        return false;
+    }
+    let (title, bracket) = match title.iter().position(|c| *c == '(') {
+        Some(open) => title.split_at(open),
+        None => (title, [].as_slice()),
+    };
+    let whole = matches!(bracket, [] | ['(', .., ')'])
+        && bracket
+            .iter()
+            .filter(|c| matches!(c, '(' | ')' | '\n'))
+            .count()
+            <= 2;
+    let polite = title.len() <= 4 && (title.is_empty() || honorific(folded, last));
+    whole
+        && polite
+        && (sign != '\n' || !title.is_empty() || !bracket.is_empty())
         && title.iter().all(|c| is_kanji(*c) || is_hiragana(*c))
 }
 
 /// 「弊社の佐藤が伺います」: what follows somebody who does something, or to whom it is done.
 pub(super) fn acts(folded: &Folded, at: usize) -> bool {
-    let follows = |word: &str| {
-        folded
-            .part(at, at + word.chars().count())
-            .iter()
-            .copied()
-            .eq(word.chars())
-    };
     [
-        "が", "は", "も", "まで", "へ", "に", "より", "から", "を", "と", "宛",
+        "が",
+        "は",
+        "も",
+        "まで",
+        "へ",
+        "に",
+        "より",
+        "から",
+        "を",
+        "と",
+        "宛",
+        "って",
+        "です",
+        "でした",
+        "でございま",
+        "だけ",
+        "ら",
+        "自身",
+        "まで",
+        "側",
+        "夫妻",
+        "両名",
+        "家",
+        "または",
+        "もしくは",
+        "及び",
+        "および",
+        "か",
+        "や",
+        "→",
     ]
     .into_iter()
-    .any(follows)
+    .any(|word| folded.has(at, word))
         || ends_name(folded, at)
+        || owns(folded, at)
+}
+
+/// 「佐藤の携帯」: what people have and companies or places do not.
+fn owns(folded: &Folded, at: usize) -> bool {
+    const OWNED: [&str; 24] = [
+        "件",
+        "携帯",
+        "メール",
+        "電話",
+        "連絡先",
+        "予定",
+        "代わり",
+        "代理",
+        "後任",
+        "上司",
+        "部下",
+        "方",
+        "名前",
+        "都合",
+        "発言",
+        "意見",
+        "パソコン",
+        "PC",
+        "席",
+        "アカウント",
+        "承認",
+        "確認",
+        "対応",
+        "報告",
+    ];
+    folded.at(at) == 'の' && OWNED.iter().any(|word| folded.has(at + 1, word))
+}
+
+/// What only people do, right behind or further on in the same clause: it makes a person of a word that is more
+/// often a place or a thing.
+pub(super) fn does(folded: &Folded, at: usize) -> bool {
+    const CLAUSE: usize = 14;
+    #[rustfmt::skip]
+    const DEEDS: [&str; 62] = ["作成し", "対応", "担当し", "担当が", "確認", "承認し", "報告し", "説明し", "使用し", "参加し", "出席し", "司会", "連絡", "回答", "訪問", "送付し", "送信し", "依頼", "相談", "提出し", "伺い", "申し", "電話", "話し", "言っ", "聞い", "思っ", "休み", "来社", "着任", "就任", "異動", "退職", "入社", "退社", "昇進", "昇格", "欠席", "帰社", "直行", "直帰", "引き継", "引継", "交代", "不在", "調整し", "共有し", "質問", "指示", "了承", "了解", "反対し", "発言", "述べ", "語っ", "同行", "同席", "面談", "立ち会", "変更とな", "代わり", "お送り"];
+    let by = ["が", "は", "も", "に", "から", "へ", "より", "を", "と"];
+    let Some(particle) = by.iter().find(|word| folded.has(at, word)) else {
+        return false;
+    };
+    let from = at + particle.chars().count();
+    for place in from..from + CLAUSE {
+        if matches!(folded.at(place), '。' | '、' | '\n' | '\0' | ',') {
+            return false;
+        }
+        if DEEDS.iter().any(|deed| folded.has(place, deed)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// 「作業者：佐藤」, 「→鈴木」: a value alone behind a sign, whose name says nothing of places and companies.
+pub(super) fn is_value(folded: &Folded, start: usize) -> bool {
+    #[rustfmt::skip]
+    const OTHERS: [&str; 32] = ["会場", "場所", "支店", "店舗", "拠点", "工場", "駅", "エリア", "地区", "メーカー", "ブランド", "行先", "行き先", "産地", "出身", "路線", "営業所", "会社", "取引先", "仕入先", "得意先", "都市", "地域", "勤務地", "府県", "町村", "支社", "本社", "開催地", "社名", "品名", "商品"];
+    let mut at = start;
+    while start - at < 2 && folded.before(at) == ' ' {
+        at -= 1;
+    }
+    if !matches!(folded.before(at), ':' | '→' | '】') {
+        return false;
+    }
+    at -= 1;
+    while folded.before(at) == ' ' {
+        at -= 1;
+    }
+    !folded.before(at).is_ascii_digit()
+        && !OTHERS.iter().any(|word| {
+            let len = word.chars().count();
+            at >= len && folded.has(at - len, word)
+        })
+}
+
+/// A name that is a line of its own, as under a letter; a line break may be escaped, as in JSON.
+pub(super) fn is_line(folded: &Folded, start: usize, end: usize) -> bool {
+    let escaped = |at: usize| folded.part(at, at + 2) == ['\\', 'n'];
+    let begins = folded.before(start) == '\n' || start >= 2 && escaped(start - 2);
+    let ends = matches!(folded.at(end), '\n' | '\0' | '"') || escaped(end);
+    begins && ends
 }
 
 /// 「佐藤: 了解です」 at the beginning of a line: who says it.
@@ -46,99 +171,63 @@ pub(super) fn speaks(folded: &Folded, start: usize, end: usize) -> bool {
 
 /// 「お世話になっております。山田です」, 「鈴木と申します」
 pub(super) fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
-    let head = matches!(
-        folded.before(start),
-        '。' | '\n' | '\0' | '、' | 'の' | '!' | ' ' | '」' | '：'
-    );
+    let before = folded.before(start);
+    let escaped = start >= 2 && folded.part(start - 2, start) == ['\\', 'n'];
+    let begins = matches!(before, '。' | '\n' | '\0' | '」') || escaped;
+    let head = begins || matches!(before, '、' | 'の' | '!' | ' ' | 'た');
     let says = [
         "です",
         "でございます",
         "と申します",
         "と申し",
-        "より",
-        "から",
-        "に確認",
-        "宛",
-        "へ連絡",
-        "に連絡",
+        "と言います",
+        "といいます",
     ];
-    let follows = |word: &&str| {
-        folded
-            .part(end, end + word.chars().count())
-            .iter()
-            .copied()
-            .eq(word.chars())
-    };
-    let strong = says.iter().take(4).any(&follows);
-    let weak = says.iter().skip(4).any(follows)
-        && end - start >= 2
-        && matches!(folded.before(start), '。' | '\n' | '\0' | '、' | '」');
-    head && (strong && end - start >= 2 && !is_place(folded.part(start, end))
-        || weak && !is_place(folded.part(start, end)))
+    let said = says.iter().any(|word| folded.has(end, word));
+    let weak = ["より", "から", "に確認", "宛", "へ連絡", "に連絡"];
+    let told = weak.iter().any(|word| folded.has(end, word));
+    let place = is_place(folded.part(start, end));
+    said && head && (!place || begins) || told && begins && !place && end - start >= 2
 }
 
-/// Surnames that are names of prefectures and big cities.
+/// Surnames that are more often a place, a company or a thing.
 pub(super) fn is_place(word: &[char]) -> bool {
-    [
-        "宮崎",
-        "福島",
-        "石川",
-        "山口",
-        "千葉",
-        "長崎",
-        "大分",
-        "岡山",
-        "秋田",
-        "山形",
-        "富山",
-        "福井",
-        "長野",
-        "香川",
-        "徳島",
-        "広島",
-        "大阪",
-        "東京",
-        "京都",
-        "奈良",
-        "神戸",
-        "横浜",
-        "川崎",
-        "福岡",
-        "札幌",
-        "仙台",
-        "高松",
-        "松山",
-        "熊本",
-        "佐賀",
-        "大宮",
-        "前橋",
-        "水戸",
-        "青森",
-        "岩手",
-        "宮城",
-        "栃木",
-        "静岡",
-        "三重",
-        "滋賀",
-        "和歌山",
-        "鳥取",
-        "島根",
-        "高知",
-        "成田",
-        "渋谷",
-        "新宿",
-        "品川",
-        "上野",
-        "目黒",
-        "豊田",
-        "小山",
-        "浦和",
-        "本社",
-        "平和島",
-    ]
-    .iter()
-    .any(|place| place.chars().eq(word.iter().copied()))
+    match word {
+        [a, b] => PLACES.contains(&[*a, *b, '\0']),
+        [a, b, c] => PLACES.contains(&[*a, *b, *c]),
+        _ => false,
+    }
 }
+
+/// Names of cities, unless they are frequent surnames, and [`THINGS`].
+static PLACES: LazyLock<HashSet<[char; 3]>> = LazyLock::new(|| {
+    const FREQUENT: usize = 400;
+    let key = |word: &str| {
+        let mut chars = word.chars();
+        let mut next = || chars.next().unwrap_or('\0');
+        [next(), next(), next()]
+    };
+    let people: HashSet<[char; 3]> = include_str!("../../../data/surnames.txt")
+        .lines()
+        .take(FREQUENT)
+        .filter_map(|line| line.split(' ').next().map(key))
+        .collect();
+    let cities = include_str!("../../../data/municipalities.txt")
+        .lines()
+        .filter_map(|name| {
+            let ward = name.strip_suffix('区');
+            let ward = ward.and_then(|ward| ward.split('市').next_back());
+            name.strip_suffix('市').or(ward)
+        })
+        .filter(|name| name.chars().count() <= 3)
+        .map(key)
+        .filter(|name| !people.contains(name));
+    cities.chain(THINGS.iter().map(|word| key(word))).collect()
+});
+
+/// Prefectures, quarters, stations, companies and words.
+#[rustfmt::skip]
+const THINGS: &[&str] = &["宮崎", "福島", "石川", "山口", "千葉", "長崎", "大分", "岡山", "秋田", "山形", "富山", "福井", "長野", "香川", "徳島", "広島", "大阪", "東京", "京都", "奈良", "神戸", "横浜", "川崎", "福岡", "札幌", "仙台", "高松", "松山", "熊本", "佐賀", "大宮", "前橋", "水戸", "青森", "岩手", "宮城", "栃木", "静岡", "三重", "滋賀", "和歌山", "鳥取", "島根", "高知", "成田", "渋谷", "新宿", "品川", "上野", "目黒", "豊田", "小山", "浦和", "本社", "平和島", "赤羽", "神田", "葛西", "蒲田", "大森", "大崎", "五反田", "赤坂", "六本木", "青山", "戸塚", "鶴見", "梅田", "難波", "天王寺", "小倉", "八幡", "博多", "会津", "関西", "関東", "出口", "入江", "西口", "北口", "東口", "南口", "根本", "馬場", "高原", "鳥居", "石垣", "山野", "野原", "水田", "田畑", "原野", "平原", "河原", "河口", "川端", "川岸", "川辺", "井戸", "竹林", "松林", "松葉", "山路", "山地", "山際", "山上", "山中", "三角", "四方", "一色", "仲間", "大家", "古本", "別所", "下地", "下山", "長屋", "新居", "新家", "新開", "新妻", "新田", "本山", "朝日", "春日", "大和", "白鳥", "真下", "水上", "小口", "南部", "下野", "大関", "大門", "大道", "大黒", "中道", "中元", "国分", "本田", "松下", "三井", "住友", "安田", "佐川", "土方", "日向", "常盤", "瀬戸", "木場", "名取", "向後", "有馬", "草津", "熱海", "軽井沢", "日光", "本郷", "早稲田", "立川", "永田町", "市川", "岡崎", "高山", "川口", "金沢", "長岡", "町田", "中野", "板橋", "松島", "小松"];
 
 /// Words before 様 and さん that are nobody's name.
 pub(super) fn is_role(word: &[char]) -> bool {
@@ -149,15 +238,4 @@ pub(super) fn is_role(word: &[char]) -> bool {
     ]
     .iter()
     .any(|role| role.chars().eq(word.iter().copied()))
-}
-
-/// Frequent surnames that are hardly ever the name of a place, a company or anything else.
-#[rustfmt::skip]
-const UNMISTAKABLE: [&str; 52] = ["佐藤", "鈴木", "高橋", "田中", "渡辺", "渡邊", "渡邉", "伊藤", "中村", "小林", "加藤", "吉田", "山田", "佐々木", "井上", "木村", "斎藤", "齋藤", "斉藤", "山本", "阿部", "橋本", "山崎", "中島", "藤田", "後藤", "岡田", "近藤", "青木", "坂本", "遠藤", "藤井", "西村", "藤原", "竹内", "原田", "田村", "森田", "柴田", "酒井", "工藤", "宮本", "内田", "高木", "安藤", "谷口", "今井", "藤本", "武田", "杉山", "増田", "小島"];
-
-/// Whether a word is a name wherever it stands.
-pub(super) fn is_unmistakable(word: &[char]) -> bool {
-    UNMISTAKABLE
-        .iter()
-        .any(|name| name.chars().eq(word.iter().copied()))
 }

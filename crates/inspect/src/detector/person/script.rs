@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use super::{evidence, honorific};
 use crate::document::Document;
+use crate::label::Tag;
 use crate::names::{Names, is_romaji};
-use crate::text::{Folded, is_hiragana, is_katakana};
+use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
     let folded = &document.folded;
@@ -24,11 +25,27 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
     };
     let first = len(start);
     let end = start + first;
+    // 「申込者カナ 」 is no name itself.
+    let label = document.labels.partition_point(|label| label.start < start);
+    let label = document.labels.get(label).filter(|l| l.start == start);
+    if label.is_some_and(|label| label.end == end && label.tag == Tag::Name) {
+        return None;
+    }
     let katakana = is_katakana(folded.at(start));
     let evidence = evidence(document, start);
     if matches!(folded.at(end), ' ' | '・') && (1..=7).contains(&first) {
         let second = len(end + 1).min(8);
         let surname = names.is_surname_reading(folded.part(start, end));
+        // 「もりた ときと」: whole where the whole is a name, or where a label or a cell holds nothing else.
+        let whole = names.is_given_reading(folded.part(end + 1, end + 1 + second));
+        if second >= 2 && (surname || evidence.label) && (whole || evidence.label) {
+            let cell = document
+                .cell(start)
+                .is_some_and(|cell| cell.end == end + 1 + second);
+            if whole || cell {
+                return Some((end + 1 + second, 90));
+            }
+        }
         let cut = (2..=second).rev().find(|cut| {
             let stop = end + 1 + cut;
             (*cut == second || honorific(folded, stop) || (surname && particle(folded, stop)))
@@ -40,7 +57,11 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
         if evidence.label && (2..=8).contains(&second) && (first >= 2 || surname) {
             return Some((end + 1 + second, 82));
         }
-        if surname && katakana && first >= 2 && (2..=6).contains(&second) {
+        // 「森 舞（もり まい）」
+        let reading = folded.before(start) == '('
+            && is_kanji(folded.before(start.saturating_sub(1)))
+            && folded.at(end + 1 + second) == ')';
+        if surname && (katakana || reading) && first >= 2 && (2..=8).contains(&second) {
             return Some((end + 1 + second, 74));
         }
     }
@@ -106,6 +127,8 @@ fn foreign(folded: &Folded, start: usize) -> Option<usize> {
         "判事",
         "投手",
         "選手",
+        "長官",
+        "外相",
         "議員",
         "大使",
         "校長",
@@ -120,13 +143,7 @@ fn foreign(folded: &Folded, start: usize) -> Option<usize> {
         "くん",
     ]
     .iter()
-    .any(|word| {
-        folded
-            .part(end, end + word.chars().count())
-            .iter()
-            .copied()
-            .eq(word.chars())
-    });
+    .any(|word| folded.has(end, word));
     (len >= 3
         && !role
         && polite
@@ -172,7 +189,7 @@ const FOREIGN_GIVEN: &[&str] = &["アーサー", "アーノルド", "アイザ�
 
 /// Words in katakana before 様 and さん that are nobody's name.
 #[rustfmt::skip]
-const ROLES: &[&str] = &["ユーザー", "ユーザ", "メーカー", "スタッフ", "オーナー", "クライアント", "パートナー", "ベンダー", "メンバー", "ゲスト", "ドライバー", "ヘルパー", "サポーター", "リーダー", "マネージャー", "マネジャー", "エンジニア", "デザイナー", "カスタマー", "バイヤー", "サプライヤー", "ディーラー", "オペレーター", "アルバイト", "パート", "テナント", "モニター", "ファン", "グループ", "チーム", "ホテル", "クラブ", "スーパー", "コンビニ", "センター", "サービス", "システム", "コーチ", "ドクター", "ナース", "タクシー", "バス", "トラック", "ワールドカップ", "オリンピック", "プロ", "アマチュア", "サッカー", "テニス", "ゴルフ", "ラグビー", "バスケットボール", "ゴールキーパー", "トップ", "ライター", "カメラマン", "モデル", "アシスタント", "インストラクター", "トレーナー", "カウンセラー", "コンサルタント", "アドバイザー", "プログラマー", "アナリスト", "ジャパン", "アメリカ", "フランス", "ドイツ", "イタリア", "ロシア", "ブラジル", "スペイン", "オーストラリア", "オペレータ", "キャスト", "クルー", "ビジター", "リピーター", "フォロワー", "ボランティア", "ペット", "ワンちゃん", "ネコ", "イヌ", "サンタ", "オバ", "オジ", "アポロ", "ゼネコン", "ハウスメーカー", "イスラエル", "イギリス", "カナダ", "オランダ", "ベルギー", "スイス", "インド", "トルコ", "エジプト", "メキシコ", "ポーランド", "スウェーデン", "ノルウェー", "フィンランド", "デンマーク", "ギリシャ", "ウクライナ", "イラク", "イラン", "ベトナム", "フィリピン", "インドネシア", "マレーシア", "シンガポール", "アルゼンチン", "ペルー", "チリ", "ニュージーランド", "アイルランド", "ポルトガル", "オーストリア", "ハンガリー", "パキスタン", "ネパール", "モンゴル", "ミャンマー", "カンボジア", "レバノン", "シリア", "赤ちゃん", "ウサギ", "クマ"];
+const ROLES: &[&str] = &["ユーザー", "ユーザ", "メーカー", "スタッフ", "オーナー", "クライアント", "パートナー", "ベンダー", "メンバー", "ゲスト", "ドライバー", "ヘルパー", "サポーター", "リーダー", "マネージャー", "マネジャー", "エンジニア", "デザイナー", "カスタマー", "バイヤー", "サプライヤー", "ディーラー", "オペレーター", "アルバイト", "パート", "テナント", "モニター", "ファン", "グループ", "チーム", "ホテル", "クラブ", "スーパー", "コンビニ", "センター", "サービス", "システム", "コーチ", "ドクター", "ナース", "タクシー", "バス", "トラック", "ワールドカップ", "オリンピック", "プロ", "アマチュア", "サッカー", "テニス", "ゴルフ", "ラグビー", "バスケットボール", "ゴールキーパー", "トップ", "ライター", "カメラマン", "モデル", "アシスタント", "インストラクター", "トレーナー", "カウンセラー", "コンサルタント", "アドバイザー", "プログラマー", "アナリスト", "ジャパン", "アメリカ", "フランス", "ドイツ", "イタリア", "ロシア", "ブラジル", "スペイン", "オーストラリア", "オペレータ", "キャスト", "クルー", "ビジター", "リピーター", "フォロワー", "ボランティア", "ペット", "ワンちゃん", "ネコ", "イヌ", "サンタ", "オバ", "オジ", "アポロ", "ゼネコン", "ハウスメーカー", "イスラエル", "イギリス", "カナダ", "オランダ", "ベルギー", "スイス", "インド", "トルコ", "エジプト", "メキシコ", "ポーランド", "スウェーデン", "ノルウェー", "フィンランド", "デンマーク", "ギリシャ", "ウクライナ", "イラク", "イラン", "ベトナム", "フィリピン", "インドネシア", "マレーシア", "シンガポール", "アルゼンチン", "ペルー", "チリ", "ニュージーランド", "アイルランド", "ポルトガル", "オーストリア", "ハンガリー", "パキスタン", "ネパール", "モンゴル", "ミャンマー", "カンボジア", "レバノン", "シリア", "赤ちゃん", "ウサギ", "クマ", "サポート", "ヘルプデスク", "フロント", "ショップ", "ベンダ", "コール", "セールス", "マーケティング", "カフェ", "ブース", "デスク", "インフラ", "マーケ"];
 
 pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
     let folded = &document.folded;
@@ -225,13 +242,7 @@ fn particle(folded: &Folded, at: usize) -> bool {
         "です", "と", "が", "は", "に", "の", "を", "より", "から", "へ", "も", "で",
     ]
     .iter()
-    .any(|word| {
-        folded
-            .part(at, at + word.chars().count())
-            .iter()
-            .copied()
-            .eq(word.chars())
-    })
+    .any(|word| folded.has(at, word))
 }
 
 /// `Mr. `, `Ms. `, `Dear ` before a name.
@@ -259,13 +270,11 @@ fn single_latin(
 ) -> Option<(usize, u8)> {
     let folded = &document.folded;
     let word = folded.part(start, end);
-    let polite = ["-san", "-sama", "さん", "様", "-san "].iter().any(|word| {
-        folded
-            .part(end, end + word.chars().count())
-            .iter()
-            .copied()
-            .eq(word.chars())
-    });
-    ((title(folded, start) || polite) && end - start >= 3 && names.is_surname_romaji(word))
-        .then_some((end, 80))
+    let polite = ["-san", "-sama", "さん", "様"]
+        .iter()
+        .any(|word| folded.has(end, word));
+    let own = ["-san", "-sama"].iter().any(|word| folded.has(end, word));
+    let name =
+        names.is_surname_romaji(word) || names.is_given_romaji(word) || own && is_romaji(word);
+    ((title(folded, start) || polite) && end - start >= 3 && name).then_some((end, 80))
 }

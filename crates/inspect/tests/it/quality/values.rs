@@ -14,21 +14,26 @@ impl Random {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+    pub(super) fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
         let at = usize::try_from(self.below(list.len() as u64)).unwrap();
         list[at]
     }
 
-    fn digits(&mut self, count: usize) -> Vec<u64> {
+    pub(super) fn one_of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        let at = usize::try_from(self.below(list.len() as u64)).unwrap();
+        &list[at]
+    }
+
+    pub(super) fn digits(&mut self, count: usize) -> Vec<u64> {
         (0..count).map(|_| self.below(10)).collect()
     }
 }
 
-fn text(digits: &[u64]) -> String {
+pub(super) fn text(digits: &[u64]) -> String {
     digits.iter().map(ToString::to_string).collect()
 }
 
@@ -87,7 +92,7 @@ fn license(random: &mut Random) -> String {
     text(&digits)
 }
 
-fn grouped(digits: &str, sizes: &[usize], separator: &str) -> String {
+pub(super) fn grouped(digits: &str, sizes: &[usize], separator: &str) -> String {
     let mut rest = digits;
     let mut groups = Vec::new();
     for size in sizes {
@@ -109,7 +114,7 @@ fn full_width(text: &str) -> String {
 }
 
 /// How people and evaders write the same number.
-fn spelled(digits: &str, sizes: &[usize], random: &mut Random, hard: bool) -> String {
+pub(super) fn spelled(digits: &str, sizes: &[usize], random: &mut Random, hard: bool) -> String {
     match random.below(if hard { 5 } else { 3 }) {
         0 => digits.to_owned(),
         1 => grouped(digits, sizes, "-"),
@@ -224,7 +229,7 @@ pub(super) fn kind(slot: &str) -> Option<Kind> {
         "PENSION" => Kind::PensionNumber,
         "PASSPORT" => Kind::Passport,
         "RESIDENCE" => Kind::ResidenceCard,
-        _ => return None,
+        other => return super::slots::kind(other),
     })
 }
 
@@ -283,6 +288,6 @@ pub(super) fn value(slot: &str, random: &mut Random, hard: bool) -> String {
             random.below(1 << 16),
             random.below(1 << 46)
         ),
-        other => panic!("no slot {other}"),
+        other => super::slots::value(other, random, hard),
     }
 }
