@@ -112,14 +112,14 @@ impl Names {
         contains_kana(&self.given_readings, word)
     }
 
-    /// Whether `word` in Latin letters is a surname.
-    pub(crate) fn is_surname_romaji(&self, word: &[char]) -> bool {
-        self.surname_romaji.contains(&canonical(word))
+    /// Whether a word in Latin letters is a surname.
+    pub(crate) fn is_surname_romaji(&self, word: &Romaji) -> bool {
+        self.surname_romaji.contains(&word.0)
     }
 
-    /// Whether `word` in Latin letters is a given name.
-    pub(crate) fn is_given_romaji(&self, word: &[char]) -> bool {
-        self.given_romaji.contains(&canonical(word))
+    /// Whether a word in Latin letters is a given name.
+    pub(crate) fn is_given_romaji(&self, word: &Romaji) -> bool {
+        self.given_romaji.contains(&word.0)
     }
 }
 
@@ -196,7 +196,10 @@ fn canonical(word: &[char]) -> String {
         ("ii", "i"),
         ("aa", "a"),
     ] {
-        text = text.replace(from, to);
+        // Most words hold none of them, and a replacement copies.
+        if text.contains(from) {
+            text = text.replace(from, to);
+        }
     }
     // `oh` is a long o only before a consonant or at the end: 「Ohno」, not 「Ohara」.
     let chars: Vec<char> = text.chars().collect();
@@ -212,9 +215,24 @@ fn canonical(word: &[char]) -> String {
     out
 }
 
-/// Whether `word` reads as Japanese: consonants each with a vowel, or n.
-pub(crate) fn is_romaji(word: &[char]) -> bool {
-    let text: Vec<char> = canonical(word).chars().collect();
+/// A word in Latin letters, in the one spelling that lists have.
+#[derive(Debug)]
+pub(crate) struct Romaji(String);
+
+impl Romaji {
+    /// Spells a word.
+    pub(crate) fn of(word: &[char]) -> Self {
+        Self(canonical(word))
+    }
+
+    /// Whether it reads as Japanese: consonants each with a vowel, or n.
+    pub(crate) fn is_japanese(&self) -> bool {
+        is_japanese(&self.0)
+    }
+}
+
+fn is_japanese(text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
     let vowel = |c: Option<&char>| c.is_some_and(|c| matches!(c, 'a' | 'i' | 'u' | 'e' | 'o'));
     let mut at = 0;
     while let Some(c) = text.get(at) {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::{evidence, honorific};
 use crate::document::Document;
 use crate::label::Tag;
-use crate::names::{Names, is_romaji};
+use crate::names::{Names, Romaji};
 use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
@@ -215,25 +215,26 @@ pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<
     {
         return None;
     }
-    let (a, b) = (folded.part(start, end), folded.part(end + gap, stop));
+    let spelled = |from, to| Romaji::of(folded.part(from, to));
+    let (a, b) = (spelled(start, end), spelled(end + gap, stop));
     let (western, eastern) = (
-        names.is_given_romaji(a) && names.is_surname_romaji(b),
-        names.is_surname_romaji(a) && names.is_given_romaji(b),
+        names.is_given_romaji(&a) && names.is_surname_romaji(&b),
+        names.is_surname_romaji(&a) && names.is_given_romaji(&b),
     );
-    let label = evidence(document, start).label;
     if western || eastern {
         return Some((stop, 88));
     }
-    let japanese =
-        names.is_surname_romaji(a) && is_romaji(b) || names.is_surname_romaji(b) && is_romaji(a);
+    let japanese = names.is_surname_romaji(&a) && b.is_japanese()
+        || names.is_surname_romaji(&b) && a.is_japanese();
     if japanese && first >= 3 && second >= 3 {
         return Some((stop, 72));
     }
-    let half = names.is_surname_romaji(a)
-        || names.is_surname_romaji(b)
-        || names.is_given_romaji(a)
-        || names.is_given_romaji(b);
-    ((label || honorific(folded, stop)) && (half || title(folded, start))).then_some((stop, 78))
+    let half = [&a, &b]
+        .iter()
+        .any(|word| names.is_surname_romaji(word) || names.is_given_romaji(word));
+    let spoken_for = (half || title(folded, start))
+        && (honorific(folded, stop) || evidence(document, start).label);
+    spoken_for.then_some((stop, 78))
 }
 
 /// Words that follow a name in hiragana.
@@ -274,7 +275,11 @@ fn single_latin(
         .iter()
         .any(|word| folded.has(end, word));
     let own = ["-san", "-sama"].iter().any(|word| folded.has(end, word));
+    if end - start < 3 || !(polite || title(folded, start)) {
+        return None;
+    }
+    let word = Romaji::of(word);
     let name =
-        names.is_surname_romaji(word) || names.is_given_romaji(word) || own && is_romaji(word);
-    ((title(folded, start) || polite) && end - start >= 3 && name).then_some((end, 80))
+        names.is_surname_romaji(&word) || names.is_given_romaji(&word) || own && word.is_japanese();
+    name.then_some((end, 80))
 }
