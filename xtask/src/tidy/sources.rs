@@ -35,6 +35,8 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("artif", "actory", "the host of a registry"),
     ("tod", "o!(", "unfinished code"),
     ("unimple", "mented!(", "unfinished code"),
+    ("<<<<", "<<< ", "a merge conflict"),
+    (">>>>", ">>> ", "a merge conflict"),
 ];
 
 pub(super) fn check(files: &[TextFile], findings: &mut Findings) {

@@ -23,16 +23,34 @@ const LISTED_MAX: u32 = 200;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Orders {
     /// Ask for one; a second person must agree
+    #[command(
+        after_help = "Examples:\n  sekimori audit hold propose --user user:hanako --since 90d --reason \"matter 12\"\n  sekimori audit deletion propose --user user:taro --reason \"request of 2026-11-02\""
+    )]
     Propose(Box<Propose>),
     /// List them, the newest first
+    #[command(
+        after_help = "Examples:\n  sekimori audit hold list\n  sekimori audit deletion list --json"
+    )]
     List,
     /// Agree to what somebody else asked for
+    #[command(
+        after_help = "Example:\n  sekimori audit hold agree 0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --note \"matter 12\""
+    )]
     Agree(Step),
     /// Refuse it
+    #[command(
+        after_help = "Example:\n  sekimori audit deletion refuse 0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --note \"matter 12\""
+    )]
     Refuse(Step),
     /// Ask to release a hold (a second person must agree); take a deletion back
+    #[command(
+        after_help = "Example:\n  sekimori audit hold release 0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --note \"matter 12\""
+    )]
     Release(Step),
     /// Certify what a deletion deleted, with proofs from the signed log
+    #[command(
+        after_help = "Example:\n  sekimori audit deletion certificate 0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --json > certificate.json"
+    )]
     Certificate {
         /// Its id
         id: String,
