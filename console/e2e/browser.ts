@@ -153,7 +153,8 @@ export async function assertFits(page: Page, what: string): Promise<void> {
 export async function look(browsers: Browsers, who: PersonName, path: string, language: Language, what: string): Promise<void> {
   const { page, complaints, close } = await browsers.seat(who, path, language);
   await page.getByRole('heading', { level: 1 }).waitFor();
-  await page.getByRole('status', { name: TEXTS[language].common.loading }).waitFor({ state: 'detached' });
+  // Several parts of a screen may be loading: none is left once the first of them cannot be found.
+  await page.getByRole('status', { name: TEXTS[language].common.loading }).first().waitFor({ state: 'detached' });
   await assertAccessible(page, what);
   await assertFits(page, what);
   await picture(page, `${what}-${language}`);
