@@ -34,6 +34,7 @@ mod envelope;
 mod extract;
 mod inspection_desk;
 mod language;
+mod linked_account_page;
 mod oauth;
 mod pages;
 mod policy_desk;
@@ -71,6 +72,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(oauth::routes())
         .merge(sign_in::routes())
         .merge(approval_page::routes())
+        .merge(linked_account_page::routes())
         .merge(scim::routes())
         .merge(api::routes())
         .merge(console::routes())

@@ -20,6 +20,7 @@ pub mod json;
 pub mod kill_switch;
 pub mod limit;
 pub mod limits;
+pub mod linked_account;
 pub mod oauth;
 pub mod person;
 pub mod policy_set;

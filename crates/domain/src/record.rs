@@ -114,6 +114,9 @@ pub enum EventKind {
     /// A connector was added, changed or removed.
     #[serde(rename = "connector.change")]
     ConnectorChange,
+    /// An account at an upstream was linked or unlinked, or could not be.
+    #[serde(rename = "connector.account")]
+    ConnectorAccount,
     /// A tool was classified.
     #[serde(rename = "tool.classify")]
     ToolClassify,
@@ -244,7 +247,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -257,6 +260,7 @@ impl EventKind {
         Self::SessionOpen,
         Self::SessionClose,
         Self::ConnectorChange,
+        Self::ConnectorAccount,
         Self::ToolClassify,
         Self::ToolDefinitionChange,
         Self::PolicyChange,
@@ -316,6 +320,7 @@ impl EventKind {
             Self::SessionOpen => "session.open",
             Self::SessionClose => "session.close",
             Self::ConnectorChange => "connector.change",
+            Self::ConnectorAccount => "connector.account",
             Self::ToolClassify => "tool.classify",
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",

@@ -31,6 +31,7 @@ mod credentials;
 mod documents;
 mod error;
 mod fetch;
+pub mod linked_accounts;
 mod local;
 mod people;
 mod random;

@@ -33,6 +33,7 @@ mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod list;
 mod me;
 mod overview;
@@ -234,6 +235,8 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(overview::get_overview))
         .routes(routes!(catalog::list_connectors))
         .routes(routes!(catalog::get_connector))
+        .routes(routes!(linked_accounts::list_accounts))
+        .routes(routes!(linked_accounts::unlink_account))
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))

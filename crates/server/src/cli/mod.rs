@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod connector;
+pub(crate) mod connector_account;
 pub(crate) mod doctor;
 pub(crate) mod grant;
 pub(crate) mod group;

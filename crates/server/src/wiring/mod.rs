@@ -29,7 +29,8 @@ use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::authorization_server::AuthorizationServer;
-use sekimori_identity::sign_in::SignIn;
+use sekimori_identity::linked_accounts::{LinkedAccountParts, LinkedAccounts};
+use sekimori_identity::sign_in::{SealKey, SignIn};
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
     OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
@@ -84,18 +85,36 @@ pub(crate) struct Node {
 
 /// Makes the clients of connectors.
 pub(crate) fn upstream_maker(
-    config: &Config,
-    clock: Arc<dyn Clock>,
+    installation: &Installation,
+    linked_accounts: LinkedAccounts,
 ) -> anyhow::Result<refresh::MakeUpstream> {
     let deps = Deps {
-        clock,
-        egress: egress(config)?,
+        clock: Arc::clone(&installation.clock),
+        egress: egress(&installation.config)?,
         secrets: Arc::new(SystemSecrets),
+        authorizations: Arc::new(linked_accounts),
         inherited_env: inherited_environment(),
     };
     Ok(Arc::new(move |connector: Arc<Connector>| {
         Arc::new(Upstream::new((*connector).clone(), deps.clone()))
     }))
+}
+
+/// Accounts at upstreams.
+pub(crate) fn open_linked_accounts(installation: &Installation) -> anyhow::Result<LinkedAccounts> {
+    let config = &installation.config;
+    LinkedAccounts::new(LinkedAccountParts {
+        public_url: config.public_url()?,
+        title: config.server.title.clone(),
+        store: &*installation.store,
+        egress: egress(config)?,
+        secrets: Arc::new(SystemSecrets),
+        seal_key: SealKey::new(seal_key(&config.server.data_dir)?),
+        clock: Arc::clone(&installation.clock),
+        ids: Arc::clone(&installation.ids),
+        random: Arc::new(SystemRandom),
+    })
+    .context("linked accounts")
 }
 
 /// What child processes inherit.
@@ -151,11 +170,12 @@ fn follow_rules(
 /// The catalogue, and where it tells of tools that changed.
 fn open_catalog(
     installation: &Installation,
+    linked_accounts: LinkedAccounts,
 ) -> anyhow::Result<(Arc<Catalog>, mpsc::UnboundedReceiver<DefinitionChange>)> {
     let (drifted, drift) = mpsc::unbounded_channel();
     let source = refresh::Source {
         store: Arc::clone(&installation.store),
-        make_upstream: upstream_maker(&installation.config, Arc::clone(&installation.clock))?,
+        make_upstream: upstream_maker(installation, linked_accounts)?,
         clock: Arc::clone(&installation.clock),
         drifted,
     };
@@ -182,7 +202,8 @@ impl Node {
         let identity =
             open_identity(&installation, access, &fetch, authorization.as_deref()).await?;
         let policy = open_policy(&installation).await?;
-        let (catalog, drift) = open_catalog(&installation)?;
+        let linked_accounts = open_linked_accounts(&installation)?;
+        let (catalog, drift) = open_catalog(&installation, linked_accounts.clone())?;
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
@@ -215,6 +236,7 @@ impl Node {
             &installation,
             &gateway,
             Arc::clone(&sign_in),
+            linked_accounts.clone(),
             authorization.clone(),
             Streams::new(streams.clone()),
         )?;
@@ -223,6 +245,8 @@ impl Node {
             until(&stop, &mut tasks, async move { server.look_after().await });
         }
         until(&stop, &mut tasks, async move { sign_in.maintain().await });
+        let accounts = async move { linked_accounts.maintain().await };
+        until(&stop, &mut tasks, accounts);
         note(
             &gateway,
             EventKind::GatewayStart,
@@ -443,6 +467,7 @@ fn open_control(
     installation: &Installation,
     gateway: &Gateway,
     sign_in: Arc<SignIn>,
+    linked_accounts: LinkedAccounts,
     authorization_server: Option<Arc<AuthorizationServer>>,
     streams: Streams,
 ) -> anyhow::Result<Control> {
@@ -464,6 +489,7 @@ fn open_control(
         revocations: Arc::clone(gateway.identity.revocations()),
         kill_switches: Arc::clone(&gateway.kill_switches),
         sign_in,
+        linked_accounts,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
         ids: Arc::clone(&gateway.ids),

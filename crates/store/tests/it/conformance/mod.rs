@@ -16,6 +16,7 @@ mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod oauth;
 mod opening;
 mod people;
@@ -105,6 +106,8 @@ mod suite {
             nodes_confirm_once_and_wake_nobody, engaging_and_releasing_wake_everybody;
         limits: reads_back_what_was_put, tokens_run_out_and_come_back, concurrent_takers_share,
             slots_are_held_until_given_back_or_ended;
+        linked_accounts: each_owner_has_one_account_at_a_connector, tokens_are_renewed_by_one_node,
+            what_ends_is_told_of_and_forgotten, all_of_it_goes_with_the_connector;
         false_alarms: reports_wait_until_one_person_decides, nobody_fills_the_queue_alone;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
