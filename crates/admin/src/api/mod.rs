@@ -23,7 +23,7 @@ mod approval_view;
 mod approvals;
 mod audit_evidence;
 mod audit_records;
-mod catalog;
+pub(crate) mod catalog;
 mod clients;
 mod conversations;
 pub(crate) mod events;

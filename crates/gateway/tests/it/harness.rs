@@ -18,7 +18,7 @@ use sekimori_domain::approval::{Route, Routes, When};
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::{Connector, ProtocolChoice, SecretRef, Transport};
-use sekimori_domain::ids::ConnectorName;
+use sekimori_domain::ids::{ConnectorName, PrincipalId};
 use sekimori_domain::policy_set::{PolicyContent, PolicySet};
 use sekimori_domain::record::{EventKind, Record};
 use sekimori_domain::role::GuardRails;

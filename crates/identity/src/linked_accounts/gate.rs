@@ -46,12 +46,8 @@ impl OwnTokens {
         })
     }
 
-    pub(super) fn current(
-        &self,
-        connector: &Connector,
-        now: Timestamp,
-    ) -> Result<Option<AccessToken>, NoToken> {
-        Ok(self.held(connector, now).map(|held| held.token))
+    pub(super) fn current(&self, connector: &Connector, now: Timestamp) -> Option<AccessToken> {
+        self.held(connector, now).map(|held| held.token)
     }
 }
 

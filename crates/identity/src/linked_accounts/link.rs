@@ -219,8 +219,8 @@ impl LinkedAccounts {
             sealed: inner.seal_tokens(&account, &issued.tokens)?,
             ..account
         };
-        let put = inner.store.put(&account, None).await;
-        put.map_err(Inner::store_failed)?;
+        let kept = inner.keep(&account, None).await;
+        kept.map_err(Inner::store_failed)?;
         Ok(Linked {
             connector: account.connector,
             owner: account.owner,

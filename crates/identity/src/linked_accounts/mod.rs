@@ -176,7 +176,7 @@ impl Authorizations for LinkedAccounts {
         match &connector.oauth {
             None => Ok(None),
             Some(settings) if settings.account == AccountOf::Gate => {
-                self.0.own.current(connector, self.0.clock.now())
+                Ok(self.0.own.current(connector, self.0.clock.now()))
             }
             Some(_) => match self.0.opened(connector, owner).await? {
                 None => Ok(None),
@@ -307,6 +307,22 @@ impl Inner {
             self.open.insert(key, (revision, opened.clone()));
         }
         Ok(opened)
+    }
+
+    /// Forgets what is remembered of an account: it is another one now.
+    fn forget(&self, connector: &ConnectorName, owner: Option<&PrincipalId>) {
+        self.open.invalidate(&(connector.clone(), owner.cloned()));
+    }
+
+    /// Keeps an account; returns the revision.
+    async fn keep(
+        &self,
+        account: &LinkedAccount,
+        expected: Option<u64>,
+    ) -> Result<u64, StoreError> {
+        let kept = self.store.put(account, expected).await;
+        self.forget(&account.connector, account.owner.as_ref());
+        kept
     }
 }
 

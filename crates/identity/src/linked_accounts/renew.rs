@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::connector::{Connector, OAuthClient};
-use sekimori_domain::ids::PrincipalId;
+use sekimori_domain::ids::{ConnectorName, PrincipalId};
 use sekimori_domain::linked_account::LinkedAccount;
-use sekimori_store::{EndedAccount, StoreError};
+use sekimori_store::{EndedAccount, StoreError, StoredAccount};
 use sekimori_upstream::authorization::{AccessToken, Challenge, NoToken};
 
 use super::discovery::server;
@@ -92,7 +92,7 @@ impl Inner {
         if account == *before {
             return Ok(());
         }
-        match self.store.put(&account, Some(opened.stored.revision)).await {
+        match self.keep(&account, Some(opened.stored.revision)).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(Self::store_failed(error)),
         }
@@ -208,10 +208,10 @@ impl Inner {
             sealed: self.seal_tokens(&after, &tokens)?,
             ..after
         };
-        let put = self.store.put(&after, Some(opened.stored.revision)).await;
-        let revision = put.map_err(Self::store_failed)?;
+        let kept = self.keep(&after, Some(opened.stored.revision)).await;
+        let revision = kept.map_err(Self::store_failed)?;
         done.map(|()| Opened {
-            stored: sekimori_store::StoredAccount {
+            stored: StoredAccount {
                 account: after,
                 revision,
             },
@@ -266,9 +266,11 @@ impl LinkedAccounts {
     /// Ends an account; the authorization server is told soon. `false` if there was none.
     pub async fn unlink(
         &self,
-        connector: &sekimori_domain::ids::ConnectorName,
+        connector: &ConnectorName,
         owner: Option<&PrincipalId>,
     ) -> Result<bool, StoreError> {
-        self.0.store.end(connector, owner).await
+        let ended = self.0.store.end(connector, owner).await;
+        self.0.forget(connector, owner);
+        ended
     }
 }

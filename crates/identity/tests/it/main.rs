@@ -16,6 +16,7 @@ mod ending;
 mod gate;
 mod issuer;
 mod key_rotation;
+mod linked_accounts;
 mod local;
 mod openid;
 mod own;
