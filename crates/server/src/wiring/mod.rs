@@ -17,7 +17,6 @@ use sekimori_admin::{Control, Pages, PolicyDesk, Streams};
 use sekimori_approval::{Approvals, Parts as ApprovalParts, Vault};
 use sekimori_audit::Audit;
 use sekimori_domain::caller::Source;
-use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
 use sekimori_domain::record::EventKind;
