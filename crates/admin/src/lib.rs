@@ -29,6 +29,7 @@ mod browser;
 mod console;
 mod control;
 mod cookie;
+mod device_reports;
 mod envelope;
 #[allow(dead_code, reason = "one set for all areas, whoever uses which")]
 mod extract;
@@ -73,6 +74,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(sign_in::routes())
         .merge(approval_page::routes())
         .merge(linked_account_page::routes())
+        .merge(device_reports::routes())
         .merge(scim::routes())
         .merge(api::routes())
         .merge(console::routes())

@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod clock;
 pub mod connector;
 pub mod constraint;
+pub mod device;
 pub mod digest;
 pub mod false_alarm;
 pub mod identity_provider;

@@ -177,6 +177,9 @@ pub enum EventKind {
     /// A SCIM token was created or revoked.
     #[serde(rename = "scim_token.change")]
     ScimTokenChange,
+    /// A device management system told of devices, or was not believed.
+    #[serde(rename = "device.report")]
+    DeviceReport,
     /// People were asked to agree to a call.
     #[serde(rename = "approval.request")]
     ApprovalRequest,
@@ -247,7 +250,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 56] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -281,6 +284,7 @@ impl EventKind {
         Self::UserChange,
         Self::GroupChange,
         Self::ScimTokenChange,
+        Self::DeviceReport,
         Self::ApprovalRequest,
         Self::ApprovalView,
         Self::ApprovalDecision,
@@ -341,6 +345,7 @@ impl EventKind {
             Self::UserChange => "user.change",
             Self::GroupChange => "group.change",
             Self::ScimTokenChange => "scim_token.change",
+            Self::DeviceReport => "device.report",
             Self::ApprovalRequest => "approval.request",
             Self::ApprovalView => "approval.view",
             Self::ApprovalDecision => "approval.decision",

@@ -35,6 +35,8 @@ pub struct Revisions {
     pub limits: u64,
     /// Of accounts at upstreams.
     pub linked_accounts: u64,
+    /// Of devices.
+    pub devices: u64,
 }
 
 /// Changes made by this process and by others.

@@ -26,6 +26,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod database;
+mod devices;
 mod driver;
 mod error;
 mod false_alarms;
@@ -73,6 +74,7 @@ pub use authenticators::{
 };
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
+pub use devices::{DEVICES_MAX, DEVICES_PAGE_MAX, Devices};
 pub use error::{Result, StoreError};
 pub use false_alarms::{FALSE_ALARMS_MAX, FALSE_ALARMS_PER_PERSON, FalseAlarms};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
@@ -126,6 +128,8 @@ pub trait Store: Send + Sync + Debug {
     fn kill_switches(&self) -> Arc<dyn KillSwitches>;
     /// Limits and quotas, and what was used of them.
     fn limits(&self) -> Arc<dyn Limits>;
+    /// What is known of devices.
+    fn devices(&self) -> Arc<dyn Devices>;
     /// Accounts at upstreams.
     fn linked_accounts(&self) -> Arc<dyn LinkedAccounts>;
     /// Clients, grants and keys of the authorization server.

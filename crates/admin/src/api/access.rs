@@ -277,6 +277,7 @@ pub(crate) fn source(parts: &Parts) -> Source {
     Source {
         ip: peer.map(|ConnectInfo(address)| address.ip().to_canonical()),
         user_agent,
+        certificate: None,
     }
 }
 
@@ -352,6 +353,7 @@ impl Someone {
         let source = Source {
             ip: guest.browser.ip,
             user_agent: (!agent.is_empty()).then_some(agent),
+            certificate: None,
         };
         let caller = control.identity.signed_in(signed_in, source).await?;
         Ok(Self {

@@ -26,7 +26,8 @@ mod audit_records;
 pub(crate) mod catalog;
 mod clients;
 mod conversations;
-pub(crate) mod events;
+pub(crate) mod devices;
+mod events;
 mod false_alarms;
 mod grants;
 mod identity_providers;
@@ -168,6 +169,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(people::deactivate_user))
         .routes(routes!(people::activate_user))
         .routes(routes!(people::end_access_of_user))
+        .routes(routes!(devices::list_devices))
         .routes(routes!(people::list_groups))
         .routes(routes!(people::get_group))
         .routes(routes!(people::list_members))

@@ -31,8 +31,8 @@ use sekimori_identity::authorization_server::{
 use sekimori_identity::linked_accounts::{LinkedAccountParts, LinkedAccounts};
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Document, Fetch, FetchDocument,
-    FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
+    Authenticator, AuthenticatorConfig, CredentialStores, DeviceReports, Document, Fetch,
+    FetchDocument, FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
     create_administrator, create_key,
 };
 use sekimori_policy::{
@@ -46,6 +46,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+/// What the device management system signs with.
+pub(crate) const DEVICE_SECRET: &str = "a secret for devices that is long enough";
 
 /// The control plane of a test.
 pub(crate) struct Plane {
@@ -194,6 +197,11 @@ impl Plane {
             kill_switches,
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
+            device_reports: Some(DeviceReports::new(
+                DEVICE_SECRET.to_owned(),
+                &*store,
+                Arc::clone(&clock),
+            )),
             linked_accounts: linked_accounts(&*store, &public_url, &clock, &ids),
             desk: desk(&store),
             store,

@@ -12,6 +12,7 @@ mod accounts;
 mod authorization_server;
 mod clock;
 mod countries;
+mod devices;
 mod ending;
 mod gate;
 mod issuer;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::SignedDuration;
 use sekimori_admin::{Control, Pages, PolicyDesk, Streams};
 use sekimori_approval::{Approvals, Parts as ApprovalParts, Vault};
 use sekimori_audit::Audit;
@@ -31,13 +32,13 @@ use sekimori_identity::authorization_server::AuthorizationServer;
 use sekimori_identity::linked_accounts::{LinkedAccountParts, LinkedAccounts};
 use sekimori_identity::sign_in::{SealKey, SignIn};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
-    OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, DeviceReports, Fetch,
+    KnownDevices, LocalIssuer, OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_policy::Administration;
 use sekimori_store::{DefinitionChange, Store};
 use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
-use sekimori_upstream::{Deps, Upstream};
+use sekimori_upstream::{Deps, Secrets as _, Upstream};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -61,6 +62,9 @@ use crate::system::SystemSecrets;
 
 /// How long requests may take to end after they were told to.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The shortest secret that a device management system signs with.
+const DEVICE_SECRET_BYTES_MIN: usize = 24;
 
 /// How callers are let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,6 +312,7 @@ impl Node {
             allowed_hosts: allowed_hosts(&self.gateway.settings.public_url)?,
             allowed_origins: config.server.allowed_origins.clone().into(),
             trusted_proxies: config.server.trusted_proxies.clone().into(),
+            device_certificates: config.identity.devices.certificates,
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
             tasks: self.requests.clone(),
@@ -339,6 +344,7 @@ impl Node {
             source: Source {
                 ip: None,
                 user_agent: None,
+                certificate: None,
             },
             endpoint: connector.map_or(Endpoint::All, Endpoint::Connector),
             correlation: CorrelationId::from_uuid(self.gateway.ids.next()),
@@ -489,6 +495,7 @@ fn open_control(
         kill_switches: Arc::clone(&gateway.kill_switches),
         sign_in,
         linked_accounts,
+        device_reports: device_reports(installation)?,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
         ids: Arc::clone(&gateway.ids),
@@ -561,7 +568,9 @@ pub(crate) async fn open_identity(
     });
     let authenticator_config = AuthenticatorConfig {
         issuers: config.issuers()?,
-        conditions: config.conditions()?,
+        conditions: config
+            .conditions()?
+            .with_devices(known_devices(installation)),
         anonymous_on_loopback: access == Access::AnybodyOnLoopback,
         own_issuer,
         ..AuthenticatorConfig::new(config.public_url()?)
@@ -582,6 +591,36 @@ pub(crate) async fn open_identity(
     )
     .context("identity")?;
     Ok(Arc::new(authenticator))
+}
+
+/// What is known of devices, if they show certificates.
+fn known_devices(installation: &Installation) -> Option<KnownDevices> {
+    let devices = &installation.config.identity.devices;
+    let hours = SignedDuration::from_hours(devices.report_hours.into());
+    let clock = Arc::clone(&installation.clock);
+    devices
+        .certificates
+        .then(|| KnownDevices::new(&*installation.store, clock, hours))
+}
+
+/// Takes over what a device management system tells, if one may.
+fn device_reports(installation: &Installation) -> anyhow::Result<Option<DeviceReports>> {
+    let Some(reference) = &installation.config.identity.devices.report_secret else {
+        return Ok(None);
+    };
+    let secret = SystemSecrets
+        .resolve(reference)
+        .context("identity.devices.report_secret")?;
+    anyhow::ensure!(
+        secret.len() >= DEVICE_SECRET_BYTES_MIN,
+        "identity.devices.report_secret is shorter than {DEVICE_SECRET_BYTES_MIN} bytes"
+    );
+    let clock = Arc::clone(&installation.clock);
+    Ok(Some(DeviceReports::new(
+        secret,
+        &*installation.store,
+        clock,
+    )))
 }
 
 fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {

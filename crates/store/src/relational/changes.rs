@@ -128,6 +128,7 @@ async fn read(database: &dyn Database) -> Result<Revisions> {
             "kill_switches" => revisions.kill_switches = value,
             "limits" => revisions.limits = value,
             "linked_accounts" => revisions.linked_accounts = value,
+            "devices" => revisions.devices = value,
             // Of a newer program on the same database.
             _ => {}
         }

@@ -7,6 +7,7 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod devices;
 mod false_alarms;
 mod identity_providers;
 mod inspection;
@@ -35,7 +36,7 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits,
+    Conversations, Devices, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits,
     LinkedAccounts, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts,
     Sessions, SignIns, Store, Tokens,
 };
@@ -107,6 +108,10 @@ impl Store for RelationalStore {
 
     fn limits(&self) -> Arc<dyn Limits> {
         Arc::new(limits::LimitTables(Arc::clone(&self.database)))
+    }
+
+    fn devices(&self) -> Arc<dyn Devices> {
+        Arc::new(devices::DeviceTable(Arc::clone(&self.database)))
     }
 
     fn linked_accounts(&self) -> Arc<dyn LinkedAccounts> {
@@ -198,6 +203,7 @@ enum Group {
     KillSwitches,
     Limits,
     LinkedAccounts,
+    Devices,
 }
 
 impl Group {
@@ -214,6 +220,7 @@ impl Group {
             Self::KillSwitches => "kill_switches",
             Self::Limits => "limits",
             Self::LinkedAccounts => "linked_accounts",
+            Self::Devices => "devices",
         }
     }
 }

@@ -10,6 +10,7 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod devices;
 mod false_alarms;
 mod groups;
 mod identity_providers;
@@ -92,6 +93,7 @@ mod suite {
         connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
             concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
             revisions_are_never_used_twice;
+        devices: the_last_word_on_a_device_counts;
         oauth: clients_read_back_and_are_bounded, clients_and_keys_bump_and_nothing_else,
             authorizations_end_once_and_are_bounded, a_code_is_used_once_and_reuse_revokes,
             refresh_tokens_rotate_with_a_short_grace, late_and_ended_refresh_tokens_are_told_apart,
