@@ -11,14 +11,14 @@ pub(super) const TEXTS: &[Message] = &[
     ),
     Message::new(
         "linked_account.lead",
-        "AI クライアントから {host} を利用するために、アカウントを連携します。パスワードがこのゲートに渡ることはありません。",
-        "To use {host} from AI clients, an account there is linked. The gate never sees a password of it.",
+        "AI クライアントから {host} を利用するために、アカウントを連携します。{gate} にパスワードが渡ることはありません。",
+        "To use {host} from AI clients, an account there is linked. {gate} never sees its password.",
     ),
     Message::new("linked_account.of.own", "あなたのアカウント", "Your own"),
     Message::new(
         "linked_account.of.gate",
-        "ゲートのアカウント（管理者が連携）",
-        "The gate's (linked by administrators)",
+        "全体のアカウント（管理者が連携）",
+        "Of the whole installation (linked by administrators)",
     ),
     Message::new(
         "linked_account.issuer",
@@ -51,8 +51,8 @@ pub(super) const TEXTS: &[Message] = &[
     ),
     Message::new(
         "linked_account.go_lead",
-        "次に {host} でサインインし、このゲートに利用を許可します。心当たりのない行き先であれば、先に進まないでください。",
-        "Next you sign in at {host} and let the gate use your account. If you do not know that place, do not go on.",
+        "次に {host} でサインインし、{gate} に利用を許可します。心当たりのない行き先であれば、先に進まないでください。",
+        "Next you sign in at {host} and let {gate} use your account. If you do not know that place, do not go on.",
     ),
     Message::new("linked_account.go", "{host} へ進む", "Go on to {host}"),
     Message::new(
