@@ -115,15 +115,9 @@ impl Done {
         }
         let era = client.era;
         if let Some(asked) = page::asked(refusal, operation, client, correlation) {
-            let done = match asked {
+            return match asked {
                 Asked::Result(result) => Self::result(result),
                 Asked::Error(error) => Self::error(error),
-            };
-            return Self {
-                // The answer is no 403: the client has what it needs to go on.
-                status: Some(200),
-                refused: Some(refusal.clone()),
-                ..done
             };
         }
         let is_tool = matches!(operation, Operation::CallTool { .. });

@@ -11,7 +11,7 @@ use sekimori_upstream::authorization::{AccessToken, Challenge, NoToken};
 use super::discovery::discover;
 use super::exchange::{ExchangeError, Party};
 use super::http::Asker;
-use super::renew::ends_soon;
+use super::renew::{ends_soon, is_young};
 use super::{Inner, bearer, scopes_to_ask};
 
 /// By connector, of which there are as many as administrators enter.
@@ -25,6 +25,7 @@ pub(super) struct OwnTokens {
 #[derive(Debug, Clone)]
 struct Held {
     token: AccessToken,
+    issued_at: Timestamp,
     expires_at: Option<Timestamp>,
     scopes: Vec<String>,
     /// What it was made with: a connector that was changed begins anew.
@@ -69,8 +70,15 @@ impl Inner {
         }
         let asker = Asker::new(&self.egress, connector);
         let found = discover(&asker, connector, challenge).await?;
-        let before = held.map(|held| held.scopes).unwrap_or_default();
-        let scopes = scopes_to_ask(settings, challenge, &found.scopes, &[&before]);
+        let before = held.as_ref().map(|held| held.scopes.as_slice());
+        let before = before.unwrap_or_default();
+        let scopes = scopes_to_ask(settings, challenge, &found.scopes, &[before]);
+        // Another of the same kind would be refused too.
+        let now = self.clock.now();
+        if held.is_some_and(|held| held.scopes == scopes && is_young(held.issued_at, now)) {
+            let why = "the upstream does not accept the token that it wanted";
+            return Err(NoToken::Refused(why.to_owned()));
+        }
         let vouched = settings.issuer.is_some();
         let client = self.known_as(&asker, connector, settings, &found.server, vouched);
         let client = client.await?;
@@ -98,6 +106,7 @@ impl Inner {
         let token = bearer(&issued.tokens)?;
         let held = Held {
             token: token.clone(),
+            issued_at: issued.tokens.issued_at,
             expires_at: issued.expires_at,
             scopes,
             settings: settings.clone(),

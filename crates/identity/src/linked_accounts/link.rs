@@ -125,13 +125,12 @@ impl LinkedAccounts {
         let before = inner.store.get(&connector.name, owner).await;
         let before = before.map_err(Inner::store_failed)?;
         let before = before.filter(|before| before.account.issuer == server.issuer);
-        let offline = [OFFLINE.to_owned()];
-        let offline = server.scopes.contains(&offline[0]).then_some(&offline[..]);
+        let offline = server.scopes.iter().find(|scope| *scope == OFFLINE);
         let mut more: Vec<&[String]> = Vec::new();
         if let Some(before) = &before {
             more.extend([before.account.scopes.as_slice(), &before.account.wanted]);
         }
-        more.extend(offline);
+        more.extend(offline.map(std::slice::from_ref));
         let scopes = scopes_to_ask(settings, &challenge, &found.scopes, &more);
         let handle = new_secret(&*inner.random).map_err(|_| LinkError::Ended)?;
         let linking = Linking {

@@ -30,6 +30,11 @@ pub(super) fn ends_soon(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
     expires_at.is_some_and(|end| now.checked_add(IN_TIME).is_ok_and(|soon| end <= soon))
 }
 
+/// Whether a token was issued just now.
+pub(super) fn is_young(issued_at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(issued_at) <= YOUNG
+}
+
 impl Inner {
     /// The account with a token that lives for a while.
     pub(super) async fn in_time(
@@ -72,8 +77,8 @@ impl Inner {
             self.doubt(&opened, wanted, why).await?;
             return Err(self.link_first(settings, connector, why));
         }
-        let age = self.clock.now().duration_since(opened.tokens.issued_at);
-        if opened.tokens.refresh.is_some() && age > YOUNG {
+        let young = is_young(opened.tokens.issued_at, self.clock.now());
+        if opened.tokens.refresh.is_some() && !young {
             return bearer(&self.renewed(connector, opened).await?.tokens);
         }
         let why = "its token is accepted no more";

@@ -3,8 +3,10 @@
 mod alerts;
 mod audit;
 mod background;
+mod devices;
 mod rules;
 pub(crate) mod token_keys;
+mod upstreams;
 
 use std::fs;
 use std::os::fd::AsFd as _;
@@ -13,34 +15,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::SignedDuration;
 use sekimori_admin::{Control, Pages, PolicyDesk, Streams};
 use sekimori_approval::{Approvals, Parts as ApprovalParts, Vault};
 use sekimori_audit::Audit;
 use sekimori_domain::caller::Source;
-use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
-use sekimori_gateway::catalog::{Catalog, refresh};
+use sekimori_gateway::catalog::refresh;
 use sekimori_gateway::face;
 use sekimori_gateway::kill_switch;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::authorization_server::AuthorizationServer;
-use sekimori_identity::linked_accounts::{LinkedAccountParts, LinkedAccounts};
-use sekimori_identity::sign_in::{SealKey, SignIn};
+use sekimori_identity::linked_accounts::LinkedAccounts;
+use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, DeviceReports, Fetch,
-    KnownDevices, LocalIssuer, OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
+    Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
+    OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_policy::Administration;
-use sekimori_store::{DefinitionChange, Store};
-use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
-use sekimori_upstream::{Deps, Secrets as _, Upstream};
+use sekimori_store::Store;
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,21 +47,19 @@ use self::background::{
     end_overdue_approvals, follow_inspection_rules, follow_policies, keep_house, record_drift,
     tell_approvers,
 };
+use self::devices::{device_reports, known_devices};
 use self::rules::{open_inspector, open_kill_switches, open_limits, open_policy};
 use self::token_keys::open_token_vault;
+use self::upstreams::open_catalog;
+pub(crate) use self::upstreams::{egress, open_linked_accounts, upstream_maker};
 use crate::authorization_server;
-use crate::config::Config;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
 use crate::notify;
 use crate::sign_in;
-use crate::system::SystemSecrets;
 
 /// How long requests may take to end after they were told to.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
-
-/// The shortest secret that a device management system signs with.
-const DEVICE_SECRET_BYTES_MIN: usize = 24;
 
 /// How callers are let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,68 +79,6 @@ pub(crate) struct Node {
     stop: CancellationToken,
     streams: CancellationToken,
     requests: TaskTracker,
-}
-
-/// Makes the clients of connectors.
-pub(crate) fn upstream_maker(
-    installation: &Installation,
-    linked_accounts: LinkedAccounts,
-) -> anyhow::Result<refresh::MakeUpstream> {
-    let deps = Deps {
-        clock: Arc::clone(&installation.clock),
-        egress: egress(&installation.config)?,
-        secrets: Arc::new(SystemSecrets),
-        authorizations: Arc::new(linked_accounts),
-        inherited_env: inherited_environment(),
-    };
-    Ok(Arc::new(move |connector: Arc<Connector>| {
-        Arc::new(Upstream::new((*connector).clone(), deps.clone()))
-    }))
-}
-
-/// Accounts at upstreams.
-pub(crate) fn open_linked_accounts(installation: &Installation) -> anyhow::Result<LinkedAccounts> {
-    let config = &installation.config;
-    LinkedAccounts::new(LinkedAccountParts {
-        public_url: config.public_url()?,
-        title: config.server.title.clone(),
-        store: &*installation.store,
-        egress: egress(config)?,
-        secrets: Arc::new(SystemSecrets),
-        seal_key: SealKey::new(seal_key(&config.server.data_dir)?),
-        clock: Arc::clone(&installation.clock),
-        ids: Arc::clone(&installation.ids),
-        random: Arc::new(SystemRandom),
-    })
-    .context("linked accounts")
-}
-
-/// What child processes inherit.
-fn inherited_environment() -> Vec<(String, String)> {
-    std::env::vars()
-        .filter(|(name, _)| matches!(name.as_str(), "PATH" | "LANG"))
-        .collect()
-}
-
-pub(crate) fn egress(config: &Config) -> anyhow::Result<Egress> {
-    let ca = match &config.egress.ca_file {
-        Some(path) => Some(
-            fs::read(path)
-                .with_context(|| format!("egress.ca_file {} cannot be read", path.display()))?,
-        ),
-        None => None,
-    };
-    let allow = config
-        .egress
-        .allow
-        .iter()
-        .map(|pattern| {
-            pattern
-                .parse::<HostPattern>()
-                .with_context(|| format!("egress.allow: {pattern}"))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
 }
 
 /// Keeps up with the policies and inspection rules in force, whoever changed them.
@@ -168,21 +101,6 @@ fn follow_rules(
         stop.clone(),
     ));
     Ok(())
-}
-
-/// The catalogue, and where it tells of tools that changed.
-fn open_catalog(
-    installation: &Installation,
-    linked_accounts: LinkedAccounts,
-) -> anyhow::Result<(Arc<Catalog>, mpsc::UnboundedReceiver<DefinitionChange>)> {
-    let (drifted, drift) = mpsc::unbounded_channel();
-    let source = refresh::Source {
-        store: Arc::clone(&installation.store),
-        make_upstream: upstream_maker(installation, linked_accounts)?,
-        clock: Arc::clone(&installation.clock),
-        drifted,
-    };
-    Ok((Arc::new(Catalog::new(source)), drift))
 }
 
 impl Node {
@@ -591,36 +509,6 @@ pub(crate) async fn open_identity(
     )
     .context("identity")?;
     Ok(Arc::new(authenticator))
-}
-
-/// What is known of devices, if they show certificates.
-fn known_devices(installation: &Installation) -> Option<KnownDevices> {
-    let devices = &installation.config.identity.devices;
-    let hours = SignedDuration::from_hours(devices.report_hours.into());
-    let clock = Arc::clone(&installation.clock);
-    devices
-        .certificates
-        .then(|| KnownDevices::new(&*installation.store, clock, hours))
-}
-
-/// Takes over what a device management system tells, if one may.
-fn device_reports(installation: &Installation) -> anyhow::Result<Option<DeviceReports>> {
-    let Some(reference) = &installation.config.identity.devices.report_secret else {
-        return Ok(None);
-    };
-    let secret = SystemSecrets
-        .resolve(reference)
-        .context("identity.devices.report_secret")?;
-    anyhow::ensure!(
-        secret.len() >= DEVICE_SECRET_BYTES_MIN,
-        "identity.devices.report_secret is shorter than {DEVICE_SECRET_BYTES_MIN} bytes"
-    );
-    let clock = Arc::clone(&installation.clock);
-    Ok(Some(DeviceReports::new(
-        secret,
-        &*installation.store,
-        clock,
-    )))
 }
 
 fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {
