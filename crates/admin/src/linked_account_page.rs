@@ -23,7 +23,7 @@ use sekimori_identity::sign_in::{ReturnTo, SignedIn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::access::{ManageCatalog, Someone};
+use crate::api::access::{ManageCatalog, Someone, ViewCatalog};
 use crate::api::catalog::find_connector;
 use crate::control::Control;
 use crate::extract::{Form, Json, Path, Query};
@@ -121,7 +121,7 @@ async fn page(
         let own = accounts.get(&connector.name, Some(&signed_in.user)).await?;
         shown.push(view("own", own.map(|stored| stored.account).as_ref()));
     }
-    if someone.with_right::<ManageCatalog>(control).is_ok() {
+    if someone.with_right::<ViewCatalog>(control).is_ok() {
         let gate = accounts.get(&connector.name, None).await?;
         shown.push(view("gate", gate.map(|stored| stored.account).as_ref()));
     }
@@ -180,8 +180,15 @@ async fn change(
     };
     let someone = Someone::in_browser(&control, &guest, &signed_in).await?;
     let owner = form.whose.owner(&signed_in);
-    if form.whose == Whose::Gate {
-        someone.with_right::<ManageCatalog>(&control)?;
+    if form.whose == Whose::Gate
+        && let Err(refusal) = someone.with_right::<ManageCatalog>(&control)
+    {
+        // Who may look after connectors does so with a second factor.
+        if someone.with_right::<ViewCatalog>(&control).is_ok() && !signed_in.mfa {
+            let to = ReturnTo::LinkedAccount(connector.name);
+            return Ok(guest.to_step_up(&control, &to));
+        }
+        return Err(refusal.into());
     }
     if form.action == Action::Unlink {
         let details = [

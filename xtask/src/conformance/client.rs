@@ -84,6 +84,8 @@ pub(super) fn run(folder: &Path, revision: &str, only: Option<&str>) -> Result<u
     let code = code.get("code").and_then(Value::as_str);
     let mut person = Person::new(gate.base_url());
     person.set_up(code.context("there is no setup code")?)?;
+    // Only with a second factor does one look after connectors.
+    person.prove_more()?;
     let mut stage = Stage { home, gate, person };
     let mut failed = 0;
     for scenario in scenarios {

@@ -1,8 +1,12 @@
 //! Whoever sits in front of the browser while the suite runs.
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 
 use crate::browser::Browser;
+use crate::run::{capture, counterparts};
+use crate::setup::node;
 
 /// The first administrator, who is asked for consent and links accounts.
 pub(super) struct Person {
@@ -29,6 +33,28 @@ impl Person {
         ];
         let done = self.browser.post(&address, &fields)?;
         ensure!(done.status == 200, "the first start failed: {done}");
+        Ok(())
+    }
+
+    /// Sets one-time codes up, and is signed in with a second factor then.
+    pub(super) fn prove_more(&mut self) -> Result<()> {
+        let account = format!("{}/account", self.gate);
+        let csrf = self.browser.get(&account)?.field("csrf")?;
+        let offer = format!("{account}/totp");
+        let offer = self.browser.post(&offer, &[("csrf", csrf.as_str())])?;
+        let script = counterparts().join("totp.mjs");
+        let secret = offer.link("otpauth:")?;
+        let code = capture(Command::new(node()).arg(script).arg(secret))?;
+        let (csrf, handle) = (offer.field("csrf")?, offer.field("handle")?);
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("handle", &handle),
+            ("name", "phone"),
+            ("code", code.trim()),
+        ];
+        let added = self.browser.post(&offer.action()?, &fields)?;
+        let page = self.browser.go_on(added, |_| false)?;
+        ensure!(page.status == 200, "one-time codes were not set up: {page}");
         Ok(())
     }
 
