@@ -465,6 +465,7 @@ impl Audit {
             ),
             head: shared.head.subscribe(),
             signed: shared.signed.subscribe(),
+            shared: Arc::clone(shared),
         }
     }
 
