@@ -49,6 +49,8 @@ migrations! {
     12 "tokens" "0012_tokens.sql",
     13 "false_alarm" "0013_false_alarm.sql",
     14 "retention" "0014_retention.sql",
+    15 "linked_account" "0015_linked_account.sql",
+    16 "device" "0016_device.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

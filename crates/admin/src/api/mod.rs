@@ -23,16 +23,18 @@ mod approval_view;
 mod approvals;
 mod audit_evidence;
 mod audit_records;
-mod catalog;
+pub(crate) mod catalog;
 mod clients;
 mod conversations;
-pub(crate) mod events;
+pub(crate) mod devices;
+mod events;
 mod false_alarms;
 mod grants;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod list;
 mod me;
 mod overview;
@@ -167,6 +169,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(people::deactivate_user))
         .routes(routes!(people::activate_user))
         .routes(routes!(people::end_access_of_user))
+        .routes(routes!(devices::list_devices))
         .routes(routes!(people::list_groups))
         .routes(routes!(people::get_group))
         .routes(routes!(people::list_members))
@@ -234,6 +237,8 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(overview::get_overview))
         .routes(routes!(catalog::list_connectors))
         .routes(routes!(catalog::get_connector))
+        .routes(routes!(linked_accounts::list_accounts))
+        .routes(routes!(linked_accounts::unlink_account))
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))

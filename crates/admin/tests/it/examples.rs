@@ -91,6 +91,10 @@ impl World {
                 (format!("{providers}/corporate"), None),
             ),
             (
+                "unlinkAccount",
+                ("/api/v1/connectors/crm/accounts/gate".to_owned(), None),
+            ),
+            (
                 "revokeGrant",
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),

@@ -7,11 +7,13 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod devices;
 mod false_alarms;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod oauth;
 mod people;
 mod policies;
@@ -34,9 +36,9 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth,
-    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
-    Tokens,
+    Conversations, Devices, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits,
+    LinkedAccounts, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts,
+    Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
@@ -106,6 +108,16 @@ impl Store for RelationalStore {
 
     fn limits(&self) -> Arc<dyn Limits> {
         Arc::new(limits::LimitTables(Arc::clone(&self.database)))
+    }
+
+    fn devices(&self) -> Arc<dyn Devices> {
+        Arc::new(devices::DeviceTable(Arc::clone(&self.database)))
+    }
+
+    fn linked_accounts(&self) -> Arc<dyn LinkedAccounts> {
+        Arc::new(linked_accounts::LinkedAccountTables(Arc::clone(
+            &self.database,
+        )))
     }
 
     fn oauth(&self) -> Arc<dyn OAuth> {
@@ -190,6 +202,8 @@ enum Group {
     Inspection,
     KillSwitches,
     Limits,
+    LinkedAccounts,
+    Devices,
 }
 
 impl Group {
@@ -205,6 +219,8 @@ impl Group {
             Self::Inspection => "inspection",
             Self::KillSwitches => "kill_switches",
             Self::Limits => "limits",
+            Self::LinkedAccounts => "linked_accounts",
+            Self::Devices => "devices",
         }
     }
 }
