@@ -143,6 +143,7 @@ const events: Words = {
   'kill_switch.drill': 'Kill switch drill',
   'limit.change': 'Limit changed',
   'audit.search': 'Audit log searched',
+  'saved_search.change': 'Saved search changed',
   'gateway.start': 'Gate started',
   'gateway.stop': 'Gate stopped',
   'audit.export': 'Audit log exported',

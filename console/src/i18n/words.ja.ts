@@ -38,6 +38,7 @@ const events: Record<string, string> = {
   'kill_switch.drill': '緊急停止の訓練',
   'limit.change': '上限の変更',
   'audit.search': '監査ログ検索',
+  'saved_search.change': '保存した検索の変更',
   'gateway.start': 'ゲートウェイ起動',
   'gateway.stop': 'ゲートウェイ停止',
   'audit.export': '監査ログの出力',

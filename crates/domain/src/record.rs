@@ -210,6 +210,9 @@ pub enum EventKind {
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
+    /// A search of the log was kept, changed or removed.
+    #[serde(rename = "saved_search.change")]
+    SavedSearchChange,
     /// Records left the log for somebody: a bundle, a file.
     #[serde(rename = "audit.export")]
     AuditExport,
@@ -244,7 +247,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -289,6 +292,7 @@ impl EventKind {
         Self::KillSwitchDrill,
         Self::LimitChange,
         Self::AuditSearch,
+        Self::SavedSearchChange,
         Self::AuditExport,
         Self::AuditVerify,
         Self::RetentionPurge,
@@ -348,6 +352,7 @@ impl EventKind {
             Self::KillSwitchDrill => "kill_switch.drill",
             Self::LimitChange => "limit.change",
             Self::AuditSearch => "audit.search",
+            Self::SavedSearchChange => "saved_search.change",
             Self::AuditExport => "audit.export",
             Self::AuditVerify => "audit.verify",
             Self::RetentionPurge => "retention.purge",

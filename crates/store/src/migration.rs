@@ -49,7 +49,16 @@ migrations! {
     12 "tokens" "0012_tokens.sql",
     13 "false_alarm" "0013_false_alarm.sql",
     14 "retention" "0014_retention.sql",
+    19 "audit_index" "0019_audit_index.sql",
+    20 "saved_search" "0020_saved_search.sql",
 }
+
+/// For the SQLite file of the audit index, which counts by itself.
+pub(crate) const SQLITE_INDEX: &[Migration] = &[Migration {
+    number: 1,
+    name: "audit_index",
+    sql: include_str!("../migrations/sqlite-index/0001_audit_index.sql"),
+}];
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
 /// that a crash half-way leaves the schema as it was.
