@@ -148,6 +148,7 @@ const events: Words = {
   'gateway.stop': 'Gate stopped',
   'audit.export': 'Audit log exported',
   'audit.verify': 'Audit log verified',
+  'audit.rotate': 'Audit log of a year closed',
   'retention.purge': 'Old records removed',
   'legal_hold.change': 'Legal hold changed',
   'deletion.change': 'Deletion on request changed',

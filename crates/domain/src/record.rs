@@ -219,6 +219,9 @@ pub enum EventKind {
     /// The log was verified.
     #[serde(rename = "audit.verify")]
     AuditVerify,
+    /// The log was closed, and another goes on under a new name and key.
+    #[serde(rename = "audit.rotate")]
+    AuditRotate,
     /// Records whose time was over were removed; their hashes stay.
     #[serde(rename = "retention.purge")]
     RetentionPurge,
@@ -247,7 +250,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 56] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -295,6 +298,7 @@ impl EventKind {
         Self::SavedSearchChange,
         Self::AuditExport,
         Self::AuditVerify,
+        Self::AuditRotate,
         Self::RetentionPurge,
         Self::LegalHoldChange,
         Self::DeletionChange,
@@ -355,6 +359,7 @@ impl EventKind {
             Self::SavedSearchChange => "saved_search.change",
             Self::AuditExport => "audit.export",
             Self::AuditVerify => "audit.verify",
+            Self::AuditRotate => "audit.rotate",
             Self::RetentionPurge => "retention.purge",
             Self::LegalHoldChange => "legal_hold.change",
             Self::DeletionChange => "deletion.change",

@@ -168,7 +168,7 @@ pub trait AuditIndex: Send + Sync {
     async fn clear(&self, node: &str) -> Result<()>;
 
     /// Begins to fill the index from nothing, for many records: everything is forgotten, and until
-    /// [`end_load`](Self::end_load) nothing can be searched ([`Unavailable`](crate::StoreError::Unavailable)), so
+    /// [`end_load`](Self::end_load) nothing can be searched ([`Loading`](crate::StoreError::Loading)), so
     /// that [`append`](Self::append) is many times as fast. `false`, with nothing done, where the index is shared
     /// with other nodes: [`clear`](Self::clear) it then.
     async fn begin_load(&self, node: &str) -> Result<bool>;

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use sekimori_domain::digest::Digest;
 
-use crate::database::{Statement, Transaction};
+use crate::database::{Database, Row, Statement, Transaction};
 use crate::error::{Result, StoreError};
+
+/// What was applied.
+const APPLIED: &str = "SELECT number, digest FROM schema_migration";
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy)]
@@ -96,10 +99,30 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
+/// Whether there is nothing to do, found out without keeping anybody from writing.
+pub(crate) async fn is_current(database: &dyn Database, migrations: &[Migration]) -> bool {
+    // A new database has no such table.
+    let Ok(rows) = database.query(Statement::new("migration", APPLIED)).await else {
+        return false;
+    };
+    let known = migrations.iter().map(|migration| {
+        let digest = Digest::of(migration.sql.as_bytes()).to_string();
+        (migration.number, digest)
+    });
+    read(rows).is_ok_and(|applied| applied == known.collect())
+}
+
 async fn applied(transaction: &mut dyn Transaction) -> Result<BTreeMap<u32, String>> {
-    let statement = Statement::new("migration", "SELECT number, digest FROM schema_migration");
+    read(
+        transaction
+            .query(Statement::new("migration", APPLIED))
+            .await?,
+    )
+}
+
+fn read(rows: Vec<Row>) -> Result<BTreeMap<u32, String>> {
     let mut applied = BTreeMap::new();
-    for mut row in transaction.query(statement).await? {
+    for mut row in rows {
         let number =
             u32::try_from(row.int()?).map_err(|error| StoreError::corrupt("migration", error))?;
         applied.insert(number, row.text()?);

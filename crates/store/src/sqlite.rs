@@ -37,6 +37,9 @@ const INDEX_EXTENSION: &str = "index.db";
 const INDEX_CACHE: &str = "-65536";
 /// Pages after which its log is written back: a page that changes often goes there once.
 const INDEX_CHECKPOINT: &str = "8192";
+/// Rows of the audit index that SQLite's thread may be ahead of their reader: with few, the two wait for each other
+/// again and again.
+const ROWS_AHEAD: usize = 4_096;
 /// Connections that read: more would only compete for the same two or four cores.
 const READERS_MAX: u32 = 4;
 
@@ -62,6 +65,7 @@ impl SqliteDatabase {
         let options = options(path).synchronous(SqliteSynchronous::Normal);
         let writer = options
             .clone()
+            .row_buffer_size(ROWS_AHEAD)
             .pragma("cache_size", INDEX_CACHE)
             .pragma("wal_autocheckpoint", INDEX_CHECKPOINT)
             .pragma("threads", "2");
@@ -80,9 +84,12 @@ impl SqliteDatabase {
             readers: pool(READERS_MAX).connect_lazy_with(reader.pragma("query_only", "ON")),
             changed: Arc::default(),
         };
-        let mut transaction = database.begin().await?;
-        migration::migrate(&mut *transaction, migrations).await?;
-        transaction.commit(false).await?;
+        // A command must not wait for whoever writes, such as a gate that builds the audit index.
+        if !migration::is_current(&database, migrations).await {
+            let mut transaction = database.begin().await?;
+            migration::migrate(&mut *transaction, migrations).await?;
+            transaction.commit(false).await?;
+        }
         Ok(database)
     }
 }

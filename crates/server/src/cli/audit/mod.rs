@@ -68,6 +68,11 @@ pub(crate) enum Audit {
     /// Print the newest signed checkpoint: keep it elsewhere, and nobody can set the log back unnoticed
     #[command(after_help = "Example:\n  sekimori audit checkpoint > checkpoint-2026-11")]
     Checkpoint,
+    /// Close the log, and let another go on under a new key (audit.yearly_log does so each year)
+    #[command(
+        after_help = "Example:\n  sekimori audit close-log --json\n\nThe gate must not run. Whoever has the old key follows the log to the new one."
+    )]
+    CloseLog,
     /// Prove that a record is in the log, or that the log only grew
     #[command(
         after_help = "Examples:\n  sekimori audit proof 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50 > record.tlog-proof\n  sekimori audit proof --since-size 12000"
@@ -204,6 +209,7 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
         Audit::Export(options) => read::export(&options, common, output).await.map(|()| true),
         Audit::Verify(options) => evidence::verify(&options, common, output),
         Audit::Checkpoint => evidence::checkpoint(common, output).map(|()| true),
+        Audit::CloseLog => evidence::close_log(common, output).await.map(|()| true),
         Audit::Proof(options) => {
             let proved = evidence::prove_record(&options, common, output).await;
             proved.map(|()| true)

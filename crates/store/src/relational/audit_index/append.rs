@@ -1,10 +1,14 @@
 //! Adding records to the index.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::RangeInclusive;
 
 use sekimori_domain::record::{Phase, Record};
 
-use super::{TermIds, WHAT, bind_all, chunks, fold, grams, position, read_ids, select_terms, term};
+use super::{
+    SEQUENCE_BITS, TermIds, WHAT, bind_all, chunks, fold, grams, position, read_ids, select_terms,
+    term,
+};
 use crate::audit_index::IndexedRecord;
 use crate::database::{Dialect, Param, Statement, Transaction};
 use crate::error::Result;
@@ -32,12 +36,10 @@ pub(super) async fn append(
         .iter()
         .map(|row| Ok((position(number(&row.node), row.sequence)?, row)))
         .collect::<Result<Vec<Placed<'_>>>>()?;
-    let mut added = HashSet::new();
+    let there = present(transaction, &placed).await?;
+    placed.retain(|(position, _)| !there.contains(position));
     for chunk in chunks(&placed) {
-        insert_records(transaction, dialect, &number, chunk, &mut added).await?;
-    }
-    placed.retain(|(position, _)| added.contains(position));
-    for chunk in chunks(&placed) {
+        insert_records(transaction, dialect, &number, chunk).await?;
         insert_bodies(transaction, dialect, chunk).await?;
     }
     insert_texts(transaction, dialect, &placed).await?;
@@ -47,6 +49,30 @@ pub(super) async fn append(
 
 /// A row and its position.
 type Placed<'a> = (i64, &'a IndexedRecord);
+
+/// Which of these positions are there already. Of two who append for one node, the second waits for the first.
+async fn present(transaction: &mut dyn Transaction, rows: &[Placed<'_>]) -> Result<HashSet<i64>> {
+    let mut nodes: BTreeMap<i64, RangeInclusive<i64>> = BTreeMap::new();
+    for (position, _) in rows {
+        let of_node = nodes.entry(position >> SEQUENCE_BITS);
+        let range = of_node.or_insert(*position..=*position);
+        *range = *range.start().min(position)..=*range.end().max(position);
+    }
+    let mut there = HashSet::new();
+    for (node, range) in nodes {
+        let sql = "UPDATE audit_term SET term = term WHERE id = $1";
+        let lock = Statement::new("audit term", sql).bind(node);
+        transaction.execute(lock).await?;
+        let sql = "SELECT position FROM audit_record WHERE position >= $1 AND position <= $2";
+        let select = Statement::new(WHAT, sql)
+            .bind(*range.start())
+            .bind(*range.end());
+        for mut row in transaction.query(select).await? {
+            there.insert(row.int()?);
+        }
+    }
+    Ok(there)
+}
 
 /// Gives every name in the rows its number. In order, so that nodes which intern the same names at the same
 /// time wait for each other rather than lock each other out.
@@ -126,19 +152,17 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Adds what is not there yet; its positions go into `added`.
 async fn insert_records(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
     number: &(impl Fn(&str) -> i64 + Sync),
     rows: &[Placed<'_>],
-    added: &mut HashSet<i64>,
 ) -> Result<()> {
     let sql = format!(
         "INSERT INTO audit_record
              (position, id, time, event, caller, client, connector, target, class, status,
               correlation, call)
-         VALUES {} ON CONFLICT (position) DO NOTHING RETURNING position",
+         VALUES {}",
         dialect.placeholders(rows.len(), 12)
     );
     let mut statement = Statement::new(WHAT, sql);
@@ -161,9 +185,7 @@ async fn insert_records(
             .bind(record.correlation.as_str())
             .bind(call);
     }
-    for mut row in transaction.query(statement).await? {
-        added.insert(row.int()?);
-    }
+    transaction.execute(statement).await?;
     Ok(())
 }
 
@@ -304,7 +326,7 @@ async fn track_intents(transaction: &mut dyn Transaction, rows: &[Placed<'_>]) -
         let sql = "DELETE FROM audit_open_intent WHERE call = $1 AND position >> 40 = $2";
         let statement = Statement::new("open intent", sql)
             .bind(call)
-            .bind(position >> super::SEQUENCE_BITS);
+            .bind(position >> SEQUENCE_BITS);
         transaction.execute(statement).await?;
     }
     for ((_, call), positions) in opened {

@@ -74,9 +74,7 @@ pub(super) async fn check(database: &dyn Database) -> Result<()> {
     }
     let statement = Statement::new(WHAT, "SELECT 1 FROM audit_loading LIMIT 1");
     match first(database.query(statement).await?) {
-        Some(_) => Err(StoreError::Unavailable(
-            "the audit index is being filled".into(),
-        )),
+        Some(_) => Err(StoreError::Loading),
         None => Ok(()),
     }
 }

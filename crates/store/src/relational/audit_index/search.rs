@@ -18,8 +18,8 @@ use crate::error::{Result, StoreError};
 const RARE_MAX: i64 = 20_000;
 /// Texts that may be looked through for one page.
 const TEXTS_MAX: i64 = 1_000;
-/// Texts with one gram, if asking for it is to narrow a search.
-const GRAM_MAX: i64 = 2_000;
+/// In how many texts a gram may be, if asking for it is to narrow a search: tried one after another.
+const GRAM_LIMITS: [i64; 3] = [1_000, 10_000, 100_000];
 
 /// Finds one page.
 pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Result<AuditPage> {
@@ -200,18 +200,19 @@ async fn narrowest(database: &dyn Database, wanted: GramQuery) -> Result<GramQue
     let (Some(sql), GramQuery::All(grams)) = (database.dialect().texts_with_gram(), &wanted) else {
         return Ok(wanted);
     };
-    let mut rare = Vec::new();
-    for gram in grams {
-        let statement = Statement::new(WHAT, sql).bind(gram.as_str());
-        if count_to(database, statement, GRAM_MAX).await? <= GRAM_MAX {
-            rare.push(gram.clone());
+    for limit in GRAM_LIMITS {
+        let mut rare = Vec::new();
+        for gram in grams {
+            let statement = Statement::new(WHAT, sql).bind(gram.as_str());
+            if count_to(database, statement, limit).await? <= limit {
+                rare.push(gram.clone());
+            }
+        }
+        if !rare.is_empty() {
+            return Ok(GramQuery::All(rare));
         }
     }
-    Ok(if rare.is_empty() {
-        wanted
-    } else {
-        GramQuery::All(rare)
-    })
+    Ok(wanted)
 }
 
 /// How many rows a statement finds; no more than one beyond the limit are counted.

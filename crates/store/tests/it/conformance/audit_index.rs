@@ -89,7 +89,7 @@ pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
     assert_eq!(index.position("a").await.unwrap(), None);
     index.append(&rows("a", 0..200)).await.unwrap();
     let refused = index.search(&AuditQuery::default()).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    assert!(matches!(refused, Err(StoreError::Loading)));
     store.close().await;
 
     let store = database.open().await;
