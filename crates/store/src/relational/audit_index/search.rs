@@ -19,7 +19,7 @@ const RARE_MAX: i64 = 20_000;
 /// Texts that may be looked through for one page.
 const TEXTS_MAX: i64 = 1_000;
 /// In how many texts a gram may be, if asking for it is to narrow a search: tried one after another.
-const GRAM_LIMITS: [i64; 3] = [1_000, 10_000, 100_000];
+const GRAM_LIMITS: [i64; 2] = [1_000, 20_000];
 
 /// Finds one page.
 pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Result<AuditPage> {
