@@ -144,9 +144,14 @@ impl Log {
 
     /// Whether the tree is signed as it is, or nobody signs it.
     pub(crate) fn is_signed(&self) -> bool {
+        let Some(signer) = &self.place.signer else {
+            return true;
+        };
         let size = self.state.tree.size();
-        let signed = |signed: &Arc<SignedCheckpoint>| signed.head().size == size;
-        self.place.signer.is_none() || self.signed.as_ref().is_some_and(signed)
+        self.signed.as_ref().is_some_and(|signed| {
+            // What the log before ended with is not signed by this one.
+            signed.head().size == size && signed.head().origin == signer.key().name()
+        })
     }
 
     fn note(&self) -> String {

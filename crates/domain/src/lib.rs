@@ -31,6 +31,7 @@ pub mod retention;
 pub mod revocation;
 pub mod road;
 pub mod role;
+pub mod saved_search;
 pub mod scope;
 pub mod service_account;
 

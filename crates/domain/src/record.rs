@@ -216,12 +216,18 @@ pub enum EventKind {
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
+    /// A search of the log was kept, changed or removed.
+    #[serde(rename = "saved_search.change")]
+    SavedSearchChange,
     /// Records left the log for somebody: a bundle, a file.
     #[serde(rename = "audit.export")]
     AuditExport,
     /// The log was verified.
     #[serde(rename = "audit.verify")]
     AuditVerify,
+    /// The log was closed, and another goes on under a new name and key.
+    #[serde(rename = "audit.rotate")]
+    AuditRotate,
     /// Records whose time was over were removed; their hashes stay.
     #[serde(rename = "retention.purge")]
     RetentionPurge,
@@ -297,8 +303,10 @@ impl EventKind {
         Self::KillSwitchDrill,
         Self::LimitChange,
         Self::AuditSearch,
+        Self::SavedSearchChange,
         Self::AuditExport,
         Self::AuditVerify,
+        Self::AuditRotate,
         Self::RetentionPurge,
         Self::LegalHoldChange,
         Self::DeletionChange,
@@ -358,8 +366,10 @@ impl EventKind {
             Self::KillSwitchDrill => "kill_switch.drill",
             Self::LimitChange => "limit.change",
             Self::AuditSearch => "audit.search",
+            Self::SavedSearchChange => "saved_search.change",
             Self::AuditExport => "audit.export",
             Self::AuditVerify => "audit.verify",
+            Self::AuditRotate => "audit.rotate",
             Self::RetentionPurge => "retention.purge",
             Self::LegalHoldChange => "legal_hold.change",
             Self::DeletionChange => "deletion.change",

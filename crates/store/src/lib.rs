@@ -44,6 +44,7 @@ mod relational;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -94,6 +95,7 @@ pub use policies::{Activation, NewPolicySet, Policies};
 pub use retention::{RETENTION_ORDERS_OPEN_MAX, RETENTION_ORDERS_PAGE_MAX, RetentionOrders};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};
+pub use saved_searches::{SAVED_SEARCHES_PER_OWNER_MAX, SAVED_SEARCHES_SHARED_MAX, SavedSearches};
 pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
@@ -152,6 +154,8 @@ pub trait Store: Send + Sync + Debug {
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
+    /// Searches of it that people keep.
+    fn saved_searches(&self) -> Arc<dyn SavedSearches>;
     /// Legal holds, and deletions on request.
     fn retention_orders(&self) -> Arc<dyn RetentionOrders>;
     /// How far the journals were told to others.
@@ -169,12 +173,19 @@ pub trait Store: Send + Sync + Debug {
 
 /// Opens the database of a URL, `sqlite:PATH` or `postgres://…`, and brings its schema up to date.
 ///
+/// Beside a SQLite file lies the index of the audit journal, with the extension `index.db`.
+///
 /// Several processes may have the same database open. Keep the store as long as its changes are watched.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
-    let database: Arc<dyn database::Database> = if let Some(path) = sqlite_path(url) {
-        Arc::new(sqlite::SqliteDatabase::open(Path::new(path)).await?)
+    type Opened = Arc<dyn database::Database>;
+    let (database, index): (Opened, Opened) = if let Some(path) = sqlite_path(url) {
+        let path = Path::new(path);
+        let database = sqlite::SqliteDatabase::open(path).await?;
+        let index = sqlite::SqliteDatabase::open_index(path).await?;
+        (Arc::new(database), Arc::new(index))
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        Arc::new(postgres::PostgresDatabase::open(url).await?)
+        let database = Arc::new(postgres::PostgresDatabase::open(url).await?);
+        (Arc::clone(&database) as Opened, database)
     } else {
         return Err(StoreError::Invalid {
             what: "database url",
@@ -182,7 +193,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
         });
     };
     Ok(Arc::new(
-        relational::RelationalStore::start(database).await?,
+        relational::RelationalStore::start(database, index).await?,
     ))
 }
 

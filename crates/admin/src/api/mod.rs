@@ -46,6 +46,7 @@ mod retention;
 mod reviews;
 mod revoke;
 mod roles;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -245,6 +246,12 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(audit_records::list_records))
         .routes(routes!(audit_records::get_record))
         .routes(routes!(audit_records::count_facets))
+        .routes(routes!(saved_searches::list, saved_searches::save))
+        .routes(routes!(
+            saved_searches::get,
+            saved_searches::change,
+            saved_searches::remove
+        ))
         .routes(routes!(audit_evidence::get_story))
         .routes(routes!(audit_evidence::get_report))
         .routes(routes!(audit_evidence::export_records))

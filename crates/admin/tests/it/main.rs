@@ -24,6 +24,7 @@ mod openapi;
 mod pages;
 mod policies;
 mod saml;
+mod saved_searches;
 mod scim;
 mod simplesamlphp;
 mod world;

@@ -20,6 +20,7 @@ use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
 use sekimori_domain::record::{DecisionNote, EventKind, OutcomeStatus};
 use sekimori_domain::retention::{OrderAct, OrderKind, OrderStep, RetentionOrder, Selection};
+use sekimori_domain::saved_search::{SavedSearch, SearchFilter};
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
 use sekimori_policy::{FACTS, default_policies};
@@ -126,6 +127,20 @@ fn grant(user: &PrincipalId, now: Timestamp, later: Timestamp) -> Grant {
     }
 }
 
+/// A search that the administrator keeps.
+async fn saved_search(plane: &Plane) {
+    let search = SavedSearch {
+        id: "search-1".to_owned(),
+        name: "refused".to_owned(),
+        owner: "admin:test".to_owned(),
+        shared: true,
+        filter: SearchFilter::default(),
+        saved_at: plane.control.clock.now(),
+    };
+    let searches = plane.control.store.saved_searches();
+    searches.put(&search).await.unwrap();
+}
+
 /// A limit, and a kill switch whose id this is.
 async fn limits(plane: &Plane) -> String {
     let control = &plane.control;
@@ -215,6 +230,7 @@ impl World {
         let key = text.split('_').nth(1).unwrap().to_owned();
         let kill_switch = limits(plane).await;
         orders(plane).await;
+        saved_search(plane).await;
         let mut approvals = Vec::new();
         for amount in 0..5 {
             approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);

@@ -1,7 +1,7 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
 mod alerts;
-mod audit;
+pub(crate) mod audit;
 mod background;
 mod devices;
 mod rules;

@@ -20,6 +20,7 @@ mod policies;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -37,22 +38,33 @@ use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
     Conversations, Devices, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits,
-    LinkedAccounts, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts,
-    Sessions, SignIns, Store, Tokens,
+    LinkedAccounts, OAuth, People, Policies, Reviews, Revocations, SavedSearches, ScimTokens,
+    ServiceAccounts, Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
 #[derive(Debug)]
 pub(crate) struct RelationalStore {
     database: Arc<dyn Database>,
+    /// Where the index of the audit journal is: the same, or beside it.
+    index: Arc<dyn Database>,
+    audit_index: Arc<audit_index::AuditTable>,
     changes: Arc<changes::Watcher>,
 }
 
 impl RelationalStore {
     /// Reads the revisions once and begins to watch them.
-    pub(crate) async fn start(database: Arc<dyn Database>) -> Result<Self> {
+    pub(crate) async fn start(
+        database: Arc<dyn Database>,
+        index: Arc<dyn Database>,
+    ) -> Result<Self> {
         let changes = Arc::new(changes::Watcher::start(Arc::clone(&database)).await?);
-        Ok(Self { database, changes })
+        Ok(Self {
+            database,
+            audit_index: Arc::new(audit_index::AuditTable::new(Arc::clone(&index))),
+            index,
+            changes,
+        })
     }
 }
 
@@ -161,7 +173,11 @@ impl Store for RelationalStore {
     }
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
-        Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
+        Arc::clone(&self.audit_index) as Arc<dyn AuditIndex>
+    }
+
+    fn saved_searches(&self) -> Arc<dyn SavedSearches> {
+        Arc::new(saved_searches::SavedSearchTable(Arc::clone(&self.database)))
     }
 
     fn retention_orders(&self) -> Arc<dyn crate::RetentionOrders> {
@@ -185,6 +201,7 @@ impl Store for RelationalStore {
 
     async fn close(&self) {
         self.changes.stop();
+        self.index.close().await;
         self.database.close().await;
     }
 }

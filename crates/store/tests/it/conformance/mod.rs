@@ -25,6 +25,7 @@ mod policies;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -80,7 +81,8 @@ mod suite {
             lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up;
         audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
             clearing_forgets_one_node_only, removed_records_are_forgotten, intents_stay_open_until_their_outcome,
-            awkward_names_are_indexed, nodes_append_at_the_same_time;
+            awkward_names_are_indexed, nodes_append_at_the_same_time, a_load_ends_in_the_same_index,
+            removed_texts_are_forgotten;
         audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time,
@@ -131,6 +133,8 @@ mod suite {
         retention: reads_back_what_was_ordered, of_two_steps_at_a_time_one_wins;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
+        saved_searches: everybody_sees_their_own_and_what_is_shared,
+            names_of_a_person_differ_and_are_so_many_at_most;
         scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,
             use_is_noted_to_the_minute;
         service_accounts: reads_back_what_was_created, an_account_can_get_another_owner, suspending_keeps_the_first_date,
