@@ -108,9 +108,7 @@ pub(crate) fn labels(folded: &Folded, spots: &Spots) -> Vec<Label> {
         if at < free || !starts_word(folded.before(at), folded.at(at)) {
             continue;
         }
-        let hit = lexicon
-            .at(chars, at)
-            .find(|(len, _)| ends_word(folded, at + len));
+        let hit = lexicon.longest_that(chars, at, |len| ends_word(folded, at + len));
         if let Some((len, tag)) = hit {
             labels.push(Label {
                 start: at,

@@ -26,6 +26,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod database;
+mod dictionaries;
 mod driver;
 mod error;
 mod false_alarms;
@@ -72,6 +73,7 @@ pub use authenticators::{
 };
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
+pub use dictionaries::{DICTIONARIES_MAX, Dictionaries};
 pub use error::{Result, StoreError};
 pub use false_alarms::{FALSE_ALARMS_MAX, FALSE_ALARMS_PER_PERSON, FalseAlarms};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
@@ -108,6 +110,8 @@ pub trait Store: Send + Sync + Debug {
     fn policies(&self) -> Arc<dyn Policies>;
     /// Versions of the rules of inspection.
     fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
+    /// Dictionaries of inspection.
+    fn dictionaries(&self) -> Arc<dyn Dictionaries>;
     /// What conversations have read.
     fn conversations(&self) -> Arc<dyn Conversations>;
     /// What people report as false alarms of inspection.

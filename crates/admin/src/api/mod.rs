@@ -26,6 +26,7 @@ mod audit_records;
 mod catalog;
 mod clients;
 mod conversations;
+mod dictionaries;
 pub(crate) mod events;
 mod false_alarms;
 mod grants;
@@ -52,6 +53,7 @@ mod version;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
@@ -216,6 +218,12 @@ fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(inspection::activate_rules))
         .routes(routes!(inspection::impact))
         .routes(routes!(inspection::inspect))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(dictionaries::put, dictionaries::remove))
+                .layer(DefaultBodyLimit::max(dictionaries::UPLOAD_BYTES_MAX)),
+        )
+        .routes(routes!(dictionaries::list))
         .routes(routes!(false_alarms::list_own, false_alarms::report))
         .routes(routes!(false_alarms::list))
         .routes(routes!(false_alarms::get))

@@ -201,8 +201,11 @@ fn jwt(folded: &Folded, start: usize, found: &mut Vec<Match>) {
 fn pem(folded: &Folded, start: usize, found: &mut Vec<Match>) {
     const LINE_MAX: usize = 64;
     const KEY_MAX: usize = 16_384;
+    if !folded.has(start, "-----BEGIN ") {
+        return;
+    }
     let head: String = folded.part(start, start + LINE_MAX).iter().collect();
-    if !head.starts_with("-----BEGIN ") || !head.contains("PRIVATE KEY") {
+    if !head.contains("PRIVATE KEY") {
         return;
     }
     let rest = folded.part(start, start + KEY_MAX);

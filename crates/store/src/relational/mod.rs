@@ -7,6 +7,7 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod dictionaries;
 mod false_alarms;
 mod identity_providers;
 mod inspection;
@@ -34,9 +35,9 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth,
-    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
-    Tokens,
+    Conversations, Dictionaries, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches,
+    Limits, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions,
+    SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
@@ -70,6 +71,10 @@ impl Store for RelationalStore {
 
     fn inspection_rules(&self) -> Arc<dyn InspectionRules> {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn dictionaries(&self) -> Arc<dyn Dictionaries> {
+        Arc::new(dictionaries::DictionaryTable(Arc::clone(&self.database)))
     }
 
     fn conversations(&self) -> Arc<dyn Conversations> {

@@ -206,7 +206,7 @@ fn kanji(
             .surnames
             .may_begin(folded.at(start), folded.at(start + 1))
     {
-        return None;
+        return ranked(folded, start);
     }
     let labels = &document.labels;
     let label = labels.partition_point(|label| label.start < start);

@@ -278,7 +278,7 @@ fn noted(folded: &Folded, start: usize, end: usize) -> bool {
         let len = mark.len();
         start >= len && folded.has(start - len, mark)
     };
-    mark.iter().any(|mark| marked(&mark)) && folded.at(end) == ')' || folded.before(start) == '@'
+    mark.iter().any(marked) && folded.at(end) == ')' || folded.before(start) == '@'
 }
 
 fn single_latin(

@@ -30,7 +30,8 @@ pub(super) fn unlisted_name(
     let fits = (1..=SURNAME_MAX).contains(&kanji)
         && (1..=3).contains(&word.len())
         && !is_other(names, surname);
-    if !fits || !names.is_listed_given(word) && !(evidence.label && names.is_given(word)) {
+    let known = names.is_listed_given(word) || evidence.label && names.is_given(word);
+    if !(fits && known) {
         return None;
     }
     if evidence.label && ends_name(folded, end) || honorific(folded, end) {
@@ -92,7 +93,9 @@ pub(super) fn unlisted_surname(
 /// 「横綱朝青龍が」: the name of a wrestler behind his rank.
 pub(super) fn ranked(folded: &Folded, start: usize) -> Option<(usize, u8)> {
     const RANKS: [&str; 4] = ["横綱", "大関", "関脇", "小結"];
-    let behind = start >= 2 && RANKS.iter().any(|rank| folded.has(start - 2, rank));
+    let behind = matches!(folded.before(start), '綱' | '関' | '脇' | '結')
+        && start >= 2
+        && RANKS.iter().any(|rank| folded.has(start - 2, rank));
     let name = folded.part(start, start + 6);
     let letters = name
         .iter()

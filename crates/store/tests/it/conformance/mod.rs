@@ -10,6 +10,7 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod dictionaries;
 mod false_alarms;
 mod groups;
 mod identity_providers;
@@ -105,6 +106,7 @@ mod suite {
             nodes_confirm_once_and_wake_nobody, engaging_and_releasing_wake_everybody;
         limits: reads_back_what_was_put, tokens_run_out_and_come_back, concurrent_takers_share,
             slots_are_held_until_given_back_or_ended;
+        dictionaries: dictionaries_are_replaced_and_removed, there_are_only_so_many_dictionaries;
         false_alarms: reports_wait_until_one_person_decides, nobody_fills_the_queue_alone;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
