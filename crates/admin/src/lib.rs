@@ -55,7 +55,8 @@ pub use api::{document, document_text};
 pub use browser::Browser;
 pub use control::{Control, Settings};
 pub use inspection_desk::{
-    ImpactLine, InspectionDesk, InspectionDeskError, InspectionImpact, NOT_TOLD, REPLAYED_MAX,
+    Edition, ImpactLine, InspectionDesk, InspectionDeskError, InspectionImpact, NOT_TOLD,
+    NewDictionary, REPLAYED_MAX,
 };
 pub use language::Language;
 pub use pages::{Page, PageError, Pages, Visit};

@@ -27,6 +27,7 @@ mod changes;
 mod connectors;
 mod database;
 mod devices;
+mod dictionaries;
 mod driver;
 mod error;
 mod false_alarms;
@@ -76,6 +77,7 @@ pub use authenticators::{
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use devices::{DEVICES_MAX, DEVICES_PAGE_MAX, Devices};
+pub use dictionaries::{DICTIONARIES_MAX, Dictionaries};
 pub use error::{Result, StoreError};
 pub use false_alarms::{FALSE_ALARMS_MAX, FALSE_ALARMS_PER_PERSON, FalseAlarms};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
@@ -114,6 +116,8 @@ pub trait Store: Send + Sync + Debug {
     fn policies(&self) -> Arc<dyn Policies>;
     /// Versions of the rules of inspection.
     fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
+    /// Dictionaries of inspection.
+    fn dictionaries(&self) -> Arc<dyn Dictionaries>;
     /// What conversations have read.
     fn conversations(&self) -> Arc<dyn Conversations>;
     /// What people report as false alarms of inspection.

@@ -56,6 +56,7 @@ migrations! {
     16 "device" "0016_device.sql",
     19 "audit_index" "0019_audit_index.sql",
     20 "saved_search" "0020_saved_search.sql",
+    21 "inspection_dictionary" "0021_inspection_dictionary.sql",
 }
 
 /// For the SQLite file of the audit index, which counts by itself.

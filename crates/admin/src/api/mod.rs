@@ -27,7 +27,8 @@ pub(crate) mod catalog;
 mod clients;
 mod conversations;
 pub(crate) mod devices;
-mod events;
+mod dictionaries;
+pub(crate) mod events;
 mod false_alarms;
 mod grants;
 mod identity_providers;
@@ -55,6 +56,7 @@ mod version;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
@@ -220,6 +222,12 @@ fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(inspection::activate_rules))
         .routes(routes!(inspection::impact))
         .routes(routes!(inspection::inspect))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(dictionaries::put, dictionaries::remove))
+                .layer(DefaultBodyLimit::max(dictionaries::UPLOAD_BYTES_MAX)),
+        )
+        .routes(routes!(dictionaries::list))
         .routes(routes!(false_alarms::list_own, false_alarms::report))
         .routes(routes!(false_alarms::list))
         .routes(routes!(false_alarms::get))

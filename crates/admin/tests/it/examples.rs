@@ -186,6 +186,17 @@ impl World {
                 ("/api/v1/inspection-rules/1/activate".to_owned(), None),
             ),
             (
+                "putInspectionDictionary",
+                (
+                    "/api/v1/inspection-dictionaries/projects".to_owned(),
+                    Some(json!({"type": "PROJECT_NAME", "words": ["北極星計画"]})),
+                ),
+            ),
+            (
+                "removeInspectionDictionary",
+                ("/api/v1/inspection-dictionaries/old".to_owned(), None),
+            ),
+            (
                 "inspect",
                 (
                     "/api/v1/inspect".to_owned(),

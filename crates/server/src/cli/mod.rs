@@ -14,6 +14,7 @@ pub(crate) mod grant;
 pub(crate) mod group;
 pub(crate) mod idp;
 pub(crate) mod inspect;
+mod inspect_dictionaries;
 mod inspect_review;
 pub(crate) mod key;
 pub(crate) mod kill_switch;

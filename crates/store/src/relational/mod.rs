@@ -8,6 +8,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod devices;
+mod dictionaries;
 mod false_alarms;
 mod identity_providers;
 mod inspection;
@@ -37,9 +38,9 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, Devices, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits,
-    LinkedAccounts, OAuth, People, Policies, Reviews, Revocations, SavedSearches, ScimTokens,
-    ServiceAccounts, Sessions, SignIns, Store, Tokens,
+    Conversations, Devices, Dictionaries, FalseAlarms, IdentityProviders, InspectionRules,
+    KillSwitches, Limits, LinkedAccounts, OAuth, People, Policies, Reviews, Revocations,
+    SavedSearches, ScimTokens, ServiceAccounts, Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
@@ -84,6 +85,10 @@ impl Store for RelationalStore {
 
     fn inspection_rules(&self) -> Arc<dyn InspectionRules> {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn dictionaries(&self) -> Arc<dyn Dictionaries> {
+        Arc::new(dictionaries::DictionaryTable(Arc::clone(&self.database)))
     }
 
     fn conversations(&self) -> Arc<dyn Conversations> {

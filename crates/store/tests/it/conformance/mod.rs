@@ -11,6 +11,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod devices;
+mod dictionaries;
 mod false_alarms;
 mod groups;
 mod identity_providers;
@@ -112,6 +113,7 @@ mod suite {
             slots_are_held_until_given_back_or_ended;
         linked_accounts: each_owner_has_one_account_at_a_connector, tokens_are_renewed_by_one_node,
             what_ends_is_told_of_and_forgotten, all_of_it_goes_with_the_connector;
+        dictionaries: dictionaries_are_replaced_and_removed, there_are_only_so_many_dictionaries;
         false_alarms: reports_wait_until_one_person_decides, nobody_fills_the_queue_alone;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
