@@ -13,6 +13,7 @@ use sekimori_audit::JournalError;
 use sekimori_domain::ids::InvalidName;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_identity::{IdentityError, RandomError};
+use sekimori_inspect::rules::RulesError;
 use sekimori_policy::PolicyError;
 use sekimori_store::StoreError;
 use serde::Serialize;
@@ -242,6 +243,10 @@ impl From<InspectionDeskError> for Problem {
             InspectionDeskError::NothingFound => Self::not_found("record of that request"),
             InspectionDeskError::Decided | InspectionDeskError::TooGrave(_) => {
                 Self::conflict(error.to_string())
+            }
+            InspectionDeskError::DictionaryId => Self::invalid("id", error.to_string()),
+            InspectionDeskError::Rules(RulesError::Dictionary { problem, .. }) => {
+                Self::invalid("/words", problem)
             }
             InspectionDeskError::Words => Self::invalid("", error.to_string()),
             InspectionDeskError::Rules(error) => Self::invalid("/text", error.to_string()),

@@ -477,6 +477,7 @@ impl Audit {
             ),
             head: shared.head.subscribe(),
             signed: shared.signed.subscribe(),
+            shared: Arc::clone(shared),
         }
     }
 

@@ -25,6 +25,7 @@ use crate::frames::{Frame, Frames, NoFrame};
 use crate::log::{Head, Log, Outgoing, Place, State};
 use crate::merkle::{Frontier, Hash};
 use crate::reader::Reader;
+use crate::recent::Recent;
 use crate::recovery::{self, Found};
 use crate::tlog::{Closing, LogKeys, NoteError, SignedCheckpoint, TreeSigner};
 use crate::writer::{Writer, encode};
@@ -146,6 +147,7 @@ impl Journal {
             .begin(place, found)
             .map_err(|failure| failure.into_error(dir))?;
         let shared = Arc::new(Shared {
+            recent: Recent::default(),
             healthy: AtomicBool::new(log.is_usable()),
             head: watch::Sender::new(log.head()),
             signed: watch::Sender::new(log.signed().cloned()),

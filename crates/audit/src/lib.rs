@@ -26,6 +26,7 @@ pub mod merkle;
 pub mod note;
 mod open_record;
 mod reader;
+mod recent;
 mod recovery;
 pub mod report;
 pub mod retention;

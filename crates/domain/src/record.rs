@@ -114,6 +114,9 @@ pub enum EventKind {
     /// A connector was added, changed or removed.
     #[serde(rename = "connector.change")]
     ConnectorChange,
+    /// An account at an upstream was linked or unlinked, or could not be.
+    #[serde(rename = "connector.account")]
+    ConnectorAccount,
     /// A tool was classified.
     #[serde(rename = "tool.classify")]
     ToolClassify,
@@ -174,6 +177,9 @@ pub enum EventKind {
     /// A SCIM token was created or revoked.
     #[serde(rename = "scim_token.change")]
     ScimTokenChange,
+    /// A device management system told of devices, or was not believed.
+    #[serde(rename = "device.report")]
+    DeviceReport,
     /// People were asked to agree to a call.
     #[serde(rename = "approval.request")]
     ApprovalRequest,
@@ -263,6 +269,7 @@ impl EventKind {
         Self::SessionOpen,
         Self::SessionClose,
         Self::ConnectorChange,
+        Self::ConnectorAccount,
         Self::ToolClassify,
         Self::ToolDefinitionChange,
         Self::PolicyChange,
@@ -283,6 +290,7 @@ impl EventKind {
         Self::UserChange,
         Self::GroupChange,
         Self::ScimTokenChange,
+        Self::DeviceReport,
         Self::ApprovalRequest,
         Self::ApprovalView,
         Self::ApprovalDecision,
@@ -324,6 +332,7 @@ impl EventKind {
             Self::SessionOpen => "session.open",
             Self::SessionClose => "session.close",
             Self::ConnectorChange => "connector.change",
+            Self::ConnectorAccount => "connector.account",
             Self::ToolClassify => "tool.classify",
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
@@ -344,6 +353,7 @@ impl EventKind {
             Self::UserChange => "user.change",
             Self::GroupChange => "group.change",
             Self::ScimTokenChange => "scim_token.change",
+            Self::DeviceReport => "device.report",
             Self::ApprovalRequest => "approval.request",
             Self::ApprovalView => "approval.view",
             Self::ApprovalDecision => "approval.decision",

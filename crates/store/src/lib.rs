@@ -26,6 +26,8 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod database;
+mod devices;
+mod dictionaries;
 mod driver;
 mod error;
 mod false_alarms;
@@ -33,6 +35,7 @@ mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod migration;
 mod oauth;
 mod people;
@@ -73,6 +76,8 @@ pub use authenticators::{
 };
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
+pub use devices::{DEVICES_MAX, DEVICES_PAGE_MAX, Devices};
+pub use dictionaries::{DICTIONARIES_MAX, Dictionaries};
 pub use error::{Result, StoreError};
 pub use false_alarms::{FALSE_ALARMS_MAX, FALSE_ALARMS_PER_PERSON, FalseAlarms};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
@@ -81,6 +86,7 @@ pub use kill_switches::{
     Confirmation, KILL_SWITCHES_ENGAGED_MAX, KILL_SWITCHES_PAGE_MAX, KillSwitches,
 };
 pub use limits::{Hold, LIMITS_MAX, Limits, Taken};
+pub use linked_accounts::{EndedAccount, LINKED_ACCOUNTS_PAGE_MAX, LinkedAccounts, StoredAccount};
 pub use oauth::{CodeUse, GrantsOf, OAUTH_PAGE_MAX, OAuth, PendingAuthorization, Rotation};
 pub use people::{
     CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,
@@ -110,6 +116,8 @@ pub trait Store: Send + Sync + Debug {
     fn policies(&self) -> Arc<dyn Policies>;
     /// Versions of the rules of inspection.
     fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
+    /// Dictionaries of inspection.
+    fn dictionaries(&self) -> Arc<dyn Dictionaries>;
     /// What conversations have read.
     fn conversations(&self) -> Arc<dyn Conversations>;
     /// What people report as false alarms of inspection.
@@ -126,6 +134,10 @@ pub trait Store: Send + Sync + Debug {
     fn kill_switches(&self) -> Arc<dyn KillSwitches>;
     /// Limits and quotas, and what was used of them.
     fn limits(&self) -> Arc<dyn Limits>;
+    /// What is known of devices.
+    fn devices(&self) -> Arc<dyn Devices>;
+    /// Accounts at upstreams.
+    fn linked_accounts(&self) -> Arc<dyn LinkedAccounts>;
     /// Clients, grants and keys of the authorization server.
     fn oauth(&self) -> Arc<dyn OAuth>;
     /// Sessions of people in browsers.

@@ -52,8 +52,11 @@ migrations! {
     12 "tokens" "0012_tokens.sql",
     13 "false_alarm" "0013_false_alarm.sql",
     14 "retention" "0014_retention.sql",
+    15 "linked_account" "0015_linked_account.sql",
+    16 "device" "0016_device.sql",
     19 "audit_index" "0019_audit_index.sql",
     20 "saved_search" "0020_saved_search.sql",
+    21 "inspection_dictionary" "0021_inspection_dictionary.sql",
 }
 
 /// For the SQLite file of the audit index, which counts by itself.

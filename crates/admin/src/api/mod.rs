@@ -23,9 +23,11 @@ mod approval_view;
 mod approvals;
 mod audit_evidence;
 mod audit_records;
-mod catalog;
+pub(crate) mod catalog;
 mod clients;
 mod conversations;
+pub(crate) mod devices;
+mod dictionaries;
 pub(crate) mod events;
 mod false_alarms;
 mod grants;
@@ -33,6 +35,7 @@ mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod list;
 mod me;
 mod overview;
@@ -53,6 +56,7 @@ mod version;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
@@ -168,6 +172,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(people::deactivate_user))
         .routes(routes!(people::activate_user))
         .routes(routes!(people::end_access_of_user))
+        .routes(routes!(devices::list_devices))
         .routes(routes!(people::list_groups))
         .routes(routes!(people::get_group))
         .routes(routes!(people::list_members))
@@ -217,6 +222,12 @@ fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(inspection::activate_rules))
         .routes(routes!(inspection::impact))
         .routes(routes!(inspection::inspect))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(dictionaries::put, dictionaries::remove))
+                .layer(DefaultBodyLimit::max(dictionaries::UPLOAD_BYTES_MAX)),
+        )
+        .routes(routes!(dictionaries::list))
         .routes(routes!(false_alarms::list_own, false_alarms::report))
         .routes(routes!(false_alarms::list))
         .routes(routes!(false_alarms::get))
@@ -235,6 +246,8 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(overview::get_overview))
         .routes(routes!(catalog::list_connectors))
         .routes(routes!(catalog::get_connector))
+        .routes(routes!(linked_accounts::list_accounts))
+        .routes(routes!(linked_accounts::unlink_account))
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))

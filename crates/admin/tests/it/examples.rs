@@ -91,6 +91,10 @@ impl World {
                 (format!("{providers}/corporate"), None),
             ),
             (
+                "unlinkAccount",
+                ("/api/v1/connectors/crm/accounts/gate".to_owned(), None),
+            ),
+            (
                 "revokeGrant",
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),
@@ -180,6 +184,17 @@ impl World {
             (
                 "activateInspectionRules",
                 ("/api/v1/inspection-rules/1/activate".to_owned(), None),
+            ),
+            (
+                "putInspectionDictionary",
+                (
+                    "/api/v1/inspection-dictionaries/projects".to_owned(),
+                    Some(json!({"type": "PROJECT_NAME", "words": ["北極星計画"]})),
+                ),
+            ),
+            (
+                "removeInspectionDictionary",
+                ("/api/v1/inspection-dictionaries/old".to_owned(), None),
             ),
             (
                 "inspect",

@@ -14,6 +14,7 @@ use sekimori_domain::ids::{
 use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
 use sekimori_domain::kill_switch::StopScope;
 use sekimori_domain::limit::{Bound, Limit};
+use sekimori_domain::linked_account::LinkedAccount;
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
@@ -397,6 +398,22 @@ async fn add_tool(plane: &Plane) -> String {
     let connector = serde_json::from_value(connector).unwrap();
     let connectors = plane.control.store.connectors();
     connectors.put(&connector, Expected::Absent).await.unwrap();
+    let account = LinkedAccount {
+        connector: name.clone(),
+        owner: None,
+        issuer: "https://login.example".to_owned(),
+        resource: "https://crm.example.co.jp/mcp".to_owned(),
+        origin: "https://crm.example.co.jp".to_owned(),
+        scopes: vec!["read".to_owned()],
+        wanted: Vec::new(),
+        expires_at: None,
+        sealed: "sealed".to_owned(),
+        linked_by: PrincipalId::new("usr_admin").unwrap(),
+        linked_at: plane.control.clock.now(),
+        problem: None,
+    };
+    let accounts = plane.control.store.linked_accounts();
+    accounts.put(&account, None).await.unwrap();
     let raw = json!({
         "name": "update_customer", "description": "Changes a customer's address",
         "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true},

@@ -7,11 +7,14 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod devices;
+mod dictionaries;
 mod false_alarms;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod oauth;
 mod people;
 mod policies;
@@ -35,9 +38,9 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth,
-    People, Policies, Reviews, Revocations, SavedSearches, ScimTokens, ServiceAccounts, Sessions,
-    SignIns, Store, Tokens,
+    Conversations, Devices, Dictionaries, FalseAlarms, IdentityProviders, InspectionRules,
+    KillSwitches, Limits, LinkedAccounts, OAuth, People, Policies, Reviews, Revocations,
+    SavedSearches, ScimTokens, ServiceAccounts, Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
@@ -84,6 +87,10 @@ impl Store for RelationalStore {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
     }
 
+    fn dictionaries(&self) -> Arc<dyn Dictionaries> {
+        Arc::new(dictionaries::DictionaryTable(Arc::clone(&self.database)))
+    }
+
     fn conversations(&self) -> Arc<dyn Conversations> {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
     }
@@ -118,6 +125,16 @@ impl Store for RelationalStore {
 
     fn limits(&self) -> Arc<dyn Limits> {
         Arc::new(limits::LimitTables(Arc::clone(&self.database)))
+    }
+
+    fn devices(&self) -> Arc<dyn Devices> {
+        Arc::new(devices::DeviceTable(Arc::clone(&self.database)))
+    }
+
+    fn linked_accounts(&self) -> Arc<dyn LinkedAccounts> {
+        Arc::new(linked_accounts::LinkedAccountTables(Arc::clone(
+            &self.database,
+        )))
     }
 
     fn oauth(&self) -> Arc<dyn OAuth> {
@@ -207,6 +224,8 @@ enum Group {
     Inspection,
     KillSwitches,
     Limits,
+    LinkedAccounts,
+    Devices,
 }
 
 impl Group {
@@ -222,6 +241,8 @@ impl Group {
             Self::Inspection => "inspection",
             Self::KillSwitches => "kill_switches",
             Self::Limits => "limits",
+            Self::LinkedAccounts => "linked_accounts",
+            Self::Devices => "devices",
         }
     }
 }

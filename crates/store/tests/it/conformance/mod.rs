@@ -10,12 +10,15 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod devices;
+mod dictionaries;
 mod false_alarms;
 mod groups;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod oauth;
 mod opening;
 mod people;
@@ -93,6 +96,7 @@ mod suite {
         connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
             concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
             revisions_are_never_used_twice;
+        devices: the_last_word_on_a_device_counts;
         oauth: clients_read_back_and_are_bounded, clients_and_keys_bump_and_nothing_else,
             authorizations_end_once_and_are_bounded, a_code_is_used_once_and_reuse_revokes,
             refresh_tokens_rotate_with_a_short_grace, late_and_ended_refresh_tokens_are_told_apart,
@@ -107,6 +111,9 @@ mod suite {
             nodes_confirm_once_and_wake_nobody, engaging_and_releasing_wake_everybody;
         limits: reads_back_what_was_put, tokens_run_out_and_come_back, concurrent_takers_share,
             slots_are_held_until_given_back_or_ended;
+        linked_accounts: each_owner_has_one_account_at_a_connector, tokens_are_renewed_by_one_node,
+            what_ends_is_told_of_and_forgotten, all_of_it_goes_with_the_connector;
+        dictionaries: dictionaries_are_replaced_and_removed, there_are_only_so_many_dictionaries;
         false_alarms: reports_wait_until_one_person_decides, nobody_fills_the_queue_alone;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
