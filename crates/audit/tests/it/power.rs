@@ -1,12 +1,16 @@
-//! Power loss: a file system that is shut down in the middle of writing, without flushing what it has (AUDIT-3, F04).
+//! A file system of its own, on which the power fails (it is shut down in the middle of writing, without flushing what
+//! it has) or which is full (AUDIT-3, F04, F08).
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use sekimori_audit::verify;
 use tempfile::{TempDir, tempdir};
 
+use crate::fault::{try_append, wait_until_healthy};
 use crate::kill::{is_whole, nothing_is_lost, victim_of};
-use crate::kit::Dice;
+use crate::kit::{Dice, append_all, open, options};
 
 /// How often the power fails, unless the environment says otherwise.
 const LOSSES: u64 = 5;
@@ -39,13 +43,13 @@ struct Disk {
 
 impl Disk {
     /// `None`, loudly, where a file system can't be mounted: that takes root and loop devices.
-    fn make() -> Option<Self> {
+    fn make(bytes: u64) -> Option<Self> {
         let folder = tempdir().unwrap();
         let disk = Self { folder };
         let image = disk.image();
         std::fs::File::create(&image)
             .unwrap()
-            .set_len(256 << 20)
+            .set_len(bytes)
             .unwrap();
         std::fs::create_dir(disk.mounted()).unwrap();
         done("mkfs.ext4", &["-q", "-F", image.to_str().unwrap()]);
@@ -101,7 +105,7 @@ fn data(disk: &Disk) -> PathBuf {
 /// The writer is stopped first: what it is told after the file system is gone was never true.
 #[test]
 fn power_loss_costs_no_acknowledged_record() {
-    let Some(disk) = Disk::make() else {
+    let Some(disk) = Disk::make(256 << 20) else {
         return;
     };
     std::fs::create_dir(data(&disk)).unwrap();
@@ -118,6 +122,39 @@ fn power_loss_costs_no_acknowledged_record() {
         nothing_is_lost(&data(&disk), &acknowledged);
     }
     is_whole(&data(&disk));
+}
+
+/// Nothing is acknowledged for which there is no room, and the journal goes on by itself when there is.
+#[test]
+fn a_file_system_that_is_full_refuses_and_goes_on() {
+    let Some(disk) = Disk::make(16 << 20) else {
+        return;
+    };
+    std::fs::create_dir(data(&disk)).unwrap();
+    let journal_dir = data(&disk).join("journal");
+    let (journal, _) = open(&journal_dir, options());
+    append_all(&journal, 0..100);
+    let ballast = disk.mounted().join("ballast");
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    while file.write_all(&[1; 4_096]).is_ok() {}
+    // What is left of the last block takes a few.
+    let acknowledged = (100..10_000)
+        .take_while(|number| try_append(&journal, *number).is_ok())
+        .count();
+    assert!(acknowledged < 9_900, "the disk was never full");
+    assert!(!journal.writer().is_healthy());
+    std::fs::remove_file(&ballast).unwrap();
+    drop(file);
+    wait_until_healthy(&journal.writer());
+    try_append(&journal, 20_000).unwrap();
+    journal.close();
+    let report = verify(&journal_dir).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    let told = 101 + u64::try_from(acknowledged).unwrap();
+    assert!(
+        report.records >= told,
+        "{report:?}: {told} were acknowledged"
+    );
 }
 
 fn sync(path: &Path) {

@@ -105,7 +105,10 @@ pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
         call: row.record.call,
         ..AuditQuery::default()
     };
-    assert_eq!(index.search(&query).await.unwrap().records, [row.clone()]);
+    assert_eq!(
+        index.search(&query).await.unwrap().records,
+        std::slice::from_ref(row)
+    );
     // What other nodes have here stays.
     index.append(&rows("b", 0..10)).await.unwrap();
     assert!(!index.begin_load("a").await.unwrap());

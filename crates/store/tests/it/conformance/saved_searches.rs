@@ -39,7 +39,7 @@ pub(crate) async fn everybody_sees_their_own_and_what_is_shared(database: &TestD
     shared.shared = false;
     searches.put(&shared).await.unwrap();
     let seen = searches.visible_to(&own.owner).await.unwrap();
-    assert_eq!(seen, [own.clone()]);
+    assert_eq!(seen, std::slice::from_ref(&own));
     assert!(searches.remove("1").await.unwrap());
     assert!(!searches.remove("1").await.unwrap());
     assert_eq!(searches.visible_to(&own.owner).await.unwrap(), []);
