@@ -3,7 +3,8 @@
 use sekimori_domain::approval::{
     ApprovalRequest, ApprovalState, ExactCall, Fault, Risk, Route, Shown,
 };
-use sekimori_domain::ids::{ApprovalId, CorrelationId, GroupName};
+use sekimori_domain::caller::{Caller, SERVICE_PREFIX};
+use sekimori_domain::ids::{ApprovalId, CorrelationId, GroupName, PrincipalId};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::{ApprovalDemand, Inspected, Warrant};
@@ -24,6 +25,8 @@ pub struct Asked {
     pub client: Option<String>,
     /// The call went on before, on an agreement that was used already: which, and in which round.
     pub continues: Option<Pass>,
+    /// It goes by this agreement or not at all: nobody is asked anew.
+    pub agreed: Option<ApprovalId>,
 }
 
 /// A call goes through.
@@ -71,13 +74,6 @@ impl Approvals {
         }
     }
 
-    /// Where a request stands; `None`: it is not there any more.
-    pub async fn state(&self, id: &ApprovalId) -> Result<Option<ApprovalState>, Refusal> {
-        let stored = self.parts.requests.get(id).await;
-        let stored = stored.map_err(|error| unavailable(&error))?;
-        Ok(stored.map(|stored| stored.request.state))
-    }
-
     /// The warrant for an inspected call: at once where nobody demands a person, or where people agreed to this
     /// very call. Otherwise the request that waits for them.
     pub async fn admit(&self, asked: Asked) -> Result<Admission, Refusal> {
@@ -87,6 +83,10 @@ impl Approvals {
         let call = self.exact(&asked.inspected);
         if let Some(pass) = asked.continues.clone() {
             let pass = self.go_on(&call, &pass).await?;
+            return Ok(self.grant(asked.inspected, Some(pass)));
+        }
+        if let Some(id) = asked.agreed.clone() {
+            let pass = self.collect(&id, &asked, &call).await?;
             return Ok(self.grant(asked.inspected, Some(pass)));
         }
         for _ in 0..RACES_MAX {
@@ -138,7 +138,8 @@ impl Approvals {
                 Ok(Some(Found::Open(Box::new(stored.request))))
             }
             ApprovalState::Approved if request.call == *call => {
-                self.use_up(stored, asked, call).await
+                let pass = self.use_up(stored, asked, call).await?;
+                Ok(pass.map(Found::Agreed))
             }
             ApprovalState::Pending | ApprovalState::Approved => {
                 Ok(Some(Found::Changed(Box::new(stored))))
@@ -154,6 +155,24 @@ impl Approvals {
         }
     }
 
+    /// Uses the agreement of that request, if people agreed to this very call.
+    async fn collect(
+        &self,
+        id: &ApprovalId,
+        asked: &Asked,
+        call: &ExactCall,
+    ) -> Result<Pass, Refusal> {
+        for _ in 0..RACES_MAX {
+            let stored = self.parts.requests.get(id).await;
+            let stored = stored.map_err(|error| unavailable(&error))?;
+            let used = self.use_up(stored.ok_or_else(gone)?, asked, call).await?;
+            if let Some(pass) = used {
+                return Ok(pass);
+            }
+        }
+        Err(gone())
+    }
+
     /// A refusal counts for a while: a client that simply tries again must not ask people again and again.
     fn still_stands(&self, request: &ApprovalRequest) -> bool {
         let stands = self.settings.refusal_stands;
@@ -164,13 +183,13 @@ impl Approvals {
             .is_some_and(|closing| self.parts.clock.now() < until(closing.at))
     }
 
-    /// Uses the agreement; nobody else does.
+    /// Uses the agreement; nobody else does. `None`: somebody changed the request meanwhile.
     async fn use_up(
         &self,
         mut stored: StoredApproval,
         asked: &Asked,
         call: &ExactCall,
-    ) -> Result<Option<Found>, Refusal> {
+    ) -> Result<Option<Pass>, Refusal> {
         let now = self.parts.clock.now();
         let id = asked.inspected.permit().call();
         stored
@@ -186,10 +205,10 @@ impl Approvals {
         let detail = [("call", Value::from(id.to_string()))];
         let noted = self.note(EventKind::ApprovalUse, correlation, &stored.request, detail);
         noted.await.map_err(|error| unavailable(&error))?;
-        Ok(Some(Found::Agreed(Pass {
+        Ok(Some(Pass {
             id: stored.request.id,
             round: 0,
-        })))
+        }))
     }
 
     /// The call goes on because the upstream had asked something.
@@ -276,6 +295,7 @@ impl Approvals {
             version: 1,
             asked: call.digest(),
             call: call.clone(),
+            owner: self.owner(caller).await?,
             shown: Shown {
                 requester: caller.principal.display_name.clone(),
                 kind: caller.principal.kind,
@@ -296,6 +316,23 @@ impl Approvals {
             closing: None,
             used: None,
         })
+    }
+
+    /// Who answers for a service account: a user id where people are known here, else a name.
+    async fn owner(&self, caller: &Caller) -> Result<Option<PrincipalId>, Refusal> {
+        let id = caller.principal.id.as_str();
+        let Some(name) = id.strip_prefix(SERVICE_PREFIX) else {
+            return Ok(None);
+        };
+        let account = self.parts.accounts.get(name).await;
+        let Some(account) = account.map_err(|error| unavailable(&error))? else {
+            return Ok(None);
+        };
+        let person = self.parts.people.user_by_name(&account.owner).await;
+        let person = person.map_err(|error| unavailable(&error))?;
+        Ok(person
+            .map(|person| person.id)
+            .or_else(|| PrincipalId::new(&account.owner).ok()))
     }
 
     fn exact(&self, inspected: &Inspected) -> ExactCall {
@@ -331,7 +368,7 @@ impl Approvals {
     }
 
     /// Somebody decided that it is not to be done.
-    fn refused(&self, request: &ApprovalRequest) -> Refusal {
+    pub fn refused(&self, request: &ApprovalRequest) -> Refusal {
         let closing = request.closing.as_ref();
         let who = closing.and_then(|closing| closing.name.as_deref());
         let why = closing.and_then(|closing| closing.reason.as_deref());
@@ -377,7 +414,7 @@ fn gone() -> Refusal {
 }
 
 /// Without the database, the key or the journal nobody knows whether people agreed.
-fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
+pub(crate) fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
     tracing::error!(
         alert = true,
         error,

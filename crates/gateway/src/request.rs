@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use http::HeaderMap;
 use sekimori_domain::caller::Source;
 use sekimori_domain::connector::Connector;
-use sekimori_domain::ids::{ConnectorName, CorrelationId, PrincipalId};
+use sekimori_domain::ids::{ApprovalId, ConnectorName, CorrelationId, PrincipalId};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::Refusal;
 use sekimori_identity::Credentials;
@@ -58,6 +58,8 @@ pub struct CallRequest {
     pub rest: RawObject,
     /// What the client can do.
     pub client: ClientFeatures,
+    /// It is made by the agreement of that request, or not at all.
+    pub agreed: Option<ApprovalId>,
 }
 
 /// What is asked for. Names and URIs are those the client sees.

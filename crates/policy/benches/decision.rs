@@ -15,8 +15,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{CallId, ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
@@ -88,40 +87,34 @@ fn engine() -> PolicyEngine {
 
 fn caller(number: usize) -> Caller {
     Caller {
-        principal: Principal {
-            id: PrincipalId::new(&format!("user:{number}@corp.example")).unwrap(),
-            kind: PrincipalKind::User,
-            display_name: "Someone".to_owned(),
-            groups: (0..12)
-                .map(|nth| group((number * 37 + nth * 83) % GROUPS))
-                .collect(),
-            department: Some("sales".to_owned()),
-            employment: Some("regular".to_owned()),
-            environments: None,
-        },
-        client: Client {
-            id: ClientId::new("https://claude.example/client.json").unwrap(),
-            kind: "cimd",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
-            mfa: true,
-            acr: None,
-            amr: vec!["pwd".to_owned(), "otp".to_owned()],
-            issuer: "https://gate.example".to_owned(),
-            at: Some(now()),
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: Some(vec!["tools".to_owned()]),
-            expires_at: None,
-        },
         source: Source {
             ip: Some("10.1.2.3".parse().unwrap()),
             user_agent: None,
         },
-        circumstances: Circumstances::default(),
+        ..Caller::new(
+            Principal {
+                id: PrincipalId::new(&format!("user:{number}@corp.example")).unwrap(),
+                kind: PrincipalKind::User,
+                display_name: "Someone".to_owned(),
+                groups: (0..12)
+                    .map(|nth| group((number * 37 + nth * 83) % GROUPS))
+                    .collect(),
+                department: Some("sales".to_owned()),
+                employment: Some("regular".to_owned()),
+                environments: None,
+            },
+            Client::new(
+                ClientId::new("https://claude.example/client.json").unwrap(),
+                "cimd",
+            ),
+            Authentication {
+                mfa: true,
+                amr: vec!["pwd".to_owned(), "otp".to_owned()],
+                at: Some(now()),
+                scopes: Some(vec!["tools".to_owned()]),
+                ..Authentication::new(AuthenticationMethod::AccessToken, "https://gate.example")
+            },
+        )
     }
 }
 

@@ -79,7 +79,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use engine::{ENVIRONMENT_RULE, PolicyEngine, Trial};
 pub use error::PolicyError;
 pub use explain::{ExplainedPolicy, Explanation, PolicyOutcome};
-pub use groups::GroupHierarchy;
+pub use groups::{GroupHierarchy, Membership};
 pub use guard_rails::{
     GUARD_RAIL_POLICIES, GUARD_RAIL_PREFIX, GUARD_RAIL_TESTS, GuardRailEntry, guard_rail_catalogue,
 };

@@ -58,8 +58,8 @@ use async_trait::async_trait;
 
 pub use administrators::{AdministratorToken, Administrators};
 pub use approvals::{
-    APPROVALS_PAGE_MAX, ApprovalNotice, ApprovalNotices, ApprovalQuery, Approvals,
-    LIVE_APPROVALS_MAX, StoredApproval, Substitution,
+    APPROVALS_PAGE_MAX, ApprovalNotice, ApprovalNotices, ApprovalQuery, ApprovalTask,
+    ApprovalTasks, Approvals, LIVE_APPROVALS_MAX, StoredApproval, Substitution,
 };
 pub use audit_index::{
     AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, FACET_FIELDS,
@@ -142,6 +142,8 @@ pub trait Store: Send + Sync + Debug {
     fn approvals(&self) -> Arc<dyn Approvals>;
     /// What people are still to be told of them.
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
+    /// Calls that wait for people as tasks.
+    fn approval_tasks(&self) -> Arc<dyn ApprovalTasks>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
     /// Legal holds, and deletions on request.

@@ -49,6 +49,7 @@ migrations! {
     12 "tokens" "0012_tokens.sql",
     13 "false_alarm" "0013_false_alarm.sql",
     14 "retention" "0014_retention.sql",
+    17 "approval_task" "0017_approval_task.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -13,8 +13,7 @@ use sekimori_domain::Timestamp;
 use sekimori_domain::approval::{ApprovalRequest, Decider, Route, Routes, When};
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::clock::{Clock, Ids};
@@ -138,7 +137,7 @@ impl World {
                     expires_hours: None,
                 },
             },
-            groups: GroupHierarchy::default(),
+            groups: Arc::new(GroupHierarchy::default()),
             channels: channels.iter().map(|&name| name.to_owned()).collect(),
             public_url: "https://gate.example".to_owned(),
         };
@@ -260,38 +259,12 @@ pub(crate) async fn ask(approvals: &Approvals, who: &PrincipalId) -> ApprovalReq
 }
 
 fn caller(who: &PrincipalId) -> Caller {
-    Caller {
-        principal: Principal {
-            id: who.clone(),
-            kind: PrincipalKind::User,
+    Caller::new(
+        Principal {
             display_name: "花子".to_owned(),
-            groups: Vec::new(),
-            department: None,
-            employment: None,
-            environments: None,
+            ..Principal::new(who.clone(), PrincipalKind::User)
         },
-        client: Client {
-            id: "claude".parse().unwrap(),
-            kind: "cimd",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
-            mfa: false,
-            acr: None,
-            amr: Vec::new(),
-            issuer: "https://gate.example".to_owned(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
-        },
-        source: Source {
-            ip: None,
-            user_agent: None,
-        },
-        circumstances: Circumstances::default(),
-    }
+        Client::new("claude".parse().unwrap(), "cimd"),
+        Authentication::new(AuthenticationMethod::AccessToken, "https://gate.example"),
+    )
 }

@@ -327,6 +327,9 @@ pub struct ApprovalRequest {
     pub call: ExactCall,
     /// [`ExactCall::digest`] of what was asked for; another one than that of `call` after a change.
     pub asked: Digest,
+    /// Who answers for the service account that calls: as little entitled to decide on it as who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PrincipalId>,
     /// What people are shown.
     pub shown: Shown,
     /// Why a person must agree.
@@ -362,6 +365,11 @@ impl ApprovalRequest {
     /// Whether it may still be decided at `now`.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.state == ApprovalState::Pending && now < self.expires_at
+    }
+
+    /// Whether it is this one's own call, or that of a program that they answer for.
+    pub fn is_asked_by(&self, id: &PrincipalId) -> bool {
+        self.call.principal == *id || self.owner.as_ref() == Some(id)
     }
 
     /// Whether the arguments are not those that were asked for.

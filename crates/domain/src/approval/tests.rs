@@ -64,6 +64,7 @@ fn request(quorum: u32) -> ApprovalRequest {
         version: 1,
         asked: call.digest(),
         call,
+        owner: None,
         shown: Shown {
             requester: "Anna".into(),
             kind: PrincipalKind::User,

@@ -29,6 +29,7 @@ pub(super) async fn answer(
         mirrored: asked.mirrored,
         rest: asked.rest,
         client: features,
+        agreed: None,
     };
     // On the heap: it is large, and the futures around it would copy it.
     let replied = Box::pin(call(&face.gateway, request, port)).await;

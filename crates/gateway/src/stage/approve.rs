@@ -1,8 +1,9 @@
 //! Whether a person must agree first, and how the client waits for that.
 //!
 //! A client hears of it in the best way that it can take: as a question with an address, which it shows to its
-//! user; by progress, while its call waits; or by a result that says "pending, call again". Whatever way, the
-//! call goes through when it comes again, or goes on, after people agreed: once.
+//! user; by progress, while its call waits; or by a result that says "pending, call again". A client that knows tasks
+//! gets one before all of these ([`deferred`]). Whatever way, the call goes through when it comes again, or goes on,
+//! after people agreed: once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use sekimori_upstream::exchange::{Question, Reply};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::deferred;
 use super::invoke::{Output, OutputKind};
 use super::resolve::Resolved;
 use super::waiting::{self, Continues};
@@ -29,7 +31,7 @@ use crate::stage::record::CallRecord;
 /// How often a waiting client hears that its call is alive: well below the usual time-outs.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 /// The name of our question among the questions of a call.
-const QUESTION: &str = "sekimori-approval";
+pub(super) const QUESTION: &str = "sekimori-approval";
 const ELICITATION: &str = "elicitation/create";
 
 /// What the stage says.
@@ -89,6 +91,7 @@ pub(crate) async fn approve(
         correlation: call.request.head.correlation.clone(),
         client: call.request.head.claimed_client.clone(),
         continues,
+        agreed: call.request.agreed.clone(),
     };
     match gateway.approvals.admit(asked).await? {
         Admission::Granted(granted) => {
@@ -115,6 +118,10 @@ async fn wait(
     // The client must call with other arguments, so there is nothing to wait for.
     if waiting.changed.is_some() {
         return Err(pending(gateway, &waiting));
+    }
+    if deferred::takes_tasks(call.request) {
+        let task = deferred::begin(gateway, caller, &waiting, call.request).await?;
+        return Ok(Approved::Asks(task));
     }
     let by_address = takes_addresses(&call.request.client);
     if by_address && !patience.shown {
@@ -163,7 +170,8 @@ async fn until_decided(
     progress(gateway, call, id, beats).await;
     loop {
         changes.borrow_and_update();
-        if gateway.approvals.state(id).await? != Some(ApprovalState::Pending) {
+        let request = gateway.approvals.request(id).await?;
+        if request.is_none_or(|request| request.state != ApprovalState::Pending) {
             return Ok(Approved::Again);
         }
         let left = ends.saturating_sub(gateway.clock.monotonic());
@@ -196,12 +204,12 @@ async fn progress(gateway: &Gateway, call: &mut Call<'_>, id: &ApprovalId, beats
 }
 
 /// Whether the client shows addresses to its user (elicitation in URL mode).
-fn takes_addresses(client: &ClientFeatures) -> bool {
+pub(super) fn takes_addresses(client: &ClientFeatures) -> bool {
     let elicitation = client.capabilities.get_object("elicitation");
     elicitation.is_some_and(|modes| modes.contains("url"))
 }
 
-fn question(gateway: &Gateway, request: &ApprovalRequest, era: Era) -> Question {
+pub(super) fn question(gateway: &Gateway, request: &ApprovalRequest, era: Era) -> Question {
     let mut params = RawObject::new();
     params.set_str("mode", "url");
     params.set_str("message", &told(gateway, &request.id));
@@ -216,7 +224,7 @@ fn question(gateway: &Gateway, request: &ApprovalRequest, era: Era) -> Question 
     }
 }
 
-fn told(gateway: &Gateway, id: &ApprovalId) -> String {
+pub(super) fn told(gateway: &Gateway, id: &ApprovalId) -> String {
     format!(
         "This call waits until a person approves it ({id}): {}",
         gateway.approvals.page(id)
@@ -236,21 +244,15 @@ fn accepted(reply: Reply) -> bool {
 
 /// The result that has a modern client ask its user and call again.
 fn ask_first(resolved: &Resolved, question: &Question, state: &str) -> Output {
-    let mut entry = RawObject::new();
-    entry.set_str("method", &question.method);
-    if let Some(params) = &question.params {
-        entry.set("params", params.clone());
-    }
-    let mut questions = RawObject::new();
-    questions.set(&question.key, entry.to_raw());
     let mut result = RawObject::new();
     result.set_str("resultType", "input_required");
-    result.set("inputRequests", questions.to_raw());
+    result.set("inputRequests", waiting::requests([question]));
     result.set_str("requestState", state);
     Output {
         connector: resolved.entry.connector.name.clone(),
         reply: Reply::Result(result.to_raw()),
         kind: OutputKind::InputRequired,
+        inspected: false,
     }
 }
 
@@ -268,7 +270,7 @@ fn forget_answer(rest: &mut RawObject) {
 }
 
 /// What a client is told that does not wait: where the request is, and to call again.
-fn pending(gateway: &Gateway, waiting: &Waiting) -> Refusal {
+pub(super) fn pending(gateway: &Gateway, waiting: &Waiting) -> Refusal {
     let request = &waiting.request;
     let (id, url) = (&request.id, gateway.approvals.page(&request.id));
     let reasons: Vec<&str> = request

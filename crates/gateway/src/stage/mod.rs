@@ -3,6 +3,7 @@
 pub(crate) mod approve;
 pub(crate) mod authenticate;
 pub(crate) mod authorize;
+pub(crate) mod deferred;
 pub(crate) mod inspect_input;
 pub(crate) mod inspect_output;
 pub(crate) mod inspecting;

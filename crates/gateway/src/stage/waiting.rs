@@ -15,7 +15,7 @@ use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_domain::road::{Inspected, Warrant};
 use sekimori_mcp::raw_object::{self, RawObject};
-use sekimori_upstream::exchange::{Ask, Exchange, Reply};
+use sekimori_upstream::exchange::{Ask, Exchange, Question, Reply};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -189,6 +189,7 @@ pub(super) fn park(
         connector: call.target.connector.clone(),
         reply: Reply::Result(result),
         kind: OutputKind::InputRequired,
+        inspected: false,
     })
 }
 
@@ -274,8 +275,17 @@ pub(super) fn unpark(
 
 /// The result that asks a modern client (MCP 2026-07-28, multi-round-trip requests).
 fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
+    let mut result = RawObject::new();
+    result.set_str("resultType", "input_required");
+    result.set("inputRequests", requests(&ask.questions));
+    result.set("requestState", raw_object::raw_str(state));
+    result.to_raw()
+}
+
+/// Questions as a modern client gets them.
+pub(super) fn requests<'q>(asked: impl IntoIterator<Item = &'q Question>) -> Box<RawValue> {
     let mut questions = RawObject::new();
-    for question in &ask.questions {
+    for question in asked {
         let mut entry = RawObject::new();
         entry.set_str("method", &question.method);
         if let Some(params) = &question.params {
@@ -283,11 +293,7 @@ fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
         }
         questions.set(&question.key, entry.to_raw());
     }
-    let mut result = RawObject::new();
-    result.set_str("resultType", "input_required");
-    result.set("inputRequests", questions.to_raw());
-    result.set("requestState", raw_object::raw_str(state));
-    result.to_raw()
+    questions.to_raw()
 }
 
 fn bad_state() -> Refusal {

@@ -1,6 +1,7 @@
 //! The aggregates over a [`Database`], one file each.
 
 mod administrators;
+mod approval_tasks;
 mod approvals;
 mod audit_index;
 mod audit_sinks;
@@ -33,10 +34,10 @@ use crate::audit_sinks::AuditSinks;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits, OAuth,
-    People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions, SignIns, Store,
-    Tokens,
+    Administrators, ApprovalNotices, ApprovalTasks, Approvals, AuditIndex, Authenticators, Changes,
+    Connectors, Conversations, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches,
+    Limits, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions,
+    SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
@@ -146,6 +147,12 @@ impl Store for RelationalStore {
 
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices> {
         Arc::new(approvals::ApprovalTables(Arc::clone(&self.database)))
+    }
+
+    fn approval_tasks(&self) -> Arc<dyn ApprovalTasks> {
+        Arc::new(approval_tasks::ApprovalTaskTable(Arc::clone(
+            &self.database,
+        )))
     }
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {

@@ -3,6 +3,7 @@
 mod aggregate;
 mod approval;
 mod coverage;
+mod deferred;
 mod http;
 mod injection;
 mod inspection;

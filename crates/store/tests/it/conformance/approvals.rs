@@ -33,6 +33,7 @@ pub(super) fn asked(number: u128, who: &str, arguments: &str) -> StoredApproval 
             version: 1,
             asked: call.digest(),
             call,
+            owner: None,
             shown: Shown {
                 requester: "花子".into(),
                 kind: PrincipalKind::User,

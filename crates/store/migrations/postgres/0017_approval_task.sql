@@ -1,0 +1,11 @@
+-- Calls that wait for people as tasks (TOOL-3). `content` is sealed: the call as its client made it, and how far
+-- it is. The id is that of the request for approval.
+CREATE TABLE approval_task (
+    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    content TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX approval_task_expires ON approval_task (expires_at);
