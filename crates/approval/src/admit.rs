@@ -1,7 +1,11 @@
 //! The stage of the road: a warrant, or what to wait for.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use sekimori_domain::approval::{
-    ApprovalRequest, ApprovalState, ExactCall, Fault, Risk, Route, Shown,
+    ApprovalRequest, ApprovalState, CurrentState, ExactCall, Fault, Risk, Route, Shown,
 };
 use sekimori_domain::caller::{Caller, SERVICE_PREFIX};
 use sekimori_domain::ids::{ApprovalId, CorrelationId, GroupName, PrincipalId};
@@ -27,6 +31,15 @@ pub struct Asked {
     pub continues: Option<Pass>,
     /// It goes by this agreement or not at all: nobody is asked anew.
     pub agreed: Option<ApprovalId>,
+    /// Reads what the call would change, if somebody declared how.
+    pub present: Option<Arc<dyn Present>>,
+}
+
+/// Reads what stands in the system before a call that people are to decide on.
+#[async_trait]
+pub trait Present: Send + Sync + Debug {
+    /// What stands there, or why that can't be told.
+    async fn read(&self, request: &ApprovalId) -> CurrentState;
 }
 
 /// A call goes through.
@@ -241,9 +254,11 @@ impl Approvals {
         let text = inspected.arguments().raw().get();
         let sealed = self.parts.vault.seal(id.as_str(), text.as_bytes());
         let request = self.new_request(id, asked, call).await?;
+        let current = self.current(&request, asked).await?;
         let stored = StoredApproval {
             request,
             arguments: sealed.map_err(|error| unavailable(&error))?,
+            current,
         };
         let notices = self.notices(&stored.request, "requested");
         match self.parts.requests.create(&stored, &notices).await {
@@ -266,6 +281,21 @@ impl Approvals {
         let noted = self.note(EventKind::ApprovalRequest, correlation, &request, detail);
         noted.await.map_err(|error| unavailable(&error))?;
         Ok(Some(request))
+    }
+
+    /// What stands in the system now, sealed, where somebody declared how it is read.
+    async fn current(
+        &self,
+        request: &ApprovalRequest,
+        asked: &Asked,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(present) = &asked.present else {
+            return Ok(None);
+        };
+        let read = present.read(&request.id).await;
+        let text = serde_json::to_vec(&read).map_err(|error| unavailable(&error))?;
+        let sealed = self.parts.vault.seal(&state_name(&request.id), &text);
+        Ok(Some(sealed.map_err(|error| unavailable(&error))?))
     }
 
     async fn new_request(
@@ -403,6 +433,11 @@ pub(crate) fn policies(request: &ApprovalRequest) -> Vec<String> {
     policies.map(|demand| demand.policy.clone()).collect()
 }
 
+/// Under which name the state of the system is sealed.
+fn state_name(id: &ApprovalId) -> String {
+    format!("state before {id}")
+}
+
 fn waits(request: ApprovalRequest, changed: Option<Value>) -> Admission {
     Admission::Waits(Box::new(Waiting { request, changed }))
 }
@@ -430,6 +465,23 @@ impl Approvals {
         let id = stored.request.id.as_str();
         let plain = self.parts.vault.open(id, &stored.arguments)?;
         serde_json::from_slice(&plain).map_err(|_| ApprovalError::Vault(crate::VaultError))
+    }
+
+    /// What stood in the system when people were asked, if somebody declared how it is read.
+    pub(crate) fn state_before(
+        &self,
+        stored: &StoredApproval,
+    ) -> Result<Option<CurrentState>, ApprovalError> {
+        let Some(sealed) = &stored.current else {
+            return Ok(None);
+        };
+        let plain = self
+            .parts
+            .vault
+            .open(&state_name(&stored.request.id), sealed)?;
+        let read = serde_json::from_slice(&plain);
+        read.map(Some)
+            .map_err(|_| ApprovalError::Vault(crate::VaultError))
     }
 
     /// Ends a request whose time is over.

@@ -41,10 +41,10 @@ use sekimori_store::{
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use admit::{Admission, Asked, Granted, Pass, Waiting};
+pub use admit::{Admission, Asked, Granted, Pass, Present, Waiting};
 pub use decide::Decision;
 pub use error::ApprovalError;
-pub use look::{Details, Filter, Past, View, Viewer};
+pub use look::{Before, Details, Filter, Past, View, Viewer};
 pub use task::Task;
 
 /// How often a change is tried again because somebody else was faster.

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod oauth;
 pub mod person;
 pub mod policy_set;
+pub mod promotion;
 pub mod record;
 pub mod refusal;
 pub mod retention;

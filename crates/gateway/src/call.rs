@@ -81,6 +81,7 @@ async fn admit(
     mut request: CallRequest,
     port: &mut dyn ClientPort,
 ) -> Result<Output, Refusal> {
+    record.cause(&request.cause);
     let _slot = gateway.slot()?; // bounded
     let mut patience = Patience::default();
     let (granted, mut walked) = loop {
@@ -116,7 +117,7 @@ struct Walked {
 
 /// The road up to the warrant.
 async fn walk(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     record: &mut CallRecord,
     request: &mut CallRequest,
     port: &mut dyn ClientPort,

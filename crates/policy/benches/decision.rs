@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     missing_docs,
     reason = "a measurement, not the product"
 )]
@@ -148,6 +149,26 @@ fn tools() -> Vec<Arc<Tool>> {
         .collect()
 }
 
+/// Criterion tells of means; the goal is on percentiles of single calls.
+fn percentiles<T>(name: &str, ask: impl Fn(usize) -> T) {
+    const CALLS: usize = 100_000;
+    let mut took: Vec<_> = (0..CALLS)
+        .map(|turn| {
+            let start = std::time::Instant::now();
+            black_box(ask(turn));
+            start.elapsed()
+        })
+        .collect();
+    took.sort();
+    let at = |share: usize| took[(CALLS - 1) * share / 1_000];
+    println!(
+        "{name}: p50 {:?}, p99 {:?}, p99.9 {:?}",
+        at(500),
+        at(990),
+        at(999)
+    );
+}
+
 fn decision(c: &mut Criterion) {
     let engine = engine();
     let tools = tools();
@@ -163,6 +184,10 @@ fn decision(c: &mut Criterion) {
     };
     let allowed: Vec<_> = (0..TOOLS).filter(|turn| ask(*turn).is_ok()).collect();
     assert!(allowed.len() > 100, "{} of {TOOLS} allowed", allowed.len());
+    percentiles("authorize, 500 policies, any call", ask);
+    percentiles("authorize, 500 policies, allowed calls", |turn| {
+        ask(allowed[turn % allowed.len()])
+    });
     let mut turn = 0;
     c.bench_function("authorize, 500 policies, any call", |b| {
         b.iter(|| {

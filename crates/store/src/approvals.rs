@@ -21,6 +21,8 @@ pub struct StoredApproval {
     pub request: ApprovalRequest,
     /// The arguments as they stand now, sealed.
     pub arguments: String,
+    /// What stood in the system when people were asked, sealed; `None` where nobody declared how to read it.
+    pub current: Option<String>,
 }
 
 /// Which requests.

@@ -38,6 +38,7 @@ mod oauth;
 mod people;
 mod policies;
 mod postgres;
+mod promotions;
 mod relational;
 mod retention;
 mod reviews;
@@ -87,6 +88,7 @@ pub use people::{
     UserQuery, VERSION,
 };
 pub use policies::{Activation, NewPolicySet, Policies};
+pub use promotions::{PROMOTIONS_OPEN_MAX, PROMOTIONS_PAGE_MAX, Promotions};
 pub use retention::{RETENTION_ORDERS_OPEN_MAX, RETENTION_ORDERS_PAGE_MAX, RetentionOrders};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};
@@ -144,6 +146,8 @@ pub trait Store: Send + Sync + Debug {
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
     /// Calls that wait for people as tasks.
     fn approval_tasks(&self) -> Arc<dyn ApprovalTasks>;
+    /// Promotions of connectors.
+    fn promotions(&self) -> Arc<dyn Promotions>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
     /// Legal holds, and deletions on request.

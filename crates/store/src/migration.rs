@@ -50,6 +50,7 @@ migrations! {
     13 "false_alarm" "0013_false_alarm.sql",
     14 "retention" "0014_retention.sql",
     17 "approval_task" "0017_approval_task.sql",
+    18 "promotion" "0018_promotion.sql",
 }
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so

@@ -91,6 +91,7 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
     let stored = StoredApproval {
         request,
         arguments: sealed.unwrap(),
+        current: None,
     };
     let lost = ApprovalNotice {
         id: control.ids.next(),

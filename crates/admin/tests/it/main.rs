@@ -22,6 +22,7 @@ mod oidc;
 mod openapi;
 mod pages;
 mod policies;
+mod promotions;
 mod saml;
 mod scim;
 mod simplesamlphp;

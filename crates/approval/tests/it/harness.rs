@@ -251,6 +251,8 @@ pub(crate) async fn ask(approvals: &Approvals, who: &PrincipalId) -> ApprovalReq
         correlation: CorrelationId::from_uuid(SystemIds.next()),
         client: Some("Claude\nUntil: never".to_owned()),
         continues: None,
+        agreed: None,
+        present: None,
     };
     match approvals.admit(asked).await.unwrap() {
         Admission::Waits(waiting) => waiting.request,

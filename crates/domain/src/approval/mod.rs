@@ -9,6 +9,7 @@
 //!    ↓ refused, cancelled, expired
 //! ```
 
+mod current;
 mod decide;
 mod fault;
 mod route;
@@ -16,6 +17,7 @@ mod route;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use current::{Change, CurrentState, Reading};
 pub use decide::{Decider, Represented, Seat};
 pub use fault::Fault;
 pub use route::{ArgumentTest, Route, Routes, When};

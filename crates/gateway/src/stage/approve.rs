@@ -22,10 +22,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::deferred;
 use super::invoke::{Output, OutputKind};
+use super::present::PresentState;
 use super::resolve::Resolved;
 use super::waiting::{self, Continues};
 use crate::Gateway;
-use crate::request::{CallRequest, ClientFeatures, ClientPort, Operation};
+use crate::request::{CallRequest, Cause, ClientFeatures, ClientPort, Operation};
 use crate::stage::record::CallRecord;
 
 /// How often a waiting client hears that its call is alive: well below the usual time-outs.
@@ -65,7 +66,7 @@ pub(crate) struct Call<'a> {
 
 /// Turns what was inspected into a warrant, or has the client wait for a person.
 pub(crate) async fn approve(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     record: &mut CallRecord,
     inspected: Inspected,
     call: &mut Call<'_>,
@@ -75,6 +76,9 @@ pub(crate) async fn approve(
     if matches!(call.request.operation, Operation::Task { .. }) {
         let granted = gateway.approvals.admit_task(inspected);
         return Ok(Approved::Granted(Box::new(granted)));
+    }
+    if let Cause::Question(_) = &call.request.cause {
+        only_reads(&inspected)?;
     }
     let continues = match waiting::continues(gateway, &inspected, &mut call.request.rest) {
         Continues::Nothing => None,
@@ -86,12 +90,23 @@ pub(crate) async fn approve(
         }
     };
     let caller = Arc::clone(inspected.permit().caller());
+    let demanded = inspected.demands().next().is_some();
+    let present = demanded
+        .then(|| {
+            let arguments = inspected.arguments().value();
+            PresentState::of(gateway, call.resolved, call.request, arguments)
+        })
+        .flatten();
     let asked = Asked {
         inspected,
         correlation: call.request.head.correlation.clone(),
         client: call.request.head.claimed_client.clone(),
         continues,
-        agreed: call.request.agreed.clone(),
+        agreed: match &call.request.cause {
+            Cause::Agreement(id) => Some(id.clone()),
+            Cause::Client | Cause::Question(_) => None,
+        },
+        present,
     };
     match gateway.approvals.admit(asked).await? {
         Admission::Granted(granted) => {
@@ -105,6 +120,19 @@ pub(crate) async fn approve(
             wait(gateway, &caller, *waiting, call, patience).await
         }
     }
+}
+
+/// What is read for people to see asks nobody, and changes nothing, whatever was declared.
+fn only_reads(inspected: &Inspected) -> Result<(), Refusal> {
+    let why = if !inspected.permit().tool().class.is_read() {
+        "the tool that is to read the present state does more than read"
+    } else if inspected.demands().next().is_some() {
+        "reading the present state would need an approval of its own"
+    } else {
+        return Ok(());
+    };
+    let code = RefusalCode::ApprovalRequired;
+    Err(Refusal::new(code, Stage::Approve, why))
 }
 
 async fn wait(

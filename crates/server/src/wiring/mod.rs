@@ -188,7 +188,7 @@ impl Node {
             catalog: Arc::clone(&catalog),
             kill_switches: open_kill_switches(&installation).await?,
             limits: open_limits(&installation).await?,
-            policy,
+            policy: Arc::clone(&policy),
             inspector: open_inspector(&installation).await?,
             conversations: installation.store.conversations(),
             tokens: open_token_vault(&installation)?,

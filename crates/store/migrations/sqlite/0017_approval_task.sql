@@ -9,3 +9,5 @@ CREATE TABLE approval_task (
     content TEXT NOT NULL
 ) STRICT;
 CREATE INDEX approval_task_expires ON approval_task (expires_at);
+-- What stood in the system when people were asked about a call, sealed (TOOL-3).
+ALTER TABLE approval_request ADD COLUMN current TEXT;

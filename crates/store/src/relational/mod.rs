@@ -16,6 +16,7 @@ mod limits;
 mod oauth;
 mod people;
 mod policies;
+mod promotions;
 mod retention;
 mod reviews;
 mod revocations;
@@ -153,6 +154,10 @@ impl Store for RelationalStore {
         Arc::new(approval_tasks::ApprovalTaskTable(Arc::clone(
             &self.database,
         )))
+    }
+
+    fn promotions(&self) -> Arc<dyn crate::Promotions> {
+        Arc::new(promotions::PromotionTable(Arc::clone(&self.database)))
     }
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {

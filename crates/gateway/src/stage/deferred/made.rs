@@ -3,24 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use sekimori_domain::approval::ApprovalState;
-use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ApprovalId, CorrelationId};
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{self, Era, code};
 use sekimori_mcp::translate;
-use sekimori_upstream::exchange::{Question, Reply};
 use serde_json::value::RawValue;
-use tokio_util::sync::CancellationToken;
 
 use super::{Deferred, Progress, TRIES, ended, read, written};
 use crate::Gateway;
 use crate::call::call;
 use crate::face;
-use crate::request::{Answer, CallReply, CallRequest, ClientPort};
+use crate::request::{Answer, Away, CallReply, CallRequest};
 
 /// Largest outcome that is kept.
 const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -36,7 +32,7 @@ pub(super) fn make(
     let gone = gateway.state.running.begin(&id);
     Box::pin(async move {
         let (correlation, era) = (request.head.correlation.clone(), request.client.era);
-        let reply = call(&gateway, request, &mut Away(gone)).await;
+        let reply = call(&gateway, request, &mut Away::new(gone)).await;
         for _ in 0..TRIES {
             match keep(&gateway, &id, &reply, &correlation, era).await {
                 Ok(true) => break,
@@ -142,31 +138,6 @@ fn outcome(result: &RawValue, era: Era, round: u32) -> Progress {
 /// The key of a question of that round, as the upstream knows it. Over the life of a task each key is used once.
 pub(super) fn own_key(key: &str, round: u32) -> Option<&str> {
     key.strip_prefix(&format!("{round}:"))
-}
-
-/// The way back while nobody listens: the client looks again later.
-#[derive(Debug)]
-struct Away(CancellationToken);
-
-#[async_trait]
-impl ClientPort for Away {
-    async fn notify(&mut self, _method: &str, _params: Option<Box<RawValue>>) {}
-
-    /// Never asked: see [`ClientPort::can_ask`].
-    async fn ask(&mut self, _question: Question) -> Reply {
-        let why = "the client of a task can't be asked while its call is made";
-        Reply::Error(revision::error(code::INTERNAL_ERROR, why))
-    }
-
-    fn can_ask(&self) -> bool {
-        false
-    }
-
-    fn concerns(&mut self, _connector: &Connector) {}
-
-    async fn gone(&mut self) {
-        self.0.cancelled().await;
-    }
 }
 
 #[cfg(test)]

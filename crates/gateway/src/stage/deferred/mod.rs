@@ -7,6 +7,7 @@
 //! becomes the state of this task.
 
 mod made;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,30 +15,30 @@ use std::time::Duration;
 
 use sekimori_approval::{Task, Waiting};
 use sekimori_domain::Timestamp;
-use sekimori_domain::approval::{ApprovalRequest, ApprovalState};
+use sekimori_domain::approval::ApprovalRequest;
 use sekimori_domain::caller::Caller;
+use sekimori_domain::catalog::Target;
 use sekimori_domain::ids::{ApprovalId, ConnectorName};
-use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
-use sekimori_mcp::raw_object::{RawObject, raw_json};
+use sekimori_domain::refusal::{Refusal, RefusalCode};
+use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{self, Era, code};
-use sekimori_mcp::tasks::{self as wire, Status};
+use sekimori_mcp::tasks::{self as wire, Status, Support};
 use sekimori_upstream::exchange::Reply;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::approve::{self, pending, question};
+use super::approve::{self, pending};
 use super::invoke::{Output, OutputKind, refuse};
 use crate::Gateway;
 use crate::face;
 use crate::request::{
-    CallRequest, ClientFeatures, ClientPort, Endpoint, Head, Operation, TaskMethod,
+    CallRequest, Cause, ClientFeatures, ClientPort, Endpoint, Head, Operation, TaskMethod,
 };
-use crate::stage::waiting;
 use crate::tasks::{self, TaskHandle};
+use told::{Decided, decided, state};
 
-/// How often a client should look while people decide, and while the call is made.
-const POLL_PEOPLE: Duration = Duration::from_secs(5);
+/// How often a client should look while its call is made.
 const POLL_CALL: Duration = Duration::from_secs(1);
 /// After that the node that made a call is taken for dead: longer than any call may take.
 const RUNS_AT_MOST: Duration = Duration::from_hours(1);
@@ -279,16 +280,16 @@ impl Look<'_> {
             let now = self.now().await?;
             let at = self.gateway.clock.now();
             let ended = match &now.deferred.progress {
-                Progress::Waits { .. } => match standing(self.gateway, &now.approval) {
-                    Standing::Open => return Ok(()),
-                    Standing::Agreed => {
+                Progress::Waits { .. } => match decided(self.gateway, &now.approval) {
+                    Decided::NotYet => return Ok(()),
+                    Decided::Agreed => {
                         if self.start(now, 0, RawObject::new()).await? {
                             return Ok(());
                         }
                         continue;
                     }
-                    Standing::Cancelled => Progress::Cancelled,
-                    Standing::Over(refusal) => self.refused(&refusal),
+                    Decided::TakenBack => Progress::Cancelled,
+                    Decided::Against(refusal) => self.refused(&refusal),
                 },
                 Progress::Runs { since, .. } if at > *since + RUNS_AT_MOST => {
                     let why = "nobody knows how this call ended: look at the audit log before you repeat it";
@@ -317,6 +318,9 @@ impl Look<'_> {
             ..self.request.client.clone()
         };
         let mut rest = RawObject::from_raw_or_empty(Some(&now.deferred.rest));
+        if !self.may_be_task_upstream(&now.approval.call.target) {
+            rest.remove("task");
+        }
         for (name, value) in more {
             rest.set(&name, value);
         }
@@ -336,7 +340,7 @@ impl Look<'_> {
             mirrored: None,
             rest,
             client,
-            agreed: Some(self.id.clone()),
+            cause: Cause::Agreement(self.id.clone()),
         };
         let since = self.gateway.clock.now();
         if !self.change(now, Progress::Runs { since, round }).await? {
@@ -346,6 +350,17 @@ impl Look<'_> {
         let made = made::make(Arc::clone(self.gateway), self.id.clone(), request);
         state.beside.spawn(made);
         Ok(true)
+    }
+
+    /// Whether the upstream lets clients of 2025-11-25 call the tool as a task.
+    fn may_be_task_upstream(&self, target: &Target) -> bool {
+        let entry = self.gateway.catalog.entry(&target.connector);
+        let support = entry.ok().and_then(|entry| {
+            let listing = entry.listing();
+            let known = listing.tools.get(&target.name)?;
+            Some(Support::of(&known.definition.raw))
+        });
+        support.unwrap_or_default() != Support::Forbidden
     }
 
     /// Takes answers: to our own question, or to those of the upstream, with which the call goes on.
@@ -447,79 +462,6 @@ fn ended(reply: Reply) -> Progress {
         Reply::Result(result) => Progress::Result(result),
         Reply::Error(error) => Progress::Error(error),
     }
-}
-
-/// What people made of the request.
-enum Standing {
-    Open,
-    Agreed,
-    Cancelled,
-    Over(Refusal),
-}
-
-fn standing(gateway: &Gateway, request: &ApprovalRequest) -> Standing {
-    let over = |code, why: String| Standing::Over(Refusal::new(code, Stage::Approve, why));
-    let (id, live) = (&request.id, gateway.clock.now() < request.expires_at);
-    match request.state {
-        ApprovalState::Pending | ApprovalState::Approved if live && request.is_edited() => {
-            let why = format!(
-                "people changed the arguments of this call ({id}): call again with the same arguments to be told \
-                 with which"
-            );
-            over(RefusalCode::ApprovalRequired, why)
-        }
-        ApprovalState::Pending if live => Standing::Open,
-        ApprovalState::Approved if live => Standing::Agreed,
-        ApprovalState::Pending | ApprovalState::Approved | ApprovalState::Expired => over(
-            RefusalCode::ApprovalRefused,
-            format!("nobody approved this call in time ({id})"),
-        ),
-        ApprovalState::Refused => Standing::Over(gateway.approvals.refused(request)),
-        ApprovalState::Cancelled => Standing::Cancelled,
-        ApprovalState::Used => over(
-            RefusalCode::ApprovalRequired,
-            format!("approval {id} was used by the same call, made again without this task"),
-        ),
-    }
-}
-
-/// The task in the words of 2026-07-28, with what its state asks for.
-fn state(
-    gateway: &Gateway,
-    held: &str,
-    task: &Task,
-    deferred: &Deferred,
-    approval: &ApprovalRequest,
-) -> RawObject {
-    let mut told = RawObject::new();
-    told.set_str("taskId", held);
-    told.set_str("status", deferred.progress.status().as_str());
-    let mut every = POLL_CALL;
-    match &deferred.progress {
-        Progress::Waits { shown } => {
-            every = POLL_PEOPLE;
-            told.set_str("statusMessage", &approve::told(gateway, &approval.id));
-            if !shown {
-                let ask = question(gateway, approval, Era::Modern);
-                told.set("inputRequests", waiting::requests([&ask]));
-            }
-        }
-        Progress::Runs { .. } | Progress::Became(_) => {
-            told.set_str("statusMessage", "people agreed; the call is being made");
-        }
-        Progress::Asks { questions, .. } => told.set("inputRequests", questions.clone()),
-        Progress::Result(result) => told.set("result", result.clone()),
-        Progress::Error(error) => told.set("error", error.clone()),
-        Progress::Cancelled => {}
-    }
-    told.set_str("createdAt", &task.created_at().to_string());
-    told.set_str("lastUpdatedAt", &task.changed_at().to_string());
-    let life = task.expires_at().duration_since(task.created_at());
-    let millis =
-        |time: Duration| raw_json(&u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into());
-    told.set("ttlMs", millis(life.unsigned_abs()));
-    told.set("pollIntervalMs", millis(every));
-    told
 }
 
 fn output(connector: &ConnectorName, reply: Reply, kind: OutputKind) -> Output {

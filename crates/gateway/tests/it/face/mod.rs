@@ -10,6 +10,7 @@ mod inspection;
 mod kill_switch;
 mod legacy;
 mod modern;
+mod present;
 mod records;
 mod revocation;
 mod stdio;
