@@ -222,5 +222,12 @@ mod tests {
         let batch = principal("service:batch", &[]);
         assert_eq!(carried(&batch), ["everybody", "reader"]);
         assert!(carried(&principal("user:taro", &[])).is_empty());
+        // The same for who decides on requests.
+        let all = hierarchy.all(Some(&batch.id), &[]);
+        assert_eq!(all, [group("everybody"), group("reader")]);
+        let all = hierarchy.all(Some(&hanako.id), &hanako.groups);
+        assert_eq!(all, [group("everybody"), group("reader"), group("sales")]);
+        let reader = group("reader");
+        assert_eq!(hierarchy.named(&[&reader].into()), [batch.id]);
     }
 }

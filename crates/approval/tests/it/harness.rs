@@ -22,7 +22,7 @@ use sekimori_domain::ids::{CallId, CorrelationId, GroupId, PrincipalId};
 use sekimori_domain::person::{Group, MemberId, User, UserSource};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::road::{ApprovalDemand, Decision, Inspected, Permit};
-use sekimori_policy::GroupHierarchy;
+use sekimori_policy::{GroupHierarchy, Membership};
 use sekimori_store::Store;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -112,6 +112,11 @@ impl World {
 
     /// Approvals as a node has them after its start.
     pub(crate) fn approvals(&self, channels: &[&str]) -> Approvals {
+        self.approvals_of(channels, Arc::new(GroupHierarchy::default()))
+    }
+
+    /// The same with groups and roles as `groups` has them.
+    pub(crate) fn approvals_of(&self, channels: &[&str], groups: Arc<dyn Membership>) -> Approvals {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let parts = Parts::of(
             &*self.store,
@@ -137,7 +142,7 @@ impl World {
                     expires_hours: None,
                 },
             },
-            groups: Arc::new(GroupHierarchy::default()),
+            groups,
             channels: channels.iter().map(|&name| name.to_owned()).collect(),
             public_url: "https://gate.example".to_owned(),
         };
@@ -260,7 +265,7 @@ pub(crate) async fn ask(approvals: &Approvals, who: &PrincipalId) -> ApprovalReq
     }
 }
 
-fn caller(who: &PrincipalId) -> Caller {
+pub(crate) fn caller(who: &PrincipalId) -> Caller {
     Caller::new(
         Principal {
             display_name: "花子".to_owned(),

@@ -467,7 +467,7 @@ impl ApprovalRequest {
             return Err(Fault::AlreadyAgreed);
         }
         let circle = self.delegations.iter().any(|past| past.from == to);
-        if to == decider.id || to == self.call.principal || circle {
+        if to == decider.id || self.is_asked_by(&to) || circle {
             return Err(Fault::BadDelegate);
         }
         if self.delegations.len() >= DELEGATIONS_MAX {

@@ -200,7 +200,7 @@ async fn roles(wanted: Roles, installation: &Installation, output: Output) -> an
     })
 }
 
-fn table(promotions: &Vec<Promotion>) -> String {
+fn table(promotions: &[Promotion]) -> String {
     let rows: Vec<_> = promotions
         .iter()
         .map(|one| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sekimori_domain::Timestamp;
 use sekimori_domain::approval::{ApprovalRequest, ApprovalState, ExactCall, Panel, Risk, Shown};
 use sekimori_domain::caller::PrincipalKind;
 use sekimori_domain::catalog::{Environment, OperationClass};
@@ -318,6 +319,8 @@ pub(crate) async fn tasks_are_changed_one_at_a_time(database: &TestDatabase) {
     let store: Arc<dyn Store> = database.open().await;
     let tasks = store.approval_tasks();
     let id = ApprovalId::from_uuid(Uuid::from_u128(1));
+    // Kept to the microsecond.
+    let at = |seconds| Timestamp::from_microsecond(at(seconds).as_microsecond()).unwrap();
     let task = ApprovalTask {
         id: id.clone(),
         version: 1,
