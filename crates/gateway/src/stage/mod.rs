@@ -8,6 +8,7 @@ pub(crate) mod inspect_input;
 pub(crate) mod inspect_output;
 pub(crate) mod inspecting;
 pub(crate) mod invoke;
+pub(crate) mod page;
 mod present;
 pub(crate) mod record;
 pub(crate) mod reply;

@@ -15,7 +15,7 @@ use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_domain::road::{Inspected, Warrant};
 use sekimori_mcp::raw_object::{self, RawObject};
-use sekimori_upstream::exchange::{Ask, Exchange, Question, Reply};
+use sekimori_upstream::exchange::{Ask, Exchange, Reply};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::invoke::{Call, Invocation, Output, OutputKind, refuse, sealing_failed};
+use super::page;
 use crate::Gateway;
 use crate::parked::ParkedExchange;
 use crate::seal::Purpose;
@@ -277,23 +278,9 @@ pub(super) fn unpark(
 fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
     let mut result = RawObject::new();
     result.set_str("resultType", "input_required");
-    result.set("inputRequests", requests(&ask.questions));
+    result.set("inputRequests", page::requests(&ask.questions));
     result.set("requestState", raw_object::raw_str(state));
     result.to_raw()
-}
-
-/// Questions as a modern client gets them.
-pub(super) fn requests<'q>(asked: impl IntoIterator<Item = &'q Question>) -> Box<RawValue> {
-    let mut questions = RawObject::new();
-    for question in asked {
-        let mut entry = RawObject::new();
-        entry.set_str("method", &question.method);
-        if let Some(params) = &question.params {
-            entry.set("params", params.clone());
-        }
-        questions.set(&question.key, entry.to_raw());
-    }
-    questions.to_raw()
 }
 
 fn bad_state() -> Refusal {

@@ -28,8 +28,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::approve::{self, pending};
+use super::approve::pending;
 use super::invoke::{Output, OutputKind, refuse};
+use super::page;
 use crate::Gateway;
 use crate::face;
 use crate::request::{
@@ -149,7 +150,7 @@ pub(super) async fn begin(
         arguments: request.arguments.clone(),
         rest: request.rest.to_raw(),
         progress: Progress::Waits {
-            shown: !approve::takes_addresses(&request.client) || request.client.era == Era::Legacy,
+            shown: !page::takes_addresses(&request.client) || request.client.era == Era::Legacy,
         },
     };
     let (approval, owner) = (&waiting.request, &caller.principal.id);
@@ -370,7 +371,7 @@ impl Look<'_> {
         for _ in 0..TRIES {
             let now = self.now().await?;
             match &now.deferred.progress {
-                Progress::Waits { shown: false } if given.contains(approve::QUESTION) => {
+                Progress::Waits { shown: false } if given.contains(page::APPROVAL) => {
                     if self.change(now, Progress::Waits { shown: true }).await? {
                         return Ok(());
                     }

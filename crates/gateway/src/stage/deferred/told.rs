@@ -10,7 +10,7 @@ use sekimori_mcp::revision::Era;
 
 use super::{Deferred, POLL_CALL, Progress};
 use crate::Gateway;
-use crate::stage::{approve, waiting};
+use crate::stage::{approve, page};
 
 /// How often a client should look while people decide.
 const POLL_PEOPLE: Duration = Duration::from_secs(5);
@@ -67,7 +67,7 @@ pub(super) fn state(
             told.set_str("statusMessage", &approve::told(gateway, &approval.id));
             if !shown {
                 let ask = approve::question(gateway, approval, Era::Modern);
-                told.set("inputRequests", waiting::requests([&ask]));
+                told.set("inputRequests", page::requests([&ask]));
             }
         }
         Progress::Runs { .. } | Progress::Became(_) => {
