@@ -403,31 +403,16 @@ fn compared(from: &End, to: &End) -> Digest {
 mod tests {
     use super::*;
     use crate::catalog::OperationClass;
-    use crate::connector::Transport;
     use crate::constraint::Constraints;
 
     fn end(name: &str, environment: Environment, class: Option<OperationClass>) -> End {
         let definition = Digest::of(b"leave");
-        let connector = Connector {
-            name: name.parse().unwrap(),
-            title: "人事".to_owned(),
-            transport: Transport::Http {
-                url: format!("https://{name}.example/mcp"),
-                headers: BTreeMap::new(),
-                allow_private_network: false,
-            },
-            protocol: ProtocolChoice::default(),
-            environment,
-            data_classes: Vec::new(),
-            exposure: None,
-            trust: None,
-            enabled: true,
-            allow_sampling: false,
-            allow_roots: false,
-            timeout_seconds: 120,
-            refresh_seconds: 60,
-            created_at: Timestamp::UNIX_EPOCH,
-        };
+        let connector = json!({
+            "name": name, "title": "人事", "environment": environment,
+            "transport": { "kind": "http", "url": format!("https://{name}.example/mcp") },
+            "created_at": Timestamp::UNIX_EPOCH,
+        });
+        let connector: Connector = serde_json::from_value(connector).unwrap();
         let review = class.map(|class| {
             let review = Review {
                 class,
