@@ -70,12 +70,12 @@ pub(crate) async fn approve(
     call: &mut Call<'_>,
     patience: &mut Patience,
 ) -> Result<Approved, Refusal> {
-    page::forget_answers(&mut call.request.rest);
     // Who made a task may look after it: people agreed to it when it was made.
     if matches!(call.request.operation, Operation::Task { .. }) {
         let granted = gateway.approvals.admit_task(inspected);
         return Ok(Approved::Granted(Box::new(granted)));
     }
+    page::forget_answers(&mut call.request.rest);
     if let Cause::Question(_) = &call.request.cause {
         only_reads(&inspected)?;
     }
