@@ -14,6 +14,7 @@ use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
 use sekimori_policy::{Administration, PolicyEngine};
 use sekimori_store::Store;
+use sekimori_upstream::RemoteSetup;
 
 use crate::api::events::Streams;
 use crate::pages::Pages;
@@ -77,6 +78,8 @@ pub struct Settings {
     pub trusted_proxies: Arc<[IpNet]>,
     /// How long audit records are kept.
     pub retention: Retention,
+    /// What connectors may use that are set up over the API.
+    pub connectors: RemoteSetup,
 }
 
 impl Settings {

@@ -228,6 +228,22 @@ impl Transport {
             Self::Stdio { .. } => "stdio",
         }
     }
+
+    /// What may hold credentials: the headers of requests, or the environment of the program.
+    pub fn credentials(&self) -> &BTreeMap<String, SecretRef> {
+        match self {
+            Self::Http { headers, .. } | Self::Sse { headers, .. } => headers,
+            Self::Stdio { env, .. } => env,
+        }
+    }
+
+    /// As [`Transport::credentials`], to change them.
+    pub fn credentials_mut(&mut self) -> &mut BTreeMap<String, SecretRef> {
+        match self {
+            Self::Http { headers, .. } | Self::Sse { headers, .. } => headers,
+            Self::Stdio { env, .. } => env,
+        }
+    }
 }
 
 /// A value, or where to find it. Secrets belong in the environment or in files, not in the store.

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::Problems;
 use super::access::{Allowed, ManageIdentityProviders, ViewIdentityProviders};
 use super::list::List;
+use super::settings::first_unknown;
 use super::version::{Seen, tagged};
 use crate::control::Control;
 use crate::extract::{Json, Path};
@@ -271,18 +272,4 @@ fn read(
     check_provider(&control.settings.public_url, &provider)
         .map_err(|error| Problem::invalid("settings", error.to_string()))?;
     Ok(provider)
-}
-
-/// The first member that was not understood. What is written wrongly must not be left out in silence: it may
-/// be what requires a second factor.
-fn first_unknown(given: &Value, understood: &Value) -> Option<String> {
-    let (Value::Object(given), Value::Object(understood)) = (given, understood) else {
-        return None;
-    };
-    given
-        .iter()
-        .find_map(|(name, value)| match understood.get(name) {
-            None => Some(name.clone()),
-            Some(known) => first_unknown(value, known).map(|inner| format!("{name}/{inner}")),
-        })
 }

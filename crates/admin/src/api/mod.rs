@@ -25,6 +25,7 @@ mod audit_evidence;
 mod audit_records;
 mod catalog;
 mod clients;
+mod connectors;
 mod conversations;
 pub(crate) mod events;
 mod false_alarms;
@@ -47,6 +48,7 @@ mod roles;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
+mod settings;
 mod version;
 
 use std::sync::Arc;
@@ -232,8 +234,14 @@ fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
 fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
         .routes(routes!(overview::get_overview))
-        .routes(routes!(catalog::list_connectors))
-        .routes(routes!(catalog::get_connector))
+        .routes(routes!(connectors::list_connectors))
+        .routes(routes!(
+            connectors::get_connector,
+            connectors::put_connector,
+            connectors::remove_connector
+        ))
+        .routes(routes!(connectors::refresh_connector))
+        .routes(routes!(connectors::list_connector_templates))
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))

@@ -129,6 +129,27 @@ impl World {
                 ),
             ),
             (
+                "putConnector",
+                (
+                    "/api/v1/connectors/wiki".to_owned(),
+                    Some(json!({
+                        "title": "社内 Wiki", "data_classes": ["internal"],
+                        "transport": {
+                            "kind": "http", "url": "https://wiki.example.co.jp/mcp",
+                            "headers": {"Authorization": {"env": "SEKIMORI_SECRET_WIKI"}},
+                        },
+                    })),
+                ),
+            ),
+            (
+                "removeConnector",
+                ("/api/v1/connectors/old".to_owned(), None),
+            ),
+            (
+                "refreshConnector",
+                ("/api/v1/connectors/crm/refresh".to_owned(), None),
+            ),
+            (
                 "setLimit",
                 ("/api/v1/limits/per-user".to_owned(), Some(limit)),
             ),

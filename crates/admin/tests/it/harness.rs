@@ -39,6 +39,7 @@ use sekimori_policy::{
     default_policies,
 };
 use sekimori_store::{AuditQuery, Store};
+use sekimori_upstream::RemoteSetup;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -101,6 +102,12 @@ fn test_gate(public_url: PublicUrl) -> Settings {
         .into(),
         allowed_origins: ["https://inspector.example".to_owned()].into(),
         retention: sekimori_audit::retention::Retention::default(),
+        connectors: RemoteSetup {
+            hosts: vec!["*.example.co.jp".parse().unwrap()],
+            programs: vec!["mcp-server-git".to_owned()],
+            variables: vec!["SEKIMORI_SECRET_*".to_owned()],
+            secrets_folder: None,
+        },
         trusted_proxies: ["127.0.0.1/32".parse().unwrap()].into(),
     }
 }

@@ -381,6 +381,12 @@ async fn add_tool(plane: &Plane) -> String {
     let connector = serde_json::from_value(connector).unwrap();
     let connectors = plane.control.store.connectors();
     connectors.put(&connector, Expected::Absent).await.unwrap();
+    let old = json!({
+        "name": "old", "title": "旧システム", "created_at": now, "enabled": false,
+        "transport": {"kind": "stdio", "command": "mcp-server-old", "env": {"TENANT": {"value": "7"}}},
+    });
+    let old = serde_json::from_value(old).unwrap();
+    connectors.put(&old, Expected::Absent).await.unwrap();
     let raw = json!({
         "name": "update_customer", "description": "Changes a customer's address",
         "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true},

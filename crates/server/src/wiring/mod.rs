@@ -36,7 +36,7 @@ use sekimori_identity::{
 };
 use sekimori_policy::Administration;
 use sekimori_store::{DefinitionChange, Store};
-use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
+use sekimori_upstream::egress::{Egress, SystemResolver};
 use sekimori_upstream::{Deps, Upstream};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -113,16 +113,7 @@ pub(crate) fn egress(config: &Config) -> anyhow::Result<Egress> {
         ),
         None => None,
     };
-    let allow = config
-        .egress
-        .allow
-        .iter()
-        .map(|pattern| {
-            pattern
-                .parse::<HostPattern>()
-                .with_context(|| format!("egress.allow: {pattern}"))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let allow = config.egress_allow()?;
     Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
 }
 
@@ -477,6 +468,7 @@ fn open_control(
             allowed_origins: installation.config.server.allowed_origins.clone().into(),
             trusted_proxies: installation.config.server.trusted_proxies.clone().into(),
             retention: installation.config.audit.retention.clone(),
+            connectors: installation.config.remote_setup()?,
         },
     })
 }
