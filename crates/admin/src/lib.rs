@@ -53,7 +53,7 @@ pub use api::events::Streams;
 pub use api::{document, document_text};
 pub use browser::Browser;
 pub use connectors::connector_told;
-pub use control::{Control, Settings};
+pub use control::{Configuration, Control, Settings};
 pub use inspection_desk::{
     ImpactLine, InspectionDesk, InspectionDeskError, InspectionImpact, NOT_TOLD, REPLAYED_MAX,
 };

@@ -117,6 +117,9 @@ pub enum EventKind {
     /// A tool was classified.
     #[serde(rename = "tool.classify")]
     ToolClassify,
+    /// Somebody tried what would become of a call, without making it.
+    #[serde(rename = "tool.rehearse")]
+    ToolRehearse,
     /// An upstream changed the definition of a tool.
     #[serde(rename = "tool.definition_change")]
     ToolDefinitionChange,
@@ -244,7 +247,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -258,6 +261,7 @@ impl EventKind {
         Self::SessionClose,
         Self::ConnectorChange,
         Self::ToolClassify,
+        Self::ToolRehearse,
         Self::ToolDefinitionChange,
         Self::PolicyChange,
         Self::ServiceAccountChange,
@@ -317,6 +321,7 @@ impl EventKind {
             Self::SessionClose => "session.close",
             Self::ConnectorChange => "connector.change",
             Self::ToolClassify => "tool.classify",
+            Self::ToolRehearse => "tool.rehearse",
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Checkbox, Group, NativeSelect, NumberInput, SimpleGrid, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Checkbox, Group, NativeSelect, NumberInput, SimpleGrid, Stack, Textarea, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -9,6 +9,7 @@ import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { ListInput } from '../../parts/ListInput.tsx';
 import { succeeded } from '../../parts/notices.ts';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
+import './connectors.css';
 import { type SecretRef, type Settings, type Transport, credentialsIn } from './connectorSettings.ts';
 
 const choices = (words: Record<string, string>) => Object.entries(words).map(([value, label]) => ({ value, label }));

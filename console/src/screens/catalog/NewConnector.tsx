@@ -9,6 +9,7 @@ import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 import { CommonFields, useSaving } from './ConnectorForm.tsx';
+import './connectors.css';
 import { fill, type Settings, type Template, templateOf } from './connectorSettings.ts';
 
 type TemplateView = Schemas['ConnectorTemplateView'];

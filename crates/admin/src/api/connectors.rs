@@ -336,7 +336,7 @@ pub(crate) async fn put_connector(
     if let Some(before) = &before {
         seen.check(&settings(&before.connector))?;
     }
-    let connector = read(&control, name, given, before.as_ref())?;
+    let connector = read(&control, &name, given, before.as_ref())?;
     let (action, status, expected) = match &before {
         Some(before) => (
             "replace",
@@ -355,7 +355,7 @@ pub(crate) async fn put_connector(
 
 fn read(
     control: &Control,
-    name: ConnectorName,
+    name: &ConnectorName,
     ConnectorSettings(given): ConnectorSettings,
     before: Option<&StoredConnector>,
 ) -> Result<Connector, Problem> {

@@ -25,6 +25,7 @@ mod audit_evidence;
 mod audit_records;
 mod catalog;
 mod clients;
+mod configuration;
 mod connectors;
 mod conversations;
 pub(crate) mod events;
@@ -41,6 +42,7 @@ mod people;
 mod policies;
 mod policy_reports;
 mod policy_versions;
+mod rehearsals;
 mod retention;
 mod reviews;
 mod revoke;
@@ -113,6 +115,7 @@ pub(crate) enum Problems {
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
         (name = "roles", description = "Who may do what, as data"),
         (name = "guard rails", description = "What stands above all policies"),
+        (name = "configuration", description = "The configuration file, for reading"),
         (name = "access reviews", description = "Who can do what"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
@@ -164,6 +167,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
             identity_providers::put_provider,
             identity_providers::remove_provider
         ))
+        .routes(routes!(identity_providers::check_live))
         .routes(routes!(people::list_users))
         .routes(routes!(people::get_user))
         .routes(routes!(people::deactivate_user))
@@ -234,6 +238,7 @@ fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
 fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
         .routes(routes!(overview::get_overview))
+        .routes(routes!(configuration::get_configuration))
         .routes(routes!(connectors::list_connectors))
         .routes(routes!(
             connectors::get_connector,
@@ -245,6 +250,7 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))
+        .routes(routes!(rehearsals::rehearse_call))
         .routes(routes!(audit_records::list_records))
         .routes(routes!(audit_records::get_record))
         .routes(routes!(audit_records::count_facets))

@@ -87,6 +87,10 @@ impl World {
                 (format!("{providers}/partner"), Some(provider)),
             ),
             (
+                "checkIdentityProvider",
+                (format!("{providers}/silent/check"), None),
+            ),
+            (
                 "removeIdentityProvider",
                 (format!("{providers}/corporate"), None),
             ),
@@ -144,6 +148,13 @@ impl World {
             (
                 "removeConnector",
                 ("/api/v1/connectors/old".to_owned(), None),
+            ),
+            (
+                "rehearseCall",
+                (
+                    "/api/v1/connectors/crm/tools/update_customer/rehearse".to_owned(),
+                    Some(json!({"user": self.user, "arguments": {"id": 7}})),
+                ),
             ),
             (
                 "refreshConnector",

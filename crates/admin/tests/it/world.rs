@@ -175,6 +175,11 @@ impl World {
         let provider = serde_json::from_value(provider).unwrap();
         let providers = control.store.identity_providers();
         providers.put(&provider, Expected::Absent).await.unwrap();
+        let silent = json!({
+            "name": "silent", "kind": "oidc", "issuer": "http://127.0.0.1:9", "client_id": "gate",
+        });
+        let silent = serde_json::from_value(silent).unwrap();
+        providers.put(&silent, Expected::Absent).await.unwrap();
         let scim = NewScimToken {
             provider: "entra".to_owned(),
             networks: Vec::new(),

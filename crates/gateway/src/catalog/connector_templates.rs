@@ -107,7 +107,7 @@ impl ConnectorTemplate {
     /// The connector of that name, filled in.
     pub fn fill(
         &self,
-        name: ConnectorName,
+        name: &ConnectorName,
         title: Option<String>,
         values: &BTreeMap<String, SecretRef>,
         now: Timestamp,
@@ -192,9 +192,9 @@ mod tests {
         let templates = connector_templates().unwrap();
         assert!(templates.len() >= 8);
         for template in &templates {
-            let name = template.id.parse().unwrap();
+            let name: ConnectorName = template.id.parse().unwrap();
             let values = examples(template);
-            let made = template.fill(name, None, &values, Timestamp::UNIX_EPOCH);
+            let made = template.fill(&name, None, &values, Timestamp::UNIX_EPOCH);
             let made = made.unwrap();
             check_connector(&made).unwrap();
             let text = serde_json::to_string(&made.transport).unwrap();
@@ -218,7 +218,7 @@ mod tests {
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect();
             github.fill(
-                "github".parse().unwrap(),
+                &"github".parse().unwrap(),
                 None,
                 &values,
                 Timestamp::UNIX_EPOCH,

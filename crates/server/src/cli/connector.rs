@@ -223,7 +223,7 @@ fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
     if let Some(template) = &add.template {
         let values = pairs(&add.set, "--set")?;
         let now = installation.clock.now();
-        let filled = find_template(template)?.fill(add.name, add.title, &values, now)?;
+        let filled = find_template(template)?.fill(&add.name, add.title, &values, now)?;
         return Ok(filled);
     }
     let transport = match (add.http, add.sse, add.stdio) {

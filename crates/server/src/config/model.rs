@@ -29,6 +29,9 @@ use super::kill_switch::KillSwitch;
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub(crate) file: PathBuf,
     /// Where it listens and where it keeps its data.
     pub(crate) server: Server,
     /// The database.
