@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Stack, Text, TextInput, UnstyledButton } from '@mantine/core';
+import { Anchor, Button, Checkbox, Group, Stack, Text, TextInput, UnstyledButton } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
@@ -82,9 +82,13 @@ function Filling({ view, done }: { view: TemplateView; done: (name: string) => v
   const [name, setName] = useState(['http', 'sse', 'stdio'].includes(view.id) ? '' : view.id);
   const [title, setTitle] = useState('');
   const [filled, setFilled] = useState<Record<string, string>>({});
+  const [inside, setInside] = useState(false);
   const [common, setCommon] = useState<Partial<Settings>>({});
   const saving = useSaving(done);
-  const settings = { ...fill(template, filled, title.trim() || name.trim()), ...common };
+  const made = fill(template, filled, title.trim() || name.trim());
+  const remote = made.transport.kind !== 'stdio';
+  if (remote) made.transport.allow_private_network = inside;
+  const settings = { ...made, ...common };
   const missing = !name.trim() || template.fields.some((field) => !field.optional && !filled[field.name]);
   return (
     <Stack gap="sm">
@@ -112,6 +116,9 @@ function Filling({ view, done }: { view: TemplateView; done: (name: string) => v
           }}
         />
       ))}
+      {remote && (
+        <Checkbox label={s.privateNetwork} checked={inside} onChange={(event) => setInside(event.currentTarget.checked)} />
+      )}
       <CommonFields of={settings} change={(change) => setCommon((before) => ({ ...before, ...change }))} />
       {saving.error && <ProblemNotice error={saving.error} />}
       <Group justify="end">

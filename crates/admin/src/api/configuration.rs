@@ -55,7 +55,7 @@ pub(crate) async fn get_configuration(
 ) -> Json<ConfigurationView> {
     let settings = &control.settings;
     let mut views = Vec::new();
-    for (section, members) in settings.configuration.sections.iter() {
+    for (section, members) in &settings.configuration.sections {
         for (name, value) in members.as_object().into_iter().flatten() {
             views.push(SettingView {
                 section: section.clone(),

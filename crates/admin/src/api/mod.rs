@@ -278,6 +278,7 @@ fn of_policy() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(policies::get_policies))
         .routes(routes!(policies::explain))
         .routes(routes!(policy_versions::draft))
+        .routes(routes!(policy_versions::check_unsaved))
         .routes(routes!(policy_versions::steps))
         .routes(routes!(policy_versions::run_tests))
         .routes(routes!(policy_versions::impact))

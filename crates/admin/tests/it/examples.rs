@@ -231,6 +231,10 @@ impl World {
         let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
         let rules = json!({"tags": ["payment"]});
         BTreeMap::from([
+            (
+                "checkPolicies",
+                (format!("{versions}/check"), Some(text.clone())),
+            ),
             ("draftPolicies", (versions.to_owned(), Some(text))),
             (
                 "approvePolicies",
