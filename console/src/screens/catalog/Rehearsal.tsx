@@ -10,6 +10,7 @@ import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { ClassMark } from '../../parts/marks.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
+import { RefusalCode } from '../../parts/RefusalCode.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 
@@ -93,7 +94,7 @@ function Outcome({ of }: { of: Schemas['Rehearsal'] }) {
           [s.as, of.principal],
           [s.class, of.class && <ClassMark key="class" name={of.class} />],
           [s.why, of.message],
-          [s.code, of.code],
+          [s.code, of.code && <RefusalCode key="code" code={of.code} />],
           [s.policies, listed(of.policies)],
         ]}
       />
