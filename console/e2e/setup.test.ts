@@ -64,7 +64,7 @@ async function fillIn(page: Page, language: Language, name: string, url: string)
   await page.getByRole('button', { name: language === 'ja' ? /^MCP サーバー（HTTP）/ : /^MCP server over HTTP / }).click();
   await page.getByRole('textbox', { name: s.name }).first().fill(name);
   await page.getByLabel(s.title, { exact: true }).fill('社内 Wiki');
-  await page.getByLabel(s.url, { exact: true }).fill(url);
+  await page.getByRole('textbox', { name: s.url, exact: true }).fill(url);
   await page.getByLabel(s.privateNetwork).check();
 }
 
@@ -129,7 +129,7 @@ describe('connectors', () => {
       await drawer.getByRole('link', { name: s.review }).waitFor();
       await drawer.getByRole('button', { name: s.edit, exact: true }).click();
       const dialog = page.getByRole('dialog', { name: s.editTitle('社内 Wiki') });
-      await dialog.getByLabel(s.title, { exact: true }).fill('Help desk');
+      await dialog.getByRole('textbox', { name: s.title, exact: true }).fill('Help desk');
       await dialog.getByLabel(s.environment).selectOption('staging');
       await dialog.getByRole('button', { name: s.addCredential }).click();
       await dialog.getByLabel(`${s.headers} 1: ${s.credentialName}`).fill('X-Api-Key');

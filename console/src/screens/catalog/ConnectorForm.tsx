@@ -185,9 +185,9 @@ export function CommonFields({ of, change }: { of: Settings; change: (change: Pa
           onChange={(event) => change({ environment: event.currentTarget.value })}
         />
         <ListInput label={s.dataClasses} hint={s.dataClassesHint} value={of.data_classes ?? []} change={(data_classes) => change({ data_classes })} />
-        <NativeSelect label={s.exposure} data={choices(s.exposures)} {...chosen('exposure')} />
-        <NativeSelect label={s.trust} data={choices(s.trusts)} {...chosen('trust')} />
       </SimpleGrid>
+      <NativeSelect label={s.exposure} data={choices(s.exposures)} {...chosen('exposure')} />
+      <NativeSelect label={s.trust} data={choices(s.trusts)} {...chosen('trust')} />
       <details>
         <summary>{s.more}</summary>
         <Stack gap="xs" mt="xs">

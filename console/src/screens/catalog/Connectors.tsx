@@ -69,7 +69,7 @@ export function Connectors() {
         empty={<EmptyState title={t.catalog.noConnectors} next={t.catalog.noConnectorsNext} action={add} />}
       />
       <ConnectorDrawer name={filters.open} close={() => change({ open: undefined, edit: undefined })} />
-      <Dialog opened={filters.new === 'yes'} close={() => change({ new: undefined })} title={s.addTitle}>
+      <Dialog opened={filters.new === 'yes'} close={() => change({ new: undefined })} title={s.addTitle} wide>
         <NewConnector done={(name) => change({ new: undefined, open: name })} />
       </Dialog>
     </>
@@ -125,7 +125,7 @@ function ConnectorView({ of }: { of: ConnectorDetails }) {
           {t.access.stop}
         </ToButton>
       </Group>
-      <Dialog opened={filters.edit === 'yes'} close={() => change({ edit: undefined })} title={s.editTitle(of.title)}>
+      <Dialog opened={filters.edit === 'yes'} close={() => change({ edit: undefined })} title={s.editTitle(of.title)} wide>
         <ConnectorForm name={of.name} settings={settingsOf(of)} done={() => change({ edit: undefined })} />
       </Dialog>
     </Stack>
