@@ -7,24 +7,19 @@ const PERSON = /^usr_[0-9a-f]+$/;
 /** Names hardly change: one look-up serves a whole visit. */
 const STALE_MS = 3_600_000;
 
-/** What a person is called, where the reader may see that; otherwise the id. Told as `user:…`, too. */
-export function useNameOf(told: string): string {
-  const id = told.replace(/^user:/, '');
+/** Who did something: by name, where it is a person whom the reader may see; otherwise as the record says it. */
+export function Person({ id, link = false }: { id: string; link?: boolean }) {
   const { allowed } = useRight('people', 'view');
+  const known = PERSON.test(id);
   const person = useQuery({
     queryKey: ['people', 'name', id],
     queryFn: () => answer(api.GET('/api/v1/users/{id}', { params: { path: { id } } })),
-    enabled: PERSON.test(id) && allowed,
+    enabled: known && allowed,
     staleTime: STALE_MS,
     retry: false,
   });
-  return person.data?.display_name ?? told;
-}
-
-/** Who did something: by name, where it is a person whom the reader may see; otherwise as the record says it. */
-export function Person({ id, link = false }: { id: string; link?: boolean }) {
-  const name = useNameOf(id);
-  if (name === id) return <>{id}</>;
+  const name = person.data?.display_name;
+  if (!name) return <>{id}</>;
   if (!link) return <span title={id}>{name}</span>;
   return (
     <To to="/access" search={{ open: id }} title={id}>

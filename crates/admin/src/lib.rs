@@ -30,11 +30,13 @@ mod connectors;
 mod console;
 mod control;
 mod cookie;
+mod device_reports;
 mod envelope;
 #[allow(dead_code, reason = "one set for all areas, whoever uses which")]
 mod extract;
 mod inspection_desk;
 mod language;
+mod linked_account_page;
 mod oauth;
 mod pages;
 mod policy_desk;
@@ -55,7 +57,8 @@ pub use browser::Browser;
 pub use connectors::connector_told;
 pub use control::{Configuration, Control, Settings};
 pub use inspection_desk::{
-    ImpactLine, InspectionDesk, InspectionDeskError, InspectionImpact, NOT_TOLD, REPLAYED_MAX,
+    Edition, ImpactLine, InspectionDesk, InspectionDeskError, InspectionImpact, NOT_TOLD,
+    NewDictionary, REPLAYED_MAX,
 };
 pub use language::Language;
 pub use pages::{Page, PageError, Pages, Visit};
@@ -73,6 +76,8 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(oauth::routes())
         .merge(sign_in::routes())
         .merge(approval_page::routes())
+        .merge(linked_account_page::routes())
+        .merge(device_reports::routes())
         .merge(scim::routes())
         .merge(api::routes())
         .merge(console::routes())

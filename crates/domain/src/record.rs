@@ -114,6 +114,9 @@ pub enum EventKind {
     /// A connector was added, changed or removed.
     #[serde(rename = "connector.change")]
     ConnectorChange,
+    /// An account at an upstream was linked or unlinked, or could not be.
+    #[serde(rename = "connector.account")]
+    ConnectorAccount,
     /// A tool was classified.
     #[serde(rename = "tool.classify")]
     ToolClassify,
@@ -177,6 +180,9 @@ pub enum EventKind {
     /// A SCIM token was created or revoked.
     #[serde(rename = "scim_token.change")]
     ScimTokenChange,
+    /// A device management system told of devices, or was not believed.
+    #[serde(rename = "device.report")]
+    DeviceReport,
     /// People were asked to agree to a call.
     #[serde(rename = "approval.request")]
     ApprovalRequest,
@@ -213,12 +219,18 @@ pub enum EventKind {
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
+    /// A search of the log was kept, changed or removed.
+    #[serde(rename = "saved_search.change")]
+    SavedSearchChange,
     /// Records left the log for somebody: a bundle, a file.
     #[serde(rename = "audit.export")]
     AuditExport,
     /// The log was verified.
     #[serde(rename = "audit.verify")]
     AuditVerify,
+    /// The log was closed, and another goes on under a new name and key.
+    #[serde(rename = "audit.rotate")]
+    AuditRotate,
     /// Records whose time was over were removed; their hashes stay.
     #[serde(rename = "retention.purge")]
     RetentionPurge,
@@ -247,7 +259,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 57] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -260,6 +272,7 @@ impl EventKind {
         Self::SessionOpen,
         Self::SessionClose,
         Self::ConnectorChange,
+        Self::ConnectorAccount,
         Self::ToolClassify,
         Self::ToolRehearse,
         Self::ToolDefinitionChange,
@@ -281,6 +294,7 @@ impl EventKind {
         Self::UserChange,
         Self::GroupChange,
         Self::ScimTokenChange,
+        Self::DeviceReport,
         Self::ApprovalRequest,
         Self::ApprovalView,
         Self::ApprovalDecision,
@@ -293,8 +307,10 @@ impl EventKind {
         Self::KillSwitchDrill,
         Self::LimitChange,
         Self::AuditSearch,
+        Self::SavedSearchChange,
         Self::AuditExport,
         Self::AuditVerify,
+        Self::AuditRotate,
         Self::RetentionPurge,
         Self::LegalHoldChange,
         Self::DeletionChange,
@@ -320,6 +336,7 @@ impl EventKind {
             Self::SessionOpen => "session.open",
             Self::SessionClose => "session.close",
             Self::ConnectorChange => "connector.change",
+            Self::ConnectorAccount => "connector.account",
             Self::ToolClassify => "tool.classify",
             Self::ToolRehearse => "tool.rehearse",
             Self::ToolDefinitionChange => "tool.definition_change",
@@ -341,6 +358,7 @@ impl EventKind {
             Self::UserChange => "user.change",
             Self::GroupChange => "group.change",
             Self::ScimTokenChange => "scim_token.change",
+            Self::DeviceReport => "device.report",
             Self::ApprovalRequest => "approval.request",
             Self::ApprovalView => "approval.view",
             Self::ApprovalDecision => "approval.decision",
@@ -353,8 +371,10 @@ impl EventKind {
             Self::KillSwitchDrill => "kill_switch.drill",
             Self::LimitChange => "limit.change",
             Self::AuditSearch => "audit.search",
+            Self::SavedSearchChange => "saved_search.change",
             Self::AuditExport => "audit.export",
             Self::AuditVerify => "audit.verify",
+            Self::AuditRotate => "audit.rotate",
             Self::RetentionPurge => "retention.purge",
             Self::LegalHoldChange => "legal_hold.change",
             Self::DeletionChange => "deletion.change",

@@ -110,9 +110,13 @@ impl Inspector {
 
     /// Puts rules in force. On an error those in force stay.
     pub fn reload(&self, set: &InspectionRuleSet) -> Result<(), RulesError> {
-        let rules = RuleSet::parse(set.version, &set.text)?;
-        self.rules.store(Arc::new(rules));
+        self.install(RuleSet::parse(set.version, &set.text)?);
         Ok(())
+    }
+
+    /// Puts rules in force.
+    pub fn install(&self, rules: RuleSet) {
+        self.rules.store(Arc::new(rules));
     }
 
     /// The rules in force.

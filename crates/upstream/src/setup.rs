@@ -1,10 +1,12 @@
 //! What people may set up as a connector: what any connector must be like, and what may be set up from afar.
 
 use http::{HeaderName, Uri};
-use sekimori_domain::connector::{Connector, SecretRef, Transport};
+use sekimori_domain::connector::{Connector, OAuthClient, SecretRef, Transport};
 
 use crate::egress::HostPattern;
 
+/// Where the address is in the settings.
+const URL: &str = "transport/url";
 /// Longest name for people to read.
 const TITLE_CHARS_MAX: usize = 200;
 /// Longest address, program, folder, argument, value, or place of a secret.
@@ -90,7 +92,7 @@ pub fn check_connector(connector: &Connector) -> Result<(), InvalidConnector> {
     )?;
     match &connector.transport {
         Transport::Http { url, headers, .. } | Transport::Sse { url, headers, .. } => {
-            destination(url)?;
+            destination(url, URL)?;
             for name in headers.keys() {
                 let what = || format!("transport/headers/{name}");
                 let known = HeaderName::try_from(name.as_str());
@@ -142,16 +144,48 @@ pub fn check_connector(connector: &Connector) -> Result<(), InvalidConnector> {
         "use 64 headers or variables at most",
     )?;
     for (name, value) in credentials {
-        let text = match value {
-            SecretRef::Value(text) | SecretRef::Env(text) | SecretRef::File(text) => text,
-        };
-        ensure(
-            is_text(text),
-            place(connector, name),
-            "use 1 to 4096 bytes in one line",
-        )?;
+        check_reference(value, place(connector, name))?;
     }
-    Ok(())
+    connector.oauth.as_ref().map_or(Ok(()), |oauth| {
+        check_oauth(oauth, matches!(connector.transport, Transport::Http { .. }))
+    })
+}
+
+fn check_reference(value: &SecretRef, what: impl Into<String>) -> Result<(), InvalidConnector> {
+    let text = match value {
+        SecretRef::Value(text) | SecretRef::Env(text) | SecretRef::File(text) => text,
+    };
+    ensure(is_text(text), what, "use 1 to 4096 bytes in one line")
+}
+
+fn check_oauth(oauth: &OAuthClient, over_http: bool) -> Result<(), InvalidConnector> {
+    ensure(
+        over_http,
+        "oauth",
+        "only what is reached over streamable HTTP can be protected by OAuth",
+    )?;
+    if let Some(issuer) = &oauth.issuer {
+        destination(issuer, "oauth/issuer")?;
+    }
+    for (name, secret) in secrets_of(oauth) {
+        check_reference(secret, format!("oauth/{name}"))?;
+    }
+    ensure(
+        oauth.scopes.len() <= ENTRIES_MAX,
+        "oauth/scopes",
+        "use 64 at most",
+    )
+}
+
+/// What proves the gate as a client.
+fn secrets_of(oauth: &OAuthClient) -> impl Iterator<Item = (&'static str, &SecretRef)> {
+    let named = [
+        ("client_secret", &oauth.client_secret),
+        ("private_key", &oauth.private_key),
+    ];
+    named
+        .into_iter()
+        .filter_map(|(name, secret)| Some((name, secret.as_ref()?)))
 }
 
 /// Where a header or variable is in the settings.
@@ -163,9 +197,9 @@ fn place(connector: &Connector, name: &str) -> String {
 }
 
 /// Host and port of an address.
-fn destination(url: &str) -> Result<(String, u16), InvalidConnector> {
+fn destination(url: &str, what: &str) -> Result<(String, u16), InvalidConnector> {
     let rule = "use http://host/path or https://host/path, without user and fragment";
-    let refuse = || wrong("transport/url", rule);
+    let refuse = || wrong(what, rule);
     let uri: Uri = url.parse().map_err(|_| refuse())?;
     let default_port = match uri.scheme_str() {
         Some("https") => 443,
@@ -202,18 +236,14 @@ impl RemoteSetup {
         before: Option<&Connector>,
     ) -> Result<(), InvalidConnector> {
         let transport = &connector.transport;
-        if before.is_some_and(|before| before.transport == *transport) {
+        let same =
+            |before: &Connector| before.transport == *transport && before.oauth == connector.oauth;
+        if before.is_some_and(same) {
             return Ok(());
         }
         match transport {
             Transport::Http { url, .. } | Transport::Sse { url, .. } => {
-                let (host, port) = destination(url)?;
-                let listed = self.hosts.iter().any(|one| one.matches(&host, port));
-                ensure(
-                    self.hosts.is_empty() || listed,
-                    "transport/url",
-                    "this host is not in egress.allow of the configuration file",
-                )?;
+                self.check_host(url, URL)?;
             }
             Transport::Stdio { command, cwd, .. } => {
                 ensure(
@@ -232,7 +262,27 @@ impl RemoteSetup {
             self.check_credential(name, value)
                 .map_err(|rule| wrong(place(connector, name), rule))?;
         }
+        let Some(oauth) = &connector.oauth else {
+            return Ok(());
+        };
+        if let Some(issuer) = &oauth.issuer {
+            self.check_host(issuer, "oauth/issuer")?;
+        }
+        for (name, secret) in secrets_of(oauth) {
+            self.check_credential(name, secret)
+                .map_err(|rule| wrong(format!("oauth/{name}"), rule))?;
+        }
         Ok(())
+    }
+
+    fn check_host(&self, url: &str, what: &str) -> Result<(), InvalidConnector> {
+        let (host, port) = destination(url, what)?;
+        let listed = self.hosts.iter().any(|one| one.matches(&host, port));
+        ensure(
+            self.hosts.is_empty() || listed,
+            what,
+            "this host is not in egress.allow of the configuration file",
+        )
     }
 
     fn check_credential(&self, name: &str, value: &SecretRef) -> Result<(), &'static str> {
@@ -393,6 +443,38 @@ mod tests {
             nothing.check(&at("https://anywhere.example/mcp"), None),
             Ok(())
         );
+    }
+
+    #[test]
+    fn what_proves_the_gate_as_a_client_is_bound_as_well() {
+        let mut guarded = at("https://crm.example.co.jp/mcp");
+        let mut with = |oauth: Value| {
+            guarded.oauth = serde_json::from_value(oauth).unwrap();
+            setup().check(&guarded, None).map_err(|error| error.what)
+        };
+        let issuer = "https://login.example.co.jp";
+        let fine = json!({"account": "gate", "issuer": issuer, "client_id": "gate",
+                          "client_secret": {"env": "SEKIMORI_SECRET_CRM"}});
+        assert_eq!(with(fine), Ok(()));
+        for (oauth, what) in [
+            (
+                json!({"account": "gate", "issuer": "https://login.example"}),
+                "oauth/issuer",
+            ),
+            (
+                json!({"account": "gate", "client_secret": {"value": "hunter2"}}),
+                "oauth/client_secret",
+            ),
+            (
+                json!({"account": "gate", "private_key": {"file": "data/seal.key"}}),
+                "oauth/private_key",
+            ),
+        ] {
+            assert_eq!(with(oauth), Err(what.to_owned()));
+        }
+        let mut program = connector(json!({"kind": "stdio", "command": "mcp-server-git"}));
+        program.oauth = guarded.oauth;
+        assert_eq!(check_connector(&program).unwrap_err().what, "oauth");
     }
 
     #[test]

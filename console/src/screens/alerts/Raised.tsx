@@ -9,7 +9,6 @@ import { To } from '../../parts/links.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { succeeded } from '../../parts/notices.ts';
-import { useNameOf } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 
 type Alert = Schemas['AlertView'];
@@ -40,13 +39,13 @@ export function Raised({ alerts }: { alerts: Alert[] }) {
               </Title>
               <Moment time={alert.time} />
             </div>
-            <About alert={alert} />
+            <Text size="sm">{t.alerts.about(alert.subject_name ?? alert.subject, String(alert.count))}</Text>
             <Group gap="md" mt={4}>
               <To to="/audit" search={{ open: alert.records[0] ?? alert.id }}>
                 {t.alerts.look}
               </To>
               {alert.acknowledged_by ? (
-                <AcknowledgedBy id={alert.acknowledged_by} />
+                <Text size="sm">{t.alerts.acknowledgedBy(alert.acknowledged_by_name ?? alert.acknowledged_by)}</Text>
               ) : (
                 <GuardedButton area="audit" size="compact-xs" variant="default" onClick={() => setAsked(alert)}>
                   {t.alerts.acknowledge}
@@ -61,16 +60,6 @@ export function Raised({ alerts }: { alerts: Alert[] }) {
       </Dialog>
     </Stack>
   );
-}
-
-function About({ alert }: { alert: Alert }) {
-  const t = useT();
-  return <Text size="sm">{t.alerts.about(useNameOf(alert.subject), String(alert.count))}</Text>;
-}
-
-function AcknowledgedBy({ id }: { id: string }) {
-  const t = useT();
-  return <Text size="sm">{t.alerts.acknowledgedBy(useNameOf(id))}</Text>;
 }
 
 function Acknowledge({ alert, close }: { alert: Alert; close: () => void }) {

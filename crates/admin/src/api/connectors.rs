@@ -87,7 +87,7 @@ pub(crate) struct ConnectorView {
 pub(crate) struct ConnectorDetails {
     #[serde(flatten)]
     connector: ConnectorView,
-    /// Its settings, as they are sent to change it. Headers and variables whose value is kept here are `null`.
+    /// Its settings, as they are sent to change it. Values that are kept here are `null`.
     #[schema(value_type = Object)]
     settings: Value,
     /// Whether this node can read the secrets that headers or variables refer to.
@@ -110,8 +110,8 @@ pub(crate) struct SecretStateView {
 }
 
 /// The settings of a connector, as `sekimori connector show --json` tells them, without name and time: `title`,
-/// `transport` and so on. Secrets are named by environment variable or file: `{"env": "…"}`, `{"file": "…"}`. A header
-/// or variable that is `null` stays as it is.
+/// `transport` and so on. Secrets are named by environment variable or file: `{"env": "…"}`, `{"file": "…"}`. One that
+/// is `null` stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(value_type = Object)]
 pub(crate) struct ConnectorSettings(Map<String, Value>);
@@ -192,9 +192,9 @@ fn settings(connector: &Connector) -> Value {
         members.remove("created_at");
     }
     // What somebody entered may be a secret after all.
-    for (name, value) in connector.transport.credentials() {
-        if matches!(value, SecretRef::Value(_))
-            && let Some(shown) = credentials_in(&mut settings).and_then(|all| all.get_mut(name))
+    for place in places_of_secrets(&settings) {
+        if let Some(shown) = settings.pointer_mut(&place)
+            && shown.get("value").is_some()
         {
             *shown = Value::Null;
         }
@@ -202,15 +202,23 @@ fn settings(connector: &Connector) -> Value {
     settings
 }
 
-/// The headers or variables among settings.
-fn credentials_in(settings: &mut Value) -> Option<&mut Map<String, Value>> {
-    let transport = settings.get_mut("transport")?.as_object_mut()?;
-    let member = if transport.contains_key("env") {
-        "env"
-    } else {
-        "headers"
-    };
-    transport.get_mut(member)?.as_object_mut()
+/// Where secrets are among settings: headers or variables, and what proves the gate as a client.
+fn places_of_secrets(settings: &Value) -> Vec<String> {
+    let mut places = Vec::new();
+    for (parent, own) in [
+        ("/transport/headers", None),
+        ("/transport/env", None),
+        ("/oauth", Some(["client_secret", "private_key"])),
+    ] {
+        let members = settings.pointer(parent).and_then(Value::as_object);
+        for name in members.into_iter().flat_map(Map::keys) {
+            if own.is_none_or(|own| own.contains(&name.as_str())) {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                places.push(format!("{parent}/{name}"));
+            }
+        }
+    }
+    places
 }
 
 async fn details(
@@ -251,7 +259,10 @@ async fn details(
     tagged_as(status, &view, &view.settings)
 }
 
-async fn find_connector(control: &Control, name: &str) -> Result<StoredConnector, Problem> {
+pub(crate) async fn find_connector(
+    control: &Control,
+    name: &str,
+) -> Result<StoredConnector, Problem> {
     let unknown = || Problem::not_found(WHAT);
     let name = ConnectorName::new(name).map_err(|_| unknown())?;
     let found = control.store.connectors().get(&name).await?;
@@ -361,14 +372,13 @@ fn read(
 ) -> Result<Connector, Problem> {
     let before = before.map(|stored| &stored.connector);
     let mut given = Value::Object(given);
-    if let Some(credentials) = credentials_in(&mut given) {
-        for (name, value) in credentials.iter_mut().filter(|(_, value)| value.is_null()) {
-            let kept = before.and_then(|before| before.transport.credentials().get(name));
-            let kept = kept.ok_or_else(|| {
-                Problem::invalid(format!("/transport/{name}"), "there is no value to keep")
-            })?;
-            *value = json!(kept);
-        }
+    let known = json!(before);
+    for place in places_of_secrets(&given) {
+        let Some(value) = given.pointer_mut(&place).filter(|value| value.is_null()) else {
+            continue;
+        };
+        let kept = known.pointer(&place).cloned();
+        *value = kept.ok_or_else(|| Problem::invalid(place, "there is no value to keep"))?;
     }
     let created_at = before.map_or_else(|| control.clock.now(), |before| before.created_at);
     if let Value::Object(members) = &mut given {

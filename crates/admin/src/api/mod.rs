@@ -26,8 +26,10 @@ mod audit_records;
 mod catalog;
 mod clients;
 mod configuration;
-mod connectors;
+pub(crate) mod connectors;
 mod conversations;
+pub(crate) mod devices;
+mod dictionaries;
 pub(crate) mod events;
 mod false_alarms;
 mod grants;
@@ -35,6 +37,7 @@ mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod list;
 mod me;
 mod overview;
@@ -47,6 +50,7 @@ mod retention;
 mod reviews;
 mod revoke;
 mod roles;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -56,6 +60,7 @@ mod version;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
@@ -173,6 +178,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(people::deactivate_user))
         .routes(routes!(people::activate_user))
         .routes(routes!(people::end_access_of_user))
+        .routes(routes!(devices::list_devices))
         .routes(routes!(people::list_groups))
         .routes(routes!(people::get_group))
         .routes(routes!(people::list_members))
@@ -222,6 +228,12 @@ fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(inspection::activate_rules))
         .routes(routes!(inspection::impact))
         .routes(routes!(inspection::inspect))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(dictionaries::put, dictionaries::remove))
+                .layer(DefaultBodyLimit::max(dictionaries::UPLOAD_BYTES_MAX)),
+        )
+        .routes(routes!(dictionaries::list))
         .routes(routes!(false_alarms::list_own, false_alarms::report))
         .routes(routes!(false_alarms::list))
         .routes(routes!(false_alarms::get))
@@ -247,6 +259,8 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         ))
         .routes(routes!(connectors::refresh_connector))
         .routes(routes!(connectors::list_connector_templates))
+        .routes(routes!(linked_accounts::list_accounts))
+        .routes(routes!(linked_accounts::unlink_account))
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))
@@ -254,6 +268,12 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(audit_records::list_records))
         .routes(routes!(audit_records::get_record))
         .routes(routes!(audit_records::count_facets))
+        .routes(routes!(saved_searches::list, saved_searches::save))
+        .routes(routes!(
+            saved_searches::get,
+            saved_searches::change,
+            saved_searches::remove
+        ))
         .routes(routes!(audit_evidence::get_story))
         .routes(routes!(audit_evidence::get_report))
         .routes(routes!(audit_evidence::export_records))

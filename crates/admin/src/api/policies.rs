@@ -331,6 +331,7 @@ pub(super) async fn suppose(control: &Control, asked: &Supposition<'_>) -> Resul
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     })

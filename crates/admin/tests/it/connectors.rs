@@ -121,7 +121,7 @@ async fn from_a_browser_nothing_unlisted_is_started_reached_or_read() {
         ),
         (
             json!({"kind": "http", "url": url, "headers": {"X-Tenant": null}}),
-            "/transport/X-Tenant",
+            "/transport/headers/X-Tenant",
         ),
         (
             json!({"kind": "http", "url": "https://user@wiki.example.co.jp/"}),

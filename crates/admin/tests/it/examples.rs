@@ -95,6 +95,10 @@ impl World {
                 (format!("{providers}/corporate"), None),
             ),
             (
+                "unlinkAccount",
+                ("/api/v1/connectors/crm/accounts/gate".to_owned(), None),
+            ),
+            (
                 "revokeGrant",
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),
@@ -164,6 +168,28 @@ impl World {
                 "setLimit",
                 ("/api/v1/limits/per-user".to_owned(), Some(limit)),
             ),
+            (
+                "saveSearch",
+                (
+                    "/api/v1/saved-searches".to_owned(),
+                    Some(
+                        json!({"name": "深夜の削除", "filter": {"class": "delete", "period": "7d"}}),
+                    ),
+                ),
+            ),
+            (
+                "changeSavedSearch",
+                (
+                    "/api/v1/saved-searches/search-1".to_owned(),
+                    Some(
+                        json!({"name": "refused", "shared": true, "filter": {"outcome": "refused"}}),
+                    ),
+                ),
+            ),
+            (
+                "removeSavedSearch",
+                ("/api/v1/saved-searches/search-1".to_owned(), None),
+            ),
             ("removeLimit", ("/api/v1/limits/old".to_owned(), None)),
             (
                 "engageKillSwitch",
@@ -190,6 +216,17 @@ impl World {
             (
                 "activateInspectionRules",
                 ("/api/v1/inspection-rules/1/activate".to_owned(), None),
+            ),
+            (
+                "putInspectionDictionary",
+                (
+                    "/api/v1/inspection-dictionaries/projects".to_owned(),
+                    Some(json!({"type": "PROJECT_NAME", "words": ["北極星計画"]})),
+                ),
+            ),
+            (
+                "removeInspectionDictionary",
+                ("/api/v1/inspection-dictionaries/old".to_owned(), None),
             ),
             (
                 "inspect",

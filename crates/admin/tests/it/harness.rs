@@ -34,10 +34,11 @@ use sekimori_gateway::{Gateway, State};
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
 };
+use sekimori_identity::linked_accounts::{LinkedAccountParts, LinkedAccounts};
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Document, Fetch, FetchDocument,
-    FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
+    Authenticator, AuthenticatorConfig, CredentialStores, DeviceReports, Document, Fetch,
+    FetchDocument, FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
     create_administrator, create_key,
 };
 use sekimori_inspect::Inspector;
@@ -46,12 +47,15 @@ use sekimori_policy::{
     default_policies,
 };
 use sekimori_store::{AuditQuery, Store};
-use sekimori_upstream::egress::{Egress, Resolve};
+use sekimori_upstream::egress::{Egress, Resolve, SystemResolver};
 use sekimori_upstream::{Deps, RemoteSetup, SecretError, Secrets, Upstream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+/// What the device management system signs with.
+pub(crate) const DEVICE_SECRET: &str = "a secret for devices that is long enough";
 
 /// The control plane of a test.
 pub(crate) struct Plane {
@@ -205,7 +209,8 @@ impl Plane {
         let kill_switches = Arc::new(kill_switches);
         let followed = Arc::clone(&kill_switches);
         tokio::spawn(async move { followed.follow().await });
-        let catalog = Arc::new(catalog_that_calls_nothing(&store, &clock));
+        let accounts = linked_accounts(&*store, &public_url, &clock, &ids);
+        let catalog = Arc::new(catalog_that_calls_nothing(&store, &clock, accounts));
         let policy = Arc::new(shipped_policies());
         let limits = Limits::new(&*store, Arc::clone(&clock), TimeZone::UTC, "test");
         limits.load().await.unwrap();
@@ -239,6 +244,12 @@ impl Plane {
             kill_switches,
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
+            device_reports: Some(DeviceReports::new(
+                DEVICE_SECRET.to_owned(),
+                &*store,
+                Arc::clone(&clock),
+            )),
+            linked_accounts: linked_accounts(&*store, &public_url, &clock, &ids),
             desk: desk(&store),
             store,
             identity,
@@ -384,7 +395,7 @@ impl Plane {
     }
 }
 
-/// A world without addresses and secrets: nothing is called in these tests.
+/// A world without addresses: nothing is called in these tests.
 #[derive(Debug)]
 struct Nowhere;
 
@@ -395,18 +406,17 @@ impl Resolve for Nowhere {
     }
 }
 
-impl Secrets for Nowhere {
-    fn resolve(&self, _: &SecretRef) -> Result<String, SecretError> {
-        Err(SecretError)
-    }
-}
-
-fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Catalog {
+fn catalog_that_calls_nothing(
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    accounts: LinkedAccounts,
+) -> Catalog {
     let (drifted, _) = tokio::sync::mpsc::unbounded_channel();
     let deps = Deps {
         clock: Arc::clone(clock),
         egress: Egress::new(Vec::new(), None, Arc::new(Nowhere)).unwrap(),
-        secrets: Arc::new(Nowhere),
+        secrets: Arc::new(NoSecrets),
+        authorizations: Arc::new(accounts),
         inherited_env: Vec::new(),
     };
     Catalog::new(refresh::Source {
@@ -417,6 +427,36 @@ fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) ->
         clock: Arc::clone(clock),
         drifted,
     })
+}
+
+/// Reaches whatever a connector names; what it sends is none of its secrets.
+fn linked_accounts(
+    store: &dyn Store,
+    public_url: &PublicUrl,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> LinkedAccounts {
+    LinkedAccounts::new(LinkedAccountParts {
+        public_url: public_url.clone(),
+        title: "Test gate".to_owned(),
+        store,
+        egress: Egress::new(Vec::new(), None, Arc::new(SystemResolver)).unwrap(),
+        secrets: Arc::new(NoSecrets),
+        seal_key: SealKey::new([7; 32]),
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+        random: Arc::new(SystemRandom),
+    })
+    .unwrap()
+}
+
+#[derive(Debug)]
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn resolve(&self, _secret: &SecretRef) -> Result<String, SecretError> {
+        Err(SecretError)
+    }
 }
 
 fn desk(store: &Arc<dyn Store>) -> PolicyDesk {

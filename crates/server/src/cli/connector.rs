@@ -17,6 +17,7 @@ use sekimori_upstream::check_connector;
 use serde_json::json;
 
 use crate::cli::Common;
+use crate::cli::connector_account::{self, OAuthOptions};
 use crate::installation::Installation;
 use crate::output::{self, Output};
 
@@ -25,7 +26,7 @@ use crate::output::{self, Output};
 pub(crate) enum Connector {
     /// Add a connector; its tools wait for classification
     #[command(
-        after_help = "Examples:\n  sekimori connector add crm --http https://crm.example.co.jp/mcp --header Authorization=env:CRM_TOKEN\n  sekimori connector add files --stdio mcp-server-filesystem --arg /srv/shared --data-class internal\n  sekimori connector add old --sse http://10.0.0.5:3000/sse --allow-private-network\n  sekimori connector add code --template github --set Authorization=env:GITHUB_TOKEN"
+        after_help = "Examples:\n  sekimori connector add crm --http https://crm.example.co.jp/mcp --header Authorization=env:CRM_TOKEN\n  sekimori connector add files --stdio mcp-server-filesystem --arg /srv/shared --data-class internal\n  sekimori connector add old --sse http://10.0.0.5:3000/sse --allow-private-network\n  sekimori connector add tickets --http https://tickets.example.com/mcp --oauth person --oauth-issuer https://login.example.com\n  sekimori connector add code --template github --set Authorization=env:GITHUB_TOKEN"
     )]
     Add(Box<Add>),
     /// List the connectors to begin with, and what each wants to be told
@@ -45,6 +46,29 @@ pub(crate) enum Connector {
     Remove {
         /// Its name
         name: ConnectorName,
+    },
+    /// Show which accounts are linked at a connector that uses OAuth, and whether they work
+    #[command(after_help = "Example:\n  sekimori connector accounts tickets --json")]
+    Accounts {
+        /// Its name
+        name: ConnectorName,
+    },
+    /// Tell where an account at a connector is linked, in a browser
+    #[command(after_help = "Example:\n  sekimori connector connect tickets")]
+    Connect {
+        /// Its name
+        name: ConnectorName,
+    },
+    /// Unlink the gate's account at a connector, or a person's
+    #[command(
+        after_help = "Examples:\n  sekimori connector disconnect tickets\n  sekimori connector disconnect tickets --user hanako@example.co.jp"
+    )]
+    Disconnect {
+        /// Its name
+        name: ConnectorName,
+        /// The person's: user name or id
+        #[arg(long)]
+        user: Option<String>,
     },
     /// Switch a connector on
     #[command(after_help = "Example:\n  sekimori connector enable crm")]
@@ -123,6 +147,8 @@ pub(crate) struct Add {
     /// Seconds between two looks at its tools, if it does not announce changes
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     refresh_seconds: u32,
+    #[command(flatten)]
+    oauth: OAuthOptions,
     /// It may ask the client's model for completions
     #[arg(long)]
     allow_sampling: bool,
@@ -164,12 +190,22 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
             installation.store.connectors().remove(&name).await?;
             output.show(&json!({"removed": name}), |_| format!("Removed {name}."))
         }
+        Connector::Accounts { name } => connector_account::list(&installation, output, &name).await,
+        Connector::Connect { name } => {
+            connector_account::connect(&installation, output, &name).await
+        }
+        Connector::Disconnect { name, user } => {
+            connector_account::disconnect(&installation, output, &name, user).await
+        }
         Connector::Enable { name } => switch(&installation, output, &name, true).await,
         Connector::Disable { name } => switch(&installation, output, &name, false).await,
     }
 }
 
-async fn find(installation: &Installation, name: &ConnectorName) -> anyhow::Result<Upstream> {
+pub(super) async fn find(
+    installation: &Installation,
+    name: &ConnectorName,
+) -> anyhow::Result<Upstream> {
     let stored = installation.store.connectors().get(name).await?;
     stored
         .map(|stored| stored.connector)
@@ -178,7 +214,7 @@ async fn find(installation: &Installation, name: &ConnectorName) -> anyhow::Resu
 
 /// Values of headers and variables may be secrets that somebody typed: only where they come from is shown.
 fn redacted(mut connector: Upstream) -> Upstream {
-    for value in connector.transport.credentials_mut().values_mut() {
+    for value in connector.secrets_mut() {
         if let SecretRef::Value(text) = value {
             "(not shown)".clone_into(text);
         }
@@ -248,7 +284,11 @@ fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
             "say how it is reached: one of --http URL, --sse URL, --stdio PROGRAM or --template TEMPLATE"
         ),
     };
+    let oauth = add
+        .oauth
+        .settings(matches!(transport, Transport::Http { .. }))?;
     Ok(Upstream {
+        oauth,
         title: add.title.unwrap_or_else(|| add.name.to_string()),
         name: add.name,
         transport,

@@ -65,7 +65,13 @@ pub(super) fn full_name(
 pub(super) fn titled_name(folded: &Folded, names: &Names, start: usize) -> Option<(usize, u8)> {
     let part = folded.part(start, start + 7);
     let run = part.iter().take_while(|c| is_kanji(**c)).count();
-    if run == 7 {
+    // 「米国務長官」
+    if run == 7
+        || matches!(
+            part,
+            ['米' | '英' | '仏' | '独' | '露' | '中' | '韓', '国', ..]
+        )
+    {
         return None;
     }
     let end = start + run;
