@@ -83,11 +83,10 @@ describe('first start', () => {
       await picture(page, `template-${language}`);
       await page.getByRole('button', { name: s.save }).click();
       await page.getByText(s.saved(name)).waitFor();
-      const result = page.getByRole('status').filter({ hasText: /\d/ }).last();
-      await page.getByRole('link', { name: s.review }).waitFor();
+      const review = page.getByRole('status').getByRole('link', { name: s.review });
+      await review.waitFor();
       await picture(page, `tried-${language}`);
-      assert.match(await result.innerText(), /\d+/);
-      await page.getByRole('link', { name: s.review }).click();
+      await review.click();
       await page.waitForURL(new RegExp(`connector=${name}`));
       await page.getByRole('row').filter({ hasText: `${name}/test_echo` }).waitFor();
       assert.deepEqual(complaints, []);
