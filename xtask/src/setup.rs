@@ -271,6 +271,26 @@ fn link_modules(folder: &Path) -> Result<()> {
     std::os::unix::fs::symlink(folder.join("node_modules"), &link).context("linking node_modules")
 }
 
+/// Installs Presidio with GiNZA, which one benchmark compares us with.
+pub(crate) fn install_presidio() -> Result<()> {
+    let lock = counterparts().join("presidio.txt");
+    let folder = cache().join("presidio");
+    if is_stamped(&folder, &lock)? {
+        return Ok(());
+    }
+    run_aside(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    run_aside(
+        Command::new(folder.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+            .arg(&lock),
+    )?;
+    stamp(&folder, &lock)
+}
+
 fn install_python() -> Result<()> {
     let lock = counterparts().join("requirements.txt");
     let folder = cache().join("python");

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::connector::Connector;
+use sekimori_domain::digest::Digest;
 use sekimori_domain::false_alarm::{Alarmed, FalseAlarm, FalseAlarmDecision, FalseAlarmState};
 use sekimori_domain::ids::{ConnectorName, PrincipalId};
+use sekimori_domain::inspection::InspectionDictionary;
 use sekimori_domain::record::{EventKind, Record};
-use sekimori_inspect::Scanner;
 use sekimori_inspect::rules::{Change, Passage, RuleSet, RulesError};
+use sekimori_inspect::{Kind, Scanner, Terms, TermsError};
 use sekimori_policy::RecordedCall;
 use sekimori_store::{AuditQuery, NewInspectionRules, Store, StoreError};
 use serde::Serialize;
@@ -57,6 +59,9 @@ pub enum InspectionDeskError {
     /// Its words are too long.
     #[error("use 1 to 1000 characters")]
     Words,
+    /// The name of a dictionary.
+    #[error("use 1 to 64 of a-z, 0-9 and '-' as the name of a dictionary")]
+    DictionaryId,
     /// The rules can't be used.
     #[error(transparent)]
     Rules(#[from] RulesError),
@@ -96,6 +101,31 @@ pub struct InspectionImpact {
     pub not_told: [&'static str; 4],
 }
 
+/// Which rules and dictionaries are in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edition {
+    rules: u64,
+    dictionaries: BTreeMap<String, Digest>,
+}
+
+/// Entries that are to be a dictionary.
+#[derive(Debug)]
+pub struct NewDictionary<'a> {
+    /// Its name.
+    pub id: &'a str,
+    /// What its entries are found as.
+    pub kind: Kind,
+    /// The entries, in any spelling.
+    pub words: &'a [String],
+}
+
+fn named(dictionary: &str, error: TermsError) -> RulesError {
+    RulesError::Dictionary {
+        dictionary: dictionary.to_owned(),
+        problem: error.to_string(),
+    }
+}
+
 /// Looks after the rules of inspection.
 #[derive(Debug, Clone)]
 pub struct InspectionDesk {
@@ -104,15 +134,68 @@ pub struct InspectionDesk {
 }
 
 impl InspectionDesk {
-    /// The rules in force.
+    /// The rules in force, with the words of all dictionaries.
     pub async fn in_force(&self) -> Result<(RuleSet, String), InspectionDeskError> {
-        Ok(match self.store.inspection_rules().active().await? {
+        let (rules, text) = match self.store.inspection_rules().active().await? {
             Some(set) => (RuleSet::parse(set.version, &set.text)?, set.text),
             None => (
                 RuleSet::shipped(),
                 sekimori_inspect::rules::DEFAULT_RULES.to_owned(),
             ),
+        };
+        Ok((self.with_dictionaries(rules).await?, text))
+    }
+
+    /// What [`in_force`](Self::in_force) is made of, without reading words: the same as long as nothing changed.
+    pub async fn edition(&self) -> Result<Edition, InspectionDeskError> {
+        let active = self.store.inspection_rules().active().await?;
+        let dictionaries = self.store.dictionaries().list().await?;
+        Ok(Edition {
+            rules: active.map_or(0, |set| set.version),
+            dictionaries: dictionaries
+                .into_iter()
+                .map(|one| (one.id, one.digest))
+                .collect(),
         })
+    }
+
+    /// Rules with the words of all dictionaries.
+    pub async fn with_dictionaries(&self, rules: RuleSet) -> Result<RuleSet, InspectionDeskError> {
+        let dictionaries = self.store.dictionaries();
+        let mut all = Vec::new();
+        for dictionary in dictionaries.list().await? {
+            let Some(packed) = dictionaries.packed(&dictionary.id).await? else {
+                continue; // removed meanwhile
+            };
+            all.push(Terms::unpack(&packed).map_err(|error| named(&dictionary.id, error))?);
+        }
+        Ok(rules.with_dictionaries(&Terms::merged(&all).map_err(|error| named("all", error))?)?)
+    }
+
+    /// Stores entries as a dictionary, in place of the one of that id.
+    pub async fn put_dictionary(
+        &self,
+        new: NewDictionary<'_>,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<InspectionDictionary, InspectionDeskError> {
+        let slug = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(1..=64).contains(&new.id.len()) || !new.id.bytes().all(slug) {
+            return Err(InspectionDeskError::DictionaryId);
+        }
+        let entries = new.words.iter().map(|word| (new.kind, word.as_str()));
+        let terms = Terms::new(entries).map_err(|error| named(new.id, error))?;
+        let packed = terms.pack();
+        let dictionary = InspectionDictionary {
+            id: new.id.to_owned(),
+            kind: new.kind.as_str().to_owned(),
+            entries: u64::try_from(terms.len()).unwrap_or(u64::MAX),
+            digest: Digest::of(packed.as_bytes()),
+            author: by.to_owned(),
+            updated_at: now,
+        };
+        self.store.dictionaries().put(&dictionary, &packed).await?;
+        Ok(dictionary)
     }
 
     /// What a draft would change about the calls of the last `days`.

@@ -13,6 +13,7 @@ use sekimori_audit::JournalError;
 use sekimori_domain::ids::InvalidName;
 use sekimori_domain::refusal::{Refusal, RefusalCode};
 use sekimori_identity::{IdentityError, RandomError};
+use sekimori_inspect::rules::RulesError;
 use sekimori_policy::PolicyError;
 use sekimori_store::StoreError;
 use serde::Serialize;
@@ -191,6 +192,11 @@ impl From<StoreError> for Problem {
             )),
             StoreError::NotFound { what } => Self::not_found(what),
             StoreError::Invalid { what, rule } => Self::invalid(what, rule),
+            StoreError::Loading => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                RefusalCode::DependencyUnavailable.as_str(),
+                "the search index of the audit log is being filled; try again in some minutes",
+            ),
             StoreError::Unavailable(_) => {
                 tracing::error!(error = &error as &dyn Error, "the database does not answer");
                 Self::new(
@@ -237,6 +243,10 @@ impl From<InspectionDeskError> for Problem {
             InspectionDeskError::NothingFound => Self::not_found("record of that request"),
             InspectionDeskError::Decided | InspectionDeskError::TooGrave(_) => {
                 Self::conflict(error.to_string())
+            }
+            InspectionDeskError::DictionaryId => Self::invalid("id", error.to_string()),
+            InspectionDeskError::Rules(RulesError::Dictionary { problem, .. }) => {
+                Self::invalid("/words", problem)
             }
             InspectionDeskError::Words => Self::invalid("", error.to_string()),
             InspectionDeskError::Rules(error) => Self::invalid("/text", error.to_string()),

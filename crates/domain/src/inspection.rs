@@ -22,6 +22,23 @@ pub struct InspectionRuleSet {
     pub created_at: Timestamp,
 }
 
+/// A list of the company's own words that inspection finds: terms, names of projects, customers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InspectionDictionary {
+    /// Its name: 1 to 64 of a-z, 0-9 and '-'.
+    pub id: String,
+    /// What its entries are found as: `COMPANY_TERM`, `PROJECT_NAME` or `CUSTOMER`.
+    pub kind: String,
+    /// How many entries it has.
+    pub entries: u64,
+    /// What its entries add up to.
+    pub digest: Digest,
+    /// Who uploaded it.
+    pub author: String,
+    /// When.
+    pub updated_at: Timestamp,
+}
+
 /// What a conversation has read. Labels are only ever added, until a person takes them off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -25,12 +25,14 @@ pub mod linked_account;
 pub mod oauth;
 pub mod person;
 pub mod policy_set;
+pub mod promotion;
 pub mod record;
 pub mod refusal;
 pub mod retention;
 pub mod revocation;
 pub mod road;
 pub mod role;
+pub mod saved_search;
 pub mod scope;
 pub mod service_account;
 

@@ -120,6 +120,9 @@ pub enum EventKind {
     /// A tool was classified.
     #[serde(rename = "tool.classify")]
     ToolClassify,
+    /// Somebody tried what would become of a call, without making it.
+    #[serde(rename = "tool.rehearse")]
+    ToolRehearse,
     /// An upstream changed the definition of a tool.
     #[serde(rename = "tool.definition_change")]
     ToolDefinitionChange,
@@ -216,12 +219,18 @@ pub enum EventKind {
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
+    /// A search of the log was kept, changed or removed.
+    #[serde(rename = "saved_search.change")]
+    SavedSearchChange,
     /// Records left the log for somebody: a bundle, a file.
     #[serde(rename = "audit.export")]
     AuditExport,
     /// The log was verified.
     #[serde(rename = "audit.verify")]
     AuditVerify,
+    /// The log was closed, and another goes on under a new name and key.
+    #[serde(rename = "audit.rotate")]
+    AuditRotate,
     /// Records whose time was over were removed; their hashes stay.
     #[serde(rename = "retention.purge")]
     RetentionPurge,
@@ -250,7 +259,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 59] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -265,6 +274,7 @@ impl EventKind {
         Self::ConnectorChange,
         Self::ConnectorAccount,
         Self::ToolClassify,
+        Self::ToolRehearse,
         Self::ToolDefinitionChange,
         Self::PolicyChange,
         Self::ServiceAccountChange,
@@ -297,8 +307,10 @@ impl EventKind {
         Self::KillSwitchDrill,
         Self::LimitChange,
         Self::AuditSearch,
+        Self::SavedSearchChange,
         Self::AuditExport,
         Self::AuditVerify,
+        Self::AuditRotate,
         Self::RetentionPurge,
         Self::LegalHoldChange,
         Self::DeletionChange,
@@ -326,6 +338,7 @@ impl EventKind {
             Self::ConnectorChange => "connector.change",
             Self::ConnectorAccount => "connector.account",
             Self::ToolClassify => "tool.classify",
+            Self::ToolRehearse => "tool.rehearse",
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",
@@ -358,8 +371,10 @@ impl EventKind {
             Self::KillSwitchDrill => "kill_switch.drill",
             Self::LimitChange => "limit.change",
             Self::AuditSearch => "audit.search",
+            Self::SavedSearchChange => "saved_search.change",
             Self::AuditExport => "audit.export",
             Self::AuditVerify => "audit.verify",
+            Self::AuditRotate => "audit.rotate",
             Self::RetentionPurge => "retention.purge",
             Self::LegalHoldChange => "legal_hold.change",
             Self::DeletionChange => "deletion.change",

@@ -7,6 +7,9 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::lexicon::KeyHasher;
@@ -20,6 +23,9 @@ const LETTERS_MIN: usize = 2;
 const LETTERS_MAX: usize = 63;
 /// Bits of the filter that most places of a text end at.
 const FILTER_BITS: usize = 1 << 18;
+
+/// What packed dictionaries begin with: how entries are folded and hashed.
+const PACKED: &str = "terms-1:";
 
 /// Why entries make no dictionary. Never says what an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +42,9 @@ pub enum TermsError {
     /// The type is that of a detector.
     #[error("a dictionary is of the type COMPANY_TERM, PROJECT_NAME or CUSTOMER")]
     Type,
+    /// A stored dictionary is of another form than this release reads.
+    #[error("it was stored by another release or is damaged: upload it again")]
+    Packed,
 }
 
 /// Dictionaries, ready to be searched.
@@ -52,10 +61,7 @@ impl Terms {
     /// Dictionaries of `entries` with their types.
     pub fn new<'a>(entries: impl IntoIterator<Item = (Kind, &'a str)>) -> Result<Self, TermsError> {
         let mut hashes = Vec::new();
-        let mut terms = Self {
-            filter: vec![0; FILTER_BITS / 64].into_boxed_slice(),
-            ..Self::default()
-        };
+        let mut terms = Self::default();
         for (at, (kind, entry)) in entries.into_iter().enumerate() {
             if at >= TERMS_MAX {
                 return Err(TermsError::TooMany);
@@ -69,17 +75,95 @@ impl Terms {
                 return Err(TermsError::Length { entry: at + 1 });
             }
             let key = pair(*first, *second);
-            if let Some(slot) = terms.filter.get_mut(slot(key).0) {
-                *slot |= slot_bit(key);
-            }
-            *terms.lengths.entry(key).or_default() |= 1 << letters.len();
+            terms.add_lengths(key, 1 << letters.len());
             let hash = letters.iter().fold(0, |hash, c| step(hash, *c));
             hashes.push(tagged(hash, code(kind).ok_or(TermsError::Type)?));
         }
-        hashes.sort_unstable();
-        hashes.dedup_by_key(|hash| *hash >> 2);
-        terms.hashes = hashes.into_boxed_slice();
+        terms.set(hashes);
         Ok(terms)
+    }
+
+    /// All of these as one; where one entry has several types, the gravest counts.
+    pub fn merged<'a>(all: impl IntoIterator<Item = &'a Self>) -> Result<Self, TermsError> {
+        let mut hashes = Vec::new();
+        let mut merged = Self::default();
+        for terms in all {
+            hashes.extend_from_slice(&terms.hashes);
+            for (key, lengths) in &terms.lengths {
+                merged.add_lengths(*key, *lengths);
+            }
+        }
+        if hashes.len() > TERMS_MAX {
+            return Err(TermsError::TooMany);
+        }
+        merged.set(hashes);
+        Ok(merged)
+    }
+
+    /// For the database: hashes and lengths, no entry.
+    pub fn pack(&self) -> String {
+        let pairs = u32::try_from(self.lengths.len()).unwrap_or(u32::MAX);
+        let mut bytes = pairs.to_le_bytes().to_vec();
+        for (key, lengths) in &self.lengths {
+            bytes.extend_from_slice(&key.to_le_bytes());
+            bytes.extend_from_slice(&lengths.to_le_bytes());
+        }
+        for hash in &self.hashes {
+            bytes.extend_from_slice(&hash.to_le_bytes());
+        }
+        format!("{PACKED}{}", STANDARD.encode(bytes))
+    }
+
+    /// What [`pack`](Self::pack) made.
+    pub fn unpack(text: &str) -> Result<Self, TermsError> {
+        let read = || {
+            let bytes = STANDARD.decode(text.strip_prefix(PACKED)?).ok()?;
+            let (pairs, rest) = bytes.split_first_chunk::<4>()?;
+            let pairs = usize::try_from(u32::from_le_bytes(*pairs)).ok()?;
+            let (lengths, hashes) = rest.split_at_checked(pairs.checked_mul(16)?)?;
+            let (lengths, _) = lengths.as_chunks::<16>();
+            let (hashes, odd) = hashes.as_chunks::<8>();
+            if !odd.is_empty() || hashes.len() > TERMS_MAX {
+                return None;
+            }
+            let mut terms = Self::default();
+            for pair in lengths {
+                let (key, lengths) = pair.split_first_chunk::<8>()?;
+                let (lengths, _) = lengths.split_first_chunk::<8>()?;
+                terms.add_lengths(u64::from_le_bytes(*key), u64::from_le_bytes(*lengths));
+            }
+            terms.set(
+                hashes
+                    .iter()
+                    .map(|hash| u64::from_le_bytes(*hash))
+                    .collect(),
+            );
+            Some(terms)
+        };
+        read().ok_or(TermsError::Packed)
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    fn add_lengths(&mut self, key: u64, lengths: u64) {
+        if self.filter.is_empty() {
+            self.filter = vec![0; FILTER_BITS / 64].into_boxed_slice();
+        }
+        if let Some(slot) = self.filter.get_mut(slot(key).0) {
+            *slot |= slot_bit(key);
+        }
+        *self.lengths.entry(key).or_default() |= lengths;
+    }
+
+    fn set(&mut self, mut hashes: Vec<u64>) {
+        // The type is in the lowest bits, the gravest highest.
+        hashes.sort_unstable_by(|a, b| b.cmp(a));
+        hashes.dedup_by_key(|hash| *hash >> 2);
+        hashes.reverse();
+        self.hashes = hashes.into_boxed_slice();
     }
 
     /// Whether there are no entries.
@@ -249,6 +333,35 @@ mod tests {
             );
         }
         assert!(found(&terms, "顧客200001号").is_empty());
+    }
+
+    #[test]
+    fn dictionaries_are_packed_and_joined() {
+        let one = Terms::new([
+            (Kind::CompanyTerm, "北極星"),
+            (Kind::CompanyTerm, "アルファ"),
+        ]);
+        let two = Terms::new([(Kind::Customer, "北極星")]);
+        let (one, two) = (one.unwrap(), two.unwrap());
+        let packed = one.pack();
+        assert_eq!(Terms::unpack(&packed), Ok(one.clone()));
+        for damaged in [
+            "",
+            "terms-0:AAAA",
+            "terms-1:AAAA",
+            &packed[..packed.len() - 3],
+        ] {
+            assert_eq!(Terms::unpack(damaged), Err(TermsError::Packed), "{damaged}");
+        }
+        let both = Terms::merged([&one, &two]).unwrap();
+        assert_eq!(both.len(), 2);
+        assert_eq!(
+            found(&both, "北極星とアルファ"),
+            [
+                (Kind::Customer, "北極星".to_owned()),
+                (Kind::CompanyTerm, "アルファ".to_owned())
+            ]
+        );
     }
 
     #[test]

@@ -26,6 +26,14 @@ impl Context {
         self.tag == Some(tag)
     }
 
+    /// Whether what is near by tells of a person, or of nothing.
+    pub(crate) fn is_personal(self) -> bool {
+        matches!(
+            self.tag,
+            None | Some(Tag::Name | Tag::Birth | Tag::Address | Tag::Employee | Tag::Generic)
+        )
+    }
+
     /// Whether nothing near by speaks for another kind.
     pub(crate) fn is_open(self) -> bool {
         self.tag.is_none() || self.used
@@ -93,6 +101,19 @@ impl Document {
             distance: 0,
             used: false,
         }
+    }
+
+    /// Whether a label announces `tag` somewhere around `start..end`, with other words in between.
+    pub(crate) fn mentions(&self, tag: Tag, start: usize, end: usize) -> bool {
+        const BEFORE: usize = 80;
+        const BEHIND: usize = 40;
+        let from = self
+            .labels
+            .partition_point(|label| label.start + BEFORE < start);
+        let around = self.labels.iter().skip(from);
+        around
+            .take_while(|label| label.start <= end + BEHIND)
+            .any(|label| label.tag == tag)
     }
 
     fn label_before(&self, start: usize, floor: usize) -> Option<Context> {

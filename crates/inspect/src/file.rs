@@ -1,10 +1,10 @@
-//! The text of a file, whatever it is written in: plain text and CSV in the encodings of Japan, JSON, HTML, and Office
-//! documents. What can't be read is said so, with the reason; rules decide what becomes of it.
+//! The text of a file, whatever it is written in: plain text and CSV in the encodings of Japan, JSON, HTML, Office
+//! documents and PDF. What can't be read is said so, with the reason; rules decide what becomes of it.
 
 use encoding_rs::{EUC_JP, Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8};
 
 use crate::json::{LeafKind, leaves};
-use crate::{html, office};
+use crate::{html, office, pdf};
 
 /// Largest file that is read.
 pub const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -20,6 +20,8 @@ pub enum Format {
     Html,
     /// A document of Word, Excel or PowerPoint.
     Office,
+    /// A PDF.
+    Pdf,
 }
 
 impl Format {
@@ -30,6 +32,7 @@ impl Format {
             Self::Json => "json",
             Self::Html => "html",
             Self::Office => "office",
+            Self::Pdf => "pdf",
         }
     }
 }
@@ -52,7 +55,9 @@ pub enum FileError {
     #[error("it is larger than 64 MiB")]
     TooLarge,
     /// A PDF.
-    #[error("PDF cannot be read")]
+    #[error(
+        "it is a PDF that is encrypted or broken, holds other files or scanned pages, has fonts that do not say what they show, or unpacks to more than the limits"
+    )]
     Pdf,
     /// An archive.
     #[error(
@@ -81,7 +86,12 @@ pub fn read_file(bytes: &[u8]) -> Result<FileText, FileError> {
         });
     }
     if bytes.starts_with(b"%PDF-") {
-        return Err(FileError::Pdf);
+        let text = pdf::text(bytes).ok_or(FileError::Pdf)?;
+        return Ok(FileText {
+            format: Format::Pdf,
+            encoding: UTF_8.name(),
+            text,
+        });
     }
     let (encoding, text) = decode(bytes).ok_or(FileError::Binary)?;
     let encoding = encoding.name();
@@ -208,7 +218,7 @@ mod tests {
     fn what_can_not_be_read_is_said_so() {
         let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
         for (bytes, why) in [
-            (b"%PDF-1.7 x".as_slice(), FileError::Pdf),
+            (b"%PDF-1.7 /Encrypt".as_slice(), FileError::Pdf),
             (b"PK\x03\x04 broken", FileError::Archive),
             (b"\x89PNG\r\n\x1a\n\0\0", FileError::Binary),
             (deep.as_bytes(), FileError::Nested),

@@ -110,9 +110,13 @@ impl Inspector {
 
     /// Puts rules in force. On an error those in force stay.
     pub fn reload(&self, set: &InspectionRuleSet) -> Result<(), RulesError> {
-        let rules = RuleSet::parse(set.version, &set.text)?;
-        self.rules.store(Arc::new(rules));
+        self.install(RuleSet::parse(set.version, &set.text)?);
         Ok(())
+    }
+
+    /// Puts rules in force.
+    pub fn install(&self, rules: RuleSet) {
+        self.rules.store(Arc::new(rules));
     }
 
     /// The rules in force.
@@ -319,7 +323,7 @@ fn unreadable(stage: Stage) -> Refusal {
     Refusal::new(
         RefusalCode::ContentBlocked,
         stage,
-        "the content is nested too deeply or holds too much to be inspected",
+        "入れ子が深すぎるか量が多すぎるため検査できず、通せません (the content is nested too deeply or holds too much to be inspected)",
     )
 }
 

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+/// Words with the same first two characters, the longest first.
+type List<T> = Vec<(Box<[char]>, T)>;
+
 /// Words by their first two characters; a word of one character has NUL as its second.
-type Words<T> = HashMap<u64, Vec<(Box<[char]>, T)>, BuildHasherDefault<KeyHasher>>;
+type Words<T> = HashMap<u64, List<T>, BuildHasherDefault<KeyHasher>>;
 
 /// Words with a tag each. The longest word at a place wins.
 #[derive(Debug)]
@@ -109,7 +112,22 @@ impl<T: Copy> Lexicon<T> {
 
     /// The longest word at `at` in `chars`, ignoring ASCII case, as its length and tag.
     pub(crate) fn longest_at(&self, chars: &[char], at: usize) -> Option<(usize, T)> {
-        self.at(chars, at).next()
+        self.longest_that(chars, at, |_| true)
+    }
+
+    /// The longest word at `at` whose length `fits`; words of one character last.
+    pub(crate) fn longest_that(
+        &self,
+        chars: &[char],
+        at: usize,
+        fits: impl Fn(usize) -> bool,
+    ) -> Option<(usize, T)> {
+        let rest = chars.get(at..).unwrap_or_default();
+        self.lists(rest).into_iter().flatten().find_map(|list| {
+            let mut words = list.iter().filter(|(word, _)| begins_with(rest, word));
+            let (word, tag) = words.find(|(word, _)| fits(word.len()))?;
+            Some((word.len(), *tag))
+        })
     }
 
     /// Every word at `at`, the longest first; words of one character last.
@@ -119,26 +137,31 @@ impl<T: Copy> Lexicon<T> {
         at: usize,
     ) -> impl Iterator<Item = (usize, T)> + 'a {
         let rest = chars.get(at..).unwrap_or_default();
+        let words = self.lists(rest).into_iter().flatten().flatten();
+        words
+            .filter(|(word, _)| begins_with(rest, word))
+            .map(|(word, tag)| (word.len(), *tag))
+    }
+
+    /// The words that begin as `rest` does: those of two characters or more, and those of one.
+    fn lists(&self, rest: &[char]) -> [Option<&List<T>>; 2] {
         let first = rest.first().map_or('\0', char::to_ascii_lowercase);
         let second = rest.get(1).map_or('\0', char::to_ascii_lowercase);
-        let long = has(&self.pairs, first, second)
-            .then(|| self.words.get(&key(first, second)))
-            .flatten();
-        let short = has(&self.singles, first, '\0')
-            .then(|| self.words.get(&key(first, '\0')))
-            .flatten();
-        long.into_iter()
-            .chain(short)
-            .flatten()
-            .filter_map(move |(word, tag)| {
-                let part = rest.get(..word.len())?;
-                let same = part
-                    .iter()
-                    .zip(word)
-                    .all(|(a, b)| a.to_ascii_lowercase() == *b);
-                same.then_some((word.len(), *tag))
-            })
+        let list = |filter: &[u64], second: char| {
+            has(filter, first, second)
+                .then(|| self.words.get(&key(first, second)))
+                .flatten()
+        };
+        [list(&self.pairs, second), list(&self.singles, '\0')]
     }
+}
+
+/// Whether `rest` begins with `word`, ignoring ASCII case.
+fn begins_with(rest: &[char], word: &[char]) -> bool {
+    rest.get(..word.len()).is_some_and(|part| {
+        let mut pairs = part.iter().zip(word);
+        pairs.all(|(a, b)| a == b || a.to_ascii_lowercase() == *b)
+    })
 }
 
 #[cfg(test)]

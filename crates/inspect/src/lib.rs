@@ -24,6 +24,7 @@ mod mask;
 mod names;
 mod number;
 mod office;
+mod pdf;
 pub mod poison;
 mod report;
 pub mod rules;

@@ -24,6 +24,7 @@ pub(crate) struct Names {
     last: HashSet<char>,
     single: HashSet<char>,
     of_surnames: HashSet<char>,
+    unlikely: HashSet<char>,
 }
 
 /// The names that ship with the program.
@@ -65,6 +66,7 @@ impl Names {
             first,
             last,
             single: set(usize::MAX),
+            unlikely: UNLIKELY.chars().collect(),
             of_surnames: rows().flat_map(|(kanji, _)| kanji.chars()).collect(),
         }
     }
@@ -93,8 +95,12 @@ impl Names {
 
     /// Whether `word` may be a given name even where nothing but its form speaks for a name.
     pub(crate) fn is_clearly_given(&self, word: &[char]) -> bool {
-        self.is_listed_given(word)
-            || self.is_given(word) && !word.iter().any(|c| UNLIKELY.contains(*c))
+        self.is_listed_given(word) || self.is_given(word) && !self.has_unlikely(word)
+    }
+
+    /// Whether `word` holds a character that hardly any name has.
+    pub(crate) fn has_unlikely(&self, word: &[char]) -> bool {
+        word.iter().any(|c| self.unlikely.contains(c))
     }
 
     /// Whether `word` could be a surname that is not listed.
@@ -223,6 +229,13 @@ impl Romaji {
     /// Spells a word.
     pub(crate) fn of(word: &[char]) -> Self {
         Self(canonical(word))
+    }
+
+    /// Whether it is a word of other languages that reads as Japanese.
+    pub(crate) fn is_english(&self) -> bool {
+        #[rustfmt::skip]
+        const WORDS: [&str; 30] = ["database", "metadata", "data", "banana", "potato", "tomato", "kimono", "karaoke", "panorama", "drama", "domain", "domino", "tobako", "america", "kanada", "korea", "china", "roma", "opera", "mania", "media", "idea", "agenda", "iguana", "pizza", "sauna", "toyota", "honda", "yamaha", "mazda"];
+        WORDS.contains(&self.0.as_str())
     }
 
     /// Whether it reads as Japanese: consonants each with a vowel, or n.

@@ -131,16 +131,16 @@ impl Tables {
         set(self.roles.as_mut_slice(), cut(c), role);
     }
 
-    #[inline]
-    fn role(&self, c: char) -> u8 {
-        self.roles.get(cut(c)).copied().unwrap_or(0)
-    }
-
     fn begins(&self, first: char, second: char) -> u8 {
         let by_pair = self.pairs.get(pair(first, second)).copied();
         let by_single = self.singles.get(cut(first)).copied();
         by_pair.unwrap_or(0) | by_single.unwrap_or(0)
     }
+}
+
+#[inline]
+fn role(roles: &[u8; ENTRIES], c: char) -> u8 {
+    roles.get(cut(c)).copied().unwrap_or(0)
 }
 
 fn set(table: &mut [u8], at: usize, bit: u8) {
@@ -185,33 +185,39 @@ impl Spots {
             digits: Vec::with_capacity(chars.len() / 32),
             tokens: Vec::new(),
         };
-        let Some(first) = chars.first().copied() else {
-            return spots;
-        };
-        let (mut c, mut role) = (first, tables.role(first));
-        let (mut previous, mut run) = (0_u8, 0_u32);
-        for at in 0..chars.len() {
-            let next = chars.get(at + 1).copied().unwrap_or('\0');
-            let next_role = tables.role(next);
-            // Most places end at this one branch.
-            let word = role & FIRST & (next_role >> 1);
+        // What every character can be, between two that can be nothing.
+        let mut roles = Vec::with_capacity(chars.len() + 2);
+        let known: &[u8; ENTRIES] = &tables.roles;
+        roles.push(0);
+        roles.extend(chars.iter().map(|c| role(known, *c)));
+        roles.push(0);
+        let mut run = 0_u32;
+        for (at, window) in roles.windows(3).enumerate() {
+            let [previous, role, next] = *window else {
+                continue;
+            };
+            run = if role & TOKEN == 0 { 0 } else { run + 1 };
+            let word = role & FIRST & (next >> 1);
             let plate = role & HIRAGANA & (previous >> 1);
-            if word | plate | (role & SINGLE) != 0 {
-                let begins = tables.begins(c, next);
-                let plate = if plate == 0 { 0 } else { Begin::Plate.bit() };
-                if begins | plate != 0 {
-                    let place = u32::try_from(at).unwrap_or(u32::MAX);
-                    spots.begins.push((place, begins | plate));
-                }
+            let digit = role & DIGIT & !previous;
+            // Most places end at this one branch.
+            if (word | plate | digit | role & SINGLE) == 0 && run != TOKEN_MIN {
+                continue;
             }
-            if role & DIGIT & !previous != 0 {
-                spots.digits.push(at);
-            }
-            run = (run + 1) * u32::from(role & TOKEN != 0);
             if run == TOKEN_MIN {
                 spots.tokens.push(at + 1 - 16);
             }
-            (previous, c, role) = (role, next, next_role);
+            if digit != 0 {
+                spots.digits.push(at);
+            }
+            let mut begins = if plate == 0 { 0 } else { Begin::Plate.bit() };
+            if word | role & SINGLE != 0 {
+                begins |= tables.begins(folded.at(at), folded.at(at + 1));
+            }
+            if begins != 0 {
+                let place = u32::try_from(at).unwrap_or(u32::MAX);
+                spots.begins.push((place, begins));
+            }
         }
         spots
     }

@@ -26,6 +26,15 @@ const HALF_WIDTH: [char; 63] = [
     'ム', 'メ', 'モ', 'ヤ', 'ユ', 'ヨ', 'ラ', 'リ', 'ル', 'レ', 'ロ', 'ワ', 'ン', '゛', '゜',
 ];
 
+/// Whether a byte is a character that every text keeps.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii() && byte != b'\r'
+}
+
+fn is_plain_char(c: char) -> bool {
+    c.is_ascii() && c != '\r'
+}
+
 /// What one character folds to.
 enum Fold {
     Keep(char),
@@ -41,47 +50,47 @@ impl Folded {
     /// Folds `text`.
     pub(crate) fn new(text: &str) -> Self {
         let kept = &*KEPT;
-        let count = text.chars().count();
         let mut folded = Self {
-            chars: Vec::with_capacity(count),
+            // Between one and three bytes a character.
+            chars: Vec::with_capacity(text.len() / 2),
             map: Vec::new(),
             identity: true,
         };
-        // Nearly all characters of nearly all texts are kept as they are.
-        let mut rest = text;
+        let (mut rest, mut at) = (text, 0_u32);
         loop {
-            rest = folded.take_ascii(rest);
-            let mut chars = rest.chars();
-            let Some(c) = chars.next().filter(|c| kept.has(*c)) else {
-                break;
-            };
-            folded.chars.push(c);
-            rest = chars.as_str();
-        }
-        let seen = folded.chars.len();
-        let mut at = u32::try_from(seen).unwrap_or(u32::MAX);
-        for c in rest.chars() {
-            if kept.has(c) {
-                folded.push(c, at);
-            } else {
-                folded.push_folded(c, at);
+            let taken = folded.take_ascii(rest, at);
+            at = at.saturating_add(u32::try_from(taken).unwrap_or(u32::MAX));
+            let mut chars = rest.get(taken..).unwrap_or_default().chars();
+            // Nearly all characters of nearly all texts are kept as they are.
+            loop {
+                rest = chars.as_str();
+                let Some(c) = chars.next().filter(|c| !is_plain_char(*c)) else {
+                    break;
+                };
+                if kept.has(c) {
+                    folded.push(c, at);
+                } else {
+                    folded.push_folded(c, at);
+                }
+                at = at.saturating_add(1);
             }
-            at = at.saturating_add(1);
+            if rest.is_empty() {
+                return folded;
+            }
         }
-        folded
     }
 
-    /// Takes the ASCII characters that `text` begins with, in steps; gives the rest.
-    fn take_ascii<'t>(&mut self, text: &'t str) -> &'t str {
-        const STEP: usize = 16;
-        let plain = |step: &&[u8]| step.iter().all(|b| b.is_ascii() && *b != b'\r');
-        let steps = text.as_bytes().chunks_exact(STEP).take_while(plain);
-        let mut taken = 0;
-        for step in steps {
-            self.chars.extend(step.iter().copied().map(char::from));
-            taken += STEP;
+    /// Takes the ASCII characters that `text` begins with; gives how many they are.
+    fn take_ascii(&mut self, text: &str, at: u32) -> usize {
+        let bytes = text.as_bytes();
+        let run = bytes.iter().position(|b| !is_plain(*b));
+        let run = bytes.get(..run.unwrap_or(bytes.len())).unwrap_or_default();
+        self.chars.extend(run.iter().copied().map(char::from));
+        if !self.identity {
+            self.map
+                .extend((at..).take(run.len()).map(|at| (at, at.saturating_add(1))));
         }
-        text.get(taken..).unwrap_or_default()
+        run.len()
     }
 
     /// Whether `word` stands at `at`.

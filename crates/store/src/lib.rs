@@ -27,6 +27,7 @@ mod changes;
 mod connectors;
 mod database;
 mod devices;
+mod dictionaries;
 mod driver;
 mod error;
 mod false_alarms;
@@ -40,10 +41,12 @@ mod oauth;
 mod people;
 mod policies;
 mod postgres;
+mod promotions;
 mod relational;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -60,8 +63,8 @@ use async_trait::async_trait;
 
 pub use administrators::{AdministratorToken, Administrators};
 pub use approvals::{
-    APPROVALS_PAGE_MAX, ApprovalNotice, ApprovalNotices, ApprovalQuery, Approvals,
-    LIVE_APPROVALS_MAX, StoredApproval, Substitution,
+    APPROVALS_PAGE_MAX, ApprovalNotice, ApprovalNotices, ApprovalQuery, ApprovalTask,
+    ApprovalTasks, Approvals, LIVE_APPROVALS_MAX, StoredApproval, Substitution,
 };
 pub use audit_index::{
     AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, FACET_FIELDS,
@@ -75,6 +78,7 @@ pub use authenticators::{
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
 pub use devices::{DEVICES_MAX, DEVICES_PAGE_MAX, Devices};
+pub use dictionaries::{DICTIONARIES_MAX, Dictionaries};
 pub use error::{Result, StoreError};
 pub use false_alarms::{FALSE_ALARMS_MAX, FALSE_ALARMS_PER_PERSON, FalseAlarms};
 pub use identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, StoredProvider};
@@ -91,9 +95,11 @@ pub use people::{
     UserQuery, VERSION,
 };
 pub use policies::{Activation, NewPolicySet, Policies};
+pub use promotions::{PROMOTIONS_OPEN_MAX, PROMOTIONS_PAGE_MAX, Promotions};
 pub use retention::{RETENTION_ORDERS_OPEN_MAX, RETENTION_ORDERS_PAGE_MAX, RetentionOrders};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};
+pub use saved_searches::{SAVED_SEARCHES_PER_OWNER_MAX, SAVED_SEARCHES_SHARED_MAX, SavedSearches};
 pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
@@ -112,6 +118,8 @@ pub trait Store: Send + Sync + Debug {
     fn policies(&self) -> Arc<dyn Policies>;
     /// Versions of the rules of inspection.
     fn inspection_rules(&self) -> Arc<dyn InspectionRules>;
+    /// Dictionaries of inspection.
+    fn dictionaries(&self) -> Arc<dyn Dictionaries>;
     /// What conversations have read.
     fn conversations(&self) -> Arc<dyn Conversations>;
     /// What people report as false alarms of inspection.
@@ -150,8 +158,14 @@ pub trait Store: Send + Sync + Debug {
     fn approvals(&self) -> Arc<dyn Approvals>;
     /// What people are still to be told of them.
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
+    /// Calls that wait for people as tasks.
+    fn approval_tasks(&self) -> Arc<dyn ApprovalTasks>;
+    /// Promotions of connectors.
+    fn promotions(&self) -> Arc<dyn Promotions>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
+    /// Searches of it that people keep.
+    fn saved_searches(&self) -> Arc<dyn SavedSearches>;
     /// Legal holds, and deletions on request.
     fn retention_orders(&self) -> Arc<dyn RetentionOrders>;
     /// How far the journals were told to others.
@@ -169,12 +183,19 @@ pub trait Store: Send + Sync + Debug {
 
 /// Opens the database of a URL, `sqlite:PATH` or `postgres://…`, and brings its schema up to date.
 ///
+/// Beside a SQLite file lies the index of the audit journal, with the extension `index.db`.
+///
 /// Several processes may have the same database open. Keep the store as long as its changes are watched.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
-    let database: Arc<dyn database::Database> = if let Some(path) = sqlite_path(url) {
-        Arc::new(sqlite::SqliteDatabase::open(Path::new(path)).await?)
+    type Opened = Arc<dyn database::Database>;
+    let (database, index): (Opened, Opened) = if let Some(path) = sqlite_path(url) {
+        let path = Path::new(path);
+        let database = sqlite::SqliteDatabase::open(path).await?;
+        let index = sqlite::SqliteDatabase::open_index(path).await?;
+        (Arc::new(database), Arc::new(index))
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        Arc::new(postgres::PostgresDatabase::open(url).await?)
+        let database = Arc::new(postgres::PostgresDatabase::open(url).await?);
+        (Arc::clone(&database) as Opened, database)
     } else {
         return Err(StoreError::Invalid {
             what: "database url",
@@ -182,7 +203,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
         });
     };
     Ok(Arc::new(
-        relational::RelationalStore::start(database).await?,
+        relational::RelationalStore::start(database, index).await?,
     ))
 }
 

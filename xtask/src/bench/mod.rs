@@ -4,6 +4,7 @@
 //! axum relay, and through the gate with an access token, 500 policies and a durable record. The gate
 //! and the relay have one core, the upstream and the callers the other.
 
+mod inspect;
 mod load;
 
 use std::fs;
@@ -47,6 +48,11 @@ pub(crate) enum Bench {
         after_help = "Examples:\n  cargo xtask bench gate --callers 1,64 --seconds 10 --json\n  cargo xtask bench gate --callers 16 --bytes 64\n  cargo xtask bench gate --callers 16 --bytes 20000\n  cargo xtask bench gate --callers 16 --bytes 20000 --rules rules.toml\n\nInspection can't be switched off. Its effect is what a call of many bytes costs more at the gate than at the relay, and what other rules (names = \"never\", \"always\") change about that."
     )]
     Gate(GateArgs),
+    /// What inspection finds in labelled texts, type by type; with --peers beside Presidio with GiNZA
+    #[command(
+        after_help = "Examples:\n  cargo xtask bench inspect\n  cargo xtask bench inspect --peers\n\nThe texts are those of the tests of `sekimori-inspect`: business texts, evasions, hand-written hard cases and near misses. With --peers also the 500 sentences of real prose of the PyPI package hironsancorpus (persons only)."
+    )]
+    Inspect(inspect::InspectArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -100,6 +106,7 @@ struct Row {
 pub(crate) fn bench(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Gate(args) => gate(args),
+        Bench::Inspect(args) => inspect::inspect(args),
     }
 }
 

@@ -5,6 +5,7 @@ import { PageHead } from '../../parts/PageHead.tsx';
 import { TabBar } from '../../parts/TabBar.tsx';
 import { Bench } from './Bench.tsx';
 import { Conversations } from './Conversations.tsx';
+import { FalseAlarms } from './FalseAlarms.tsx';
 import { Rules } from './Rules.tsx';
 
 export default function Inspection() {
@@ -18,6 +19,7 @@ export default function Inspection() {
         tabs={[
           { name: 'bench', label: s.bench, content: () => <Bench /> },
           { name: 'rules', label: s.rules, content: () => <Rules /> },
+          { name: 'false-alarms', label: s.alarms, content: () => <FalseAlarms /> },
           { name: 'conversations', label: s.conversations, content: () => <Conversations /> },
         ]}
       />

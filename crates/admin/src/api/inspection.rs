@@ -406,14 +406,13 @@ pub(crate) async fn inspect(
     Json(asked): Json<InspectionRequest>,
 ) -> Result<Response, Problem> {
     let content = content(asked.text, asked.file)?;
+    let desk = InspectionDesk {
+        store: Arc::clone(&control.store),
+    };
     let (version, rules) = if let Some(text) = &asked.rules {
-        (None, parse(0, text)?)
+        (None, desk.with_dictionaries(parse(0, text)?).await?)
     } else {
-        let active = control.store.inspection_rules().active().await?;
-        let rules = match active {
-            Some(set) => parse(set.version, &set.text)?,
-            None => RuleSet::shipped(),
-        };
+        let (rules, _) = desk.in_force().await?;
         (Some(rules.version), rules)
     };
     let details = [("action", json!("try")), ("bytes", json!(content.len()))];
@@ -504,7 +503,7 @@ fn verdict(rule: &Rule, kind: &'static str) -> Verdict {
 }
 
 fn look_at(version: Option<u64>, rules: &RuleSet, text: &str) -> InspectionView {
-    let scanner = Scanner::new();
+    let scanner = Scanner::new().with_terms(&rules.terms);
     let least = rules.settings.confidence;
     let found: Vec<Finding> = scanner
         .scan(text)

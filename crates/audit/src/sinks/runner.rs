@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{Content, Event, Heartbeat};
 use super::{BATCH_RECORDS_MAX, Transport, TransportError};
+use crate::committer::Shared;
 use crate::error::JournalError;
 use crate::log::Head;
-use crate::reader::{Reader, durable_head};
+use crate::reader::{Entry, Reader, durable_head};
 use crate::tlog::SignedCheckpoint;
 
 /// Most bytes of records that are handed over at once.
@@ -71,6 +72,8 @@ pub struct SinkSource {
     pub head: watch::Receiver<Head>,
     /// What was signed.
     pub signed: watch::Receiver<Option<Arc<SignedCheckpoint>>>,
+    /// Holds its last records.
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A way to a sink, under the name that its cursor is kept by.
@@ -236,6 +239,16 @@ impl Follower {
     /// The next records, and the number of the one behind them. Those that were purged before a sink had them are
     /// told to be missing by their numbers.
     async fn read(&mut self, head: Head) -> Result<(Vec<Event>, u64), SinkError> {
+        let recent = &self.source.shared.recent;
+        let (from, end) = (self.position, head.size);
+        if let Some(entries) = recent.read(from, end, BATCH_RECORDS_MAX, BATCH_BYTES_MAX) {
+            let position = from + crate::frames::len(entries.len());
+            let origin = &self.source.origin;
+            let events = entries
+                .iter()
+                .map(|entry| event(origin, Entry::clone(entry)));
+            return Ok((events.collect(), position));
+        }
         let (dir, origin, from) = (
             self.source.journal.clone(),
             self.source.origin.clone(),
@@ -332,6 +345,17 @@ fn advance(state: &mut SinkState, confirmed: Option<u64>, dead: u64, now: Timest
     }
 }
 
+fn event(origin: &str, entry: Entry) -> Event {
+    Event {
+        origin: origin.to_owned(),
+        content: Content::Record {
+            sequence: entry.sequence,
+            record: Box::new(entry.record),
+            text: entry.text,
+        },
+    }
+}
+
 fn read(
     dir: &std::path::Path,
     origin: &str,
@@ -351,14 +375,7 @@ fn read(
             break;
         };
         bytes += entry.text.len();
-        events.push(Event {
-            origin: origin.to_owned(),
-            content: Content::Record {
-                sequence: entry.sequence,
-                record: Box::new(entry.record),
-                text: entry.text,
-            },
-        });
+        events.push(event(origin, entry));
     }
     Ok((reader, events))
 }

@@ -8,7 +8,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::CorporateNumber,
-    version: 1,
+    version: 2,
     approach: "13 digits, check digit (modulus 9), label; codes of goods and timestamps are left out",
     find,
 };
@@ -21,6 +21,10 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         let context = document.context(number.start, number.end);
         let confidence = if context.is(Tag::Corporate) {
             97
+        } else if context.is_personal()
+            && document.mentions(Tag::Corporate, number.start, number.end)
+        {
+            85
         } else if context.is_open()
             && !number.spaced
             && unlike_others(number.digits(), number.value())

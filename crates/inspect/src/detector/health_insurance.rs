@@ -8,7 +8,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::HealthInsurance,
-    version: 1,
+    version: 2,
     approach: "insurer number with check digit, or 記号 and 番号, behind a label",
     find,
 };

@@ -9,7 +9,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::MyNumber,
-    version: 1,
+    version: 2,
     approach: "12 digits, check digit (modulus 11), label; other labels speak against it",
     find,
 };
@@ -22,6 +22,10 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         let context = document.context(number.start, number.end);
         let confidence = if context.is(Tag::MyNumber) {
             98
+        } else if context.is_personal()
+            && document.mentions(Tag::MyNumber, number.start, number.end)
+        {
+            85
         } else if context.is_open() && !number.spaced {
             match number.shape() {
                 [4, 4, 4] => 75,

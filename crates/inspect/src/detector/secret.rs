@@ -13,7 +13,7 @@ use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Secret,
-    version: 1,
+    version: 2,
     approach: "providers' prefixes with length, PEM, JWT, URLs with password, values of telling names",
     find,
 };
@@ -173,7 +173,8 @@ fn prefixed(folded: &Folded, start: usize, found: &mut Vec<Match>) {
         ['S', 'K'] => body.len() == 32 && body.iter().all(char::is_ascii_hexdigit),
         _ => body.len() >= *min && (!short || mixed(body) >= 2),
     };
-    if fits && mixed(body) >= 2 && !placeholder(body) {
+    let letters = upper && matches!(min, 16 | 17);
+    if fits && (letters || mixed(body) >= 2) && !placeholder(body) {
         push(found, start + skip, start + prefix.len() + body.len(), 98);
     }
 }
@@ -200,8 +201,11 @@ fn jwt(folded: &Folded, start: usize, found: &mut Vec<Match>) {
 fn pem(folded: &Folded, start: usize, found: &mut Vec<Match>) {
     const LINE_MAX: usize = 64;
     const KEY_MAX: usize = 16_384;
+    if !folded.has(start, "-----BEGIN ") {
+        return;
+    }
     let head: String = folded.part(start, start + LINE_MAX).iter().collect();
-    if !head.starts_with("-----BEGIN ") || !head.contains("PRIVATE KEY") {
+    if !head.contains("PRIVATE KEY") {
         return;
     }
     let rest = folded.part(start, start + KEY_MAX);

@@ -332,6 +332,16 @@ impl RuleSet {
         }
     }
 
+    /// The same, with these words of the company besides the rules' own.
+    pub fn with_dictionaries(mut self, dictionaries: &Terms) -> Result<Self, RulesError> {
+        let all = Terms::merged([&*self.terms, dictionaries]);
+        self.terms = Arc::new(all.map_err(|error| RulesError::Dictionary {
+            dictionary: "all".to_owned(),
+            problem: error.to_string(),
+        })?);
+        Ok(self)
+    }
+
     /// The rules that may be about findings of a kind, in order.
     pub fn about(&self, kind: Kind) -> impl Iterator<Item = &Rule> {
         self.rules.iter().filter(move |rule| rule.find.may_be(kind))

@@ -14,6 +14,7 @@ mod bombs;
 mod bounds;
 mod fixtures;
 mod office;
+mod pdf;
 mod poison;
 mod properties;
 mod quality;

@@ -4,9 +4,11 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use sekimori_admin::InspectionDesk;
 use sekimori_domain::inspection::InspectionRuleSet;
 use sekimori_domain::record::EventKind;
 use sekimori_inspect::poison::scan_text;
@@ -16,6 +18,7 @@ use sekimori_store::NewInspectionRules;
 use serde_json::json;
 
 use crate::cli::Common;
+use crate::cli::inspect_dictionaries::{self, Dictionaries};
 use crate::cli::inspect_review::{self, FalseAlarms};
 use crate::installation::{Installation, operator};
 use crate::output::{self, Output};
@@ -36,18 +39,27 @@ pub(crate) enum Inspect {
     Text {
         /// File to read; standard input if left out
         file: Option<PathBuf>,
+        /// Find the words of the dictionaries too, those of the rules in force included
+        #[arg(long)]
+        dictionaries: bool,
         /// Read and write one JSON object a line
         #[arg(long)]
         jsonl: bool,
     },
-    /// Look into a file: text and CSV in UTF-8, Shift_JIS or EUC-JP, JSON, HTML, Word, Excel, PowerPoint
+    /// Look into a file: text and CSV in UTF-8, Shift_JIS or EUC-JP, JSON, HTML, Word, Excel, PowerPoint, PDF
     #[command(
         after_help = "Examples:\n  sekimori inspect file members.xlsx\n  sekimori inspect file letter.html --json\n\nWhat was found is named, never shown. A file that cannot be read is said so, with the reason; which rules are about such files is said too."
     )]
     File {
         /// The file
         path: PathBuf,
+        /// Find the words of the dictionaries too, those of the rules in force included
+        #[arg(long)]
+        dictionaries: bool,
     },
+    /// Lists of the company's own words: terms, names of projects, customers
+    #[command(subcommand)]
+    Dictionaries(Dictionaries),
     /// The rules: what is done about which data, where
     #[command(subcommand)]
     Rules(Rules),
@@ -152,8 +164,22 @@ pub(crate) enum Conversations {
 pub(crate) async fn run(command: Inspect, common: &Common) -> anyhow::Result<bool> {
     let output = Output::new(common.json);
     match command {
-        Inspect::Text { file, jsonl } => text(output, file.as_deref(), jsonl)?,
-        Inspect::File { path } => file(output, &path)?,
+        Inspect::Text {
+            file,
+            dictionaries,
+            jsonl,
+        } => text(
+            output,
+            &scanner(common, dictionaries).await?,
+            file.as_deref(),
+            jsonl,
+        )?,
+        Inspect::File { path, dictionaries } => {
+            file(output, &scanner(common, dictionaries).await?, &path)?;
+        }
+        Inspect::Dictionaries(command) => {
+            inspect_dictionaries::run(command, output, &Installation::open(common).await?).await?;
+        }
         Inspect::Rules(Rules::Check { file }) => return check(output, &file),
         Inspect::Rules(Rules::Default) => output::line(DEFAULT_RULES)?,
         Inspect::Rules(rules) => {
@@ -176,11 +202,23 @@ pub(crate) async fn run(command: Inspect, common: &Common) -> anyhow::Result<boo
     Ok(true)
 }
 
-fn text(output: Output, file: Option<&Path>, jsonl: bool) -> anyhow::Result<()> {
+/// A scanner, with the words of the installation's dictionaries if asked for. Without them it needs no installation.
+async fn scanner(common: &Common, dictionaries: bool) -> anyhow::Result<Scanner> {
+    if !dictionaries {
+        return Ok(Scanner::new());
+    }
+    let installation = Installation::open(common).await?;
+    let desk = InspectionDesk {
+        store: Arc::clone(&installation.store),
+    };
+    let (rules, _) = desk.in_force().await?;
+    Ok(Scanner::new().with_terms(&rules.terms))
+}
+
+fn text(output: Output, scanner: &Scanner, file: Option<&Path>, jsonl: bool) -> anyhow::Result<()> {
     let input = open(file)?;
-    let scanner = Scanner::new();
     if jsonl {
-        scan_jsonl(&scanner, input, io::stdout().lock())?;
+        scan_jsonl(scanner, input, io::stdout().lock())?;
         return Ok(());
     }
     let mut text = String::new();
@@ -188,7 +226,7 @@ fn text(output: Output, file: Option<&Path>, jsonl: bool) -> anyhow::Result<()> 
         .take(TEXT_BYTES_MAX)
         .read_to_string(&mut text)
         .context("the text cannot be read; is it UTF-8?")?;
-    output.show(&findings(&scanner, &text), |findings| table(findings))
+    output.show(&findings(scanner, &text), |findings| table(findings))
 }
 
 fn findings(scanner: &Scanner, text: &str) -> Vec<serde_json::Value> {
@@ -221,7 +259,7 @@ fn table(findings: &[serde_json::Value]) -> String {
 }
 
 /// Offsets are those of the text that was taken out of the file.
-fn file(output: Output, path: &Path) -> anyhow::Result<()> {
+fn file(output: Output, scanner: &Scanner, path: &Path) -> anyhow::Result<()> {
     let name = path.display();
     let opened = File::open(path).with_context(|| format!("{name} cannot be read"))?;
     let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
@@ -232,7 +270,7 @@ fn file(output: Output, path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{name} cannot be read"))?;
     match read_file(&bytes) {
         Ok(read) => {
-            let findings = findings(&Scanner::new(), &read.text);
+            let findings = findings(scanner, &read.text);
             let ruses: std::collections::BTreeSet<&str> = scan_text(&read.text)
                 .iter()
                 .map(|found| found.ruse.as_str())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sekimori_admin::InspectionDesk;
 use sekimori_approval::Approvals;
 use sekimori_approval::notify::Channel;
 use sekimori_audit::retention::{Keeper, Pass};
@@ -141,9 +142,13 @@ pub(super) async fn follow_inspection_rules(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
+    let desk = InspectionDesk {
+        store: Arc::clone(&store),
+    };
     let mut revisions = store.changes().watch();
     let mut known = revisions.borrow_and_update().inspection;
     let mut tick = tokio::time::interval(FORGETTING);
+    let mut installed = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -162,23 +167,19 @@ pub(super) async fn follow_inspection_rules(
         if std::mem::replace(&mut known, revision) == revision {
             continue;
         }
-        let active = match store.inspection_rules().active().await {
-            Ok(Some(set)) => set,
-            Ok(None) => continue,
-            Err(error) => {
-                tracing::error!(%error, "the rules of inspection could not be read; the last good ones stay");
-                continue;
-            }
-        };
-        let version = active.version;
-        if version == inspector.rules().version {
+        let edition = desk.edition().await.ok();
+        if edition.is_some() && edition == installed {
             continue;
         }
-        match inspector.reload(&active) {
-            Ok(()) => tracing::info!(version, "rules of inspection activated"),
+        match desk.in_force().await {
+            Ok((rules, _)) => {
+                let (version, words) = (rules.version, rules.terms.len());
+                inspector.install(rules);
+                installed = edition;
+                tracing::info!(version, words, "rules of inspection activated");
+            }
             Err(error) => tracing::error!(
                 alert = true,
-                version,
                 error = &error as &dyn std::error::Error,
                 "rules of inspection cannot be used; the last good ones stay"
             ),

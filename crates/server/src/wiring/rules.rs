@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use sekimori_admin::InspectionDesk;
 use sekimori_domain::policy_set::PolicySet;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::kill_switch::KillSwitches;
@@ -63,14 +64,13 @@ pub(super) async fn open_policy(installation: &Installation) -> anyhow::Result<A
 /// Content inspection under the rules in force: the company's own, or the ones that are shipped.
 pub(super) async fn open_inspector(installation: &Installation) -> anyhow::Result<Arc<Inspector>> {
     let inspector = Inspector::new(installation.config.limits.answer_bytes);
-    if let Some(set) = installation.store.inspection_rules().active().await? {
-        inspector.reload(&set).with_context(|| {
-            format!(
-                "the active rules of inspection (version {}) cannot be used; see: sekimori inspect rules check",
-                set.version
-            )
-        })?;
-    }
+    let desk = InspectionDesk {
+        store: Arc::clone(&installation.store),
+    };
+    let (rules, _) = desk.in_force().await.context(
+        "the active rules of inspection or a dictionary cannot be used; see: sekimori inspect rules check",
+    )?;
+    inspector.install(rules);
     Ok(Arc::new(inspector))
 }
 

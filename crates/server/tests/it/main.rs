@@ -19,6 +19,7 @@ mod crash;
 mod fidelity;
 mod gate;
 mod hostile;
+mod inspection;
 mod nodes;
 mod operations;
 mod policy_cycle;

@@ -1,6 +1,7 @@
 //! The aggregates over a [`Database`], one file each.
 
 mod administrators;
+mod approval_tasks;
 mod approvals;
 mod audit_index;
 mod audit_sinks;
@@ -8,6 +9,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod devices;
+mod dictionaries;
 mod false_alarms;
 mod identity_providers;
 mod inspection;
@@ -17,9 +19,11 @@ mod linked_accounts;
 mod oauth;
 mod people;
 mod policies;
+mod promotions;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -35,24 +39,35 @@ use crate::audit_sinks::AuditSinks;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, Devices, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches, Limits,
-    LinkedAccounts, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts,
-    Sessions, SignIns, Store, Tokens,
+    Administrators, ApprovalNotices, ApprovalTasks, Approvals, AuditIndex, Authenticators, Changes,
+    Connectors, Conversations, Devices, Dictionaries, FalseAlarms, IdentityProviders,
+    InspectionRules, KillSwitches, Limits, LinkedAccounts, OAuth, People, Policies, Reviews,
+    Revocations, SavedSearches, ScimTokens, ServiceAccounts, Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
 #[derive(Debug)]
 pub(crate) struct RelationalStore {
     database: Arc<dyn Database>,
+    /// Where the index of the audit journal is: the same, or beside it.
+    index: Arc<dyn Database>,
+    audit_index: Arc<audit_index::AuditTable>,
     changes: Arc<changes::Watcher>,
 }
 
 impl RelationalStore {
     /// Reads the revisions once and begins to watch them.
-    pub(crate) async fn start(database: Arc<dyn Database>) -> Result<Self> {
+    pub(crate) async fn start(
+        database: Arc<dyn Database>,
+        index: Arc<dyn Database>,
+    ) -> Result<Self> {
         let changes = Arc::new(changes::Watcher::start(Arc::clone(&database)).await?);
-        Ok(Self { database, changes })
+        Ok(Self {
+            database,
+            audit_index: Arc::new(audit_index::AuditTable::new(Arc::clone(&index))),
+            index,
+            changes,
+        })
     }
 }
 
@@ -72,6 +87,10 @@ impl Store for RelationalStore {
 
     fn inspection_rules(&self) -> Arc<dyn InspectionRules> {
         Arc::new(inspection::InspectionTable(Arc::clone(&self.database)))
+    }
+
+    fn dictionaries(&self) -> Arc<dyn Dictionaries> {
+        Arc::new(dictionaries::DictionaryTable(Arc::clone(&self.database)))
     }
 
     fn conversations(&self) -> Arc<dyn Conversations> {
@@ -160,8 +179,22 @@ impl Store for RelationalStore {
         Arc::new(approvals::ApprovalTables(Arc::clone(&self.database)))
     }
 
+    fn approval_tasks(&self) -> Arc<dyn ApprovalTasks> {
+        Arc::new(approval_tasks::ApprovalTaskTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
+    fn promotions(&self) -> Arc<dyn crate::Promotions> {
+        Arc::new(promotions::PromotionTable(Arc::clone(&self.database)))
+    }
+
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
-        Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
+        Arc::clone(&self.audit_index) as Arc<dyn AuditIndex>
+    }
+
+    fn saved_searches(&self) -> Arc<dyn SavedSearches> {
+        Arc::new(saved_searches::SavedSearchTable(Arc::clone(&self.database)))
     }
 
     fn retention_orders(&self) -> Arc<dyn crate::RetentionOrders> {
@@ -185,6 +218,7 @@ impl Store for RelationalStore {
 
     async fn close(&self) {
         self.changes.stop();
+        self.index.close().await;
         self.database.close().await;
     }
 }

@@ -112,14 +112,16 @@ fn owns(folded: &Folded, at: usize) -> bool {
 /// What only people do, right behind or further on in the same clause: it makes a person of a word that is more
 /// often a place or a thing.
 pub(super) fn does(folded: &Folded, at: usize) -> bool {
-    const CLAUSE: usize = 14;
-    #[rustfmt::skip]
-    const DEEDS: [&str; 62] = ["作成し", "対応", "担当し", "担当が", "確認", "承認し", "報告し", "説明し", "使用し", "参加し", "出席し", "司会", "連絡", "回答", "訪問", "送付し", "送信し", "依頼", "相談", "提出し", "伺い", "申し", "電話", "話し", "言っ", "聞い", "思っ", "休み", "来社", "着任", "就任", "異動", "退職", "入社", "退社", "昇進", "昇格", "欠席", "帰社", "直行", "直帰", "引き継", "引継", "交代", "不在", "調整し", "共有し", "質問", "指示", "了承", "了解", "反対し", "発言", "述べ", "語っ", "同行", "同席", "面談", "立ち会", "変更とな", "代わり", "お送り"];
     let by = ["が", "は", "も", "に", "から", "へ", "より", "を", "と"];
     let Some(particle) = by.iter().find(|word| folded.has(at, word)) else {
         return false;
     };
-    let from = at + particle.chars().count();
+    deed(folded, at + particle.chars().count())
+}
+
+/// Whether the clause that goes on at `from` tells of what only people do.
+fn deed(folded: &Folded, from: usize) -> bool {
+    const CLAUSE: usize = 14;
     for place in from..from + CLAUSE {
         if matches!(folded.at(place), '。' | '、' | '\n' | '\0' | ',') {
             return false;
@@ -130,6 +132,10 @@ pub(super) fn does(folded: &Folded, at: usize) -> bool {
     }
     false
 }
+
+/// What only people do.
+#[rustfmt::skip]
+const DEEDS: [&str; 66] = ["作成し", "対応", "担当し", "担当が", "確認", "承認し", "報告し", "説明し", "使用し", "参加し", "出席し", "司会", "連絡", "回答", "訪問", "送付し", "送信し", "依頼", "相談", "提出し", "伺い", "申し", "電話", "話し", "言っ", "聞い", "思っ", "休み", "来社", "着任", "就任", "異動", "退職", "入社", "退社", "昇進", "昇格", "欠席", "帰社", "直行", "直帰", "引き継", "引継", "交代", "不在", "調整し", "共有し", "質問", "指示", "了承", "了解", "反対し", "発言", "述べ", "語っ", "同行", "同席", "面談", "立ち会", "変更とな", "代わり", "お送り", "振って", "振り分け", "頼ん", "任せ"];
 
 /// 「作業者：佐藤」, 「→鈴木」: a value alone behind a sign, whose name says nothing of places and companies.
 pub(super) fn is_value(folded: &Folded, start: usize) -> bool {
@@ -153,6 +159,17 @@ pub(super) fn is_value(folded: &Folded, start: usize) -> bool {
         })
 }
 
+/// 「承認：根本」: a value alone behind what people do and places do not.
+pub(super) fn signs(folded: &Folded, start: usize) -> bool {
+    #[rustfmt::skip]
+    const DEEDS: [&str; 14] = ["承認", "確認", "作成", "決裁", "審査", "担当", "対応", "受付", "記入", "起案", "査閲", "照査", "検印", "発言"];
+    let mut at = start;
+    while start - at < 2 && folded.before(at) == ' ' {
+        at -= 1;
+    }
+    folded.before(at) == ':' && at >= 3 && DEEDS.iter().any(|word| folded.has(at - 3, word))
+}
+
 /// A name that is a line of its own, as under a letter; a line break may be escaped, as in JSON.
 pub(super) fn is_line(folded: &Folded, start: usize, end: usize) -> bool {
     let escaped = |at: usize| folded.part(at, at + 2) == ['\\', 'n'];
@@ -161,12 +178,37 @@ pub(super) fn is_line(folded: &Folded, start: usize, end: usize) -> bool {
     begins && ends
 }
 
-/// 「佐藤: 了解です」 at the beginning of a line: who says it.
+/// 「佐藤: 了解です」 at the beginning of a line, or a name before or behind a time: who says it.
 pub(super) fn speaks(folded: &Folded, start: usize, end: usize) -> bool {
-    matches!(folded.before(start), '\n' | '\0' | '>' | ']')
-        && (folded.at(end) == ':' || folded.part(end, end + 2) == [' ', ':'])
+    let begins = matches!(folded.before(start), '\n' | '\0' | '>' | ']');
+    let colon = (folded.at(end) == ':' || folded.part(end, end + 2) == [' ', ':'])
         && !folded.at(end + 1).is_ascii_digit()
-        && folded.at(end + 1) != '/'
+        && folded.at(end + 1) != '/';
+    let line = matches!(folded.before(start), '\n' | '\0');
+    (begins || logged(folded, start)) && colon
+        || line && folded.at(end) == ' ' && time(folded, end + 1)
+}
+
+/// 「[10:21] 」, 「10:21 」 right before `start`: what a chat writes before who says something.
+pub(super) fn logged(folded: &Folded, start: usize) -> bool {
+    const TIME: usize = 5;
+    let Some(blank) = start.checked_sub(1).filter(|at| folded.at(*at) == ' ') else {
+        return false;
+    };
+    matches!(folded.before(blank), ']' | '>') || blank >= TIME && time(folded, blank - TIME)
+}
+
+/// `10:21`
+fn time(folded: &Folded, at: usize) -> bool {
+    matches!(folded.part(at, at + 5), [a, b, ':', c, d]
+        if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()))
+}
+
+/// 「私と佐藤で対応します」: among those who do something together.
+pub(super) fn joins(folded: &Folded, start: usize, end: usize) -> bool {
+    matches!(folded.before(start), 'と' | 'は' | '、')
+        && folded.at(end) == 'で'
+        && deed(folded, end + 1)
 }
 
 /// 「お世話になっております。山田です」, 「鈴木と申します」
@@ -187,7 +229,11 @@ pub(super) fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
     let weak = ["より", "から", "に確認", "宛", "へ連絡", "に連絡"];
     let told = weak.iter().any(|word| folded.has(end, word));
     let place = is_place(folded.part(start, end));
-    said && head && (!place || begins) || told && begins && !place && end - start >= 2
+    let named = before == 'の'
+        && ["でございます", "と申し"]
+            .iter()
+            .any(|word| folded.has(end, word));
+    said && head && (!place || begins || named) || told && begins && !place && end - start >= 2
 }
 
 /// Surnames that are more often a place, a company or a thing.

@@ -37,7 +37,8 @@ pub(super) fn full_name(
         }
         let polite = honorific(folded, end);
         let sure = polite || label || aged(folded, end);
-        let strict = sure || ends_name(folded, end) || folded.at(end) == 'ら';
+        let said = ["です", "と申"].iter().any(|word| folded.has(end, word));
+        let strict = sure || said || ends_name(folded, end) || folded.at(end) == 'ら';
         let long = len >= 2 && given >= 2;
         let fits = match (len, given) {
             (1, 1) => label || polite,
@@ -65,7 +66,13 @@ pub(super) fn full_name(
 pub(super) fn titled_name(folded: &Folded, names: &Names, start: usize) -> Option<(usize, u8)> {
     let part = folded.part(start, start + 7);
     let run = part.iter().take_while(|c| is_kanji(**c)).count();
-    if run == 7 {
+    // 「米国務長官」
+    if run == 7
+        || matches!(
+            part,
+            ['米' | '英' | '仏' | '独' | '露' | '中' | '韓', '国', ..]
+        )
+    {
         return None;
     }
     let end = start + run;

@@ -5,15 +5,18 @@
 mod context;
 mod full;
 mod script;
+mod unlisted;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use self::context::{
-    acts, does, introduced, is_among, is_line, is_place, is_role, is_value, speaks,
+    acts, does, introduced, is_among, is_line, is_place, is_role, is_value, joins, logged, signs,
+    speaks,
 };
 use self::full::{closed, full_name, spread_name, titled_name};
 use self::script::{kana, latin};
+use self::unlisted::{ranked, ring_name, unlisted_name, unlisted_surname};
 use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
@@ -24,7 +27,7 @@ use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Person,
-    version: 2,
+    version: 3,
     approach: "surnames, given names and their characters, with honorifics, titles, labels, columns; kana, Latin",
     find,
 };
@@ -39,7 +42,7 @@ static HONORIFICS: LazyLock<Lexicon<bool>> = LazyLock::new(|| {
 
 /// What stands before a name without being part of it.
 #[rustfmt::skip]
-const LEADS: &[&str] = &["者", "人", "私", "無職", "店員", "会社員", "公務員", "学生", "大学生", "高校生", "作家", "歌手", "俳優", "女優", "歌人", "画家", "棋士", "評論家", "建築家", "写真家", "経営者", "創業者", "責任者", "出身の", "次官", "三男", "四男", "三女", "二男", "二女", "長老", "容疑者", "本人の", "相手の", "相手は", "担当は", "窓口は", "責任者は", "議長は", "司会は", "株式会社", "有限会社", "合同会社", "(株)", "(有)", "部", "課", "室", "係", "局", "班", "支店", "営業所", "本部", "グループ", "チーム", "センター", "支社", "本社", "工場", "担当", "担当者", "担当の", "社長", "部長", "課長", "係長", "主任", "取締役", "会長", "代表", "代表者", "代表理事", "店長", "所長", "医師", "弁護士", "税理士", "社労士", "氏名", "名前", "名義", "乙", "甲", "氏", "様", "殿", "社員", "職員", "講師", "監督", "選手", "教授", "患者", "顧客", "故", "亡", "同", "現", "元", "前", "新任の", "リーダー", "マネージャー", "事務局", "委員", "理事", "事業部", "営業部の", "人事部の", "総務部の", "経理部の", "部の", "課の", "室の", "社の", "係の", "店の", "院の", "所の", "校の", "会社の", "長の", "者の", "先の", "客様の", "本日", "昨日", "先日", "今回", "今朝", "明日", "前回", "次回", "弊社", "当社", "御社", "貴社", "同社", "同席", "妻", "夫", "長男", "長女", "次男", "次女", "母", "父", "後任の", "前任の", "上司の", "部下の", "同僚の", "友人の", "弊社の", "当社の", "御社の", "貴社の", "同社の", "担当者の", "責任者の", "営業担当の", "窓口の", "社員の", "メンバーの", "チームの", "本社の", "支店の", "支社の", "部長の", "課長の", "係長の", "主任の", "社長の", "リーダーの", "マネージャーの", "マネジャーの", "代表の", "代理の", "講師の", "秘書の", "事務局の", "総務の", "人事の", "経理の", "営業の", "法務の", "開発の", "情シスの", "広報の", "購買の", "技術の", "企画の", "新入社員の", "中途入社の", "同期の", "先輩の", "後輩の", "同僚の"];
+const LEADS: &[&str] = &["者", "人", "私", "無職", "店員", "会社員", "公務員", "学生", "大学生", "高校生", "作家", "歌手", "俳優", "女優", "歌人", "画家", "棋士", "評論家", "建築家", "写真家", "経営者", "創業者", "責任者", "出身の", "次官", "三男", "四男", "三女", "二男", "二女", "長老", "容疑者", "本人の", "相手の", "相手は", "担当は", "窓口は", "責任者は", "議長は", "司会は", "株式会社", "有限会社", "合同会社", "(株)", "(有)", "部", "課", "室", "係", "局", "班", "支店", "営業所", "本部", "グループ", "チーム", "センター", "支社", "本社", "工場", "担当", "担当者", "担当の", "社長", "部長", "課長", "係長", "主任", "取締役", "会長", "代表", "代表者", "代表理事", "店長", "所長", "医師", "弁護士", "税理士", "社労士", "氏名", "名前", "名義", "乙", "甲", "氏", "様", "殿", "社員", "職員", "講師", "監督", "選手", "教授", "患者", "顧客", "故", "亡", "同", "現", "元", "前", "新任の", "リーダー", "マネージャー", "事務局", "委員", "理事", "事業部", "営業部の", "人事部の", "総務部の", "経理部の", "部の", "課の", "室の", "社の", "係の", "店の", "院の", "所の", "校の", "会社の", "長の", "者の", "先の", "客様の", "本日", "昨日", "昨夜", "昨晩", "今晩", "今夜", "先週", "今週", "来週", "先月", "今月", "来月", "翌日", "当日", "同日", "後日", "午前", "午後", "毎朝", "横綱", "大関", "関脇", "小結", "先日", "今回", "今朝", "明日", "前回", "次回", "弊社", "当社", "御社", "貴社", "同社", "同席", "妻", "夫", "長男", "長女", "次男", "次女", "母", "父", "後任の", "前任の", "上司の", "部下の", "同僚の", "友人の", "弊社の", "当社の", "御社の", "貴社の", "同社の", "担当者の", "責任者の", "営業担当の", "窓口の", "社員の", "メンバーの", "チームの", "本社の", "支店の", "支社の", "部長の", "課長の", "係長の", "主任の", "社長の", "リーダーの", "マネージャーの", "マネジャーの", "代表の", "代理の", "講師の", "秘書の", "事務局の", "総務の", "人事の", "経理の", "営業の", "法務の", "開発の", "情シスの", "広報の", "購買の", "技術の", "企画の", "新入社員の", "中途入社の", "同期の", "先輩の", "後輩の", "同僚の"];
 
 /// What stands behind the surname in the names of companies, places and things.
 #[rustfmt::skip]
@@ -203,7 +206,7 @@ fn kanji(
             .surnames
             .may_begin(folded.at(start), folded.at(start + 1))
     {
-        return None;
+        return ranked(folded, start);
     }
     let labels = &document.labels;
     let label = labels.partition_point(|label| label.start < start);
@@ -234,6 +237,9 @@ fn kanji(
         .or_else(|| {
             let found = evidence.boundary.then(|| {
                 unknown_surname(folded, names, start, evidence)
+                    .or_else(|| unlisted_name(document, names, start, evidence))
+                    .or_else(|| ranked(folded, start).or_else(|| ring_name(folded, start)))
+                    .or_else(|| unlisted_surname(folded, names, start, evidence))
                     .or_else(|| titled_name(folded, names, start))
                     .or_else(|| lone_given(document, names, start, evidence))
             });
@@ -264,7 +270,7 @@ fn lone_given(
         let honored = close.iter().any(|title| folded.has(start + len, title));
         honored && names.is_listed_given(word) && !is_role(word) && !organisation_like(word)
     })?;
-    (!is_kanji(folded.before(start))).then_some((start + called, 64))
+    evidence.boundary.then_some((start + called, 64))
 }
 
 /// How many blanks follow, if a name may go on behind them.
@@ -309,7 +315,8 @@ fn known_surname(
         let single = len == 1 && !evidence.label;
         let before = folded.before(start);
         let free = !is_hiragana(before) || matches!(before, 'の' | 'は' | 'が' | 'と' | 'に');
-        let usual = SINGLE.contains(&folded.at(start)) && free;
+        let quarter = matches!(folded.at(start), '南' | '北' | '西') && !is_hiragana(before);
+        let usual = SINGLE.contains(&folded.at(start)) && free || quarter;
         if !single || !is_common(folded.at(start)) || usual {
             return Some((end, 90));
         }
@@ -355,8 +362,9 @@ fn alone_surname(
     if word.len() == 1 {
         let free = !is_kanji(before) && !is_hiragana(before) && !is_katakana(before);
         let known = SINGLE.contains(&folded.at(start)) && (free || evidence.lead || before == 'た');
-        let acts = does(folded, end) || introduced(folded, start, end);
-        return (known && acts).then_some((end, 62));
+        let acts =
+            does(folded, end) || introduced(folded, start, end) || speaks(folded, start, end);
+        return (known && (acts || before == '@')).then_some((end, 62));
     }
     let place = is_place(word);
     let counted = next == 'の'
@@ -366,7 +374,7 @@ fn alone_surname(
         );
     let listed = ends_name(folded, end) || matches!(next, '両' | 'ほ' | '他' | '及') || counted;
     let confidence = match () {
-        () if speaks(folded, start, end) && !place => 76,
+        () if speaks(folded, start, end) && (!place || logged(folded, start)) => 76,
         () if introduced(folded, start, end) => 80,
         () if evidence.lead && acts(folded, end) && (!place || does(folded, end)) => 74,
         () if evidence.among && listed && !place => 70,
@@ -374,7 +382,8 @@ fn alone_surname(
         () if evidence.among && listed && next == '(' => 60,
         () if is_value(folded, start) && ends_name(folded, end) && !place => 70,
         () if (before == '@' || is_line(folded, start, end)) && !place => 66,
-        () if place && does(folded, end) => 62,
+        () if place && (does(folded, end) || signs(folded, start)) => 62,
+        () if !place && joins(folded, start, end) => 64,
         () if !place && !is_katakana(before) && acts(folded, end) => 66,
         () => return None,
     };
@@ -520,10 +529,11 @@ fn unknown_surname(
     // 「早乙女様」: a kanji run that is cut by an honorific.
     let cut = (2..=run.min(5)).find(|len| honorific(folded, start + len))?;
     let word = folded.part(start, start + cut);
-    let polite = matches!(
-        folded.at(start + cut),
-        '様' | '氏' | 'さ' | '殿' | 'く' | ' '
-    );
+    let polite = evidence.label
+        || matches!(
+            folded.at(start + cut),
+            '様' | '氏' | 'さ' | '殿' | 'く' | ' '
+        );
     let free = polite && names.is_like_surname(word) && !organisation_like(word) && !is_role(word);
     (free
         && !word

@@ -161,7 +161,8 @@ fn foreign_parts(folded: &Folded, start: usize) -> Option<usize> {
     };
     let first = word(start);
     let name: String = folded.part(start, start + first).iter().collect();
-    if !FOREIGN.contains(name.as_str()) {
+    // 『ハリー・ポッター』 is a book.
+    if folded.before(start) == '『' || !FOREIGN.contains(name.as_str()) {
         return None;
     }
     let mut end = start + first;
@@ -229,6 +230,13 @@ pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<
     if japanese && first >= 3 && second >= 3 {
         return Some((stop, 72));
     }
+    // 「Jun Yukimura」: a listed given name and a word of Japanese sounds that is long enough to be no accident.
+    let with_given = |given: &Romaji, other: &Romaji, letters: usize| {
+        names.is_given_romaji(given) && other.is_japanese() && letters >= 5 && !other.is_english()
+    };
+    if with_given(&a, &b, second) && first >= 3 || with_given(&b, &a, first) && second >= 3 {
+        return Some((stop, 60));
+    }
     let half = [&a, &b]
         .iter()
         .any(|word| names.is_surname_romaji(word) || names.is_given_romaji(word));
@@ -263,6 +271,16 @@ fn title(folded: &Folded, start: usize) -> bool {
     })
 }
 
+/// `TODO(Tanaka)`, `@Tanaka`
+fn noted(folded: &Folded, start: usize, end: usize) -> bool {
+    let mark = ["TODO(", "FIXME(", "XXX(", "HACK(", "NOTE("];
+    let marked = |mark: &&str| {
+        let len = mark.len();
+        start >= len && folded.has(start - len, mark)
+    };
+    mark.iter().any(marked) && folded.at(end) == ')' || folded.before(start) == '@'
+}
+
 fn single_latin(
     document: &Document,
     names: &Names,
@@ -275,7 +293,7 @@ fn single_latin(
         .iter()
         .any(|word| folded.has(end, word));
     let own = ["-san", "-sama"].iter().any(|word| folded.has(end, word));
-    if end - start < 3 || !(polite || title(folded, start)) {
+    if end - start < 3 || !(polite || title(folded, start) || noted(folded, start, end)) {
         return None;
     }
     let word = Romaji::of(word);

@@ -11,6 +11,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod devices;
+mod dictionaries;
 mod false_alarms;
 mod groups;
 mod identity_providers;
@@ -22,9 +23,11 @@ mod oauth;
 mod opening;
 mod people;
 mod policies;
+mod promotions;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -77,10 +80,12 @@ mod suite {
     suite! {
         administrators: tokens_are_found_by_digest, revoking_covers_all_tokens_of_a_name;
         approvals: reads_back_what_was_created, a_call_has_one_live_request, of_several_changes_one_wins,
-            lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up;
+            lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up,
+            tasks_are_changed_one_at_a_time;
         audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
             clearing_forgets_one_node_only, removed_records_are_forgotten, intents_stay_open_until_their_outcome,
-            awkward_names_are_indexed, nodes_append_at_the_same_time;
+            awkward_names_are_indexed, nodes_append_at_the_same_time, a_load_ends_in_the_same_index,
+            removed_texts_are_forgotten;
         audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time,
@@ -110,6 +115,7 @@ mod suite {
             slots_are_held_until_given_back_or_ended;
         linked_accounts: each_owner_has_one_account_at_a_connector, tokens_are_renewed_by_one_node,
             what_ends_is_told_of_and_forgotten, all_of_it_goes_with_the_connector;
+        dictionaries: dictionaries_are_replaced_and_removed, there_are_only_so_many_dictionaries;
         false_alarms: reports_wait_until_one_person_decides, nobody_fills_the_queue_alone;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
             renaming_keeps_the_name_for_policies, changes_tell_who_really_joined_and_left,
@@ -128,9 +134,12 @@ mod suite {
         revocations: revocations_read_back_from_a_revision_on, a_revocation_is_never_moved_back,
             pruning_forgets_the_old_ones_only, too_much_or_unreadable_is_refused_as_a_whole,
             concurrent_revocations_are_all_seen;
+        promotions: are_decided_once;
         retention: reads_back_what_was_ordered, of_two_steps_at_a_time_one_wins;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
+        saved_searches: everybody_sees_their_own_and_what_is_shared,
+            names_of_a_person_differ_and_are_so_many_at_most;
         scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,
             use_is_noted_to_the_minute;
         service_accounts: reads_back_what_was_created, an_account_can_get_another_owner, suspending_keeps_the_first_date,

@@ -1,0 +1,143 @@
+//! Content inspection as the program does it: what it finds is nowhere in what it writes, and dictionaries hold while
+//! it runs (DATA-2, AUDIT-8).
+
+use std::path::{Path, PathBuf};
+
+use sekimori_testkit::client::RawClient;
+use sekimori_testkit::fixture::{self, Local, Options};
+use serde_json::{Value, json};
+
+use crate::gate::{Gate, OPEN_POLICY, Site, get, until};
+
+async fn stage() -> (Local, Site, Gate, RawClient) {
+    let upstream = fixture::start(Options::default()).await;
+    let site = Site::new();
+    site.connector("fixture", &upstream.url, &["--exposure", "external"])
+        .await;
+    site.accept_suggestions("fixture").await;
+    site.policy(OPEN_POLICY).await;
+    let key = site.key("desk", "employee").await.text;
+    let gate = site.serve().await;
+    let client = gate.all(&key);
+    (upstream, site, gate, client)
+}
+
+async fn echo(client: &RawClient, arguments: Value) -> String {
+    let params = json!({ "name": "fixture__test_echo", "arguments": arguments });
+    client
+        .modern("tools/call", params)
+        .await
+        .result()
+        .to_string()
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path),
+            false => vec![path],
+        })
+        .collect()
+}
+
+/// Values that pass, are covered, are blocked, or come with arguments that don't fit: none is in any file of the
+/// installation, in what the gate logged, or in its metrics.
+#[tokio::test]
+async fn no_value_that_was_found_is_written_anywhere() {
+    let (_upstream, site, gate, client) = stage().await;
+    let values = [
+        "3530-1113-3330-0000",
+        "6258-6516-6052",
+        "ghp_9kTqWz3RbLx7VnPd2HsYc8MfGj5Ae4Uo1Iix",
+        "taro.hidden@example.co.jp",
+        "090-7654-3210",
+        "勅使河原 栄治郎",
+        "新潟県上越市木田1-1-3",
+    ];
+    let text = format!(
+        "カード {} マイナンバー {} 鍵 {} メール {} 電話 {} 氏名 {} 様 住所 {}",
+        values[0], values[1], values[2], values[3], values[4], values[5], values[6]
+    );
+    for value in values.iter().copied().chain([text.as_str()]) {
+        echo(&client, json!({ "message": value })).await;
+        // Where the schema is broken the place is told, not what is there.
+        echo(&client, json!({ "message": [value] })).await;
+    }
+    let tried = site.home().path().join("tried.txt");
+    std::fs::write(&tried, &text).unwrap();
+    let found = site
+        .run(&["inspect", "text", tried.to_str().unwrap()])
+        .await;
+    assert!(found.out.contains("MY_NUMBER"), "{found:?}");
+    std::fs::remove_file(&tried).unwrap();
+    let (_, metrics) = get(&format!("{}/metrics", gate.operations)).await;
+    let written = files(site.home().path());
+    assert!(written.len() > 5, "{written:?}");
+    // Journal, database with its log, spool, keys, configuration.
+    let mut searched: Vec<(String, Vec<u8>)> = written
+        .into_iter()
+        .map(|path| (path.display().to_string(), std::fs::read(&path).unwrap()))
+        .collect();
+    searched.push(("metrics".to_owned(), metrics.into_bytes()));
+    searched.push(("log".to_owned(), gate.running.output().into_bytes()));
+    searched.push(("command".to_owned(), format!("{found:?}").into_bytes()));
+    for (place, bytes) in &searched {
+        for value in values {
+            let plain: String = value.chars().filter(|c| *c != '-').collect();
+            for form in [value, &plain] {
+                let hit = bytes
+                    .windows(form.len())
+                    .any(|part| part == form.as_bytes());
+                assert!(!hit, "{value} in {place}");
+            }
+        }
+    }
+}
+
+/// A dictionary that is uploaded while the gate runs is found by its rules, and stored without its words.
+#[tokio::test]
+async fn a_dictionary_holds_while_the_gate_runs() {
+    let (_upstream, site, _gate, client) = stage().await;
+    let words = site.home().path().join("projects.txt");
+    std::fs::write(&words, "北極星計画\nProject Polaris\n").unwrap();
+    let put = [
+        "inspect",
+        "dictionaries",
+        "put",
+        "projects",
+        "--type",
+        "project-name",
+    ];
+    let stored = site
+        .json(&[&put[..], &[words.to_str().unwrap()]].concat())
+        .await;
+    assert_eq!(stored["entries"], 2);
+    std::fs::remove_file(&words).unwrap();
+    until("the project's name does not leave", async || {
+        let told = echo(
+            &client,
+            json!({ "message": "来週は北極星 計画の説明会です" }),
+        )
+        .await;
+        told.contains("content_blocked").then_some(())
+    })
+    .await;
+    for path in files(site.home().path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        let word = "北極星計画".as_bytes();
+        let hit = bytes.windows(word.len()).any(|part| part == word);
+        assert!(!hit, "{}", path.display());
+    }
+    let listed = site.json(&["inspect", "dictionaries", "list"]).await;
+    assert_eq!(listed[0]["id"], "projects");
+    site.json(&["inspect", "dictionaries", "remove", "projects"])
+        .await;
+    until("it is no word any more", async || {
+        let told = echo(&client, json!({ "message": "北極星計画の説明会です" })).await;
+        told.contains("北極星計画").then_some(())
+    })
+    .await;
+}
