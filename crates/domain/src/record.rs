@@ -259,7 +259,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 59] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,

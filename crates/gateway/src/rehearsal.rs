@@ -83,6 +83,7 @@ pub async fn rehearse(
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         endpoint: Endpoint::Connector(connector),
         correlation,
