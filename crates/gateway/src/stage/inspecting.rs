@@ -303,7 +303,7 @@ pub(crate) fn interrupted(stage: Stage) -> Refusal {
     Refusal::new(
         RefusalCode::DependencyUnavailable,
         stage,
-        "the content could not be inspected, so it does not pass; try again later",
+        "内容を検査できなかったため通せません。時間をおいて再度お試しください (the content could not be inspected, so it does not pass; try again later)",
     )
 }
 
