@@ -27,7 +27,7 @@ after(async () => {
 
 describe('inspection', () => {
   for (const language of LANGUAGES) {
-    for (const tab of ['rules', 'conversations']) {
+    for (const tab of ['rules', 'false-alarms', 'conversations']) {
       test(`${tab} in ${language} are readable for everybody and fit`, async () => {
         await look(browsers, 'yamada', `/inspection?tab=${tab}`, language, `inspection-${tab}`);
       });

@@ -26,6 +26,7 @@ mod api;
 mod approval_page;
 mod approvals;
 mod browser;
+mod connectors;
 mod console;
 mod control;
 mod cookie;
@@ -41,6 +42,7 @@ mod pages;
 mod policy_desk;
 mod principals;
 mod problem;
+mod promotion_desk;
 mod scim;
 mod sign_in;
 
@@ -53,7 +55,8 @@ use axum::middleware::from_fn_with_state;
 pub use api::events::Streams;
 pub use api::{document, document_text};
 pub use browser::Browser;
-pub use control::{Control, Settings};
+pub use connectors::connector_told;
+pub use control::{Configuration, Control, Settings};
 pub use inspection_desk::{
     Edition, ImpactLine, InspectionDesk, InspectionDeskError, InspectionImpact, NOT_TOLD,
     NewDictionary, REPLAYED_MAX,
@@ -63,6 +66,7 @@ pub use pages::{Page, PageError, Pages, Visit};
 pub use policy_desk::{DeskError, IMPACT_RECORDS_MAX, PolicyDesk, Version, VersionState};
 pub use principals::{REVIEWED_MAX, all_principals, principal};
 pub use problem::{Flaw, Problem};
+pub use promotion_desk::{PromotionDesk, PromotionFault};
 
 /// Largest body of a request to the control plane. Routes that need more say so themselves.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;

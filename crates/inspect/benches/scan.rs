@@ -1,8 +1,11 @@
 //! Throughput of scanning mixed traffic: prose, mail with personal data, logs, JSON and code.
 //! `cargo bench -p sekimori-inspect` prints bytes per second of one core.
 
+use std::sync::Arc;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sekimori_inspect::Scanner;
+
+use sekimori_inspect::{Kind, Scanner, Terms};
 
 const PROSE: &str = "本日の会議では、来期の販売計画と新製品の発売時期について話し合いました。各部門は今週中に見積を提出し、来週の火曜日までに修正案をまとめることになりました。物流費の上昇を踏まえ、価格の見直しも検討します。品質の確認は工場で行い、結果を共有してください。";
 const MAIL: &str = "佐々木様\nお世話になっております。営業部の高橋です。ご請求書は〒100-0005 東京都千代田区丸の内1-2-3へ、ご連絡は03-1234-5678またはsales@example.co.jpまでお願いいたします。\n";
@@ -49,5 +52,35 @@ fn scan(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, scan);
+/// A million customers: making the dictionary of them, loading it as it is stored, and scanning with it.
+fn dictionary(criterion: &mut Criterion) {
+    let words: Vec<String> = (0..1_000_000)
+        .map(|n| format!("顧客第{n:07}号株式会社"))
+        .collect();
+    let make =
+        || Terms::new(words.iter().map(|word| (Kind::Customer, word.as_str()))).unwrap_or_default();
+    let terms = Arc::new(make());
+    let packed = terms.pack();
+    let scanner = Scanner::without_names().with_terms(&terms);
+    let messages = traffic();
+    let bytes: usize = messages.iter().map(String::len).sum();
+    let mut group = criterion.benchmark_group("dictionary_of_a_million");
+    group.sample_size(10);
+    group.bench_function("make", |bencher| bencher.iter(make));
+    group.bench_function("load", |bencher| {
+        bencher.iter(|| Terms::unpack(&packed).map(|terms| terms.len()))
+    });
+    group.throughput(Throughput::Bytes(bytes as u64));
+    group.bench_function("scan_without_names", |bencher| {
+        bencher.iter(|| {
+            messages
+                .iter()
+                .map(|text| scanner.scan(text).len())
+                .sum::<usize>()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, scan, dictionary);
 criterion_main!(benches);

@@ -6,7 +6,7 @@ use sekimori_inspect::Kind;
 use serde_json::json;
 
 #[path = "../tests/it/quality/sets/mod.rs"]
-pub mod sets;
+mod sets;
 
 use sets::{BUSINESS, HARD, HELD_OUT, Labelled, filled, generated, near_misses};
 

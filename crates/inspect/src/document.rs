@@ -30,7 +30,7 @@ impl Context {
     pub(crate) fn is_personal(self) -> bool {
         matches!(
             self.tag,
-            None | Some(Tag::Name | Tag::Birth | Tag::Address | Tag::Employee)
+            None | Some(Tag::Name | Tag::Birth | Tag::Address | Tag::Employee | Tag::Generic)
         )
     }
 

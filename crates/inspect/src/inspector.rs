@@ -323,7 +323,7 @@ fn unreadable(stage: Stage) -> Refusal {
     Refusal::new(
         RefusalCode::ContentBlocked,
         stage,
-        "the content is nested too deeply or holds too much to be inspected",
+        "入れ子が深すぎるか量が多すぎるため検査できず、通せません (the content is nested too deeply or holds too much to be inspected)",
     )
 }
 

@@ -145,21 +145,15 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<()> {
 
 /// Runs a program from one file into another.
 fn write(command: &mut Command, from: Option<&Path>, to: &Path) -> Result<()> {
+    let name = command.get_program().display().to_string();
     let target = File::create(to).with_context(|| format!("creating {}", to.display()))?;
     let source = match from {
         Some(path) => Stdio::from(File::open(path)?),
         None => Stdio::null(),
     };
-    let status = command
-        .stdin(source)
-        .stdout(target)
-        .status()
-        .with_context(|| format!("starting {:?}", command.get_program()))?;
-    ensure!(
-        status.success(),
-        "{:?} failed: {status}",
-        command.get_program()
-    );
+    let status = command.stdin(source).stdout(target).status();
+    let status = status.with_context(|| format!("starting {name}"))?;
+    ensure!(status.success(), "{name} failed: {status}");
     Ok(())
 }
 
@@ -245,10 +239,11 @@ fn count_near_misses(
 
 fn print_table(rows: &[Row], near_misses: &[NearMisses]) {
     let who: BTreeSet<&str> = rows.iter().map(|row| row.who).collect();
-    let head: String = who
+    let head: Vec<String> = who
         .iter()
         .map(|who| format!("{:>24}", format!("{who} P/R/F1")))
         .collect();
+    let head = head.concat();
     out(format!("{:<10} {:<22} {:>5}{head}", "set", "type", "n"));
     let places: BTreeSet<(&str, &str)> = rows
         .iter()
@@ -264,13 +259,14 @@ fn print_table(rows: &[Row], near_misses: &[NearMisses]) {
             .filter_map(|who| of(who))
             .map(|row| row.spans)
             .max();
-        let figures: String = who
+        let figures: Vec<String> = who
             .iter()
             .map(|who| match of(who) {
                 Some(row) => format!("{:>10.3}{:>7.3}{:>7.3}", row.precision, row.recall, row.f1),
                 None => format!("{:>24}", "–"),
             })
             .collect();
+        let figures = figures.concat();
         out(format!(
             "{set:<10} {kind:<22} {:>5}{figures}",
             spans.unwrap_or(0)

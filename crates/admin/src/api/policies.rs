@@ -7,8 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
@@ -231,7 +230,12 @@ pub(crate) async fn explain(
     Query(asked): Query<Hypothesis>,
 ) -> Result<Json<ExplanationView>, Problem> {
     let tool = find_tool(&control, &asked).await?;
-    let caller = caller(&control, &asked).await?;
+    let supposition = Supposition {
+        user: &asked.user,
+        groups: asked.groups.as_deref(),
+        mfa: asked.mfa.unwrap_or(false),
+    };
+    let caller = suppose(&control, &supposition).await?;
     let now = control.clock.now();
     let explained = control
         .policy
@@ -264,11 +268,21 @@ async fn find_tool(control: &Control, asked: &Hypothesis) -> Result<Tool, Proble
     ))
 }
 
+/// Somebody who might call.
+pub(super) struct Supposition<'a> {
+    /// Principal id.
+    pub(super) user: &'a str,
+    /// Groups beside those that are known, separated by commas.
+    pub(super) groups: Option<&'a str>,
+    /// Whether more than one factor was used.
+    pub(super) mfa: bool,
+}
+
 /// Who would call, as far as the gate knows them.
-async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem> {
-    let id = PrincipalId::new(&asked.user)?;
+pub(super) async fn suppose(control: &Control, asked: &Supposition<'_>) -> Result<Caller, Problem> {
+    let id = PrincipalId::new(asked.user)?;
     let mut groups: Vec<GroupName> = Vec::new();
-    let given = asked.groups.as_deref().unwrap_or_default();
+    let given = asked.groups.unwrap_or_default();
     for name in given
         .split(',')
         .map(str::trim)
@@ -293,8 +307,8 @@ async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem
         return Err(Problem::invalid("groups", "use 200 at most"));
     }
     let shown = person.as_ref().map(|person| person.display_name.clone());
-    Ok(Caller {
-        principal: Principal {
+    Ok(Caller::new(
+        Principal {
             display_name: shown.unwrap_or_else(|| id.to_string()),
             id,
             kind: if service.is_some() {
@@ -307,39 +321,23 @@ async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem
             employment: person.and_then(|person| person.employment),
             environments,
         },
-        client: Client {
-            id: ClientId::new("sekimori-console")?,
-            kind: "preregistered",
-            claimed_name: None,
-        },
-        authentication: hypothetical(asked.mfa.unwrap_or(false), service.is_some()),
-        source: Source {
-            ip: None,
-            user_agent: None,
-            certificate: None,
-        },
-        circumstances: Circumstances::default(),
-    })
+        Client::new(ClientId::new("sekimori-console")?, "preregistered"),
+        hypothetical(asked.mfa, service.is_some()),
+    ))
 }
 
 /// A proof of identity that nobody gave.
 fn hypothetical(mfa: bool, service: bool) -> Authentication {
     Authentication {
-        method: if service {
-            AuthenticationMethod::ServiceKey
-        } else {
-            AuthenticationMethod::AccessToken
-        },
         mfa,
-        acr: None,
-        amr: Vec::new(),
-        issuer: "hypothetical".to_owned(),
-        at: None,
-        issued_at: None,
-        grant: None,
-        session: None,
-        scopes: None,
-        expires_at: None,
+        ..Authentication::new(
+            if service {
+                AuthenticationMethod::ServiceKey
+            } else {
+                AuthenticationMethod::AccessToken
+            },
+            "hypothetical",
+        )
     }
 }
 

@@ -87,6 +87,10 @@ impl World {
                 (format!("{providers}/partner"), Some(provider)),
             ),
             (
+                "checkIdentityProvider",
+                (format!("{providers}/silent/check"), None),
+            ),
+            (
                 "removeIdentityProvider",
                 (format!("{providers}/corporate"), None),
             ),
@@ -103,6 +107,7 @@ impl World {
         examples.extend(Self::examples_of_policies());
         examples.extend(approvals::examples(self));
         examples.extend(Self::examples_of_retention());
+        examples.extend(Self::examples_of_promotions());
         examples
     }
 
@@ -131,6 +136,34 @@ impl World {
                     "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
                     Some(review),
                 ),
+            ),
+            (
+                "putConnector",
+                (
+                    "/api/v1/connectors/wiki".to_owned(),
+                    Some(json!({
+                        "title": "社内 Wiki", "data_classes": ["internal"],
+                        "transport": {
+                            "kind": "http", "url": "https://wiki.example.co.jp/mcp",
+                            "headers": {"Authorization": {"env": "SEKIMORI_SECRET_WIKI"}},
+                        },
+                    })),
+                ),
+            ),
+            (
+                "removeConnector",
+                ("/api/v1/connectors/old".to_owned(), None),
+            ),
+            (
+                "rehearseCall",
+                (
+                    "/api/v1/connectors/crm/tools/update_customer/rehearse".to_owned(),
+                    Some(json!({"user": self.user, "arguments": {"id": 7}})),
+                ),
+            ),
+            (
+                "refreshConnector",
+                ("/api/v1/connectors/crm/refresh".to_owned(), None),
             ),
             (
                 "setLimit",
@@ -229,6 +262,30 @@ impl World {
         ])
     }
 
+    fn examples_of_promotions() -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let promotions = "/api/v1/promotions";
+        let new = json!({"from": "hr-dev", "to": "hr-stg", "reason": "two weeks of trial"});
+        let roles = json!({
+            "from": "development", "to": "staging", "connectors": {"hr-dev": "hr-stg"},
+        });
+        let word = json!({"note": "looked at it"});
+        BTreeMap::from([
+            ("proposePromotion", (promotions.to_owned(), Some(new))),
+            (
+                "agreeToPromotion",
+                (
+                    format!("{promotions}/promotion-1/agree"),
+                    Some(word.clone()),
+                ),
+            ),
+            (
+                "refusePromotion",
+                (format!("{promotions}/promotion-2/refuse"), Some(word)),
+            ),
+            ("promoteRoles", (format!("{promotions}/roles"), Some(roles))),
+        ])
+    }
+
     fn examples_of_policies() -> BTreeMap<&'static str, (String, Option<Value>)> {
         let versions = "/api/v1/policies";
         let word = json!({"note": "looked at it"});
@@ -236,6 +293,10 @@ impl World {
         let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
         let rules = json!({"tags": ["payment"]});
         BTreeMap::from([
+            (
+                "checkPolicies",
+                (format!("{versions}/check"), Some(text.clone())),
+            ),
             ("draftPolicies", (versions.to_owned(), Some(text))),
             (
                 "approvePolicies",

@@ -7,6 +7,7 @@
 //! page without text, is not readable.
 
 mod content;
+mod filter;
 mod font;
 mod object;
 
@@ -15,16 +16,14 @@ use std::ops::Range;
 
 use encoding_rs::{UTF_8, UTF_16BE, WINDOWS_1252};
 use memchr::memmem;
-use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
 use self::content::Resources;
+use self::filter::unfilter;
 use self::font::{CMap, Codes, Font};
-use self::object::{Dict, Lexer, Object, is_blank};
+use self::object::{Dict, Lexer, Object};
 
 /// Most objects of a file.
 const OBJECTS_MAX: usize = 200_000;
-/// Most bytes of one stream, unpacked.
-const STREAM_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most bytes of all streams, unpacked.
 const BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most numbers, names, strings and lists in them.
@@ -496,54 +495,6 @@ fn stream(lexer: &mut Lexer<'_>, dict: &Dict) -> Option<Range<usize>> {
         lexer.at = start + length;
     }
     Some(start..start + length)
-}
-
-fn unfilter(name: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
-    match name {
-        b"FlateDecode" | b"Fl" => {
-            match decompress_to_vec_zlib_with_limit(bytes, STREAM_BYTES_MAX) {
-                Ok(unpacked) => Some(unpacked),
-                // What comes out before a damaged end is shown too.
-                Err(error) => (!error.output.is_empty() && error.output.len() < STREAM_BYTES_MAX)
-                    .then_some(error.output),
-            }
-        }
-        b"ASCIIHexDecode" | b"AHx" => match Lexer::new(&[b"<", bytes].concat(), 0).next()? {
-            Object::Text(text) => Some(text),
-            _ => None,
-        },
-        b"ASCII85Decode" | b"A85" => ascii85(bytes),
-        _ => None,
-    }
-}
-
-fn ascii85(bytes: &[u8]) -> Option<Vec<u8>> {
-    let end = memchr::memchr(b'~', bytes).unwrap_or(bytes.len());
-    let (mut out, mut group) = (Vec::new(), Vec::new());
-    for byte in bytes.get(..end)?.iter().copied().filter(|b| !is_blank(*b)) {
-        match byte {
-            b'z' if group.is_empty() => out.extend([0; 4]),
-            b'!'..=b'u' => group.push(byte - b'!'),
-            _ => return None,
-        }
-        if group.len() == 5 {
-            out.extend(word(&group)?);
-            group.clear();
-        }
-    }
-    if group.len() > 1 {
-        let count = group.len() - 1;
-        group.resize(5, 84);
-        out.extend(word(&group)?.into_iter().take(count));
-    }
-    Some(out)
-}
-
-fn word(group: &[u8]) -> Option<[u8; 4]> {
-    let value = group
-        .iter()
-        .fold(0_u64, |sum, digit| sum * 85 + u64::from(*digit));
-    u32::try_from(value).ok().map(u32::to_be_bytes)
 }
 
 /// Names of glyphs by code: `[32 /space 65 /A /B]`.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sekimori_admin::{Control, Pages, PolicyDesk, Streams};
-use sekimori_approval::{Approvals, Parts as ApprovalParts, Vault};
+use sekimori_approval::{Approvals, Parts as ApprovalParts, Settings as ApprovalSettings, Vault};
 use sekimori_audit::Audit;
 use sekimori_domain::caller::Source;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
@@ -35,7 +35,7 @@ use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
     OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
-use sekimori_policy::Administration;
+use sekimori_policy::{Administration, Membership, PolicyEngine};
 use sekimori_store::Store;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -130,11 +130,11 @@ impl Node {
             catalog: Arc::clone(&catalog),
             kill_switches: open_kill_switches(&installation).await?,
             limits: open_limits(&installation).await?,
-            policy,
+            policy: Arc::clone(&policy),
             inspector: open_inspector(&installation).await?,
             conversations: installation.store.conversations(),
             tokens: open_token_vault(&installation)?,
-            approvals: open_approvals(&installation, &audit)?,
+            approvals: open_approvals(&installation, &audit, &policy)?,
             audit: Arc::clone(&audit),
             sealer: open_sealer(&installation.config.server.data_dir)?,
             clock: Arc::clone(&installation.clock),
@@ -297,7 +297,7 @@ impl Node {
         self.end_streams();
         self.requests.close();
         let drain = Duration::from_secs(self.installation.config.server.drain_seconds);
-        if tokio::time::timeout(drain, self.requests.wait())
+        if tokio::time::timeout(drain, self.requests_ended())
             .await
             .is_err()
         {
@@ -306,13 +306,19 @@ impl Node {
         }
     }
 
+    /// Waits for all requests, and for what goes on beside them.
+    async fn requests_ended(&self) {
+        self.requests.wait().await;
+        self.gateway.beside_ended().await;
+    }
+
     /// Stops everything in order; the journal comes last.
     pub(crate) async fn stop(mut self) {
         self.end_streams();
         self.requests.close();
         self.gateway.cut_off();
         // Nothing waits for an upstream or a client any more: what is left are records on their way.
-        if tokio::time::timeout(FAREWELL, self.requests.wait())
+        if tokio::time::timeout(FAREWELL, self.requests_ended())
             .await
             .is_err()
         {
@@ -388,7 +394,7 @@ fn allowed_hosts(public_url: &PublicUrl) -> anyhow::Result<Arc<[String]>> {
 
 fn open_control(
     installation: &Installation,
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     sign_in: Arc<SignIn>,
     linked_accounts: LinkedAccounts,
     authorization_server: Option<Arc<AuthorizationServer>>,
@@ -407,6 +413,7 @@ fn open_control(
         },
         administration: Administration::new(installation.config.policy_settings()?.groups)?,
         catalog: Arc::clone(&gateway.catalog),
+        gateway: Arc::clone(gateway),
         policy: Arc::clone(&gateway.policy),
         streams,
         revocations: Arc::clone(gateway.identity.revocations()),
@@ -427,6 +434,11 @@ fn open_control(
             allowed_origins: installation.config.server.allowed_origins.clone().into(),
             trusted_proxies: installation.config.server.trusted_proxies.clone().into(),
             retention: installation.config.audit.retention.clone(),
+            connectors: installation.config.remote_setup()?,
+            configuration: sekimori_admin::Configuration {
+                file: installation.config.file.display().to_string(),
+                sections: installation.config.shown()?,
+            },
         },
     })
 }
@@ -450,6 +462,7 @@ fn look_after_approvals(
 fn open_approvals(
     installation: &Installation,
     audit: &Arc<Audit>,
+    policy: &Arc<PolicyEngine>,
 ) -> anyhow::Result<Arc<Approvals>> {
     let ids = Arc::clone(&installation.ids);
     let journal = ApprovalJournal::new(Arc::clone(audit), Arc::clone(&ids));
@@ -460,7 +473,11 @@ fn open_approvals(
         Arc::clone(&installation.clock),
         ids,
     );
-    let settings = installation.config.approval_settings()?;
+    let settings = ApprovalSettings {
+        // Roles change with the policies, and whoever carries one may decide at once.
+        groups: Arc::clone(policy) as Arc<dyn Membership>,
+        ..installation.config.approval_settings()?
+    };
     Ok(Arc::new(Approvals::new(parts, settings)))
 }
 
@@ -516,7 +533,7 @@ fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {
 }
 
 /// The key under which handles and secrets are sealed; made at the first start.
-fn seal_key(data_dir: &Path) -> anyhow::Result<[u8; 32]> {
+pub(crate) fn seal_key(data_dir: &Path) -> anyhow::Result<[u8; 32]> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let path = data_dir.join("seal.key");
     let mut key = [0; 32];

@@ -37,7 +37,8 @@ pub(super) fn full_name(
         }
         let polite = honorific(folded, end);
         let sure = polite || label || aged(folded, end);
-        let strict = sure || ends_name(folded, end) || folded.at(end) == 'ら';
+        let said = ["です", "と申"].iter().any(|word| folded.has(end, word));
+        let strict = sure || said || ends_name(folded, end) || folded.at(end) == 'ら';
         let long = len >= 2 && given >= 2;
         let fits = match (len, given) {
             (1, 1) => label || polite,

@@ -16,7 +16,7 @@ use self::context::{
 };
 use self::full::{closed, full_name, spread_name, titled_name};
 use self::script::{kana, latin};
-use self::unlisted::{ranked, unlisted_name, unlisted_surname};
+use self::unlisted::{ranked, ring_name, unlisted_name, unlisted_surname};
 use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
@@ -238,7 +238,7 @@ fn kanji(
             let found = evidence.boundary.then(|| {
                 unknown_surname(folded, names, start, evidence)
                     .or_else(|| unlisted_name(document, names, start, evidence))
-                    .or_else(|| ranked(folded, start))
+                    .or_else(|| ranked(folded, start).or_else(|| ring_name(folded, start)))
                     .or_else(|| unlisted_surname(folded, names, start, evidence))
                     .or_else(|| titled_name(folded, names, start))
                     .or_else(|| lone_given(document, names, start, evidence))
@@ -315,7 +315,8 @@ fn known_surname(
         let single = len == 1 && !evidence.label;
         let before = folded.before(start);
         let free = !is_hiragana(before) || matches!(before, 'の' | 'は' | 'が' | 'と' | 'に');
-        let usual = SINGLE.contains(&folded.at(start)) && free;
+        let quarter = matches!(folded.at(start), '南' | '北' | '西') && !is_hiragana(before);
+        let usual = SINGLE.contains(&folded.at(start)) && free || quarter;
         if !single || !is_common(folded.at(start)) || usual {
             return Some((end, 90));
         }
@@ -528,10 +529,11 @@ fn unknown_surname(
     // 「早乙女様」: a kanji run that is cut by an honorific.
     let cut = (2..=run.min(5)).find(|len| honorific(folded, start + len))?;
     let word = folded.part(start, start + cut);
-    let polite = matches!(
-        folded.at(start + cut),
-        '様' | '氏' | 'さ' | '殿' | 'く' | ' '
-    );
+    let polite = evidence.label
+        || matches!(
+            folded.at(start + cut),
+            '様' | '氏' | 'さ' | '殿' | 'く' | ' '
+        );
     let free = polite && names.is_like_surname(word) && !organisation_like(word) && !is_role(word);
     (free
         && !word

@@ -1,8 +1,11 @@
 //! Names whose surname is in no list, where their place or the given name behind it says that they are names.
 
+use std::sync::LazyLock;
+
 use super::context::{is_place, is_role};
 use super::{Evidence, blanks, ends_name, honorific, organisation_like, run};
 use crate::document::Document;
+use crate::lexicon::Lexicon;
 use crate::names::Names;
 use crate::text::{Folded, is_kanji};
 
@@ -27,9 +30,13 @@ pub(super) fn unlisted_name(
     let given = start + kanji + gap;
     let end = given + run(folded, given, 4);
     let word = folded.part(given, end);
-    let fits = (1..=SURNAME_MAX).contains(&kanji)
-        && (1..=3).contains(&word.len())
-        && !is_other(names, surname);
+    // 「名前：雲雀丘 佳能子」: a hill, but not here.
+    let other = if evidence.label {
+        names.has_unlikely(surname)
+    } else {
+        is_other(names, surname)
+    };
+    let fits = (1..=SURNAME_MAX).contains(&kanji) && (1..=3).contains(&word.len()) && !other;
     let known = names.is_listed_given(word) || evidence.label && names.is_given(word);
     if !(fits && known) {
         return None;
@@ -105,6 +112,21 @@ pub(super) fn ranked(folded: &Folded, start: usize) -> Option<(usize, u8)> {
     (behind && (2..=5).contains(&letters) && folded.before(end) != 'の' && ends_name(folded, end))
         .then_some((end, 66))
 }
+
+/// A name of one word: wrestlers are known by nothing else.
+pub(super) fn ring_name(folded: &Folded, start: usize) -> Option<(usize, u8)> {
+    let (length, ()) = RING_NAMES.longest_at(folded.chars(), start)?;
+    let end = start + length;
+    let free = |c: char| !is_kanji(c) && c != 'ノ';
+    (free(folded.before(start)) && (free(folded.at(end)) || honorific(folded, end)))
+        .then_some((end, 70))
+}
+
+#[rustfmt::skip]
+static RING_NAMES: LazyLock<Lexicon<()>> = LazyLock::new(|| {
+    let names = ["朝青龍", "白鵬", "日馬富士", "鶴竜", "稀勢の里", "照ノ富士", "豊昇龍", "大の里", "貴乃花", "若乃花", "武蔵丸", "千代の富士", "北の湖", "北の富士", "琴櫻", "琴桜", "隆の里", "大乃国", "旭富士", "北勝海", "双羽黒", "小錦", "魁皇", "千代大海", "栃東", "琴欧州", "琴欧洲", "把瑠都", "琴光喜", "琴奨菊", "豪栄道", "栃ノ心", "貴景勝", "朝乃山", "御嶽海", "霧馬山", "若の里", "高見盛", "豊桜", "露鵬", "白露山", "雅山", "武双山", "貴ノ浪", "舞の海", "旭天鵬", "旭鷲山", "安美錦", "嘉風", "宇良", "翔猿", "若隆景", "尊富士", "熱海富士", "阿炎", "隆の勝", "北勝富士", "逸ノ城", "碧山", "臥牙丸", "時天空", "豊ノ島", "豪風"];
+    Lexicon::new(names.iter().map(|name| (*name, ())))
+});
 
 /// Whether it is a word for a company, a part of one, or a role.
 fn is_other(names: &Names, word: &[char]) -> bool {

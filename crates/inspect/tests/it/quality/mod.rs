@@ -1,7 +1,7 @@
 //! Precision and recall on the project's own labelled texts: generated ones with a fixed seed, hand-written hard
 //! cases, and near misses. `cargo test -p sekimori-inspect quality -- --nocapture` prints the table.
 
-pub mod sets;
+mod sets;
 
 use std::collections::BTreeMap;
 

@@ -6,16 +6,16 @@ mod values;
 
 use sekimori_inspect::Kind;
 
-pub use self::texts::HARD;
+pub(crate) use self::texts::HARD;
 use self::texts::{NEAR_MISSES, TEMPLATES};
 use self::values::Random;
 
 /// One labelled text.
-pub struct Labelled {
+pub(crate) struct Labelled {
     /// The text.
-    pub text: String,
+    pub(crate) text: String,
     /// What is in it, in code points.
-    pub spans: Vec<(Kind, u32, u32)>,
+    pub(crate) spans: Vec<(Kind, u32, u32)>,
 }
 
 /// Fills the slots of a template: `{NAME}` and the like.
@@ -57,7 +57,7 @@ fn fill(template: &str, random: &mut Random, hard: bool) -> Labelled {
 }
 
 /// The templates in the code, twelve times each.
-pub fn generated(seed: u64, hard: bool) -> Vec<Labelled> {
+pub(crate) fn generated(seed: u64, hard: bool) -> Vec<Labelled> {
     let mut random = Random(seed);
     (0..12)
         .flat_map(|_| TEMPLATES)
@@ -77,7 +77,7 @@ fn lines(file: &str) -> Vec<String> {
 }
 
 /// The lines of a file, four times each.
-pub fn filled(file: &str, seed: u64, hard: bool) -> Vec<Labelled> {
+pub(crate) fn filled(file: &str, seed: u64, hard: bool) -> Vec<Labelled> {
     let mut random = Random(seed);
     let templates = lines(file);
     (0..4)
@@ -87,14 +87,14 @@ pub fn filled(file: &str, seed: u64, hard: bool) -> Vec<Labelled> {
 }
 
 /// Letters, forms, tables, logs.
-pub const BUSINESS: &str = include_str!("../../../texts/business.txt");
+pub(crate) const BUSINESS: &str = include_str!("../../../texts/business.txt");
 /// Other words than those that detectors were made with. Their first scan found names with P 0.985 and R 0.947, in
 /// evasions with P 0.981 and R 0.917.
-pub const HELD_OUT: &str = include_str!("../../../texts/held_out.txt");
+pub(crate) const HELD_OUT: &str = include_str!("../../../texts/held_out.txt");
 const NOTHING: &str = include_str!("../../../texts/near_misses.txt");
 
 /// Texts in which nothing is to be found, so many times with other numbers.
-pub fn near_misses(times: u32) -> Vec<Labelled> {
+pub(crate) fn near_misses(times: u32) -> Vec<Labelled> {
     let mut random = Random(7);
     let more = lines(NOTHING);
     let templates = || {

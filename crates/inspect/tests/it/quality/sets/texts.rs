@@ -27,7 +27,7 @@ pub(super) const TEMPLATES: &[&str] = &[
 ];
 
 /// Texts with exactly what is in them.
-pub const HARD: &[(&str, &[(&str, &str)])] = &[
+pub(crate) const HARD: &[(&str, &[(&str, &str)])] = &[
     (
         "カード番号4111111111111111です",
         &[("CREDIT_CARD", "4111111111111111")],
