@@ -51,8 +51,14 @@ def root(leaves):
 
 folder, *keys = sys.argv[1:]
 note = open(f"{folder}/checkpoint", encoding="utf-8").read()
-heads = [signed(note, open(key, encoding="utf-8").read()) for key in keys]
-assert heads, "give the file of the log's key"
+keys = [open(key, encoding="utf-8").read().strip() for key in keys]
+assert keys, "give the file of the log's key"
+closed = []
+for file in sorted(glob.glob(f"{folder}/audit-closed/*")):
+    text = open(file, encoding="utf-8").read()
+    if f"\nkey {keys[0]}\n" in text:
+        closed.append(signed(text, keys[0])); keys[0] = text.split("\nsuccessor ")[1].split("\n")[0]
+heads = [signed(note, key) for key in keys]
 size, expected = int(heads[0][1]), base64.b64decode(heads[0][2])
 leaves = []
 for n in range((size + 255) // 256):
@@ -61,6 +67,7 @@ for n in range((size + 255) // 256):
     tile = open(next(f for f in part if os.path.exists(f)), "rb").read()
     leaves += [tile[i * 32:i * 32 + 32] for i in range(width)]
 assert root(leaves) == expected, "the tree is not the one that was signed"
+assert all(root(leaves[:int(head[1])]) == base64.b64decode(head[2]) for head in closed), "a closed log is another one"
 whole = not os.path.exists(f"{folder}/records.ndjson")
 count, gone, told = 0, {}, {}
 for file in sorted(glob.glob(f"{folder}/segments/*.segment")):

@@ -45,6 +45,14 @@ enum Command {
     },
     /// Run the official MCP conformance suite against the gate
     Conformance(conformance::ConformanceArgs),
+    /// What the conformance suite starts as its client
+    #[command(hide = true)]
+    ConformanceClient {
+        /// Where the run listens that started the suite
+        port: u16,
+        /// The upstream to be a client of
+        url: String,
+    },
     /// Build the console into `console/dist`, from where the gate's binary takes it
     #[command(after_help = "Examples:\n  cargo xtask console\n  cargo xtask console --test")]
     Console(console::ConsoleArgs),
@@ -85,6 +93,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(bench) => bench::bench(&bench),
         Command::Ci { only } => ci::ci(&only),
         Command::Conformance(args) => conformance::conformance(&args),
+        Command::ConformanceClient { port, url } => conformance::client::relay(port, &url),
         Command::Console(args) => console::console(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Deny => deny::deny(),

@@ -213,12 +213,24 @@ impl Client {
 
 /// Posts a document, and reads the one that comes back.
 pub(crate) fn post_json(url: &str, document: &Value) -> Result<Value> {
-    let mut answer = Client::new(url, None)
+    let answer = Client::new(url, None)
         .agent
         .post(url)
         .header("content-type", "application/json")
-        .send(document.to_string())
-        .with_context(|| format!("posting to {url}"))?;
+        .send(document.to_string());
+    document_of(url, answer)
+}
+
+/// Reads a document.
+pub(crate) fn get_json(url: &str) -> Result<Value> {
+    document_of(url, Client::new(url, None).agent.get(url).call())
+}
+
+fn document_of(
+    url: &str,
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value> {
+    let mut answer = answer.with_context(|| format!("asking {url}"))?;
     let status = answer.status();
     let text = answer.body_mut().read_to_string();
     let text = text.with_context(|| format!("reading from {url}"))?;

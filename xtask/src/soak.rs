@@ -10,6 +10,9 @@ pub(crate) struct SoakArgs {
     /// Random changes to the files of an audit log
     #[arg(long, default_value_t = 10_000)]
     mutations: u64,
+    /// Power losses of a file system with an audit log (needs root)
+    #[arg(long, default_value_t = 100)]
+    power_losses: u64,
 }
 
 /// Runs the tests of the audit log's files with so many changes.
@@ -23,6 +26,7 @@ pub(crate) fn soak(args: &SoakArgs) -> Result<()> {
     ];
     run(cargo()
         .args(tests)
-        .args(["mutations::", "tamper::"])
-        .env("SEKIMORI_SOAK_MUTATIONS", args.mutations.to_string()))
+        .args(["mutations::", "tamper::", "power::"])
+        .env("SEKIMORI_SOAK_MUTATIONS", args.mutations.to_string())
+        .env("SEKIMORI_SOAK_POWER", args.power_losses.to_string()))
 }

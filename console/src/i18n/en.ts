@@ -138,6 +138,8 @@ export const en = {
     client: 'Client',
     connector: 'Connector',
     tool: 'Tool',
+    resource: 'Beginning of the name',
+    resourceHint: 'file:///sales/',
     period: 'Period',
     periods: {
       '1h': 'Last hour',

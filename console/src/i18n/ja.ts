@@ -133,6 +133,8 @@ export const ja: Messages = {
     client: 'クライアント',
     connector: 'コネクター',
     tool: 'ツール',
+    resource: '名前の先頭',
+    resourceHint: 'file:///営業/',
     period: '期間',
     periods: {
       '1h': '直近 1 時間',

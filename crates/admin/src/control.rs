@@ -10,8 +10,9 @@ use sekimori_domain::clock::{Clock, Ids};
 use sekimori_gateway::catalog::Catalog;
 use sekimori_gateway::kill_switch::KillSwitches;
 use sekimori_identity::authorization_server::AuthorizationServer;
+use sekimori_identity::linked_accounts::LinkedAccounts;
 use sekimori_identity::sign_in::SignIn;
-use sekimori_identity::{Authenticator, PublicUrl, Random, Revocations};
+use sekimori_identity::{Authenticator, DeviceReports, PublicUrl, Random, Revocations};
 use sekimori_policy::{Administration, PolicyEngine};
 use sekimori_store::Store;
 
@@ -44,6 +45,10 @@ pub struct Control {
     pub kill_switches: Arc<KillSwitches>,
     /// Signs people in.
     pub sign_in: Arc<SignIn>,
+    /// Accounts at upstreams.
+    pub linked_accounts: LinkedAccounts,
+    /// Takes over what a device management system tells, if one may.
+    pub device_reports: Option<DeviceReports>,
     /// Requests for people to agree to a call.
     pub approvals: Arc<Approvals>,
     /// What happened.

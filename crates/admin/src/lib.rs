@@ -29,11 +29,13 @@ mod browser;
 mod console;
 mod control;
 mod cookie;
+mod device_reports;
 mod envelope;
 #[allow(dead_code, reason = "one set for all areas, whoever uses which")]
 mod extract;
 mod inspection_desk;
 mod language;
+mod linked_account_page;
 mod oauth;
 mod pages;
 mod policy_desk;
@@ -72,6 +74,8 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(oauth::routes())
         .merge(sign_in::routes())
         .merge(approval_page::routes())
+        .merge(linked_account_page::routes())
+        .merge(device_reports::routes())
         .merge(scim::routes())
         .merge(api::routes())
         .merge(console::routes())

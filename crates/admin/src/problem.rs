@@ -192,6 +192,11 @@ impl From<StoreError> for Problem {
             )),
             StoreError::NotFound { what } => Self::not_found(what),
             StoreError::Invalid { what, rule } => Self::invalid(what, rule),
+            StoreError::Loading => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                RefusalCode::DependencyUnavailable.as_str(),
+                "the search index of the audit log is being filled; try again in some minutes",
+            ),
             StoreError::Unavailable(_) => {
                 tracing::error!(error = &error as &dyn Error, "the database does not answer");
                 Self::new(

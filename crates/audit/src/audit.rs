@@ -29,9 +29,10 @@ use crate::open_record::{Desk, OpenRecord};
 use crate::sinks::SinkSource;
 use crate::tlog::follow::Follower;
 use crate::tlog::key::origin;
+use crate::tlog::succession::{self, CLOSED, read_closings};
 use crate::tlog::{
-    FileSigner, KeyFileError, KeyKind, Published, SignedCheckpoint, SigningKey, TileError, Tiles,
-    TreeSigner, VerifyingKey, WitnessClient,
+    Closing, FileSigner, KeyFileError, KeyKind, LogKeys, Published, SignedCheckpoint, SigningKey,
+    TileError, Tiles, TreeSigner, WitnessClient,
 };
 use crate::writer::{Position, unavailable};
 
@@ -58,11 +59,13 @@ pub struct Signing {
     pub signer: Arc<dyn TreeSigner>,
     /// Who cosigns it.
     pub witnesses: Vec<WitnessClient>,
+    /// The ends of the logs that were signed with earlier keys.
+    pub closings: Vec<Closing>,
 }
 
 impl Signing {
     /// By the key beside the journal, `audit-signing.key`, which is made with the name `origin` if there is
-    /// none; without witnesses.
+    /// none; without witnesses. A replacement of the key that was interrupted is brought to its end.
     pub fn by_file(journal: &Path, origin: &str) -> Result<Self, KeyFileError> {
         let path = journal.with_file_name(SIGNING_KEY);
         if let Some(folder) = path.parent() {
@@ -76,10 +79,18 @@ impl Signing {
                 source,
             })?;
         }
+        let closed = closed_folder(journal);
+        succession::finish(&path, &closed)?;
         let key = SigningKey::load_or_create(&path, origin, KeyKind::Log)?;
+        let closings = read_closings(&closed).map_err(|source| KeyFileError::Io {
+            action: "read the closed logs of",
+            path,
+            source,
+        })?;
         Ok(Self {
             signer: Arc::new(FileSigner::new(key)),
             witnesses: Vec::new(),
+            closings,
         })
     }
 }
@@ -168,16 +179,17 @@ impl Audit {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self, AuditError> {
-        let key = signing.signer.key().clone();
+        let keys = LogKeys::new(signing.signer.key().clone(), signing.closings.clone());
         let journal_options = JournalOptions {
             segment_bytes_max: options.segment_bytes,
             signer: Some(signing.signer),
+            closings: signing.closings,
             ..JournalOptions::new(options.node)
         };
         let tlog = tlog_folder(&options.folder);
         let mut audit =
             Self::start_with(options.folder.clone(), journal_options, index, clock, ids).await?;
-        check_published(&tlog, &key, audit.recovery.records)?;
+        check_published(&tlog, &keys, audit.recovery.records)?;
         audit.publish(options.folder, tlog, signing.witnesses);
         Ok(audit)
     }
@@ -465,6 +477,7 @@ impl Audit {
             ),
             head: shared.head.subscribe(),
             signed: shared.signed.subscribe(),
+            shared: Arc::clone(shared),
         }
     }
 
@@ -497,8 +510,13 @@ pub fn tlog_folder(journal: &Path) -> PathBuf {
     journal.with_file_name("tlog")
 }
 
+/// The folder with the ends of earlier logs, beside the journal's.
+pub fn closed_folder(journal: &Path) -> PathBuf {
+    journal.with_file_name(CLOSED)
+}
+
 /// Whatever was published was durable: a journal that has less was set back.
-fn check_published(tlog: &Path, key: &VerifyingKey, found: u64) -> Result<(), AuditError> {
+fn check_published(tlog: &Path, keys: &LogKeys, found: u64) -> Result<(), AuditError> {
     let published = match Tiles::new(tlog).checkpoint() {
         Ok(published) => published,
         Err(TileError::NoCheckpoint { .. }) => return Ok(()),
@@ -510,7 +528,7 @@ fn check_published(tlog: &Path, key: &VerifyingKey, found: u64) -> Result<(), Au
         offset: 0,
         what,
     };
-    if published.verify(key).is_err() {
+    if keys.verify(&published).is_err() {
         return Err(
             tampered("the published checkpoint is not signed with the journal's key").into(),
         );

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use crate::format::record_text;
 use crate::log::{Effect, Head, Log, Outgoing};
 use crate::merkle::Hash;
+use crate::reader::Entry;
+use crate::recent::Recent;
 use crate::tlog::SignedCheckpoint;
 
 /// How long a checkpoint waits for company before it is synced.
@@ -27,6 +30,8 @@ const KEPT_RECORDS_MAX: usize = 16_384;
 pub(crate) struct Shared {
     /// Whether the last attempt to write succeeded.
     pub(crate) healthy: AtomicBool,
+    /// The last records that are durable.
+    pub(crate) recent: Recent,
     /// How far the journal is durable.
     pub(crate) head: watch::Sender<Head>,
     /// The tree that was signed last.
@@ -230,6 +235,7 @@ impl Committer {
             .queued_intents
             .fetch_sub(intents, Ordering::SeqCst);
         self.set_healthy(self.log.is_usable());
+        self.shared.recent.add(told(first, &mut self.batch));
         self.shared.head.send_replace(self.log.head());
         self.tell_signed();
         self.batch.clear();
@@ -296,4 +302,16 @@ impl Committer {
             tracing::info!("the audit journal can be written again");
         }
     }
+}
+
+/// What a batch says, for those who follow the journal.
+fn told(first: u64, batch: &mut [Outgoing]) -> impl Iterator<Item = Entry> {
+    (first..).zip(batch).filter_map(|(sequence, outgoing)| {
+        Some(Entry {
+            sequence,
+            record: *outgoing.record.take()?,
+            text: record_text(&outgoing.frame)?,
+            leaf: outgoing.leaf,
+        })
+    })
 }

@@ -326,6 +326,12 @@ pub(crate) fn record_frame(body: &[u8]) -> (Vec<u8>, Hash) {
     (frame, leaf)
 }
 
+/// The text in a frame that [`record_frame`] made.
+pub(crate) fn record_text(frame: &[u8]) -> Option<String> {
+    let body = frame.get(FRAME_HEAD_BYTES..)?;
+    str::from_utf8(body).ok().map(str::to_owned)
+}
+
 /// What stays of a record that was purged.
 pub(crate) fn put_purged(out: &mut Vec<u8>, leaf: &Hash) {
     out.extend_from_slice(&PURGED_WORD.to_le_bytes());

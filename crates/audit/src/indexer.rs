@@ -15,9 +15,11 @@ use crate::log::Head;
 use crate::reader::{Reader, durable_head};
 
 /// Most records of one transaction of the index.
-const BATCH_RECORDS_MAX: usize = 512;
+const BATCH_RECORDS_MAX: usize = 8_192;
 /// Most bytes of record text in one transaction.
-const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// From so many records on, an empty index is loaded: for the while that takes, nothing can be searched.
+const LOAD_RECORDS_MIN: u64 = 20_000;
 /// How long new records are left to gather, when nobody waits for them.
 const GATHER_INTERVAL: Duration = Duration::from_millis(200);
 /// How long to wait after the index failed, at first and at most.
@@ -48,12 +50,26 @@ pub async fn rebuild_index(
     node: &str,
     index: &dyn AuditIndex,
 ) -> Result<u64, IndexError> {
-    index.clear(node).await?;
     let head = durable_head(dir)?;
+    empty(index, node, head.size).await?;
     let mut feed = Feed::new(dir.to_owned(), node.to_owned(), None);
     while feed.next(index, head).await? < head.size {}
+    index.end_load().await?;
     Ok(head.size)
 }
+
+/// Forgets what the index has of a node, before it gets that many records.
+async fn empty(index: &dyn AuditIndex, node: &str, records: u64) -> Result<(), IndexError> {
+    if records < LOAD_RECORDS_MIN || !index.begin_load(node).await? {
+        index.clear(node).await?;
+    }
+    Ok(())
+}
+
+/// A reader, and what it read.
+type Batch = (Reader, Vec<IndexedRecord>);
+/// A batch that is being read.
+type Reading = tokio::task::JoinHandle<Result<Batch, JournalError>>;
 
 /// Reads the journal and hands it to the index, batch by batch.
 #[derive(Debug)]
@@ -62,7 +78,10 @@ struct Feed {
     node: String,
     /// The highest sequence that the index has.
     position: Option<u64>,
+    /// Stands behind that.
     reader: Option<Reader>,
+    /// The batch after that, read while the index takes the one before.
+    ahead: Option<Reading>,
 }
 
 impl Feed {
@@ -72,6 +91,7 @@ impl Feed {
             node,
             position,
             reader: None,
+            ahead: None,
         }
     }
 
@@ -86,16 +106,27 @@ impl Feed {
         if from >= head.size {
             return Ok(from);
         }
-        let (dir, node, reader) = (self.dir.clone(), self.node.clone(), self.reader.take());
-        let read = move || read_batch(&dir, &node, reader, from, head);
-        let (reader, rows) = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|_| IndexError::Ended)??;
+        let (ahead, reader) = (self.ahead.take(), self.reader.take());
+        let reading = ahead.unwrap_or_else(|| self.read(reader, from, head));
+        let (reader, rows) = reading.await.map_err(|_| IndexError::Ended)??;
+        // What was purged is behind the reader too.
+        let reached = reader.sequence();
+        let (reader, ahead) = if reached < head.size {
+            (None, Some(self.read(Some(reader), reached, head)))
+        } else {
+            (Some(reader), None)
+        };
         index.append(&rows).await?;
-        // Only now: after an error the same records are read again. What was purged is behind the reader too.
-        self.position = reader.sequence().checked_sub(1).or(self.position);
-        self.reader = Some(reader);
+        // Only now: after an error the same records are read again.
+        self.position = reached.checked_sub(1).or(self.position);
+        (self.reader, self.ahead) = (reader, ahead);
         Ok(self.indexed())
+    }
+
+    /// Begins to read a batch.
+    fn read(&self, reader: Option<Reader>, from: u64, head: Head) -> Reading {
+        let (dir, node) = (self.dir.clone(), self.node.clone());
+        tokio::task::spawn_blocking(move || read_batch(&dir, &node, reader, from, head))
     }
 }
 
@@ -215,6 +246,7 @@ impl Indexer {
     /// Indexes up to the journal's present head.
     async fn catch_up(&mut self) -> Result<(), IndexError> {
         let head = *self.head.borrow_and_update();
+        let is_new = self.feed.is_none();
         let mut feed = match self.feed.take() {
             Some(feed) => feed,
             None => self.begin(head).await?,
@@ -223,6 +255,9 @@ impl Indexer {
         while feed.indexed() < head.size {
             let indexed = feed.next(self.index.as_ref(), head).await?;
             self.indexed.send_replace(indexed);
+        }
+        if is_new {
+            self.index.end_load().await?;
         }
         self.feed = Some(feed);
         Ok(())
@@ -235,8 +270,10 @@ impl Indexer {
             tracing::error!(
                 "the audit index has records that the journal does not have; it is made anew"
             );
-            self.index.clear(&self.node).await?;
             position = None;
+        }
+        if position.is_none() {
+            empty(self.index.as_ref(), &self.node, head.size).await?;
         }
         Ok(Feed::new(self.dir.clone(), self.node.clone(), position))
     }
@@ -286,8 +323,9 @@ impl Indexer {
     }
 
     async fn rebuild(&mut self) -> Result<(), IndexError> {
+        let head = *self.head.borrow();
+        empty(self.index.as_ref(), &self.node, head.size).await?;
         self.feed = None;
-        self.index.clear(&self.node).await?;
         self.catch_up().await
     }
 }

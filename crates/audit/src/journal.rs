@@ -25,8 +25,9 @@ use crate::frames::{Frame, Frames, NoFrame};
 use crate::log::{Head, Log, Outgoing, Place, State};
 use crate::merkle::{Frontier, Hash};
 use crate::reader::Reader;
+use crate::recent::Recent;
 use crate::recovery::{self, Found};
-use crate::tlog::{NoteError, SignedCheckpoint, TreeSigner, VerifyingKey};
+use crate::tlog::{Closing, LogKeys, NoteError, SignedCheckpoint, TreeSigner};
 use crate::writer::{Writer, encode};
 
 /// How a journal is kept.
@@ -46,6 +47,8 @@ pub struct JournalOptions {
     pub disk: Arc<dyn Disk>,
     /// Who signs the tree after each group commit; nobody by default.
     pub signer: Option<Arc<dyn TreeSigner>>,
+    /// The ends of the logs that were signed with earlier keys, oldest first.
+    pub closings: Vec<Closing>,
 }
 
 impl JournalOptions {
@@ -59,6 +62,7 @@ impl JournalOptions {
             retry_interval: Duration::from_secs(1),
             disk: Arc::new(FileSystem),
             signer: None,
+            closings: Vec::new(),
         }
     }
 
@@ -135,6 +139,7 @@ impl Journal {
         };
         let desk = Desk {
             node: place.node.clone(),
+            closings: options.closings,
             clock: clock.as_ref(),
             ids,
         };
@@ -142,6 +147,7 @@ impl Journal {
             .begin(place, found)
             .map_err(|failure| failure.into_error(dir))?;
         let shared = Arc::new(Shared {
+            recent: Recent::default(),
             healthy: AtomicBool::new(log.is_usable()),
             head: watch::Sender::new(log.head()),
             signed: watch::Sender::new(log.signed().cloned()),
@@ -271,6 +277,7 @@ impl From<JournalError> for Failure {
 /// Writes the records that recovery itself makes.
 struct Desk<'a> {
     node: String,
+    closings: Vec<Closing>,
     clock: &'a dyn Clock,
     ids: &'a dyn Ids,
 }
@@ -299,11 +306,15 @@ impl Desk<'_> {
             checkpoint_rebuilt: found.checkpoint_rebuilt,
             ..Recovery::default()
         };
-        let signed = kept_note(&place, &found)?;
+        let signed = kept_note(&place, &self.closings, &found)?;
         let unsigned = unsigned(&place, &found.state, &found.carried)?;
+        let own = place.signer.as_ref().map(|signer| signer.key().name());
+        let goes_on = signed.as_ref().map(|signed| signed.head().origin.as_str());
+        let is_same_log = goes_on.is_none() || goes_on == own;
         let mut log = Log::new(place, found.state);
         log.set_signed(signed, unsigned);
-        if found.clean {
+        // A new log begins in a segment of its own, which tells how the one before ended.
+        if found.clean && is_same_log {
             log.resume()?;
         } else {
             log.roll(&found.carried)?;
@@ -379,14 +390,25 @@ fn outcome(status: OutcomeStatus, message: Option<&str>) -> OutcomeNote {
     }
 }
 
-/// The signed checkpoint that was kept, if it is a true one of this tree.
-fn kept_note(place: &Place, found: &Found) -> Result<Option<SignedCheckpoint>, JournalError> {
+/// The signed checkpoint that was kept, if it is a true one of this tree. Of a log that was closed with it: its
+/// closing.
+fn kept_note(
+    place: &Place,
+    closings: &[Closing],
+    found: &Found,
+) -> Result<Option<SignedCheckpoint>, JournalError> {
     let Some(signer) = place.signer.as_ref().filter(|_| !found.note.is_empty()) else {
         return Ok(None);
     };
     let tree = &found.checkpoint_tree;
-    check_note(&found.note, Some(signer.key()), Some(tree))
-        .map(Some)
+    let keys = LogKeys::new(signer.key().clone(), closings.to_vec());
+    let closed = |signed: SignedCheckpoint| {
+        let mut closings = keys.closings().iter().map(|closing| &closing.checkpoint);
+        let closing = closings.find(|closing| closing.head() == signed.head());
+        closing.cloned().unwrap_or(signed)
+    };
+    check_note(&found.note, Some(&keys), Some(tree))
+        .map(|signed| Some(closed(signed)))
         .map_err(|what| JournalError::Tampered {
             segment: found.state.segment,
             sequence: tree.size(),
@@ -395,21 +417,22 @@ fn kept_note(place: &Place, found: &Found) -> Result<Option<SignedCheckpoint>, J
         })
 }
 
-/// Reads a kept note, and checks that it was signed with `key` and is one of `tree`.
+/// Reads a kept note, and checks that it was signed with one of `keys` and is one of `tree`.
 pub(crate) fn check_note(
     note: &str,
-    key: Option<&VerifyingKey>,
+    keys: Option<&LogKeys>,
     tree: Option<&Frontier>,
 ) -> Result<SignedCheckpoint, &'static str> {
     let signed = SignedCheckpoint::parse(note).map_err(|_| "the signed checkpoint is damaged")?;
-    if let Some(key) = key {
-        signed.verify(key).map_err(|error| match error {
+    if let Some(keys) = keys {
+        keys.verify(&signed).map_err(|error| match error {
             NoteError::FalseSignature | NoteError::Malformed => {
                 "the signature of the checkpoint is false"
             }
             NoteError::Unsigned | NoteError::OtherLog => {
                 "the checkpoint is signed with another key"
             }
+            NoteError::Closed => "the checkpoint is signed with a key that was replaced before",
         })?;
     }
     let head = signed.head();

@@ -26,9 +26,11 @@ pub mod merkle;
 pub mod note;
 mod open_record;
 mod reader;
+mod recent;
 mod recovery;
 pub mod report;
 pub mod retention;
+pub mod rotation;
 pub mod sinks;
 pub mod story;
 pub mod tlog;
@@ -37,7 +39,9 @@ mod verify_report;
 mod writer;
 
 pub use alert_watch::{CURSOR as ALERT_CURSOR, Notify, NotifyLog, Watch};
-pub use audit::{Audit, AuditError, AuditOptions, AuditStatus, SIGNING_KEY, Signing, tlog_folder};
+pub use audit::{
+    Audit, AuditError, AuditOptions, AuditStatus, SIGNING_KEY, Signing, closed_folder, tlog_folder,
+};
 pub use disk::{Disk, DiskFile, FileSystem};
 pub use error::JournalError;
 pub use indexer::{IndexError, rebuild_index};

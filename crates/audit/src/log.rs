@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::CallId;
+use sekimori_domain::record::Record;
 
 use crate::disk::{Disk, DiskFile};
 use crate::format::{
@@ -27,6 +28,16 @@ pub(crate) struct Outgoing {
     pub(crate) frame: Vec<u8>,
     pub(crate) leaf: Hash,
     pub(crate) effect: Effect,
+    /// What it says, for those who follow the journal; absent in what recovery writes again.
+    pub(crate) record: Option<Box<Record>>,
+}
+
+impl Outgoing {
+    /// The same, for those who follow the journal too.
+    pub(crate) fn telling(self, record: Record) -> Self {
+        let record = Some(Box::new(record));
+        Self { record, ..self }
+    }
 }
 
 /// What a record does to the set of open intents.
@@ -133,9 +144,14 @@ impl Log {
 
     /// Whether the tree is signed as it is, or nobody signs it.
     pub(crate) fn is_signed(&self) -> bool {
+        let Some(signer) = &self.place.signer else {
+            return true;
+        };
         let size = self.state.tree.size();
-        let signed = |signed: &Arc<SignedCheckpoint>| signed.head().size == size;
-        self.place.signer.is_none() || self.signed.as_ref().is_some_and(signed)
+        self.signed.as_ref().is_some_and(|signed| {
+            // What the log before ended with is not signed by this one.
+            signed.head().size == size && signed.head().origin == signer.key().name()
+        })
     }
 
     fn note(&self) -> String {

@@ -207,7 +207,8 @@ impl OpenRecord {
     /// Writes what is known so far as intent, and returns when it is durable. Nothing that changes anything
     /// may be asked of an upstream before, or after an error.
     pub async fn intent(&self) -> Result<Position, JournalError> {
-        let outgoing = encode(&self.written(Phase::Intent))?;
+        let record = self.written(Phase::Intent);
+        let outgoing = encode(&record)?.telling(record);
         let appending = self.desk.writer.enqueue(outgoing, false).await?;
         self.state().intent = Intent::Submitted;
         let settled = self.desk.writer.settled(appending).await;
@@ -258,11 +259,12 @@ impl OpenRecord {
             let reached = self.state().reached.clone();
             record.detail.insert(REACHED.to_owned(), reached.into());
         }
-        encode(&record).or_else(|error| {
+        let encoded = encode(&record).or_else(|error| {
             tracing::error!(%error, call = %self.call, "an audit record is written without its details");
             reduce(&mut record, &error);
             encode(&record)
-        })
+        });
+        Ok(encoded?.telling(record))
     }
 
     fn written(&self, phase: Phase) -> Record {

@@ -337,5 +337,6 @@ fn outgoing(sequence: u64, body: &[u8]) -> Result<Outgoing, JournalError> {
         frame,
         leaf,
         effect: effect(brief.phase, brief.call),
+        record: None,
     })
 }

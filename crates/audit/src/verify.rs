@@ -22,7 +22,7 @@ use crate::merkle::{Frontier, Hash};
 use crate::reader::{Reader, durable_head};
 use crate::retention::PurgeNote;
 use crate::tlog::tiles::{COSIGNED, Edge};
-use crate::tlog::{SignedCheckpoint, TileError, Tiles, VerifyingKey};
+use crate::tlog::{LogKeys, SignedCheckpoint, TileError, Tiles, VerifyingKey};
 use crate::verify_report::{Cosignature, PurgedSegment, VerifyProblem, VerifyReport};
 
 /// How often the checkpoint is read again when both slots are being written.
@@ -31,8 +31,8 @@ const CHECKPOINT_TRIES: usize = 5;
 /// What the journal is held against, beside itself.
 #[derive(Debug, Clone, Default)]
 pub struct Expectations {
-    /// The key that signs it. Without, whoever can write the files can write another history.
-    pub key: Option<VerifyingKey>,
+    /// The keys that sign it. Without, whoever can write the files can write another history.
+    pub keys: Option<LogKeys>,
     /// The folder with its published tree.
     pub tlog: Option<PathBuf>,
     /// Signed checkpoints that somebody kept: whatever was shown once must still be true.
@@ -157,7 +157,9 @@ impl Check<'_> {
     /// Reads what was published, and checks its signatures; how many records it has.
     fn published(&mut self) -> Result<Option<u64>, JournalError> {
         let expectations = self.expectations;
-        for known in &expectations.known {
+        let closings = expectations.keys.iter().flat_map(LogKeys::closings);
+        let closed = closings.map(|closing| &closing.checkpoint);
+        for known in expectations.known.iter().chain(closed) {
             self.note(&known.note(), None)?;
         }
         let Some(dir) = &expectations.tlog else {
@@ -218,7 +220,7 @@ impl Check<'_> {
         }
         if !checkpoint.note.is_empty() {
             self.note(&checkpoint.note, Some(&checkpoint.tree))
-        } else if signed || self.expectations.key.is_some() {
+        } else if signed || self.expectations.keys.is_some() {
             let what = "the newest tree is not signed";
             Err(self.tampered(checkpoint.segment, checkpoint.offset, what))
         } else {
@@ -227,10 +229,10 @@ impl Check<'_> {
     }
 
     fn note(&mut self, note: &str, tree: Option<&Frontier>) -> Result<(), JournalError> {
-        let key = self.expectations.key.as_ref();
-        let signed = check_note(note, key, tree).map_err(|what| self.tampered(0, 0, what))?;
+        let keys = self.expectations.keys.as_ref();
+        let signed = check_note(note, keys, tree).map_err(|what| self.tampered(0, 0, what))?;
         let head = signed.head();
-        if key.is_some() {
+        if keys.is_some() {
             self.report.signed = self.report.signed.max(Some(head.size));
         }
         let same = self.anchors.entry(head.size).or_insert(head.root);

@@ -172,6 +172,7 @@ pub(crate) fn encode(record: &Record) -> Result<Outgoing, JournalError> {
         frame,
         leaf,
         effect: effect(record.phase, record.call),
+        record: None,
     })
 }
 

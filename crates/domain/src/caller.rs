@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Environment;
+use crate::digest::Digest;
 use crate::ids::{ClientId, GroupName, PrincipalId};
 
 /// A caller whose identity was proved. Made by the authenticate stage only.
@@ -143,6 +144,8 @@ pub struct Source {
     pub ip: Option<IpAddr>,
     /// The `User-Agent` header, cut to 256 characters: claimed, never trusted.
     pub user_agent: Option<String>,
+    /// SHA-256 of the certificate that the device showed to a trusted proxy.
+    pub certificate: Option<Digest>,
 }
 
 /// What the gate knows of where and on what a caller works (AUTHZ-3). What is unknown is absent, and policies

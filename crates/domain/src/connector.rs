@@ -36,6 +36,9 @@ pub struct Connector {
     /// [`Connector::trust`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
+    /// How the gate gets tokens for it, where it is protected by OAuth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OAuthClient>,
     /// Whether it may be called at all.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -66,19 +69,44 @@ impl Connector {
         Duration::from_secs(u64::from(self.refresh_seconds))
     }
 
+    /// Where it is reached over HTTP.
+    pub fn url(&self) -> Option<&str> {
+        match &self.transport {
+            Transport::Http { url, .. } | Transport::Sse { url, .. } => Some(url),
+            Transport::Stdio { .. } => None,
+        }
+    }
+
+    /// Whether its host may be in a private or loopback network.
+    pub fn may_be_private(&self) -> bool {
+        match &self.transport {
+            Transport::Http {
+                allow_private_network,
+                ..
+            }
+            | Transport::Sse {
+                allow_private_network,
+                ..
+            } => *allow_private_network,
+            Transport::Stdio { .. } => false,
+        }
+    }
+
+    /// Whether every person has an account of their own there.
+    pub fn asks_persons(&self) -> bool {
+        self.oauth
+            .as_ref()
+            .is_some_and(|oauth| oauth.account == AccountOf::Person)
+    }
+
     /// Whose system it is. Where nobody said: a child process, or a host that may be in a private network, is the
     /// company's own; everything else is not.
     pub fn exposure(&self) -> Exposure {
         self.exposure.unwrap_or(match &self.transport {
-            Transport::Stdio { .. }
-            | Transport::Http {
-                allow_private_network: true,
-                ..
+            Transport::Stdio { .. } => Exposure::Internal,
+            Transport::Http { .. } | Transport::Sse { .. } if self.may_be_private() => {
+                Exposure::Internal
             }
-            | Transport::Sse {
-                allow_private_network: true,
-                ..
-            } => Exposure::Internal,
             Transport::Http { .. } | Transport::Sse { .. } => Exposure::External,
         })
     }
@@ -172,6 +200,68 @@ fn timeout_default() -> u32 {
 
 fn refresh_default() -> u32 {
     60
+}
+
+/// The gate as an OAuth client of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuthClient {
+    /// Whose account is used there.
+    pub account: AccountOf,
+    /// The authorization server that is to be used. What it says of its own endpoints is believed; without it, only
+    /// hosts that connectors may reach anyway are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The gate's client id there, if it was registered beforehand: an id, or the address of a metadata document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The secret that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<SecretRef>,
+    /// Or the private key (PEM, PKCS #8; P-256 or Ed25519) that proves who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<SecretRef>,
+    /// Scopes to ask for; empty for those that the upstream names.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// Whose account at an upstream is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountOf {
+    /// One that an administrator linked, for all callers.
+    Shared,
+    /// The caller's own; an administrator links one more, by which the gate learns what there is.
+    Person,
+    /// The gate's own, as a client (`client_credentials`): nobody has to link anything.
+    Gate,
+}
+
+impl AccountOf {
+    /// The name in settings, records and interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Person => "person",
+            Self::Gate => "gate",
+        }
+    }
+}
+
+impl FromStr for AccountOf {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Shared, Self::Person, Self::Gate]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+            .ok_or_else(|| UnknownChoice {
+                what: "account",
+                given: text.to_owned(),
+                choices: "shared, person, gate",
+            })
+    }
 }
 
 /// How an upstream is reached.

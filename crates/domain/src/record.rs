@@ -114,6 +114,9 @@ pub enum EventKind {
     /// A connector was added, changed or removed.
     #[serde(rename = "connector.change")]
     ConnectorChange,
+    /// An account at an upstream was linked or unlinked, or could not be.
+    #[serde(rename = "connector.account")]
+    ConnectorAccount,
     /// A tool was classified.
     #[serde(rename = "tool.classify")]
     ToolClassify,
@@ -174,6 +177,9 @@ pub enum EventKind {
     /// A SCIM token was created or revoked.
     #[serde(rename = "scim_token.change")]
     ScimTokenChange,
+    /// A device management system told of devices, or was not believed.
+    #[serde(rename = "device.report")]
+    DeviceReport,
     /// People were asked to agree to a call.
     #[serde(rename = "approval.request")]
     ApprovalRequest,
@@ -210,12 +216,18 @@ pub enum EventKind {
     /// The audit log itself was searched.
     #[serde(rename = "audit.search")]
     AuditSearch,
+    /// A search of the log was kept, changed or removed.
+    #[serde(rename = "saved_search.change")]
+    SavedSearchChange,
     /// Records left the log for somebody: a bundle, a file.
     #[serde(rename = "audit.export")]
     AuditExport,
     /// The log was verified.
     #[serde(rename = "audit.verify")]
     AuditVerify,
+    /// The log was closed, and another goes on under a new name and key.
+    #[serde(rename = "audit.rotate")]
+    AuditRotate,
     /// Records whose time was over were removed; their hashes stay.
     #[serde(rename = "retention.purge")]
     RetentionPurge,
@@ -244,7 +256,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 56] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -257,6 +269,7 @@ impl EventKind {
         Self::SessionOpen,
         Self::SessionClose,
         Self::ConnectorChange,
+        Self::ConnectorAccount,
         Self::ToolClassify,
         Self::ToolDefinitionChange,
         Self::PolicyChange,
@@ -277,6 +290,7 @@ impl EventKind {
         Self::UserChange,
         Self::GroupChange,
         Self::ScimTokenChange,
+        Self::DeviceReport,
         Self::ApprovalRequest,
         Self::ApprovalView,
         Self::ApprovalDecision,
@@ -289,8 +303,10 @@ impl EventKind {
         Self::KillSwitchDrill,
         Self::LimitChange,
         Self::AuditSearch,
+        Self::SavedSearchChange,
         Self::AuditExport,
         Self::AuditVerify,
+        Self::AuditRotate,
         Self::RetentionPurge,
         Self::LegalHoldChange,
         Self::DeletionChange,
@@ -316,6 +332,7 @@ impl EventKind {
             Self::SessionOpen => "session.open",
             Self::SessionClose => "session.close",
             Self::ConnectorChange => "connector.change",
+            Self::ConnectorAccount => "connector.account",
             Self::ToolClassify => "tool.classify",
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
@@ -336,6 +353,7 @@ impl EventKind {
             Self::UserChange => "user.change",
             Self::GroupChange => "group.change",
             Self::ScimTokenChange => "scim_token.change",
+            Self::DeviceReport => "device.report",
             Self::ApprovalRequest => "approval.request",
             Self::ApprovalView => "approval.view",
             Self::ApprovalDecision => "approval.decision",
@@ -348,8 +366,10 @@ impl EventKind {
             Self::KillSwitchDrill => "kill_switch.drill",
             Self::LimitChange => "limit.change",
             Self::AuditSearch => "audit.search",
+            Self::SavedSearchChange => "saved_search.change",
             Self::AuditExport => "audit.export",
             Self::AuditVerify => "audit.verify",
+            Self::AuditRotate => "audit.rotate",
             Self::RetentionPurge => "retention.purge",
             Self::LegalHoldChange => "legal_hold.change",
             Self::DeletionChange => "deletion.change",

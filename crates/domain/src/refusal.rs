@@ -102,6 +102,8 @@ pub enum RefusalCode {
     Quarantined,
     /// The connector is switched off.
     ConnectorDisabled,
+    /// An account at the upstream must be linked first, or given more rights.
+    AccountRequired,
     /// The destination is not on the allowlist.
     DestinationForbidden,
     /// The upstream could not be reached or ended the connection.
@@ -139,7 +141,7 @@ pub struct RefusalForm {
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Unauthenticated,
         Self::Revoked,
         Self::WrongAudience,
@@ -160,6 +162,7 @@ impl RefusalCode {
         Self::Stopped,
         Self::Quarantined,
         Self::ConnectorDisabled,
+        Self::AccountRequired,
         Self::DestinationForbidden,
         Self::UpstreamUnavailable,
         Self::UpstreamTimeout,
@@ -205,6 +208,7 @@ impl RefusalCode {
             Self::Stopped => form("stopped", 503, 503, true, true),
             Self::Quarantined => form("quarantined", 403, 403, true, false),
             Self::ConnectorDisabled => form("connector_disabled", 503, 503, true, true),
+            Self::AccountRequired => form("account_required", 403, 403, true, true),
             Self::DestinationForbidden => form("destination_forbidden", 403, 403, true, false),
             Self::UpstreamUnavailable => form("upstream_unavailable", 502, 502, true, true),
             Self::UpstreamTimeout => form("upstream_timeout", 504, 504, true, true),
@@ -234,6 +238,11 @@ pub enum Need {
     Approval(PendingApproval),
     /// So much time to pass.
     Time(Duration),
+    /// An account at the upstream, which the person links on this page.
+    Account {
+        /// The page.
+        page: String,
+    },
     /// A second factor, proved by the person. The client asks for it when it authorizes itself anew, for
     /// this scope; or the person proves it on this page, and the client goes on as before.
     SecondFactor {

@@ -110,7 +110,8 @@ impl Authenticator {
         resource: &ResourceUri,
     ) -> Result<Arc<Caller>, Refusal> {
         let mut caller = self.identify(credentials, source, resource).await?;
-        let device = caller.circumstances.device.take();
+        let told = caller.circumstances.device.take();
+        let device = self.conditions.device(&caller.source, told).await;
         caller.circumstances = Circumstances {
             device,
             ..self.conditions.of(caller.source.ip)

@@ -27,7 +27,8 @@ pub fn challenge(refusal: &Refusal, resource: &ResourceUri) -> Option<HeaderValu
         Some(Need::Scope(scope)) => (*scope, ""),
         Some(Need::SecondFactor { scope, .. }) => (*scope, ASSURANCE_MFA),
         // Nothing that another token would bring.
-        Some(Need::Capabilities(_) | Need::Approval(_) | Need::Time(_)) | None => (Scope::Read, ""),
+        Some(Need::Capabilities(_) | Need::Approval(_) | Need::Time(_) | Need::Account { .. })
+        | None => (Scope::Read, ""),
     };
     let mut scopes = needed.with_included().to_owned();
     if !assurance.is_empty() {

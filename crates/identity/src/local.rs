@@ -251,6 +251,7 @@ impl LocalAccess {
             source: Source {
                 ip: None,
                 user_agent: None,
+                certificate: None,
             },
             circumstances: Circumstances::default(),
         })

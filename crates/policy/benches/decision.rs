@@ -120,6 +120,7 @@ fn caller(number: usize) -> Caller {
         source: Source {
             ip: Some("10.1.2.3".parse().unwrap()),
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     }

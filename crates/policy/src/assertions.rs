@@ -340,6 +340,7 @@ impl Test {
             source: Source {
                 ip: context.ip,
                 user_agent: None,
+                certificate: None,
             },
             circumstances: Circumstances {
                 zones: context.zones.clone(),

@@ -168,6 +168,7 @@ fn caller() -> impl Strategy<Value = Caller> {
             source: Source {
                 ip: ip.map(|ip| ip.parse().unwrap()),
                 user_agent: None,
+                certificate: None,
             },
             circumstances: Circumstances {
                 zones: ip.map(|ip| {

@@ -261,6 +261,7 @@ fn nobody_in_particular(principal: &Principal) -> Result<Caller, PolicyError> {
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     })

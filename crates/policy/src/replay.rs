@@ -169,6 +169,7 @@ impl RecordedCall {
             source: Source {
                 ip: noted.ip,
                 user_agent: noted.user_agent.clone(),
+                certificate: None,
             },
             circumstances: Circumstances {
                 zones: facts.zones,

@@ -64,6 +64,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Stdio(command) => Box::pin(cli::serve::stdio(command, &common)).await?,
         Command::Config(command) => cli::config::run(&command, &common)?,
         Command::Connector(command) => cli::connector::run(command, &common).await?,
+        Command::Device(command) => cli::device::run(command, &common).await?,
         Command::Tool(command) => cli::tool::run(command, &common).await?,
         Command::Policy(command) => return cli::policy::run(command, &common).await,
         Command::Approval(command) => cli::approval::run(command, &common).await?,

@@ -33,6 +33,10 @@ pub struct Revisions {
     pub kill_switches: u64,
     /// Of the limits.
     pub limits: u64,
+    /// Of accounts at upstreams.
+    pub linked_accounts: u64,
+    /// Of devices.
+    pub devices: u64,
 }
 
 /// Changes made by this process and by others.

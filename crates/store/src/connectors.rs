@@ -39,7 +39,7 @@ pub trait Connectors: Send + Sync {
     /// All connectors, by name.
     async fn list(&self) -> Result<Vec<StoredConnector>>;
 
-    /// Removes it together with the reviews and seen definitions of its tools: whoever takes the name next
-    /// inherits no decision. `false` if there was none.
+    /// Removes it together with the reviews and seen definitions of its tools and the accounts linked there: whoever
+    /// takes the name next inherits no decision. `false` if there was none.
     async fn remove(&self, name: &ConnectorName) -> Result<bool>;
 }

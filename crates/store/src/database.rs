@@ -67,18 +67,28 @@ pub(crate) trait Dialect: Send + Sync {
     /// Whether `column` holds the text bound to `placeholder`.
     fn contains(&self, column: &'static str, placeholder: &str) -> String;
 
-    /// The statement that adds `rows` rows of position and grams, these with spaces between them.
+    /// The statement that adds `rows` rows of a text's number and its grams, these with spaces between them.
     fn insert_grams(&self, rows: usize) -> String;
 
-    /// A selection of the positions that match the text of [`match_grams`](Self::match_grams) bound to
-    /// `placeholder`.
-    fn positions_with_grams(&self, placeholder: &str) -> String;
+    /// The statement that forgets the grams of `texts` texts, by their numbers.
+    fn delete_grams(&self, texts: usize) -> String;
+
+    /// The rows of `audit_text` whose grams match the text of [`match_grams`](Self::match_grams) bound to
+    /// `placeholder`: what follows `FROM`, ending in a condition.
+    fn texts_with_grams(&self, placeholder: &str) -> String;
 
     /// The text that matches rows with all of the grams, or with any that begins with `prefix`.
     fn match_grams(&self, wanted: &GramQuery) -> String;
+
+    /// A selection of the texts with the gram bound to `$1`, for dialects that read the list of every gram that is
+    /// asked for to its end.
+    fn texts_with_gram(&self) -> Option<&'static str>;
+
+    /// Whether the index of the audit journal lies apart, so that it may be taken to pieces.
+    fn is_loaded_apart(&self) -> bool;
 }
 
-/// What is asked of the grams of a row.
+/// What is asked of the grams of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GramQuery {
     /// All of these.

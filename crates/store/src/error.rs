@@ -8,6 +8,9 @@ pub enum StoreError {
     /// The database can't be reached, is busy for too long, or refuses to work.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The index of the audit journal is being filled and can't be searched yet.
+    #[error("the audit index is being filled: try again when it is done")]
+    Loading,
     /// Somebody else was faster, or something of that name is there already.
     #[error("conflict: {what} was changed or added by somebody else")]
     Conflict {

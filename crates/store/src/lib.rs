@@ -26,6 +26,7 @@ mod authenticators;
 mod changes;
 mod connectors;
 mod database;
+mod devices;
 mod dictionaries;
 mod driver;
 mod error;
@@ -34,6 +35,7 @@ mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod migration;
 mod oauth;
 mod people;
@@ -43,6 +45,7 @@ mod relational;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -73,6 +76,7 @@ pub use authenticators::{
 };
 pub use changes::{Changes, POLL_INTERVAL, Revisions};
 pub use connectors::{Connectors, Expected, StoredConnector};
+pub use devices::{DEVICES_MAX, DEVICES_PAGE_MAX, Devices};
 pub use dictionaries::{DICTIONARIES_MAX, Dictionaries};
 pub use error::{Result, StoreError};
 pub use false_alarms::{FALSE_ALARMS_MAX, FALSE_ALARMS_PER_PERSON, FalseAlarms};
@@ -82,6 +86,7 @@ pub use kill_switches::{
     Confirmation, KILL_SWITCHES_ENGAGED_MAX, KILL_SWITCHES_PAGE_MAX, KillSwitches,
 };
 pub use limits::{Hold, LIMITS_MAX, Limits, Taken};
+pub use linked_accounts::{EndedAccount, LINKED_ACCOUNTS_PAGE_MAX, LinkedAccounts, StoredAccount};
 pub use oauth::{CodeUse, GrantsOf, OAUTH_PAGE_MAX, OAuth, PendingAuthorization, Rotation};
 pub use people::{
     CLAIMED_GROUPS_MAX, ChangedGroup, GROUP_DISPLAY_NAME, GROUP_MEMBERS_MAX, GROUPS_OF_USER_MAX,
@@ -92,6 +97,7 @@ pub use policies::{Activation, NewPolicySet, Policies};
 pub use retention::{RETENTION_ORDERS_OPEN_MAX, RETENTION_ORDERS_PAGE_MAX, RetentionOrders};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};
+pub use saved_searches::{SAVED_SEARCHES_PER_OWNER_MAX, SAVED_SEARCHES_SHARED_MAX, SavedSearches};
 pub use scim_tokens::{SCIM_TOKENS_PER_PROVIDER_MAX, ScimTokens};
 pub use service_accounts::ServiceAccounts;
 pub use sessions::{BrowserSession, SESSIONS_LISTED_MAX, SessionProof, SessionSelector, Sessions};
@@ -128,6 +134,10 @@ pub trait Store: Send + Sync + Debug {
     fn kill_switches(&self) -> Arc<dyn KillSwitches>;
     /// Limits and quotas, and what was used of them.
     fn limits(&self) -> Arc<dyn Limits>;
+    /// What is known of devices.
+    fn devices(&self) -> Arc<dyn Devices>;
+    /// Accounts at upstreams.
+    fn linked_accounts(&self) -> Arc<dyn LinkedAccounts>;
     /// Clients, grants and keys of the authorization server.
     fn oauth(&self) -> Arc<dyn OAuth>;
     /// Sessions of people in browsers.
@@ -148,6 +158,8 @@ pub trait Store: Send + Sync + Debug {
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
+    /// Searches of it that people keep.
+    fn saved_searches(&self) -> Arc<dyn SavedSearches>;
     /// Legal holds, and deletions on request.
     fn retention_orders(&self) -> Arc<dyn RetentionOrders>;
     /// How far the journals were told to others.
@@ -165,12 +177,19 @@ pub trait Store: Send + Sync + Debug {
 
 /// Opens the database of a URL, `sqlite:PATH` or `postgres://…`, and brings its schema up to date.
 ///
+/// Beside a SQLite file lies the index of the audit journal, with the extension `index.db`.
+///
 /// Several processes may have the same database open. Keep the store as long as its changes are watched.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
-    let database: Arc<dyn database::Database> = if let Some(path) = sqlite_path(url) {
-        Arc::new(sqlite::SqliteDatabase::open(Path::new(path)).await?)
+    type Opened = Arc<dyn database::Database>;
+    let (database, index): (Opened, Opened) = if let Some(path) = sqlite_path(url) {
+        let path = Path::new(path);
+        let database = sqlite::SqliteDatabase::open(path).await?;
+        let index = sqlite::SqliteDatabase::open_index(path).await?;
+        (Arc::new(database), Arc::new(index))
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        Arc::new(postgres::PostgresDatabase::open(url).await?)
+        let database = Arc::new(postgres::PostgresDatabase::open(url).await?);
+        (Arc::clone(&database) as Opened, database)
     } else {
         return Err(StoreError::Invalid {
             what: "database url",
@@ -178,7 +197,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
         });
     };
     Ok(Arc::new(
-        relational::RelationalStore::start(database).await?,
+        relational::RelationalStore::start(database, index).await?,
     ))
 }
 

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use sekimori_domain::digest::Digest;
 
-use crate::database::{Statement, Transaction};
+use crate::database::{Database, Row, Statement, Transaction};
 use crate::error::{Result, StoreError};
+
+/// What was applied.
+const APPLIED: &str = "SELECT number, digest FROM schema_migration";
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +52,19 @@ migrations! {
     12 "tokens" "0012_tokens.sql",
     13 "false_alarm" "0013_false_alarm.sql",
     14 "retention" "0014_retention.sql",
+    15 "linked_account" "0015_linked_account.sql",
+    16 "device" "0016_device.sql",
+    19 "audit_index" "0019_audit_index.sql",
+    20 "saved_search" "0020_saved_search.sql",
     21 "inspection_dictionary" "0021_inspection_dictionary.sql",
 }
+
+/// For the SQLite file of the audit index, which counts by itself.
+pub(crate) const SQLITE_INDEX: &[Migration] = &[Migration {
+    number: 1,
+    name: "audit_index",
+    sql: include_str!("../migrations/sqlite-index/0001_audit_index.sql"),
+}];
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
 /// that a crash half-way leaves the schema as it was.
@@ -88,10 +102,30 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
+/// Whether there is nothing to do, found out without keeping anybody from writing.
+pub(crate) async fn is_current(database: &dyn Database, migrations: &[Migration]) -> bool {
+    // A new database has no such table.
+    let Ok(rows) = database.query(Statement::new("migration", APPLIED)).await else {
+        return false;
+    };
+    let known = migrations.iter().map(|migration| {
+        let digest = Digest::of(migration.sql.as_bytes()).to_string();
+        (migration.number, digest)
+    });
+    read(rows).is_ok_and(|applied| applied == known.collect())
+}
+
 async fn applied(transaction: &mut dyn Transaction) -> Result<BTreeMap<u32, String>> {
-    let statement = Statement::new("migration", "SELECT number, digest FROM schema_migration");
+    read(
+        transaction
+            .query(Statement::new("migration", APPLIED))
+            .await?,
+    )
+}
+
+fn read(rows: Vec<Row>) -> Result<BTreeMap<u32, String>> {
     let mut applied = BTreeMap::new();
-    for mut row in transaction.query(statement).await? {
+    for mut row in rows {
         let number =
             u32::try_from(row.int()?).map_err(|error| StoreError::corrupt("migration", error))?;
         applied.insert(number, row.text()?);

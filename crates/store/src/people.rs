@@ -154,6 +154,26 @@ pub trait People: Send + Sync {
     /// What is kept of a deleted person.
     async fn deleted_user(&self, id: &PrincipalId) -> Result<Option<DeletedUser>>;
 
+    /// What a person is called, or was before they were deleted: for showing what records tell by id.
+    async fn name_of(&self, id: &PrincipalId) -> Result<Option<String>> {
+        if let Some(user) = self.user(id).await? {
+            return Ok(Some(user.display_name));
+        }
+        let deleted = self.deleted_user(id).await?;
+        Ok(deleted.map(|deleted| deleted.display_name))
+    }
+
+    /// A text that begins with the id of a person, as subjects of alerts do, with their name in its place. `None`
+    /// if it does not.
+    async fn named(&self, text: &str) -> Result<Option<String>> {
+        let (id, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let Ok(id) = PrincipalId::new(id) else {
+            return Ok(None);
+        };
+        let name = self.name_of(&id).await?;
+        Ok(name.map(|name| [name.as_str(), rest].join(" ").trim_end().to_owned()))
+    }
+
     /// Some people, by id.
     async fn list_users(&self, query: &UserQuery, paging: &Paging) -> Result<Vec<User>>;
 

@@ -184,16 +184,24 @@ impl Dialect for PostgresDialect {
     fn insert_grams(&self, rows: usize) -> String {
         let tuples: Vec<_> = (0..rows)
             .map(|row| {
-                let (position, grams) = (2 * row + 1, 2 * row + 2);
-                format!("(${position}, array_to_tsvector(string_to_array(${grams}, ' ')))")
+                let (text, grams) = (2 * row + 1, 2 * row + 2);
+                format!("(${text}, array_to_tsvector(string_to_array(${grams}, ' ')))")
             })
             .collect();
         let list = tuples.join(", ");
-        format!("INSERT INTO audit_grams (position, grams) VALUES {list}")
+        format!("INSERT INTO audit_grams (text, grams) VALUES {list} ON CONFLICT (text) DO NOTHING")
     }
 
-    fn positions_with_grams(&self, placeholder: &str) -> String {
-        format!("SELECT position FROM audit_grams WHERE grams @@ {placeholder}::tsquery")
+    fn delete_grams(&self, texts: usize) -> String {
+        let list = self.placeholders(1, texts);
+        format!("DELETE FROM audit_grams WHERE text IN {list}")
+    }
+
+    fn texts_with_grams(&self, placeholder: &str) -> String {
+        format!(
+            "audit_grams JOIN audit_text ON audit_text.id = audit_grams.text
+             WHERE audit_grams.grams @@ {placeholder}::tsquery"
+        )
     }
 
     fn match_grams(&self, wanted: &GramQuery) -> String {
@@ -201,5 +209,13 @@ impl Dialect for PostgresDialect {
             GramQuery::All(grams) => grams.join(" & "),
             GramQuery::Prefix(prefix) => format!("{prefix}:*"),
         }
+    }
+    fn texts_with_gram(&self) -> Option<&'static str> {
+        // Its lists are read from several places at a time.
+        None
+    }
+
+    fn is_loaded_apart(&self) -> bool {
+        false
     }
 }

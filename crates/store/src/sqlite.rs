@@ -30,6 +30,16 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// How long a statement waits for a free connection of this process.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What the file of the audit index is called: as the database, with this instead of its extension.
+const INDEX_EXTENSION: &str = "index.db";
+/// What the writer of the audit index keeps in memory, in KiB (negative means that unit): with SQLite's 2 MiB most
+/// of its time goes into pages that it has just put away.
+const INDEX_CACHE: &str = "-65536";
+/// Pages after which its log is written back: a page that changes often goes there once.
+const INDEX_CHECKPOINT: &str = "8192";
+/// Rows of the audit index that SQLite's thread may be ahead of their reader: with few, the two wait for each other
+/// again and again.
+const ROWS_AHEAD: usize = 4_096;
 /// Connections that read: more would only compete for the same two or four cores.
 const READERS_MAX: u32 = 4;
 
@@ -44,24 +54,53 @@ pub(crate) struct SqliteDatabase {
 impl SqliteDatabase {
     /// Opens the file, making it (mode 0600) and its folder (mode 0700) where missing.
     pub(crate) async fn open(path: &Path) -> Result<Self> {
+        let options = options(path).synchronous(SqliteSynchronous::Full);
+        Self::open_with(path, options.clone(), options, migration::SQLITE).await
+    }
+
+    /// Opens the index of the audit journal that lies beside the database at `path`. A power loss may cost what
+    /// was written last, which is read from the journal again.
+    pub(crate) async fn open_index(path: &Path) -> Result<Self> {
+        let path = &path.with_extension(INDEX_EXTENSION);
+        let options = options(path).synchronous(SqliteSynchronous::Normal);
+        let writer = options
+            .clone()
+            .row_buffer_size(ROWS_AHEAD)
+            .pragma("cache_size", INDEX_CACHE)
+            .pragma("wal_autocheckpoint", INDEX_CHECKPOINT)
+            .pragma("threads", "2");
+        Self::open_with(path, writer, options, migration::SQLITE_INDEX).await
+    }
+
+    async fn open_with(
+        path: &Path,
+        writer: SqliteConnectOptions,
+        reader: SqliteConnectOptions,
+        migrations: &'static [migration::Migration],
+    ) -> Result<Self> {
         prepare_file(path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            // Statements could show values of other people in logs.
-            .disable_statement_logging();
         let database = Self {
-            writer: connect_writer(&options).await?,
-            readers: pool(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON")),
+            writer: connect_writer(&writer).await?,
+            readers: pool(READERS_MAX).connect_lazy_with(reader.pragma("query_only", "ON")),
             changed: Arc::default(),
         };
-        let mut transaction = database.begin().await?;
-        migration::migrate(&mut *transaction, migration::SQLITE).await?;
-        transaction.commit(false).await?;
+        // A command must not wait for whoever writes, such as a gate that builds the audit index.
+        if !migration::is_current(&database, migrations).await {
+            let mut transaction = database.begin().await?;
+            migration::migrate(&mut *transaction, migrations).await?;
+            transaction.commit(false).await?;
+        }
         Ok(database)
     }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        // Statements could show values of other people in logs.
+        .disable_statement_logging()
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
@@ -212,8 +251,17 @@ impl Dialect for SqliteDialect {
         format!("INSERT INTO audit_grams (rowid, grams) VALUES {list}")
     }
 
-    fn positions_with_grams(&self, placeholder: &str) -> String {
-        format!("SELECT rowid FROM audit_grams WHERE audit_grams MATCH {placeholder}")
+    fn delete_grams(&self, texts: usize) -> String {
+        let list = self.placeholders(1, texts);
+        format!("DELETE FROM audit_grams WHERE rowid IN {list}")
+    }
+
+    fn texts_with_grams(&self, placeholder: &str) -> String {
+        // In this order: what matches is few, texts are many.
+        format!(
+            "audit_grams CROSS JOIN audit_text ON audit_text.id = audit_grams.rowid
+             WHERE audit_grams MATCH {placeholder}"
+        )
     }
 
     fn match_grams(&self, wanted: &GramQuery) -> String {
@@ -221,5 +269,12 @@ impl Dialect for SqliteDialect {
             GramQuery::All(grams) => grams.join(" AND "),
             GramQuery::Prefix(prefix) => format!("{prefix}*"),
         }
+    }
+    fn texts_with_gram(&self) -> Option<&'static str> {
+        Some("SELECT rowid FROM audit_grams WHERE audit_grams MATCH $1")
+    }
+
+    fn is_loaded_apart(&self) -> bool {
+        true
     }
 }

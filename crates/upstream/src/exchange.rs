@@ -137,6 +137,16 @@ pub enum UpstreamError {
         /// What was wrong.
         why: String,
     },
+    /// An account has to be linked there first, or needs more rights.
+    #[error("connector {connector} needs an account: {why}")]
+    AccountRequired {
+        /// The connector.
+        connector: String,
+        /// What is missing.
+        why: String,
+        /// Where the caller can link one; `None` if somebody else has to.
+        page: Option<String>,
+    },
     /// The warrant had ended before the upstream was called.
     #[error("the warrant ended before connector {connector} was called")]
     WarrantExpired {

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Timeout(Duration),
     /// Breaks the protocol or a limit.
     Invalid(String),
+    /// A person has to link an account first.
+    AccountRequired { why: String, page: Option<String> },
     /// An HTTP status that is no answer of the protocol; 404 for a session that ended.
     Status(u16),
     /// The upstream asked for fewer calls; so long is to be waited.
@@ -61,6 +63,11 @@ impl Fault {
                 seconds: limit.as_secs(),
             },
             Self::Invalid(why) => UpstreamError::Invalid { connector, why },
+            Self::AccountRequired { why, page } => UpstreamError::AccountRequired {
+                connector,
+                why,
+                page,
+            },
             Self::Throttled(wait) => UpstreamError::Throttled { connector, wait },
             Self::Resting { failures, wait } => UpstreamError::Resting {
                 connector,

@@ -5,6 +5,7 @@
 
 mod asking;
 mod attempts;
+pub mod authorization;
 mod breaker;
 mod drive;
 pub mod egress;
@@ -14,6 +15,7 @@ mod listing;
 pub mod mail;
 pub mod notices;
 mod outgoing;
+mod persons;
 mod session;
 mod transport;
 mod upstream;

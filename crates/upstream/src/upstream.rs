@@ -8,6 +8,7 @@ use http::Uri;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use sekimori_domain::clock::Clock;
 use sekimori_domain::connector::{Connector, SecretRef, Transport};
+use sekimori_domain::ids::PrincipalId;
 use sekimori_domain::limits;
 use sekimori_domain::road::Warrant;
 use sekimori_mcp::headers::ParamHeader;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::asking::Asking;
 use crate::attempts::Attempts;
+use crate::authorization::{Authorizations, Authorized};
 use crate::breaker::{Breaker, Health};
 use crate::drive;
 use crate::egress::{Egress, HostPattern, HttpClient, Networks};
@@ -28,6 +30,7 @@ use crate::fault::Fault;
 use crate::listing;
 use crate::notices;
 use crate::outgoing::Outgoing;
+use crate::persons::Persons;
 use crate::session::{Discovery, Opened, Session, SharedSession, Terms, establish};
 use crate::transport::http::HttpLink;
 use crate::transport::router::{Notice, Router};
@@ -42,6 +45,8 @@ pub struct Deps {
     pub egress: Egress,
     /// Where credentials come from.
     pub secrets: Arc<dyn Secrets>,
+    /// Where tokens come from, for connectors that use OAuth.
+    pub authorizations: Arc<dyn Authorizations>,
     /// What child processes inherit: `PATH` and `LANG` of the gate.
     pub inherited_env: Vec<(String, String)>,
 }
@@ -75,22 +80,26 @@ pub enum ListMethod {
 #[derive(Debug, Clone)]
 pub struct Upstream {
     inner: Arc<Inner>,
+    /// The same for persons with accounts of their own there.
+    persons: Arc<Persons>,
     _close_on_drop: Arc<tokio_util::sync::DropGuard>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) connector: Connector,
+    pub(crate) connector: Arc<Connector>,
     pub(crate) deps: Deps,
+    /// Whose account is used; `None` for the gate's own.
+    owner: Option<PrincipalId>,
     endpoint: Result<Option<Endpoint>, Fault>,
     session: RwLock<Option<SharedSession>>,
     /// Held while a session is made, so that only one is.
     establishing: Mutex<Attempts>,
-    pub(crate) breaker: Breaker,
+    pub(crate) breaker: Arc<Breaker>,
     ids: AtomicU64,
     notices: broadcast::Sender<Notice>,
     /// Arguments that tools want mirrored in headers.
-    params: RwLock<BTreeMap<String, Arc<[ParamHeader]>>>,
+    params: Arc<RwLock<MirroredParams>>,
     /// What somebody wants to hear of.
     pub(crate) watched: watch::Sender<Watched>,
     /// Tasks that wait for answers.
@@ -98,6 +107,9 @@ pub(crate) struct Inner {
     listening: AtomicBool,
     pub(crate) closed: CancellationToken,
 }
+
+/// By tool.
+type MirroredParams = BTreeMap<String, Arc<[ParamHeader]>>;
 
 /// What of an upstream somebody wants to hear of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,26 +136,72 @@ struct Endpoint {
 impl Upstream {
     /// A client. Nothing is connected or started before the first request.
     pub fn new(connector: Connector, deps: Deps) -> Self {
-        let closed = CancellationToken::new();
-        let inner = Inner {
+        Self::of(Inner {
             endpoint: endpoint(&connector, &deps.egress),
-            connector,
+            connector: Arc::new(connector),
             deps,
+            owner: None,
             session: RwLock::default(),
             establishing: Mutex::default(),
-            breaker: Breaker::default(),
+            breaker: Arc::default(),
             ids: AtomicU64::new(1),
             notices: crate::transport::router::notices(),
-            params: RwLock::default(),
+            params: Arc::default(),
             watched: watch::Sender::default(),
             asking: Asking::default(),
             listening: AtomicBool::new(false),
-            closed: closed.clone(),
-        };
+            closed: CancellationToken::new(),
+        })
+    }
+
+    fn of(inner: Inner) -> Self {
         Self {
+            persons: Arc::default(),
+            _close_on_drop: Arc::new(inner.closed.clone().drop_guard()),
             inner: Arc::new(inner),
-            _close_on_drop: Arc::new(closed.drop_guard()),
         }
+    }
+
+    /// The same upstream for a person with an account of their own there: sessions are apart, and what was
+    /// found out about the upstream is shared.
+    pub(crate) fn for_person(&self, owner: &PrincipalId) -> Self {
+        let own = &self.inner;
+        Self::of(Inner {
+            endpoint: own.endpoint.clone(),
+            connector: Arc::clone(&own.connector),
+            deps: own.deps.clone(),
+            owner: Some(owner.clone()),
+            session: RwLock::default(),
+            establishing: Mutex::default(),
+            breaker: Arc::clone(&own.breaker),
+            ids: AtomicU64::new(1),
+            notices: own.notices.clone(),
+            params: Arc::clone(&own.params),
+            watched: watch::Sender::default(),
+            asking: Asking::default(),
+            listening: AtomicBool::new(false),
+            closed: own.closed.child_token(),
+        })
+    }
+
+    /// The client for whoever a call is for.
+    fn acting_for(&self, warrant: &Warrant) -> Self {
+        if !self.inner.connector.asks_persons() {
+            return self.clone();
+        }
+        let owner = &warrant.caller().principal.id;
+        let now = self.inner.deps.clock.monotonic();
+        self.persons.get(owner, now, || self.for_person(owner))
+    }
+
+    /// Lets go of sessions for persons who did not call for a while. To be called now and then.
+    pub fn sweep(&self) {
+        self.persons.sweep(self.inner.deps.clock.monotonic());
+    }
+
+    /// Ends the session for a person, whose account is used no more.
+    pub fn forget_person(&self, owner: &PrincipalId) {
+        self.persons.forget(owner);
     }
 
     /// The connector that it is for.
@@ -175,7 +233,7 @@ impl Upstream {
     /// Makes a call under a warrant, which is used up. Dropping the exchange cancels the call.
     pub fn invoke(&self, warrant: Warrant, outgoing: Outgoing) -> Exchange {
         let (exchange, events, cancelled) = Exchange::new();
-        let upstream = self.clone();
+        let upstream = self.acting_for(&warrant);
         // On the heap: a task is copied as it is made, and again when it ends.
         tokio::spawn(Box::pin(async move {
             // The whole of it: what runs for the call must not end with the caller's clone.
@@ -192,9 +250,7 @@ impl Upstream {
     /// and keeps it open.
     pub fn notifications(&self) -> broadcast::Receiver<Notice> {
         let receiver = self.inner.notices.subscribe();
-        if !self.inner.listening.swap(true, Ordering::Relaxed) {
-            notices::keep(&self.inner);
-        }
+        self.inner.listen();
         receiver
     }
 
@@ -244,18 +300,8 @@ impl Upstream {
 }
 
 fn endpoint(connector: &Connector, egress: &Egress) -> Result<Option<Endpoint>, Fault> {
-    let (url, allow_private) = match &connector.transport {
-        Transport::Http {
-            url,
-            allow_private_network,
-            ..
-        }
-        | Transport::Sse {
-            url,
-            allow_private_network,
-            ..
-        } => (url, *allow_private_network),
-        Transport::Stdio { .. } => return Ok(None),
+    let Some(url) = connector.url() else {
+        return Ok(None);
     };
     let not_a_url = || Fault::Forbidden("its address is not an http or https URL".to_owned());
     let uri: Uri = url.parse().map_err(|_| not_a_url())?;
@@ -266,7 +312,7 @@ fn endpoint(connector: &Connector, egress: &Egress) -> Result<Option<Endpoint>, 
         80
     };
     let own = HostPattern::exactly(host, uri.port_u16().unwrap_or(default_port));
-    let networks = if allow_private {
+    let networks = if connector.may_be_private() {
         Networks::AlsoPrivate
     } else {
         Networks::Public
@@ -276,6 +322,13 @@ fn endpoint(connector: &Connector, egress: &Egress) -> Result<Option<Endpoint>, 
 }
 
 impl Inner {
+    /// Opens the stream of notifications, and keeps it open.
+    pub(crate) fn listen(self: &Arc<Self>) {
+        if !self.listening.swap(true, Ordering::Relaxed) {
+            notices::keep(self);
+        }
+    }
+
     pub(crate) fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
@@ -342,7 +395,13 @@ impl Inner {
             Transport::Http { headers, .. } => {
                 let endpoint = self.endpoint()?;
                 let headers = self.headers(headers)?;
-                Link::Http(HttpLink::new(endpoint.client, endpoint.uri, headers))
+                let authorized = self.connector.oauth.is_some().then(|| Authorized {
+                    authorizations: Arc::clone(&self.deps.authorizations),
+                    connector: Arc::clone(&self.connector),
+                    owner: self.owner.clone(),
+                });
+                let (client, uri) = (endpoint.client, endpoint.uri);
+                Link::Http(HttpLink::new(client, uri, headers, authorized))
             }
             Transport::Sse { headers, .. } => {
                 let endpoint = self.endpoint()?;
@@ -426,7 +485,7 @@ impl Inner {
     }
 
     /// Remembers which arguments tools want mirrored.
-    pub(crate) fn remember_params(&self, params: BTreeMap<String, Arc<[ParamHeader]>>) {
+    pub(crate) fn remember_params(&self, params: MirroredParams) {
         *self.params.write().unwrap_or_else(PoisonError::into_inner) = params;
     }
 

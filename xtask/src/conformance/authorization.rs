@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::person::Person;
 use super::suite;
-use crate::browser::Browser;
 use crate::gate::{Home, free_port};
 use crate::setup::node;
 use crate::ui::note;
@@ -85,49 +85,6 @@ fn judge(results: &Path) -> Result<usize> {
     }
     ensure!(seen >= 3, "the suite checked only {seen} things");
     Ok(failed)
-}
-
-/// Whoever sits in front of the browser.
-struct Person {
-    browser: Browser,
-    issuer: String,
-}
-
-impl Person {
-    fn new(issuer: &str) -> Self {
-        Self {
-            browser: Browser::new(),
-            issuer: issuer.to_owned(),
-        }
-    }
-
-    /// Makes the first administrator, who is signed in then.
-    fn set_up(&mut self, code: &str) -> Result<()> {
-        let address = format!("{}/setup", self.issuer);
-        let csrf = self.browser.get(&address)?.field("csrf")?;
-        let fields = [
-            ("csrf", csrf.as_str()),
-            ("code", code),
-            ("user_name", "root"),
-        ];
-        let done = self.browser.post(&address, &fields)?;
-        ensure!(done.status == 200, "the first start failed: {done}");
-        Ok(())
-    }
-
-    /// Goes where the suite wants, and lets the client in.
-    fn consent(&mut self, address: &str) -> Result<()> {
-        let page = self.browser.get(address)?;
-        let (csrf, txn) = (page.field("csrf")?, page.field("txn")?);
-        let fields = [
-            ("csrf", csrf.as_str()),
-            ("txn", &txn),
-            ("decision", "allow"),
-        ];
-        let answer = self.browser.post(&page.action()?, &fields)?;
-        self.browser.go_on(answer, |_| false)?;
-        Ok(())
-    }
 }
 
 fn text(value: &Value, member: &str) -> Result<String> {

@@ -5,7 +5,9 @@
 //! in a cell is listed in `tests/conformance/not-applicable.toml` with the reason.
 
 mod authorization;
+pub(crate) mod client;
 mod expect;
+mod person;
 mod report;
 
 use std::fs;
@@ -17,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use self::expect::NotApplicable;
-use self::report::{Report, Requirements};
+use self::report::{Report, Requirements, Side};
 use crate::gate::Gate;
 use crate::mcp::Client;
 use crate::process::Running;
@@ -72,6 +74,9 @@ pub(crate) struct ConformanceArgs {
     /// Only the gate as an authorization server
     #[arg(long)]
     authorization: bool,
+    /// Only the gate as a client of upstreams that are protected by OAuth
+    #[arg(long)]
+    client: bool,
     /// Take the binaries and counterparts as they are
     #[arg(long)]
     no_build: bool,
@@ -88,10 +93,10 @@ impl ConformanceArgs {
 }
 
 impl ConformanceArgs {
-    /// Whether the scenarios for authorization servers are among those chosen.
-    fn runs_authorization(&self) -> bool {
-        let all = self.era.is_empty() && self.requirements.is_none() && self.scenario.is_none();
-        self.authorization || (all && !self.direct)
+    /// Whether nothing in particular is chosen.
+    fn runs_all(&self) -> bool {
+        let any = self.era.is_empty() && self.requirements.is_none() && self.scenario.is_none();
+        any && !self.direct && !self.authorization && !self.client
     }
 }
 
@@ -120,9 +125,21 @@ pub(crate) fn conformance(args: &ConformanceArgs) -> Result<()> {
         broken += report.surprises();
         tables.push((format!("{} {}", cell.era.name(), cell.revision), report));
     }
-    if args.runs_authorization() {
+    if args.authorization || args.runs_all() {
         let folder = fresh(&results.join("authorization"))?;
         broken += steps.run("--authorization", || authorization::run(&folder))?;
+    }
+    if args.client || args.runs_all() {
+        let wanted = args.requirements.as_deref();
+        let chosen = REVISIONS
+            .iter()
+            .filter(|revision| wanted.is_none_or(|wanted| wanted == **revision));
+        for revision in chosen {
+            let folder = fresh(&results.join(format!("client-{revision}")))?;
+            let only = args.scenario.as_deref();
+            let name = format!("--client --requirements {revision}");
+            broken += steps.run(&name, || client::run(&folder, revision, only))?;
+        }
     }
     report::print_table(&tables, out);
     note(format_args!(
@@ -137,7 +154,7 @@ pub(crate) fn conformance(args: &ConformanceArgs) -> Result<()> {
 
 fn cells(args: &ConformanceArgs) -> Vec<Cell> {
     let mut cells = Vec::new();
-    if args.authorization {
+    if args.authorization || args.client {
         return cells;
     }
     for era in Era::value_variants()
@@ -182,7 +199,7 @@ fn run_cell(args: &ConformanceArgs, cell: &Cell, results: &Path) -> Result<Repor
         wait_for_fixture(&url)?;
         run_suite(args, cell, &url, &folder)?;
     }
-    let requirements = Requirements::read(cell.revision)?;
+    let requirements = Requirements::read(cell.revision, Side::Server)?;
     Report::read(
         &folder,
         &requirements,

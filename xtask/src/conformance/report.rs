@@ -13,24 +13,46 @@ use crate::setup::node_module;
 /// The scenarios that a set scores.
 pub(super) struct Requirements(BTreeSet<String>);
 
+/// Which side of the protocol a set is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Server,
+    Client,
+}
+
+impl Side {
+    /// Where its list begins.
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Server => "server:",
+            Self::Client => "client:",
+        }
+    }
+}
+
 impl Requirements {
     /// Reads the frozen list that the suite ships.
-    pub(super) fn read(revision: &str) -> Result<Self> {
+    pub(super) fn read(revision: &str, side: Side) -> Result<Self> {
         let path = format!("@modelcontextprotocol/conformance/requirements/{revision}.yaml");
         let text = fs::read_to_string(node_module(&path))
             .with_context(|| format!("reading the requirements of {revision}"))?;
-        let scored = Self::parse(&text);
+        let scored = Self::parse(&text, side);
         if scored.0.is_empty() {
             bail!("the requirements of {revision} name no scenario");
         }
         Ok(scored)
     }
 
-    /// The entries under `server:`. The file is a flat list, not worth a YAML parser.
-    fn parse(text: &str) -> Self {
+    /// The scenarios, by name.
+    pub(super) fn scenarios(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// The entries under a heading. The file is a flat list, not worth a YAML parser.
+    fn parse(text: &str, side: Side) -> Self {
         let scenarios = text
             .lines()
-            .skip_while(|line| line.trim_end() != "server:")
+            .skip_while(|line| line.trim_end() != side.heading())
             .skip(1)
             .take_while(|line| line.starts_with("  - "))
             .filter_map(|line| line.strip_prefix("  - "))
@@ -42,10 +64,29 @@ impl Requirements {
 /// One check that the suite made.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Check {
+pub(super) struct Check {
     id: String,
     status: String,
+    #[serde(default)]
+    description: String,
     error_message: Option<String>,
+}
+
+impl Check {
+    /// Whether it says that something is wrong. The suite fails a client for warnings too.
+    pub(super) fn is_wrong(&self) -> bool {
+        matches!(self.status.as_str(), "FAILURE" | "WARNING")
+    }
+
+    pub(super) fn is_right(&self) -> bool {
+        self.status == "SUCCESS"
+    }
+
+    /// What it says.
+    pub(super) fn told(&self) -> String {
+        let why = self.error_message.as_deref().unwrap_or(&self.description);
+        format!("{}: {why}", self.id)
+    }
 }
 
 /// How a scenario ended, seen from what is expected.
@@ -293,15 +334,18 @@ mod tests {
         Check {
             id: "c".to_owned(),
             status: status.to_owned(),
+            description: String::new(),
             error_message: Some("why".to_owned()),
         }
     }
 
     #[test]
-    fn only_the_server_list_is_scored() {
+    fn each_side_has_its_own_list() {
         let text = "# x\nserver:\n  - ping\n  - tools-list\n\nclient:\n  - other\n";
-        let scored: Vec<String> = Requirements::parse(text).0.into_iter().collect();
-        assert_eq!(scored, ["ping", "tools-list"]);
+        let read =
+            |side| -> Vec<String> { Requirements::parse(text, side).0.into_iter().collect() };
+        assert_eq!(read(Side::Server), ["ping", "tools-list"]);
+        assert_eq!(read(Side::Client), ["other"]);
     }
 
     #[test]

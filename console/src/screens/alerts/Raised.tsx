@@ -39,13 +39,13 @@ export function Raised({ alerts }: { alerts: Alert[] }) {
               </Title>
               <Moment time={alert.time} />
             </div>
-            <Text size="sm">{t.alerts.about(alert.subject, String(alert.count))}</Text>
+            <Text size="sm">{t.alerts.about(alert.subject_name ?? alert.subject, String(alert.count))}</Text>
             <Group gap="md" mt={4}>
               <To to="/audit" search={{ open: alert.records[0] ?? alert.id }}>
                 {t.alerts.look}
               </To>
               {alert.acknowledged_by ? (
-                <Text size="sm">{t.alerts.acknowledgedBy(alert.acknowledged_by)}</Text>
+                <Text size="sm">{t.alerts.acknowledgedBy(alert.acknowledged_by_name ?? alert.acknowledged_by)}</Text>
               ) : (
                 <GuardedButton area="audit" size="compact-xs" variant="default" onClick={() => setAsked(alert)}>
                   {t.alerts.acknowledge}

@@ -12,6 +12,7 @@ import { columns, isNoIntent } from './columns.tsx';
 import { Checkpoint } from './Checkpoint.tsx';
 import { exportAddress, fetchRecords, PERIODS, queryOf } from './query.ts';
 import { RecordDrawer } from './RecordDrawer.tsx';
+import { SavedSearches } from './SavedSearches.tsx';
 
 export default function Audit() {
   const { t, zone, format, language } = useWording();
@@ -30,6 +31,7 @@ export default function Audit() {
     <>
       <PageHead title={t.places.audit} lead={t.leads.audit}>
         <Checkpoint />
+        <SavedSearches />
         <Button
           size="xs"
           variant="default"
@@ -100,6 +102,7 @@ function Facets() {
     { kind: 'text', name: 'user', label: t.audit.user },
     { kind: 'text', name: 'connector', label: t.audit.connector },
     { kind: 'text', name: 'tool', label: t.audit.tool },
+    { kind: 'text', name: 'resource', label: t.audit.resource, placeholder: t.audit.resourceHint },
     { kind: 'text', name: 'client', label: t.audit.client },
   ];
   return <FilterBar filters={filters} />;

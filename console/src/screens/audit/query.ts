@@ -25,6 +25,14 @@ export function momentOf(typed: string | undefined, zone: Zone): string | undefi
   return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
 }
 
+/** A moment, as such a field shows it. */
+export function typedOf(moment: string | undefined, zone: Zone): string | undefined {
+  if (!moment) return undefined;
+  const timeZone = zone === 'local' ? undefined : zone;
+  const form = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'short', ...(timeZone ? { timeZone } : {}) });
+  return form.format(new Date(moment)).replace(' ', 'T');
+}
+
 export function queryOf(filters: Filters, zone: Zone, now: number): Query {
   const period = PERIODS[filters.period ?? ''];
   const custom = filters.period === 'custom';
@@ -34,6 +42,7 @@ export function queryOf(filters: Filters, zone: Zone, now: number): Query {
     client: filters.client,
     connector: filters.connector,
     tool: filters.tool,
+    resource: filters.resource,
     event: filters.event,
     outcome: filters.outcome,
     class: filters.class,

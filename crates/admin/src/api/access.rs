@@ -155,15 +155,8 @@ impl<R: Right> FromRequestParts<Arc<Control>> for Allowed<R> {
         control: &Arc<Control>,
     ) -> Result<Self, Problem> {
         let someone = Someone::from_request_parts(parts, control).await?;
-        let decided = control
-            .administration
-            .authorize(&someone.caller, R::ACTION, R::AREA);
-        match decided {
-            Ok(decision) => Ok(Self {
-                someone,
-                decision,
-                right: PhantomData,
-            }),
+        match someone.with_right(control) {
+            Ok(allowed) => Ok(allowed),
             Err(refusal) => {
                 let refused = EventKind::RequestRefused;
                 let correlation = someone.correlation.clone();
@@ -284,6 +277,7 @@ pub(crate) fn source(parts: &Parts) -> Source {
     Source {
         ip: peer.map(|ConnectInfo(address)| address.ip().to_canonical()),
         user_agent,
+        certificate: None,
     }
 }
 
@@ -359,6 +353,7 @@ impl Someone {
         let source = Source {
             ip: guest.browser.ip,
             user_agent: (!agent.is_empty()).then_some(agent),
+            certificate: None,
         };
         let caller = control.identity.signed_in(signed_in, source).await?;
         Ok(Self {
@@ -366,6 +361,17 @@ impl Someone {
             csrf_token: None,
             mfa_at: signed_in.mfa_at,
             correlation: guest.correlation.clone(),
+        })
+    }
+
+    /// The same with the right `R`, if they have it.
+    pub(crate) fn with_right<R: Right>(&self, control: &Control) -> Result<Allowed<R>, Refusal> {
+        let administration = &control.administration;
+        let decision = administration.authorize(&self.caller, R::ACTION, R::AREA)?;
+        Ok(Allowed {
+            someone: self.clone(),
+            decision,
+            right: PhantomData,
         })
     }
 

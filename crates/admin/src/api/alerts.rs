@@ -37,6 +37,9 @@ pub(crate) struct AlertView {
     severity: String,
     /// About whom or what.
     subject: String,
+    /// The same with the person's name instead of their id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_name: Option<String>,
     /// How many records it took.
     count: u64,
     /// The newest of them.
@@ -44,6 +47,9 @@ pub(crate) struct AlertView {
     /// Who saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledged_by: Option<String>,
+    /// What that person is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged_by_name: Option<String>,
 }
 
 /// Which alerts.
@@ -90,14 +96,38 @@ pub(crate) async fn list_alerts(
     let page = control.audit.search(&query).await?;
     let oldest = page.records.last().map(|found| found.record.time);
     let seen = seen(&control, oldest).await?;
+    let mut items: Vec<_> = page
+        .records
+        .into_iter()
+        .map(|found| view(found, &seen))
+        .collect();
+    name(&control, &mut items).await?;
     Ok(Json(List {
-        items: page
-            .records
-            .into_iter()
-            .map(|found| view(found, &seen))
-            .collect(),
+        items,
         next_cursor: page.next.as_deref().map(write_cursor),
     }))
+}
+
+/// Adds the names of the people whom alerts tell of by id.
+async fn name(control: &Control, alerts: &mut [AlertView]) -> Result<(), Problem> {
+    let people = control.store.people();
+    let mut names: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for alert in alerts {
+        for (id, name) in [
+            (Some(&alert.subject), &mut alert.subject_name),
+            (
+                alert.acknowledged_by.as_ref(),
+                &mut alert.acknowledged_by_name,
+            ),
+        ] {
+            let Some(id) = id else { continue };
+            if !names.contains_key(id) {
+                names.insert(id.clone(), people.named(id).await?);
+            }
+            *name = names.get(id).cloned().flatten();
+        }
+    }
+    Ok(())
 }
 
 /// Who saw which alert.
@@ -142,12 +172,14 @@ fn view(found: IndexedRecord, seen: &BTreeMap<String, String>) -> AlertView {
     let records = records.into_iter().flatten();
     AlertView {
         acknowledged_by: seen.get(&id).cloned(),
+        acknowledged_by_name: None,
         id,
         time: record.time,
         node: found.node,
         rule: text("rule"),
         severity: text("severity"),
         subject: text("subject"),
+        subject_name: None,
         count: record
             .detail
             .get("count")

@@ -189,6 +189,8 @@ pub(crate) struct RecordFilter {
     connector: Option<String>,
     /// Tool, resource or prompt: its exact name, as the upstream spells it.
     tool: Option<String>,
+    /// The beginning of its name, such as a folder of resources.
+    resource: Option<String>,
     /// Kind of event, such as `tool.call`.
     event: Option<String>,
     /// How it ended: `success`, `error`, `refused`, `input_required`, `cancelled` or `unknown`.
@@ -231,7 +233,7 @@ impl RecordFilter {
             client: self.client,
             connector: self.connector,
             target: self.tool,
-            target_prefix: None,
+            target_prefix: self.resource,
             event,
             status,
             class,
@@ -280,6 +282,7 @@ pub(crate) fn searched(query: &AuditQuery) -> Vec<(&'static str, Value)> {
         ("client", json!(query.client)),
         ("connector", json!(query.connector)),
         ("tool", json!(query.target)),
+        ("resource", json!(query.target_prefix)),
         ("event", json!(query.event)),
         ("outcome", json!(query.status)),
         ("class", json!(query.class)),

@@ -25,7 +25,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
 use super::access::{Allowed, ManageCatalog, ViewCatalog};
-use super::list::{List, Window};
+use super::list::{List, Part, Window};
 use super::version::{Seen, tagged};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
@@ -191,17 +191,6 @@ pub(crate) struct ToolFilter {
     text: Option<String>,
 }
 
-/// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Part {
-    /// Most items: 1 to 200, 50 by default.
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// What a person decides about a tool.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -352,7 +341,7 @@ pub(crate) async fn list_connectors(
     State(control): State<Arc<Control>>,
     Query(part): Query<Part>,
 ) -> Result<Json<List<ConnectorView>>, Problem> {
-    let window = Window::new(part.limit, part.cursor.as_deref())?;
+    let window = part.window()?;
     let all = control.store.connectors().list().await?;
     let page = window.page_of(all, |stored| stored.connector.name.to_string());
     let mut items = Vec::new();
@@ -436,7 +425,7 @@ impl ToolFilter {
     }
 }
 
-async fn find_connector(control: &Control, name: &str) -> Result<Connector, Problem> {
+pub(crate) async fn find_connector(control: &Control, name: &str) -> Result<Connector, Problem> {
     let unknown = || Problem::not_found("connector");
     let name = ConnectorName::new(name).map_err(|_| unknown())?;
     let found = control.store.connectors().get(&name).await?;

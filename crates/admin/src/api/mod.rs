@@ -23,9 +23,10 @@ mod approval_view;
 mod approvals;
 mod audit_evidence;
 mod audit_records;
-mod catalog;
+pub(crate) mod catalog;
 mod clients;
 mod conversations;
+pub(crate) mod devices;
 mod dictionaries;
 pub(crate) mod events;
 mod false_alarms;
@@ -34,6 +35,7 @@ mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod list;
 mod me;
 mod overview;
@@ -45,6 +47,7 @@ mod retention;
 mod reviews;
 mod revoke;
 mod roles;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -169,6 +172,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(people::deactivate_user))
         .routes(routes!(people::activate_user))
         .routes(routes!(people::end_access_of_user))
+        .routes(routes!(devices::list_devices))
         .routes(routes!(people::list_groups))
         .routes(routes!(people::get_group))
         .routes(routes!(people::list_members))
@@ -242,12 +246,20 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(overview::get_overview))
         .routes(routes!(catalog::list_connectors))
         .routes(routes!(catalog::get_connector))
+        .routes(routes!(linked_accounts::list_accounts))
+        .routes(routes!(linked_accounts::unlink_account))
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))
         .routes(routes!(audit_records::list_records))
         .routes(routes!(audit_records::get_record))
         .routes(routes!(audit_records::count_facets))
+        .routes(routes!(saved_searches::list, saved_searches::save))
+        .routes(routes!(
+            saved_searches::get,
+            saved_searches::change,
+            saved_searches::remove
+        ))
         .routes(routes!(audit_evidence::get_story))
         .routes(routes!(audit_evidence::get_report))
         .routes(routes!(audit_evidence::export_records))

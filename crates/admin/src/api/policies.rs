@@ -316,6 +316,7 @@ async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use sekimori_identity::authorization_server::StepUp;
+use sekimori_identity::sign_in::ReturnTo;
 use sekimori_store::StoreError;
 use serde::Deserialize;
 
@@ -33,7 +34,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let server = server(&control)?;
     let Some(signed_in) = guest.signed_in(&control).await? else {
-        return Ok(guest.to_step_up(&control, &which.grant));
+        return Ok(guest.to_step_up(&control, &ReturnTo::StepUp(which.grant.clone())));
     };
     match server
         .ask_to_step_up(&which.grant, &signed_in)
@@ -41,7 +42,7 @@ pub(super) async fn show(
         .map_err(|error| failure(&error))?
     {
         StepUp::Unknown => Err(Problem::not_found("connection")),
-        StepUp::Prove => Ok(guest.to_step_up(&control, &which.grant)),
+        StepUp::Prove => Ok(guest.to_step_up(&control, &ReturnTo::StepUp(which.grant.clone()))),
         StepUp::Ask { grant, client_name } => {
             let page = Page::new("step_up_grant.html")
                 .with("grant", &grant.id)
@@ -63,12 +64,12 @@ pub(super) async fn confirm(
     let server = server(&control)?;
     guest.visit.browser.check_csrf(&which.csrf)?;
     let Some(signed_in) = guest.signed_in(&control).await? else {
-        return Ok(guest.to_step_up(&control, &which.grant));
+        return Ok(guest.to_step_up(&control, &ReturnTo::StepUp(which.grant.clone())));
     };
     let stepped_up = server.step_up(&which.grant, &signed_in).await;
     let Some(grant) = stepped_up.map_err(|error| failure(&error))? else {
         // Ended meanwhile, or the proof grew old on the page.
-        return Ok(guest.to_step_up(&control, &which.grant));
+        return Ok(guest.to_step_up(&control, &ReturnTo::StepUp(which.grant.clone())));
     };
     record::stepped_up(&control, &guest, &grant).await?;
     let page = Page::new("step_up_grant.html").with("done", true);

@@ -43,6 +43,18 @@ const TEMPLATES: &[(&str, &str)] = &[
         include_str!("templates/connections.html"),
     ),
     (
+        "linked_account.html",
+        include_str!("templates/linked_account.html"),
+    ),
+    (
+        "linked_account_go.html",
+        include_str!("templates/linked_account_go.html"),
+    ),
+    (
+        "linked_account_failed.html",
+        include_str!("templates/linked_account_failed.html"),
+    ),
+    (
         "step_up_grant.html",
         include_str!("templates/step_up_grant.html"),
     ),

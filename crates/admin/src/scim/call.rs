@@ -42,11 +42,11 @@ pub(super) struct Body(pub(super) Bytes);
 
 /// How many failures were recorded in this minute.
 #[derive(Debug, Default)]
-pub(super) struct Failures(Mutex<(u64, u32)>);
+pub(crate) struct Failures(Mutex<(u64, u32)>);
 
 impl Failures {
     /// Whether one more may be recorded.
-    fn admit(&self, minute: u64) -> bool {
+    pub(crate) fn admit(&self, minute: u64) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 != minute {
             *state = (minute, 0);

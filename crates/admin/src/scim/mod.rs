@@ -16,7 +16,9 @@ use sekimori_domain::limits::REQUEST_BYTES_MAX;
 use sekimori_identity::scim::{ListQuery, SCIM_PATH, Scim, ScimError};
 
 use crate::control::Control;
-use call::{Body, Call, Failures, Id};
+pub(crate) use call::Failures;
+
+use call::{Body, Call, Id};
 use reply::{finish, not_done};
 
 type Control_ = State<Arc<Control>>;

@@ -49,7 +49,21 @@ pub(super) async fn show(
         let name = client.map_err(store_failure)?.map(|client| client.name);
         clients.push(grant_view(&grant, name));
     }
+    let accounts = control.store.linked_accounts();
+    let accounts = accounts.of_owner(&signed_in.user).await;
+    let accounts: Vec<Value> = accounts
+        .map_err(store_failure)?
+        .iter()
+        .map(|stored| {
+            json!({
+                "connector": stored.account.connector,
+                "problem": stored.account.problem,
+                "since": shown(stored.account.linked_at),
+            })
+        })
+        .collect();
     let page = Page::new("connections.html")
+        .with("accounts", accounts)
         .with("sessions", sessions)
         .with("clients", clients)
         .with("mfa", signed_in.mfa);

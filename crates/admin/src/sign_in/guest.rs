@@ -106,10 +106,10 @@ impl Guest {
         self.redirect(control, "/sign-in", None)
     }
 
-    /// Sends whoever is to prove a second factor to do so, and back to the client's grant.
-    pub(crate) fn to_step_up(&self, control: &Control, grant: &str) -> Response {
+    /// Sends whoever is to prove a second factor to do so, and then on.
+    pub(crate) fn to_step_up(&self, control: &Control, to: &ReturnTo) -> Response {
         let asked = Asked {
-            txn: ReturnTo::StepUp(grant.to_owned()).handle(),
+            txn: to.handle(),
             assurance: "mfa".to_owned(),
         };
         self.redirect(control, &format!("/sign-in{}", asked.query()), None)

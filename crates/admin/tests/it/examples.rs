@@ -91,6 +91,10 @@ impl World {
                 (format!("{providers}/corporate"), None),
             ),
             (
+                "unlinkAccount",
+                ("/api/v1/connectors/crm/accounts/gate".to_owned(), None),
+            ),
+            (
                 "revokeGrant",
                 (format!("/api/v1/grants/{}", self.grant), None),
             ),
@@ -131,6 +135,28 @@ impl World {
             (
                 "setLimit",
                 ("/api/v1/limits/per-user".to_owned(), Some(limit)),
+            ),
+            (
+                "saveSearch",
+                (
+                    "/api/v1/saved-searches".to_owned(),
+                    Some(
+                        json!({"name": "深夜の削除", "filter": {"class": "delete", "period": "7d"}}),
+                    ),
+                ),
+            ),
+            (
+                "changeSavedSearch",
+                (
+                    "/api/v1/saved-searches/search-1".to_owned(),
+                    Some(
+                        json!({"name": "refused", "shared": true, "filter": {"outcome": "refused"}}),
+                    ),
+                ),
+            ),
+            (
+                "removeSavedSearch",
+                ("/api/v1/saved-searches/search-1".to_owned(), None),
             ),
             ("removeLimit", ("/api/v1/limits/old".to_owned(), None)),
             (

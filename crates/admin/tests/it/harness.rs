@@ -28,10 +28,11 @@ use sekimori_gateway::kill_switch::KillSwitches;
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
 };
+use sekimori_identity::linked_accounts::{LinkedAccountParts, LinkedAccounts};
 use sekimori_identity::sign_in::{ProviderHttp, SealKey, SecretLookup, SignIn, SignInParts};
 use sekimori_identity::{
-    Authenticator, AuthenticatorConfig, CredentialStores, Document, Fetch, FetchDocument,
-    FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
+    Authenticator, AuthenticatorConfig, CredentialStores, DeviceReports, Document, Fetch,
+    FetchDocument, FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
     create_administrator, create_key,
 };
 use sekimori_policy::{
@@ -39,10 +40,15 @@ use sekimori_policy::{
     default_policies,
 };
 use sekimori_store::{AuditQuery, Store};
+use sekimori_upstream::egress::{Egress, SystemResolver};
+use sekimori_upstream::{SecretError, Secrets};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+/// What the device management system signs with.
+pub(crate) const DEVICE_SECRET: &str = "a secret for devices that is long enough";
 
 /// The control plane of a test.
 pub(crate) struct Plane {
@@ -191,6 +197,12 @@ impl Plane {
             kill_switches,
             authorization_server: Some(Arc::new(server)),
             sign_in: Arc::new(sign_in),
+            device_reports: Some(DeviceReports::new(
+                DEVICE_SECRET.to_owned(),
+                &*store,
+                Arc::clone(&clock),
+            )),
+            linked_accounts: linked_accounts(&*store, &public_url, &clock, &ids),
             desk: desk(&store),
             store,
             identity,
@@ -344,6 +356,36 @@ fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) ->
         clock: Arc::clone(clock),
         drifted,
     })
+}
+
+/// Reaches whatever a connector names; what it sends is none of its secrets.
+fn linked_accounts(
+    store: &dyn Store,
+    public_url: &PublicUrl,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> LinkedAccounts {
+    LinkedAccounts::new(LinkedAccountParts {
+        public_url: public_url.clone(),
+        title: "Test gate".to_owned(),
+        store,
+        egress: Egress::new(Vec::new(), None, Arc::new(SystemResolver)).unwrap(),
+        secrets: Arc::new(NoSecrets),
+        seal_key: SealKey::new([7; 32]),
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+        random: Arc::new(SystemRandom),
+    })
+    .unwrap()
+}
+
+#[derive(Debug)]
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn resolve(&self, _secret: &SecretRef) -> Result<String, SecretError> {
+        Err(SecretError)
+    }
 }
 
 fn desk(store: &Arc<dyn Store>) -> PolicyDesk {

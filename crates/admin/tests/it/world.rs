@@ -14,11 +14,13 @@ use sekimori_domain::ids::{
 use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
 use sekimori_domain::kill_switch::StopScope;
 use sekimori_domain::limit::{Bound, Limit};
+use sekimori_domain::linked_account::LinkedAccount;
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
 use sekimori_domain::record::{DecisionNote, EventKind, OutcomeStatus};
 use sekimori_domain::retention::{OrderAct, OrderKind, OrderStep, RetentionOrder, Selection};
+use sekimori_domain::saved_search::{SavedSearch, SearchFilter};
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
 use sekimori_policy::{FACTS, default_policies};
@@ -125,6 +127,20 @@ fn grant(user: &PrincipalId, now: Timestamp, later: Timestamp) -> Grant {
     }
 }
 
+/// A search that the administrator keeps.
+async fn saved_search(plane: &Plane) {
+    let search = SavedSearch {
+        id: "search-1".to_owned(),
+        name: "refused".to_owned(),
+        owner: "admin:test".to_owned(),
+        shared: true,
+        filter: SearchFilter::default(),
+        saved_at: plane.control.clock.now(),
+    };
+    let searches = plane.control.store.saved_searches();
+    searches.put(&search).await.unwrap();
+}
+
 /// A limit, and a kill switch whose id this is.
 async fn limits(plane: &Plane) -> String {
     let control = &plane.control;
@@ -214,6 +230,7 @@ impl World {
         let key = text.split('_').nth(1).unwrap().to_owned();
         let kill_switch = limits(plane).await;
         orders(plane).await;
+        saved_search(plane).await;
         let mut approvals = Vec::new();
         for amount in 0..5 {
             approvals.push(approvals::waiting(plane, json!({ "amount": amount })).await);
@@ -381,6 +398,22 @@ async fn add_tool(plane: &Plane) -> String {
     let connector = serde_json::from_value(connector).unwrap();
     let connectors = plane.control.store.connectors();
     connectors.put(&connector, Expected::Absent).await.unwrap();
+    let account = LinkedAccount {
+        connector: name.clone(),
+        owner: None,
+        issuer: "https://login.example".to_owned(),
+        resource: "https://crm.example.co.jp/mcp".to_owned(),
+        origin: "https://crm.example.co.jp".to_owned(),
+        scopes: vec!["read".to_owned()],
+        wanted: Vec::new(),
+        expires_at: None,
+        sealed: "sealed".to_owned(),
+        linked_by: PrincipalId::new("usr_admin").unwrap(),
+        linked_at: plane.control.clock.now(),
+        problem: None,
+    };
+    let accounts = plane.control.store.linked_accounts();
+    accounts.put(&account, None).await.unwrap();
     let raw = json!({
         "name": "update_customer", "description": "Changes a customer's address",
         "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true},

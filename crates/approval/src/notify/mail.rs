@@ -87,11 +87,20 @@ impl Channel for MailChannel {
 
     async fn announce(&self, announcement: &Announcement) -> Result<(), Untold> {
         let told = announcement.told(Language::default());
-        let mut last = Ok(());
+        let (id, time) = (announcement.id, announcement.time);
+        let mut last = Err(Untold {
+            is_final: true,
+            why: "the channel has no address of its own (also)".to_owned(),
+        });
+        let mut reached = false;
         for to in &self.also {
-            let (id, time) = (announcement.id, announcement.time);
-            last = self.send(id, time, to, told, &announcement.url).await;
+            match self.send(id, time, to, told, &announcement.url).await {
+                Ok(()) => reached = true,
+                // One bad address must not keep the others from knowing.
+                Err(untold) if untold.is_final => last = Err(untold),
+                Err(untold) => return Err(untold),
+            }
         }
-        last
+        if reached { Ok(()) } else { last }
     }
 }

@@ -291,6 +291,7 @@ fn caller(who: &PrincipalId) -> Caller {
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     }

@@ -99,12 +99,12 @@ async fn certificate(folder: &Path) -> Egress {
     Egress::new(Vec::new(), Some(&pem), Arc::new(SystemResolver)).unwrap()
 }
 
-fn by_mail(
+fn mailer(
     egress: &Egress,
     port: u16,
     security: MailSecurity,
     login: Option<(&str, &str)>,
-) -> Arc<dyn Channel> {
+) -> Mailer {
     let server = MailServer {
         host: "localhost".to_owned(),
         port,
@@ -112,9 +112,18 @@ fn by_mail(
         login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
         allow_private_network: true,
     };
+    Mailer::new(server, egress.clone())
+}
+
+fn by_mail(
+    egress: &Egress,
+    port: u16,
+    security: MailSecurity,
+    login: Option<(&str, &str)>,
+) -> Arc<dyn Channel> {
     Arc::new(MailChannel::new(
         "mail".to_owned(),
-        Mailer::new(server, egress.clone()),
+        mailer(egress, port, security, login),
         "Sekimori <sekimori@gate.example>".to_owned(),
         vec!["desk@example.co.jp".to_owned()],
     ))
@@ -387,23 +396,27 @@ async fn webhooks_get_what_they_understand() {
     }
 }
 
-/// What is no request, such as an alert, goes the same ways (AUDIT-7).
-#[tokio::test]
-async fn announcements_get_through_in_every_form() {
-    let world = World::make().await;
+fn alert(time: jiff::Timestamp) -> Announcement {
     let told = |subject: &str| Told {
         subject: subject.to_owned(),
         facts: vec![("Rule", "mass-writes".to_owned())],
         call: "Look at it",
     };
-    let announcement = Announcement {
+    Announcement {
         id: uuid::Uuid::from_u128(7),
-        time: world.clock.now(),
+        time,
         kind: "alert",
         japanese: told("アラート"),
         english: told("Alert: mass-writes"),
         url: "https://gate.example/ui/alerts".to_owned(),
-    };
+    }
+}
+
+/// What is no request, such as an alert, goes the same ways (AUDIT-7).
+#[tokio::test]
+async fn announcements_get_through_in_every_form() {
+    let world = World::make().await;
+    let announcement = alert(world.clock.now());
     let (slack, siem, down) = (
         receiver(&[]).await,
         receiver(&[]).await,
@@ -426,6 +439,31 @@ async fn announcements_get_through_in_every_form() {
         .announce(&announcement)
         .await;
     assert!(!untold.unwrap_err().is_final, "it is worth another try");
+}
+
+/// An alert reaches the mailbox of a mail channel (AUDIT-7); a channel without one does not pretend that it did.
+#[tokio::test]
+async fn announcements_arrive_by_mail() {
+    let folder = tempfile::tempdir().unwrap();
+    let egress = certificate(folder.path()).await;
+    let login = Some(("gate", "correct horse"));
+    let mut postbox = Postbox::open("starttls", folder.path(), login, "").await;
+    let world = World::make().await;
+    let announcement = alert(world.clock.now());
+    let channel = by_mail(&egress, postbox.port, MailSecurity::StartTls, login);
+    channel.announce(&announcement).await.unwrap();
+    let mail = postbox.mail().await;
+    assert!(mail.to_string().contains("desk@example.co.jp"), "{mail}");
+    assert!(mail.to_string().contains("mass-writes"), "{mail}");
+
+    let nobody = MailChannel::new(
+        "mail".to_owned(),
+        mailer(&egress, postbox.port, MailSecurity::StartTls, login),
+        "Sekimori <sekimori@gate.example>".to_owned(),
+        Vec::new(),
+    );
+    let untold = nobody.announce(&announcement).await.unwrap_err();
+    assert!(untold.is_final, "{}", untold.why);
 }
 
 #[tokio::test]

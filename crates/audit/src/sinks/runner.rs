@@ -14,13 +14,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{Content, Event, Heartbeat};
 use super::{BATCH_RECORDS_MAX, Transport, TransportError};
+use crate::committer::Shared;
 use crate::error::JournalError;
 use crate::log::Head;
-use crate::reader::{Reader, durable_head};
+use crate::reader::{Entry, Reader, durable_head};
 use crate::tlog::SignedCheckpoint;
 
 /// Most bytes of records that are handed over at once.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// How long new records are left to gather, so that they are handed over together.
+const GATHER_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the cursor is kept while records keep coming. What is not kept is handed over again.
+const CURSOR_INTERVAL: Duration = Duration::from_secs(1);
 /// How often receipt is looked at, when nothing is new.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a sink hears that the log is alive.
@@ -67,6 +72,8 @@ pub struct SinkSource {
     pub head: watch::Receiver<Head>,
     /// What was signed.
     pub signed: watch::Receiver<Option<Arc<SignedCheckpoint>>>,
+    /// Holds its last records.
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A way to a sink, under the name that its cursor is kept by.
@@ -120,6 +127,7 @@ impl Sinks {
                 reader: None,
                 position: 0,
                 state: None,
+                kept: None,
             };
             let stop = stop.clone();
             tasks.spawn(async move {
@@ -145,6 +153,8 @@ struct Follower {
     /// The next record to hand over; ahead of the cursor while receipt is not certain.
     position: u64,
     state: Option<SinkState>,
+    /// What the store has of the state, and since when.
+    kept: Option<(SinkState, Instant)>,
 }
 
 impl Follower {
@@ -166,7 +176,7 @@ impl Follower {
     /// Hands over what is new, and looks at what was received.
     async fn step(&mut self, beat: &mut Option<Instant>) -> Result<(), SinkError> {
         let cursor = self.state().await?.cursor;
-        let head = *self.source.head.borrow_and_update();
+        let head = self.gather(cursor).await;
         if cursor > head.size {
             return Err(SinkError::Longer {
                 delivered: cursor,
@@ -188,7 +198,7 @@ impl Follower {
                 self.transport.deliver(&[event]).await?;
             }
         }
-        self.settle().await?;
+        self.settle(!new).await?;
         if !new {
             // Either something new, or time to look at what was received.
             if let Ok(Err(_)) = timeout(IDLE_INTERVAL, self.source.head.changed()).await {
@@ -199,10 +209,21 @@ impl Follower {
         Ok(())
     }
 
+    /// How far the journal is, after what is new had time for company.
+    async fn gather(&mut self, cursor: u64) -> Head {
+        let size = self.source.head.borrow().size;
+        let waiting = size.saturating_sub(self.position.max(cursor));
+        if waiting > 0 && waiting < crate::frames::len(BATCH_RECORDS_MAX) {
+            sleep(GATHER_INTERVAL).await;
+        }
+        *self.source.head.borrow_and_update()
+    }
+
     async fn state(&mut self) -> Result<&mut SinkState, SinkError> {
         if self.state.is_none() {
             let (node, name) = (&self.source.node, &self.name);
             let found = self.store.get(node, name).await?;
+            self.kept = found.clone().map(|found| (found, Instant::now()));
             self.state = Some(found.unwrap_or_else(|| SinkState {
                 node: node.clone(),
                 name: name.clone(),
@@ -218,6 +239,16 @@ impl Follower {
     /// The next records, and the number of the one behind them. Those that were purged before a sink had them are
     /// told to be missing by their numbers.
     async fn read(&mut self, head: Head) -> Result<(Vec<Event>, u64), SinkError> {
+        let recent = &self.source.shared.recent;
+        let (from, end) = (self.position, head.size);
+        if let Some(entries) = recent.read(from, end, BATCH_RECORDS_MAX, BATCH_BYTES_MAX) {
+            let position = from + crate::frames::len(entries.len());
+            let origin = &self.source.origin;
+            let events = entries
+                .iter()
+                .map(|entry| event(origin, Entry::clone(entry)));
+            return Ok((events.collect(), position));
+        }
         let (dir, origin, from) = (
             self.source.journal.clone(),
             self.source.origin.clone(),
@@ -257,18 +288,30 @@ impl Follower {
         })
     }
 
-    /// Keeps how far receipt is certain.
-    async fn settle(&mut self) -> Result<(), SinkError> {
+    /// Notes how far receipt is certain, and keeps that: at once when nothing more is to do, and else now and then.
+    async fn settle(&mut self, idle: bool) -> Result<(), SinkError> {
         let confirmed = self.transport.confirmed().await?;
         let dead = self.transport.dead_letters();
         let now = self.clock.now();
         let state = self.state().await?;
-        let before = state.clone();
         advance(state, confirmed, dead, now);
-        if *state != before {
-            let state = state.clone();
-            self.store.put(&state).await?;
+        let state = state.clone();
+        let due = match &self.kept {
+            Some((kept, _)) if *kept == state => false,
+            Some((kept, since)) => {
+                idle || kept.problem != state.problem || since.elapsed() >= CURSOR_INTERVAL
+            }
+            None => true,
+        };
+        if due {
+            self.keep(state).await?;
         }
+        Ok(())
+    }
+
+    async fn keep(&mut self, state: SinkState) -> Result<(), StoreError> {
+        self.store.put(&state).await?;
+        self.kept = Some((state, Instant::now()));
         Ok(())
     }
 
@@ -286,7 +329,7 @@ impl Follower {
         if let Some(state) = &mut self.state {
             state.problem = Some(error.to_string());
             let state = state.clone();
-            if let Err(error) = self.store.put(&state).await {
+            if let Err(error) = self.keep(state).await {
                 tracing::warn!(%error, "the state of an audit sink could not be kept");
             }
         }
@@ -299,6 +342,17 @@ fn advance(state: &mut SinkState, confirmed: Option<u64>, dead: u64, now: Timest
     if let Some(confirmed) = confirmed.filter(|confirmed| *confirmed > state.cursor) {
         state.cursor = confirmed;
         state.delivered_at = Some(now);
+    }
+}
+
+fn event(origin: &str, entry: Entry) -> Event {
+    Event {
+        origin: origin.to_owned(),
+        content: Content::Record {
+            sequence: entry.sequence,
+            record: Box::new(entry.record),
+            text: entry.text,
+        },
     }
 }
 
@@ -321,14 +375,7 @@ fn read(
             break;
         };
         bytes += entry.text.len();
-        events.push(Event {
-            origin: origin.to_owned(),
-            content: Content::Record {
-                sequence: entry.sequence,
-                record: Box::new(entry.record),
-                text: entry.text,
-            },
-        });
+        events.push(event(origin, entry));
     }
     Ok((reader, events))
 }

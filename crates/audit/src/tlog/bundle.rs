@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::checkpoint::{NoteError, SignedCheckpoint};
+use super::checkpoint::{NoteError, SignedCheckpoint, TreeHead};
 use super::key::VerifyingKey;
 use super::proof::{self, InclusionProof, check_consistency};
+use super::succession::{CLOSED, LogKeys};
 use super::tiles::{TileError, Tiles};
 use crate::error::JournalError;
 use crate::format::{HEADER_BYTES, segment_path};
@@ -99,8 +100,8 @@ pub struct Source<'a> {
     pub journal: &'a Path,
     /// The folder of the published tree.
     pub tlog: &'a Path,
-    /// The key of the log.
-    pub key: &'a VerifyingKey,
+    /// The keys of the log.
+    pub keys: &'a LogKeys,
     /// The keys of its witnesses.
     pub witnesses: &'a [VerifyingKey],
 }
@@ -114,7 +115,7 @@ pub fn prove(source: Source<'_>, sequence: u64) -> Result<InclusionProof, Bundle
     } else {
         tiles.checkpoint()?
     };
-    checkpoint.verify(source.key)?;
+    source.keys.verify(&checkpoint)?;
     let proof = InclusionProof {
         index: sequence,
         path: proof::inclusion(&tiles, sequence, checkpoint.head().size)?,
@@ -136,7 +137,7 @@ pub fn write_bundle(
     writer.begin()?;
     let tiles = Tiles::new(source.tlog);
     let checkpoint = tiles.checkpoint()?;
-    checkpoint.verify(source.key)?;
+    source.keys.verify(&checkpoint)?;
     let size = checkpoint.head().size;
     writer.put("checkpoint", checkpoint.note().as_bytes())?;
     if let Ok(cosigned) = tiles.cosigned() {
@@ -148,7 +149,11 @@ pub fn write_bundle(
         Selection::Everything => 0,
         Selection::Records(records) => writer.records(records, size)?,
     };
-    writer.put("log.pub", format!("{}\n", source.key).as_bytes())?;
+    writer.put("log.pub", format!("{}\n", source.keys.newest()).as_bytes())?;
+    for (number, closing) in source.keys.closings().iter().enumerate() {
+        let name = format!("{CLOSED}/{:04}", number + 1);
+        writer.put(&name, closing.checkpoint.note().as_bytes())?;
+    }
     let witnesses = source.witnesses.iter().enumerate();
     for (number, witness) in witnesses {
         let name = format!("witness-{}.pub", number + 1);
@@ -200,7 +205,7 @@ impl Writer<'_> {
                 path: self.out.to_owned(),
             });
         }
-        for folder in ["segments", "proofs"] {
+        for folder in ["segments", "proofs", CLOSED] {
             fs::create_dir(self.out.join(folder)).map_err(|source| self.io(source))?;
         }
         Ok(())
@@ -337,13 +342,18 @@ pub fn verify_bundle(
 ) -> Result<Bundle, BundleError> {
     let tiles = Tiles::new(dir);
     let checkpoint = tiles.checkpoint()?;
-    checkpoint.verify(key)?;
+    let closed = dir.join(CLOSED);
+    let keys = LogKeys::read(key.clone(), &closed)
+        .map_err(|_| changed("a closed log is damaged", CLOSED))?;
+    keys.verify(&checkpoint)?;
+    for closing in keys.closings() {
+        grew(&tiles, closing.checkpoint.head(), checkpoint.head())
+            .map_err(|_| changed("a closed log is another one", CLOSED))?;
+    }
     for witness in witnesses {
         let cosigned = tiles.cosigned()?;
         cosigned.verify_cosignature(witness)?;
-        let (old, new) = (cosigned.head(), checkpoint.head());
-        let path = proof::consistency(&tiles, old.size, new.size)?;
-        check_consistency(&path, (old.size, &old.root), (new.size, &new.root))
+        grew(&tiles, cosigned.head(), checkpoint.head())
             .map_err(|_| changed("the cosigned tree is another one", "checkpoint.cosigned"))?;
     }
     let folder = dir.join("segments");
@@ -352,7 +362,7 @@ pub fn verify_bundle(
     for number in &numbers {
         records += verify_segment(&folder, *number, &tiles, &checkpoint)?;
     }
-    let proofs = verify_proofs(dir, key)?;
+    let proofs = verify_proofs(dir, &keys)?;
     Ok(Bundle {
         origin: checkpoint.head().origin.clone(),
         tree: checkpoint.head().size,
@@ -360,6 +370,13 @@ pub fn verify_bundle(
         proofs,
         segments: crate::frames::len(numbers.len()),
     })
+}
+
+/// Whether one tree is the beginning of the other.
+fn grew(tiles: &Tiles, old: &TreeHead, new: &TreeHead) -> Result<(), BundleError> {
+    let path = proof::consistency(tiles, old.size, new.size)?;
+    check_consistency(&path, (old.size, &old.root), (new.size, &new.root))
+        .map_err(|_| changed("the tree is another one", "checkpoint"))
 }
 
 fn verify_segment(
@@ -413,7 +430,7 @@ fn in_tree(
         .map_err(|_| changed("the records are not in the signed tree", &file))
 }
 
-fn verify_proofs(dir: &Path, key: &VerifyingKey) -> Result<u64, BundleError> {
+fn verify_proofs(dir: &Path, keys: &LogKeys) -> Result<u64, BundleError> {
     let Ok(lines) = fs::read_to_string(dir.join("records.ndjson")) else {
         return Ok(0);
     };
@@ -426,7 +443,7 @@ fn verify_proofs(dir: &Path, key: &VerifyingKey) -> Result<u64, BundleError> {
         let proof = fs::read_to_string(dir.join(&name)).ok();
         let proof = proof.and_then(|text| InclusionProof::parse(&text).ok());
         let proof = proof.ok_or_else(|| changed("the proof is missing or damaged", &name))?;
-        proof.checkpoint.verify(key)?;
+        keys.verify(&proof.checkpoint)?;
         if proof.index != line.sequence || proof.check(&crate::merkle::leaf_hash(&body)).is_err() {
             return Err(bad());
         }

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::key::{ID_BYTES, KeyKind, SigningKey, VerifyingKey};
 use crate::merkle::Hash;
 
-/// Largest signed checkpoint of our own making: origin, size, root and one signature.
-pub const NOTE_BYTES_MAX: usize = 1_024;
+/// Largest signed checkpoint of our own making: origin, size, root, two keys where it is the last, and one signature.
+pub const NOTE_BYTES_MAX: usize = 1_536;
 /// Largest checkpoint that is read, with the cosignatures of witnesses.
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// Most signatures that are looked at.
@@ -39,6 +39,9 @@ pub enum NoteError {
     /// The checkpoint is one of another log.
     #[error("the checkpoint is of another log")]
     OtherLog,
+    /// The log was closed before it had so many records.
+    #[error("the checkpoint is signed with a key that was replaced before")]
+    Closed,
 }
 
 impl TreeHead {
@@ -125,12 +128,17 @@ pub struct SignedCheckpoint {
 impl SignedCheckpoint {
     /// Signs a head, whose origin becomes the name of the key.
     pub fn sign(key: &SigningKey, size: u64, root: Hash) -> Self {
+        Self::sign_with(key, (size, root), "")
+    }
+
+    /// As [`SignedCheckpoint::sign`], with extension lines, each of which ends in a line feed.
+    pub(crate) fn sign_with(key: &SigningKey, (size, root): (u64, Hash), lines: &str) -> Self {
         let head = TreeHead {
             origin: key.verifying().name().to_owned(),
             size,
             root,
         };
-        let text = head.text();
+        let text = head.text() + lines;
         let signature = Signature {
             name: head.origin.clone(),
             id: key.verifying().id(),
@@ -156,6 +164,11 @@ impl SignedCheckpoint {
             text,
             signatures: signatures(lines).ok_or(NoteError::Malformed)?,
         })
+    }
+
+    /// The lines behind size and root.
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = &str> {
+        self.text.lines().skip(3)
     }
 
     /// What it says.

@@ -194,13 +194,29 @@ impl SigningKey {
             Ok(file) => Self::load(path, &file),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let key = Self::generate(name, kind)?;
-                write_new(path, key.to_text().as_bytes(), 0o600)?;
-                let public = path.with_extension("pub");
-                write_new(&public, format!("{}\n", key.verifying).as_bytes(), 0o644)?;
+                key.store(path)?;
+                key.publish(path)?;
                 Ok(key)
             }
             Err(source) => Err(io("open", path)(source)),
         }
+    }
+
+    /// The key in the file at `path`.
+    pub fn read(path: &Path) -> Result<Self, KeyFileError> {
+        let file = File::open(path).map_err(io("open", path))?;
+        Self::load(path, &file)
+    }
+
+    /// Writes the key into the file at `path`, mode 0600.
+    pub(crate) fn store(&self, path: &Path) -> Result<(), KeyFileError> {
+        write_new(path, self.to_text().as_bytes(), 0o600)
+    }
+
+    /// Writes the key to verify with beside the file at `path`, as `.pub`.
+    pub(crate) fn publish(&self, path: &Path) -> Result<(), KeyFileError> {
+        let public = format!("{}\n", self.verifying);
+        write_new(&path.with_extension("pub"), public.as_bytes(), 0o644)
     }
 
     fn load(path: &Path, file: &File) -> Result<Self, KeyFileError> {
@@ -300,7 +316,7 @@ fn key_bytes(text: &str) -> Result<(KeyKind, [u8; 32]), KeyFileError> {
 }
 
 /// Written whole under another name first, so that a crash leaves no half key.
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyFileError> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyFileError> {
     let new = path.with_extension("new");
     let mut file = OpenOptions::new()
         .write(true)

@@ -12,6 +12,7 @@ pub mod key;
 pub mod proof;
 pub(crate) mod publisher;
 pub mod signer;
+pub mod succession;
 pub mod tiles;
 pub mod witness;
 
@@ -22,5 +23,6 @@ pub use key::{KeyFileError, KeyKind, SigningKey, VerifyingKey};
 pub use proof::{InclusionProof, ProofError};
 pub use publisher::PublishError;
 pub use signer::{FileSigner, SignService, SocketSigner, TreeSigner};
+pub use succession::{Closing, LogKeys};
 pub use tiles::{TileError, Tiles};
 pub use witness::{Witness, WitnessAnswer, WitnessClient, WitnessError};

@@ -102,6 +102,7 @@ fn caller() -> Caller {
         source: Source {
             ip: Some("192.0.2.1".parse().unwrap()),
             user_agent: Some("agent/1".into()),
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     }

@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 
 use crate::kit::{append_all, block_on, faulty, open, phased, read_all, record, segments};
 
-fn try_append(journal: &Journal, number: u64) -> Result<Position, JournalError> {
+pub(crate) fn try_append(journal: &Journal, number: u64) -> Result<Position, JournalError> {
     block_on(journal.writer().append(&record(number)))
 }
 
-fn wait_until_healthy(writer: &Writer) {
+pub(crate) fn wait_until_healthy(writer: &Writer) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !writer.is_healthy() {
         assert!(Instant::now() < deadline, "the journal never recovered");

@@ -52,6 +52,16 @@ impl AuditIndex for FlakyIndex {
         self.inner.clear(node).await
     }
 
+    async fn begin_load(&self, node: &str) -> Result<bool, StoreError> {
+        self.check()?;
+        self.inner.begin_load(node).await
+    }
+
+    async fn end_load(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.end_load().await
+    }
+
     async fn remove(&self, node: &str, sequences: &[u64]) -> Result<(), StoreError> {
         self.check()?;
         self.inner.remove(node, sequences).await

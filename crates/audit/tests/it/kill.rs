@@ -1,8 +1,8 @@
 //! `kill -9` of a process that writes: no acknowledged record is lost.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use sekimori_audit::{Reader, verify};
 use tempfile::tempdir;
@@ -59,86 +59,98 @@ fn victim() {
     });
 }
 
-/// AUDIT-3, F01.
-#[test]
-fn no_acknowledged_record_is_lost() {
-    let dir = tempdir().unwrap();
-    let mut dice = Dice::new(4);
-    let mut total = 0;
-    for round in 0..20 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "kill::victim",
-                "--ignored",
-                "--nocapture",
-                "--test-threads=1",
-            ])
-            .env(DIR_VARIABLE, dir.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut acknowledged = Vec::new();
-        let kill_after = usize::try_from(20 + dice.below(400)).unwrap();
-        let mut alive = true;
-        while let Some(Ok(line)) = lines.next() {
-            let words: Vec<&str> = line.split(' ').collect();
-            let [sequence, id, phase] = words[..] else {
-                continue;
-            };
-            let (Ok(sequence), Ok(id)) = (sequence.parse::<u64>(), id.parse::<u64>()) else {
-                continue;
-            };
-            let Some(phase) = [Phase::Intent, Phase::Outcome]
-                .into_iter()
-                .find(|known| format!("{known:?}") == phase)
-            else {
-                continue;
-            };
-            acknowledged.push((sequence, id, phase));
-            if alive && acknowledged.len() == kill_after {
-                child.kill().unwrap();
-                alive = false;
-            }
-        }
-        child.wait().unwrap();
-        assert!(
-            acknowledged.len() >= kill_after,
-            "round {round}: the child ended by itself"
-        );
+/// A record of which the writer was told that it is durable: sequence, id, phase.
+type Acknowledged = (u64, u64, Phase);
 
-        let (journal, recovery) = open(&dir.path().join("journal"), options());
-        // One pass over what this round wrote: looking up each record would read its segment each time.
-        acknowledged.sort_unstable_by_key(|(sequence, ..)| *sequence);
-        let first = acknowledged[0].0;
-        let mut reader = Reader::open(journal.dir(), first, journal.head()).unwrap();
-        for (sequence, id, phase) in &acknowledged {
-            let found = std::iter::from_fn(|| reader.next_entry().unwrap())
-                .find(|entry| entry.sequence == *sequence);
-            let record = found
-                .unwrap_or_else(|| panic!("round {round}: {sequence} is lost"))
-                .record;
-            assert_eq!(record, phased(*id, *phase, *id), "round {round}");
+/// Runs the victim in `dir` until so many records were acknowledged and it ended by `kill`; all that it was told,
+/// in the order of the journal.
+pub(crate) fn victim_of(
+    dir: &Path,
+    count: usize,
+    kill: impl FnOnce(&mut Child),
+) -> Vec<Acknowledged> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "kill::victim",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(DIR_VARIABLE, dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut acknowledged = Vec::new();
+    let mut kill = Some(kill);
+    while let Some(Ok(line)) = lines.next() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [sequence, id, phase] = words[..] else {
+            continue;
+        };
+        let (Ok(sequence), Ok(id)) = (sequence.parse::<u64>(), id.parse::<u64>()) else {
+            continue;
+        };
+        let Some(phase) = [Phase::Intent, Phase::Outcome]
+            .into_iter()
+            .find(|known| format!("{known:?}") == phase)
+        else {
+            continue;
+        };
+        acknowledged.push((sequence, id, phase));
+        if acknowledged.len() == count
+            && let Some(kill) = kill.take()
+        {
+            kill(&mut child);
         }
-        total += acknowledged.len();
-        // Each writer is killed within a call or between two: about one orphan each.
-        assert!(recovery.orphans <= 64, "round {round}: {recovery:?}");
     }
-    let report = verify(&dir.path().join("journal")).unwrap();
+    child.wait().unwrap();
+    assert!(acknowledged.len() >= count, "the child ended by itself");
+    acknowledged.sort_unstable_by_key(|(sequence, ..)| *sequence);
+    acknowledged
+}
+
+/// Opens the journal in `dir` again: everything that was acknowledged is in it.
+pub(crate) fn nothing_is_lost(dir: &Path, acknowledged: &[Acknowledged]) {
+    let (journal, recovery) = open(&dir.join("journal"), options());
+    // One pass over what this round wrote: looking up each record would read its segment each time.
+    let first = acknowledged[0].0;
+    let mut reader = Reader::open(journal.dir(), first, journal.head()).unwrap();
+    for (sequence, id, phase) in acknowledged {
+        let found = std::iter::from_fn(|| reader.next_entry().unwrap())
+            .find(|entry| entry.sequence == *sequence);
+        let record = found.unwrap_or_else(|| panic!("{sequence} is lost")).record;
+        assert_eq!(record, phased(*id, *phase, *id));
+    }
+    // Each writer is killed within a call or between two: about one orphan each.
+    assert!(recovery.orphans <= 64, "{recovery:?}");
+}
+
+/// The journal is whole, and every call has its outcome.
+pub(crate) fn is_whole(dir: &Path) {
+    let report = verify(&dir.join("journal")).unwrap();
     assert!(report.is_sound(), "{report:?}");
-    let entries = read_all(&dir.path().join("journal"));
-    assert!(entries.len() >= total);
+    let entries = read_all(&dir.join("journal"));
     let count = |phase| {
         entries
             .iter()
             .filter(|entry| entry.record.phase == phase)
             .count()
     };
-    assert_eq!(
-        count(Phase::Intent),
-        count(Phase::Outcome),
-        "every call has its outcome"
-    );
+    assert_eq!(count(Phase::Intent), count(Phase::Outcome));
+}
+
+/// AUDIT-3, F01.
+#[test]
+fn no_acknowledged_record_is_lost() {
+    let dir = tempdir().unwrap();
+    let mut dice = Dice::new(4);
+    for _ in 0..20 {
+        let count = usize::try_from(20 + dice.below(400)).unwrap();
+        let acknowledged = victim_of(dir.path(), count, |child| child.kill().unwrap());
+        nothing_is_lost(dir.path(), &acknowledged);
+    }
+    is_whole(dir.path());
 }

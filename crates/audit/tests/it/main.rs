@@ -19,6 +19,7 @@ mod kill;
 mod kit;
 mod model;
 mod mutations;
+mod power;
 mod recovery;
 mod report;
 mod retention;

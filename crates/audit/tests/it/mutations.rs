@@ -160,7 +160,7 @@ fn every_earlier_state_of_the_folder_is_found() {
     for (now, (state, _)) in states.iter().enumerate() {
         for (kept, (_, known)) in states.iter().enumerate() {
             let expected = Expectations {
-                key: Some(key().verifying().clone()),
+                keys: Some(key().verifying().clone().into()),
                 known: vec![known.clone()],
                 ..Expectations::default()
             };
@@ -185,7 +185,7 @@ fn torn_tails_of_a_signed_journal_are_no_tampering() {
         ..faulty().1
     };
     let expected = Expectations {
-        key: Some(key().verifying().clone()),
+        keys: Some(key().verifying().clone().into()),
         ..Expectations::default()
     };
     let (first, _) = open(&journal, options());

@@ -5,7 +5,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use sekimori_audit::retention::{Keeper, Retention, RetentionRule, plan};
-use sekimori_audit::tlog::{FileSigner, Selection as Bundled, Source, verify_bundle, write_bundle};
+use sekimori_audit::tlog::{
+    FileSigner, LogKeys, Selection as Bundled, Source, verify_bundle, write_bundle,
+};
 use sekimori_audit::{
     Audit, AuditOptions, Expectations, Reader, Signing, VerifyReport, durable_head, rebuild_index,
     tlog_folder, verify_with,
@@ -47,6 +49,7 @@ impl House {
         let signing = Signing {
             signer: Arc::new(FileSigner::new(key())),
             witnesses: Vec::new(),
+            closings: Vec::new(),
         };
         let (clock, ids) = (Arc::new(TestClock::default()), Arc::new(TestIds::default()));
         let index = store.audit_index();
@@ -76,7 +79,7 @@ impl House {
 
     fn expected(&self) -> Expectations {
         Expectations {
-            key: Some(key().verifying().clone()),
+            keys: Some(key().verifying().clone().into()),
             tlog: Some(tlog_folder(&self.journal())),
             ..Expectations::default()
         }
@@ -351,10 +354,11 @@ async fn a_bundle_of_a_purged_log_is_verified_by_plain_python() {
     house.audit.close().await;
     let (journal, out) = (house.journal(), tempdir().unwrap());
     let (tlog, public) = (tlog_folder(&journal), key().verifying().clone());
+    let keys = LogKeys::from(public.clone());
     let source = Source {
         journal: &journal,
         tlog: &tlog,
-        key: &public,
+        keys: &keys,
         witnesses: &[],
     };
     let written = write_bundle(source, &Bundled::Everything, out.path()).unwrap();

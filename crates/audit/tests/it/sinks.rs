@@ -63,6 +63,7 @@ impl Gate {
         let signing = Signing {
             signer: Arc::new(FileSigner::new(key())),
             witnesses: Vec::new(),
+            closings: Vec::new(),
         };
         let clock = Arc::new(RealClock::default());
         let (index, ids) = (store.audit_index(), Arc::new(TestIds::default()));

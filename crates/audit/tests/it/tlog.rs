@@ -6,8 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sekimori_audit::rotation::{is_over, rotate};
+use sekimori_audit::tlog::succession::{CLOSED, read_closings};
 use sekimori_audit::tlog::{
-    FileSigner, InclusionProof, KeyKind, NoteError, Selection, SignService, SigningKey,
+    FileSigner, InclusionProof, KeyKind, LogKeys, NoteError, Selection, SignService, SigningKey,
     SocketSigner, Source, Tiles, TreeSigner, VerifyingKey, Witness, prove, verify_bundle,
     write_bundle,
 };
@@ -15,6 +17,7 @@ use sekimori_audit::{
     Audit, AuditError, AuditOptions, Expectations, JournalError, JournalOptions, Signing,
     tlog_folder, verify_with,
 };
+use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::EventKind;
 use tempfile::TempDir;
@@ -28,8 +31,10 @@ fn clock() -> Arc<TestClock> {
     Arc::new(TestClock::default())
 }
 
+const ORIGIN: &str = "gate.example/audit/gate-1";
+
 pub(crate) fn key() -> SigningKey {
-    SigningKey::from_seed("gate.example/audit/gate-1", KeyKind::Log, [7; 32]).unwrap()
+    SigningKey::from_seed(ORIGIN, KeyKind::Log, [7; 32]).unwrap()
 }
 
 /// A data folder with a published log of so many records.
@@ -60,6 +65,7 @@ pub(crate) fn grow(
         let signing = Signing {
             signer,
             witnesses: Vec::new(),
+            closings: read_closings(&data.join(CLOSED)).unwrap(),
         };
         let clock = Arc::new(TestClock::default());
         let ids = Arc::new(TestIds::default());
@@ -90,17 +96,17 @@ pub(crate) fn grow(
 
 pub(crate) fn expectations(data: &Path) -> Expectations {
     Expectations {
-        key: Some(key().verifying().clone()),
+        keys: Some(key().verifying().clone().into()),
         tlog: Some(tlog_folder(&data.join("journal"))),
         ..Expectations::default()
     }
 }
 
-fn source<'a>(journal: &'a Path, tlog: &'a Path, key: &'a VerifyingKey) -> Source<'a> {
+fn source<'a>(journal: &'a Path, tlog: &'a Path, keys: &'a LogKeys) -> Source<'a> {
     Source {
         journal,
         tlog,
-        key,
+        keys,
         witnesses: &[],
     }
 }
@@ -115,13 +121,14 @@ fn every_record_is_signed_published_and_proved() {
     let tlog = tlog_folder(&journal);
     let tree = Tiles::new(&tlog).checkpoint().unwrap();
     assert_eq!(tree.verify(key().verifying()), Ok(()));
+    let keys = LogKeys::from(key().verifying().clone());
     for sequence in [0, 1, 255, 256, 511, 699] {
-        let proof = prove(source(&journal, &tlog, key().verifying()), sequence).unwrap();
+        let proof = prove(source(&journal, &tlog, &keys), sequence).unwrap();
         let read = InclusionProof::parse(&proof.text()).unwrap();
         assert_eq!(read, proof);
         assert!(proof.path.len() <= 10, "{sequence}: a proof is short");
     }
-    assert!(prove(source(&journal, &tlog, key().verifying()), 700).is_err());
+    assert!(prove(source(&journal, &tlog, &keys), 700).is_err());
 }
 
 #[test]
@@ -166,7 +173,7 @@ fn another_history_without_the_key_is_found() {
     append_all(&journal, 0..50);
     journal.close();
     let expected = Expectations {
-        key: Some(key().verifying().clone()),
+        keys: Some(key().verifying().clone().into()),
         ..Expectations::default()
     };
     let report = verify_with(bare.path(), &expected).unwrap();
@@ -375,7 +382,12 @@ fn bundle(data: &Path, selection: &Selection) -> TempDir {
     let out = tempfile::tempdir().unwrap();
     let (journal, tlog) = (data.join("journal"), data.join("tlog"));
     let public = key().verifying().clone();
-    let written = write_bundle(source(&journal, &tlog, &public), selection, out.path()).unwrap();
+    let written = write_bundle(
+        source(&journal, &tlog, &public.clone().into()),
+        selection,
+        out.path(),
+    )
+    .unwrap();
     assert_eq!(verify_bundle(out.path(), &public, &[]).unwrap(), written);
     out
 }
@@ -441,7 +453,7 @@ fn go_checks_notes_and_proofs() {
     let tiles = Tiles::new(&tlog);
     let head = tiles.checkpoint().unwrap();
     let record = 421;
-    let proof = prove(source(&journal, &tlog, &public), record).unwrap();
+    let proof = prove(source(&journal, &tlog, &public.clone().into()), record).unwrap();
     let durable = sekimori_audit::durable_head(&journal).unwrap();
     let entry = sekimori_audit::Reader::get(&journal, record, durable)
         .unwrap()
@@ -488,4 +500,86 @@ fn an_old_journal_without_notes_goes_on_signed() {
     assert!(report.is_sound() && report.signed == Some(40), "{report}");
     // Once signed, always signed.
     assert!(try_open(&journal, options).is_ok());
+}
+
+/// A log of each year: the old key is gone, and whoever trusts any of the keys follows the log through all of them.
+#[test]
+fn a_log_is_closed_and_the_next_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let (journal, tlog) = (data.path().join("journal"), data.path().join("tlog"));
+    let signing = Signing::by_file(&journal, ORIGIN).unwrap();
+    let first = signing.signer.key().clone();
+    grow(data.path(), 300, signing.signer).unwrap();
+    let options = AuditOptions {
+        folder: journal.clone(),
+        node: "gate-1".into(),
+        segment_bytes: 20_000,
+    };
+    let clock: Arc<dyn Clock> = clock();
+    assert!(!is_over(&journal, clock.now()).unwrap());
+    let next_year = clock.now() + Duration::from_hours(366 * 24);
+    assert!(is_over(&journal, next_year).unwrap());
+    let closing = rotate(&options, ORIGIN, &clock, &TestIds::default()).unwrap();
+    assert_eq!(closing.checkpoint.head().size, 300);
+    assert_eq!((&closing.key, closing.successor == first), (&first, false));
+    assert!(!is_over(&journal, clock.now()).unwrap());
+    assert!(is_over(&journal, next_year).unwrap());
+    let again = rotate(&options, ORIGIN, &clock, &TestIds::default());
+    assert!(again.is_err(), "once a day");
+
+    let signing = Signing::by_file(&journal, ORIGIN).unwrap();
+    assert_eq!(*signing.signer.key(), closing.successor);
+    grow(data.path(), 200, signing.signer).unwrap();
+    let keys = |trusted: &VerifyingKey| LogKeys::read(trusted.clone(), &data.path().join(CLOSED));
+    let known = Tiles::new(&tlog).checkpoint().unwrap();
+    assert_eq!(known.head().origin, closing.successor.name());
+    for trusted in [&first, &closing.successor] {
+        let expectations = Expectations {
+            keys: Some(keys(trusted).unwrap()),
+            tlog: Some(tlog.clone()),
+            ..Expectations::default()
+        };
+        let report = verify_with(&journal, &expectations).unwrap();
+        assert!(report.is_sound() && report.signed == Some(500), "{report}");
+    }
+    // The segment in which the new log begins tells how the old one ended.
+    let notes: Vec<_> = segments(&journal)
+        .iter()
+        .map(|segment| {
+            String::from_utf8_lossy(&std::fs::read(segment).unwrap()[..4_096]).into_owned()
+        })
+        .filter(|header| header.contains("\nsuccessor "))
+        .collect();
+    assert_eq!(notes.len(), 1);
+    bundled_through_the_years(
+        data.path(),
+        &keys(&first).unwrap(),
+        [&first, &closing.successor],
+    );
+}
+
+/// The bundle is verified with the first key and with the newest, by us and by the verifier in Python.
+fn bundled_through_the_years(data: &Path, keys: &LogKeys, trusted: [&VerifyingKey; 2]) {
+    let (journal, tlog) = (data.join("journal"), data.join("tlog"));
+    let out = tempfile::tempdir().unwrap();
+    let selection = Selection::Records([10, 299, 300, 499].into());
+    let written = write_bundle(source(&journal, &tlog, keys), &selection, out.path()).unwrap();
+    assert_eq!((written.tree, written.proofs), (500, 4));
+    for key in trusted {
+        assert_eq!(verify_bundle(out.path(), key, &[]).unwrap(), written);
+        let file = data.join("trusted.pub");
+        std::fs::write(&file, format!("{key}\n")).unwrap();
+        let mut python = Command::new("python3");
+        let script = out.path().join("verify.py");
+        let checked = python
+            .arg(script)
+            .arg(out.path())
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+    }
+    // Another's closing leads nowhere.
+    let stranger = SigningKey::from_seed(ORIGIN, KeyKind::Log, [1; 32]).unwrap();
+    assert!(verify_bundle(out.path(), stranger.verifying(), &[]).is_err());
 }

@@ -364,12 +364,16 @@ pub fn refusal_of(error: &UpstreamError) -> Refusal {
         UpstreamError::Invalid { .. } => RefusalCode::UpstreamInvalid,
         UpstreamError::WarrantExpired { .. } => RefusalCode::DependencyUnavailable,
         UpstreamError::Throttled { .. } => RefusalCode::RateLimited,
+        UpstreamError::AccountRequired { .. } => RefusalCode::AccountRequired,
     };
     let refusal = Refusal::new(code, Stage::Invoke, error.to_string());
     match error {
         UpstreamError::Throttled { wait, .. } | UpstreamError::Resting { wait, .. } => {
             refusal.needing(Need::Time(*wait))
         }
+        UpstreamError::AccountRequired {
+            page: Some(page), ..
+        } => refusal.needing(Need::Account { page: page.clone() }),
         _ => refusal,
     }
 }

@@ -389,7 +389,12 @@ pub async fn follow(catalog: Arc<Catalog>, stop: CancellationToken) {
             Some((connector, notice)) = heard.recv() => {
                 hear(&catalog, &connector, notice);
             }
-            _ = tick.tick() => relist_due(&catalog),
+            _ = tick.tick() => {
+                relist_due(&catalog);
+                for entry in catalog.entries().values() {
+                    entry.upstream.sweep();
+                }
+            }
         }
     }
 }

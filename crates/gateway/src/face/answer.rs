@@ -22,6 +22,7 @@ pub(super) async fn answer(
     let era = features.era;
     let correlation = head.correlation.clone();
     let operation = asked.operation.clone();
+    let client = features.clone();
     let request = CallRequest {
         head,
         operation: asked.operation,
@@ -53,6 +54,6 @@ pub(super) async fn answer(
             };
             Done::error(error)
         }
-        Answer::Refused(refusal) => Done::call_refused(&refusal, &correlation, &operation, era),
+        Answer::Refused(refusal) => Done::call_refused(&refusal, &correlation, &operation, &client),
     }
 }

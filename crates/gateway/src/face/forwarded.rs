@@ -7,12 +7,16 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, StatusCode};
 use ipnet::IpNet;
+use sekimori_domain::digest::Digest;
 
 use super::guard::Away;
 
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Most proxies that one request may have come through.
@@ -40,6 +44,34 @@ pub fn client_address(
         (Some(one), Some(other)) if one != other => Err(doubtful()),
         (Some(address), _) | (None, Some(address)) => Ok(address),
         (None, None) => Ok(peer),
+    }
+}
+
+/// SHA-256 of the certificate that the device showed to the proxy (RFC 9440). The proxy is to check it against the
+/// authority of the company's devices, and to take the header away from everybody else's requests.
+pub(super) fn client_certificate(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+) -> Result<Option<Digest>, Away> {
+    let mut values = headers.get_all(CLIENT_CERT).iter();
+    let (Some(value), true) = (
+        values.next(),
+        trusted.iter().any(|network| network.contains(&peer)),
+    ) else {
+        return Ok(None);
+    };
+    let text = value.to_str().ok().filter(|_| values.next().is_none());
+    let der = text
+        .and_then(|text| text.trim().strip_prefix(':')?.strip_suffix(':'))
+        .and_then(|text| STANDARD.decode(text).ok())
+        .filter(|der| !der.is_empty());
+    match der {
+        Some(der) => Ok(Some(Digest::of(&der))),
+        None => Err(Away(
+            StatusCode::BAD_REQUEST,
+            "the proxy does not tell clearly which certificate the device showed",
+        )),
     }
 }
 
@@ -130,6 +162,28 @@ mod tests {
         client_address(peer.parse().unwrap(), &headers, &trusted)
             .map(|address| address.to_string())
             .map_err(|Away(status, _)| status.as_u16())
+    }
+
+    #[test]
+    fn authz_3_a_device_is_known_by_what_a_trusted_proxy_tells() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let told = |peer: &str, values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CLIENT_CERT, value.parse().unwrap());
+            }
+            client_certificate(peer.parse().unwrap(), &headers, &trusted)
+                .map_err(|Away(status, _)| status.as_u16())
+        };
+        let digest = Digest::of(b"certificate");
+        assert_eq!(told("10.0.0.1", &[":Y2VydGlmaWNhdGU=:"]), Ok(Some(digest)));
+        assert_eq!(told("192.0.2.1", &[":Y2VydGlmaWNhdGU=:"]), Ok(None));
+        assert_eq!(told("10.0.0.1", &[]), Ok(None));
+        for bad in ["", "::", "Y2VydGlmaWNhdGU=", ":!:"] {
+            assert_eq!(told("10.0.0.1", &[bad]), Err(400), "{bad}");
+        }
+        let twice = [":Y2VydGlmaWNhdGU=:", ":Y2VydGlmaWNhdGU=:"];
+        assert_eq!(told("10.0.0.1", &twice), Err(400));
     }
 
     #[test]

@@ -33,7 +33,7 @@ use sekimori_mcp::revision::{Era, code};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::admit::{Speaks, speaks};
-use super::forwarded::client_address;
+use super::forwarded::{client_address, client_certificate};
 use super::guard::{self, Accepts, Away};
 use super::legacy::keep_sessions;
 use super::legacy_http::Envelope;
@@ -213,12 +213,17 @@ fn peer(parts: &Parts) -> Source {
     Source {
         ip: peer.map(|ConnectInfo(address)| address.ip().to_canonical()),
         user_agent,
+        certificate: None,
     }
 }
 
 /// Puts the client in the place of a trusted proxy.
 fn believed(face: &Face, parts: &Parts, source: &mut Source) -> Result<(), Away> {
     if let Some(ip) = &mut source.ip {
+        if face.settings.device_certificates {
+            let trusted = &face.settings.trusted_proxies;
+            source.certificate = client_certificate(*ip, &parts.headers, trusted)?;
+        }
         *ip = client_address(*ip, &parts.headers, &face.settings.trusted_proxies)?;
     }
     Ok(())

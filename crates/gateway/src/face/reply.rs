@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::outlet::Last;
-use crate::request::Operation;
+use crate::request::{ClientFeatures, Operation};
+use crate::stage::page::{self, Asked};
 
 /// Key in `_meta` of a tool result that says why the gate turned the call back.
 const REFUSAL_META: &str = "sekimori/refusal";
@@ -107,10 +108,17 @@ impl Done {
         refusal: &Refusal,
         correlation: &CorrelationId,
         operation: &Operation,
-        era: Era,
+        client: &ClientFeatures,
     ) -> Self {
         if refusal.code == RefusalCode::Cancelled {
             return Self::cancelled();
+        }
+        let era = client.era;
+        if let Some(asked) = page::asked(refusal, operation, client, correlation) {
+            return match asked {
+                Asked::Result(result) => Self::result(result),
+                Asked::Error(error) => Self::error(error),
+            };
         }
         let is_tool = matches!(operation, Operation::CallTool { .. });
         if is_tool && refusal.code.form().as_tool_result {
@@ -259,6 +267,9 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
             members.insert("requiredAssurance".to_owned(), "mfa".into());
             members.insert("page".to_owned(), page.as_str().into());
         }
+        Some(Need::Account { page }) => {
+            members.insert("page".to_owned(), page.as_str().into());
+        }
         Some(Need::Time(wait)) => {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             members.insert("retryAfterSeconds".to_owned(), seconds.into());
@@ -344,6 +355,53 @@ mod tests {
         Operation::CallTool { name: "t".into() }
     }
 
+    fn client(era: Era) -> ClientFeatures {
+        ClientFeatures {
+            era,
+            capabilities: RawObject::new(),
+            log_level: None,
+            progress_token: None,
+        }
+    }
+
+    #[test]
+    fn a_person_who_must_open_a_page_is_asked_to() {
+        let page = "https://gate.example/step-up?grant=g";
+        let need = Need::SecondFactor {
+            scope: Scope::Write,
+            page: page.to_owned(),
+        };
+        let refusal = Refusal::new(RefusalCode::InsufficientScope, Stage::Authorize, "prove it")
+            .needing(need);
+        let takes = |era| ClientFeatures {
+            capabilities: RawObject::from_raw(&raw(r#"{"elicitation":{"url":{}}}"#)).unwrap(),
+            ..client(era)
+        };
+        let done = Done::call_refused(&refusal, &correlation(), &tool(), &takes(Era::Modern));
+        assert_eq!(done.status(Era::Modern), 200);
+        let value: Value = serde_json::from_str(&text(&done)).unwrap();
+        let result = &value["result"];
+        assert_eq!(result["resultType"], "input_required");
+        let asked = &result["inputRequests"]["sekimori-page"];
+        assert_eq!(asked["method"], "elicitation/create");
+        assert_eq!(asked["params"]["mode"], "url");
+        assert_eq!(asked["params"]["url"], page);
+
+        let done = Done::call_refused(&refusal, &correlation(), &tool(), &takes(Era::Legacy));
+        assert_eq!(done.status(Era::Legacy), 200);
+        let value: Value = serde_json::from_str(&text(&done)).unwrap();
+        assert_eq!(value["error"]["code"], -32042);
+        let asked = &value["error"]["data"]["elicitations"][0];
+        assert_eq!(asked["url"], page);
+        assert!(asked["elicitationId"].is_string());
+
+        let plain = Done::call_refused(&refusal, &correlation(), &tool(), &client(Era::Modern));
+        assert_eq!(plain.status(Era::Modern), 403);
+        let list = Operation::CompletePrompt { name: "p".into() };
+        let other = Done::call_refused(&refusal, &correlation(), &list, &takes(Era::Modern));
+        assert_eq!(other.status(Era::Modern), 403, "only some methods may ask");
+    }
+
     fn denied() -> Refusal {
         Refusal {
             policies: vec!["p1".into()],
@@ -361,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_refused_tool_call_is_a_result_that_the_model_can_read() {
-        let done = Done::call_refused(&denied(), &correlation(), &tool(), Era::Modern);
+        let done = Done::call_refused(&denied(), &correlation(), &tool(), &client(Era::Modern));
         assert_eq!(done.status(Era::Modern), 200);
         let value: Value = serde_json::from_str(&text(&done)).unwrap();
         assert_eq!(value["id"], 7);
@@ -373,20 +431,20 @@ mod tests {
             result["_meta"]["sekimori/refusal"],
             json!({"code": "policy_denied", "stage": "authorize", "correlationId": "c1", "retryable": false, "policies": ["p1"]})
         );
-        let legacy = Done::call_refused(&denied(), &correlation(), &tool(), Era::Legacy);
+        let legacy = Done::call_refused(&denied(), &correlation(), &tool(), &client(Era::Legacy));
         assert!(!text(&legacy).contains("resultType"));
     }
 
     #[test]
     fn other_refusals_are_errors_with_their_reason() {
         let read = Operation::ReadResource { uri: "a:b".into() };
-        let done = Done::call_refused(&denied(), &correlation(), &read, Era::Modern);
+        let done = Done::call_refused(&denied(), &correlation(), &read, &client(Era::Modern));
         let value: Value = serde_json::from_str(&text(&done)).unwrap();
         assert_eq!(value["error"]["code"], 403);
         assert_eq!(value["error"]["data"]["correlationId"], "c1");
         let unknown = Refusal::new(RefusalCode::UnknownTarget, Stage::Resolve, "unknown");
         for (era, code) in [(Era::Legacy, -32002), (Era::Modern, -32602)] {
-            let done = Done::call_refused(&unknown, &correlation(), &read, era);
+            let done = Done::call_refused(&unknown, &correlation(), &read, &client(era));
             let value: Value = serde_json::from_str(&text(&done)).unwrap();
             assert_eq!(value["error"]["code"], code);
             assert_eq!(value["error"]["data"]["uri"], "a:b");
@@ -402,14 +460,14 @@ mod tests {
             method: crate::request::TaskMethod::Get,
             id: "t".into(),
         };
-        let done = Done::call_refused(&refusal, &correlation(), &task, Era::Modern);
+        let done = Done::call_refused(&refusal, &correlation(), &task, &client(Era::Modern));
         assert_eq!(done.status(Era::Modern), 400);
         let value: Value = serde_json::from_str(&text(&done)).unwrap();
         assert_eq!(value["error"]["code"], -32021);
         assert_eq!(value["error"]["data"]["requiredCapabilities"], needed);
         let refusal = Refusal::new(RefusalCode::InsufficientScope, Stage::Authorize, "narrow")
             .needing(Need::Scope(Scope::Write));
-        let done = Done::call_refused(&refusal, &correlation(), &tool(), Era::Modern);
+        let done = Done::call_refused(&refusal, &correlation(), &tool(), &client(Era::Modern));
         let value: Value = serde_json::from_str(&text(&done)).unwrap();
         assert_eq!(value["error"]["data"]["requiredScope"], "mcp:write");
     }
@@ -418,7 +476,7 @@ mod tests {
     fn http_status_follows_the_protocol() {
         let refused = |code| {
             let refusal = Refusal::new(code, Stage::Listen, "x");
-            Done::call_refused(&refusal, &correlation(), &tool(), Era::Modern)
+            Done::call_refused(&refusal, &correlation(), &tool(), &client(Era::Modern))
         };
         for (code, status) in [
             (RefusalCode::Unauthenticated, 401),

@@ -460,6 +460,7 @@ mod tests {
             source: Source {
                 ip: None,
                 user_agent: None,
+                certificate: None,
             },
             endpoint: Endpoint::All,
             revision: Revision::V20251125,

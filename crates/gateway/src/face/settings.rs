@@ -17,6 +17,8 @@ pub struct Settings {
     pub allowed_origins: Arc<[String]>,
     /// Proxies that tell the truth about where a request came from.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// Whether they also tell which certificate the device showed to them (`Client-Cert`, RFC 9440).
+    pub device_certificates: bool,
     /// Largest request body.
     pub request_bytes_max: usize,
     /// How long a body may take to arrive.
@@ -48,6 +50,7 @@ impl Default for Settings {
             allowed_hosts: loopback.map(str::to_owned).into(),
             allowed_origins: Arc::new([]),
             trusted_proxies: Arc::new([]),
+            device_certificates: false,
             request_bytes_max: limits::REQUEST_BYTES_MAX,
             body_timeout: limits::REQUEST_BODY_TIMEOUT,
             keep_alive: Duration::from_secs(15),

@@ -149,6 +149,7 @@ fn caller(id: &str, kind: PrincipalKind, groups: &[&str]) -> Caller {
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     }

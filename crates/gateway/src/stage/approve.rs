@@ -20,17 +20,15 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::invoke::{Output, OutputKind};
+use super::page;
 use super::resolve::Resolved;
 use super::waiting::{self, Continues};
 use crate::Gateway;
-use crate::request::{CallRequest, ClientFeatures, ClientPort, Operation};
+use crate::request::{CallRequest, ClientPort, Operation};
 use crate::stage::record::CallRecord;
 
 /// How often a waiting client hears that its call is alive: well below the usual time-outs.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
-/// The name of our question among the questions of a call.
-const QUESTION: &str = "sekimori-approval";
-const ELICITATION: &str = "elicitation/create";
 
 /// What the stage says.
 pub(crate) enum Approved {
@@ -69,6 +67,7 @@ pub(crate) async fn approve(
     call: &mut Call<'_>,
     patience: &mut Patience,
 ) -> Result<Approved, Refusal> {
+    page::forget_answers(&mut call.request.rest);
     // Who made a task may look after it: people agreed to it when it was made.
     if matches!(call.request.operation, Operation::Task { .. }) {
         let granted = gateway.approvals.admit_task(inspected);
@@ -79,7 +78,6 @@ pub(crate) async fn approve(
         Continues::Call(pass) => Some(pass),
         Continues::Approval => {
             patience.shown = true;
-            forget_answer(&mut call.request.rest);
             None
         }
     };
@@ -116,7 +114,7 @@ async fn wait(
     if waiting.changed.is_some() {
         return Err(pending(gateway, &waiting));
     }
-    let by_address = takes_addresses(&call.request.client);
+    let by_address = page::takes_addresses(&call.request.client);
     if by_address && !patience.shown {
         patience.shown = true;
         let question = question(gateway, request, call.request.client.era);
@@ -195,24 +193,14 @@ async fn progress(gateway: &Gateway, call: &mut Call<'_>, id: &ApprovalId, beats
     call.port.notify("notifications/progress", params).await;
 }
 
-/// Whether the client shows addresses to its user (elicitation in URL mode).
-fn takes_addresses(client: &ClientFeatures) -> bool {
-    let elicitation = client.capabilities.get_object("elicitation");
-    elicitation.is_some_and(|modes| modes.contains("url"))
-}
-
 fn question(gateway: &Gateway, request: &ApprovalRequest, era: Era) -> Question {
-    let mut params = RawObject::new();
-    params.set_str("mode", "url");
-    params.set_str("message", &told(gateway, &request.id));
-    params.set_str("url", &gateway.approvals.page(&request.id));
-    if era == Era::Legacy {
-        params.set_str("elicitationId", request.id.as_str());
-    }
+    let id = request.id.as_str();
+    let address = gateway.approvals.page(&request.id);
+    let params = page::address(&told(gateway, &request.id), &address, era, id);
     Question {
-        key: QUESTION.to_owned(),
-        method: ELICITATION.to_owned(),
-        params: Some(params.to_raw()),
+        key: page::APPROVAL.to_owned(),
+        method: page::ELICITATION.to_owned(),
+        params: Some(params),
     }
 }
 
@@ -236,34 +224,12 @@ fn accepted(reply: Reply) -> bool {
 
 /// The result that has a modern client ask its user and call again.
 fn ask_first(resolved: &Resolved, question: &Question, state: &str) -> Output {
-    let mut entry = RawObject::new();
-    entry.set_str("method", &question.method);
-    if let Some(params) = &question.params {
-        entry.set("params", params.clone());
-    }
-    let mut questions = RawObject::new();
-    questions.set(&question.key, entry.to_raw());
-    let mut result = RawObject::new();
-    result.set_str("resultType", "input_required");
-    result.set("inputRequests", questions.to_raw());
+    let mut result = page::input_required(question);
     result.set_str("requestState", state);
     Output {
         connector: resolved.entry.connector.name.clone(),
         reply: Reply::Result(result.to_raw()),
         kind: OutputKind::InputRequired,
-    }
-}
-
-/// The answer to our question is not the upstream's.
-fn forget_answer(rest: &mut RawObject) {
-    let Some(mut answers) = rest.get_object("inputResponses") else {
-        return;
-    };
-    answers.remove(QUESTION);
-    if answers.is_empty() {
-        rest.remove("inputResponses");
-    } else {
-        rest.set("inputResponses", answers.to_raw());
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod inspect_input;
 pub(crate) mod inspect_output;
 pub(crate) mod inspecting;
 pub(crate) mod invoke;
+pub(crate) mod page;
 pub(crate) mod record;
 pub(crate) mod reply;
 pub(crate) mod resolve;

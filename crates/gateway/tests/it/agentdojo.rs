@@ -196,6 +196,7 @@ fn assistant() -> Caller {
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     }

@@ -18,7 +18,7 @@ use sekimori_domain::approval::{Route, Routes, When};
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::connector::{Connector, ProtocolChoice, SecretRef, Transport};
-use sekimori_domain::ids::ConnectorName;
+use sekimori_domain::ids::{ConnectorName, PrincipalId};
 use sekimori_domain::policy_set::{PolicyContent, PolicySet};
 use sekimori_domain::record::{EventKind, Record};
 use sekimori_domain::role::GuardRails;
@@ -39,6 +39,7 @@ use sekimori_policy::{CompiledPolicies, GroupHierarchy, PolicyEngine, PolicySett
 use sekimori_store::{AuditQuery, Expected, Order, Store};
 use sekimori_testkit::client::{Live, RawClient};
 use sekimori_testkit::fixture::{self, Era, Local, Options};
+use sekimori_upstream::authorization::{AccessToken, Authorizations, Challenge, NoToken};
 use sekimori_upstream::egress::{Egress, SystemResolver};
 use sekimori_upstream::{Deps, SecretError, Secrets, Upstream};
 use tokio::sync::mpsc;
@@ -134,6 +135,7 @@ impl Gate {
             clock: Arc::clone(&clock),
             egress: Egress::new(Vec::new(), None, Arc::new(SystemResolver)).unwrap(),
             secrets: Arc::new(NoSecrets),
+            authorizations: Arc::new(NoAuthorizations),
             inherited_env: Vec::new(),
         };
         let (drifted, _) = mpsc::unbounded_channel();
@@ -411,6 +413,7 @@ fn connector(name: &str, url: &str, created_at: Timestamp) -> Connector {
         exposure: None,
         trust: None,
         refresh_seconds: 60,
+        oauth: None,
         created_at,
     }
 }
@@ -455,5 +458,30 @@ struct NoSecrets;
 impl Secrets for NoSecrets {
     fn resolve(&self, _secret: &SecretRef) -> Result<String, SecretError> {
         Err(SecretError)
+    }
+}
+
+/// Nothing here is protected by OAuth.
+#[derive(Debug)]
+struct NoAuthorizations;
+
+#[async_trait]
+impl Authorizations for NoAuthorizations {
+    async fn token(
+        &self,
+        _connector: &Connector,
+        _owner: Option<&PrincipalId>,
+    ) -> Result<Option<AccessToken>, NoToken> {
+        Ok(None)
+    }
+
+    async fn challenged(
+        &self,
+        _connector: &Connector,
+        _owner: Option<&PrincipalId>,
+        _refused: Option<&AccessToken>,
+        _challenge: &Challenge,
+    ) -> Result<AccessToken, NoToken> {
+        Err(NoToken::Refused("no tokens in this test".to_owned()))
     }
 }

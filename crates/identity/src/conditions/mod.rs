@@ -2,13 +2,15 @@
 //! a caller works (AUTHZ-3). What is not known is absent, so that policies that ask for it do not match.
 
 mod country;
+mod device;
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use sekimori_domain::caller::Circumstances;
+use sekimori_domain::caller::{Circumstances, Device, Source};
 
 pub use country::{CountryDatabase, CountryDatabaseError};
+pub use device::KnownDevices;
 
 use crate::error::ConfigError;
 
@@ -32,6 +34,7 @@ pub struct Conditions {
     /// By name.
     zones: Vec<Zone>,
     countries: Option<CountryDatabase>,
+    devices: Option<KnownDevices>,
 }
 
 impl Conditions {
@@ -62,6 +65,7 @@ impl Conditions {
         Ok(Self {
             zones,
             countries: None,
+            devices: None,
         })
     }
 
@@ -70,6 +74,28 @@ impl Conditions {
     pub fn with_countries(mut self, countries: Option<CountryDatabase>) -> Self {
         self.countries = countries;
         self
+    }
+
+    /// The same, by what is known of devices if they show certificates.
+    #[must_use]
+    pub fn with_devices(mut self, devices: Option<KnownDevices>) -> Self {
+        self.devices = devices;
+        self
+    }
+
+    /// What is known of the device that a request comes from: by its certificate, and for the rest by what the issuer
+    /// of its token told.
+    pub(crate) async fn device(&self, source: &Source, told: Option<Device>) -> Option<Device> {
+        let (Some(devices), Some(certificate)) = (&self.devices, &source.certificate) else {
+            return told;
+        };
+        let known = devices.device(certificate).await;
+        let told = told.unwrap_or_default();
+        Some(Device {
+            managed: known.managed,
+            compliant: known.compliant.or(told.compliant),
+            platform: known.platform.or(told.platform),
+        })
     }
 
     /// What an address says. `None` is a local process, which came over no network.

@@ -1,7 +1,7 @@
 //! Ending access for good: not only what was issued, but also what more could be issued from.
 
 use sekimori_domain::clock::Clock;
-use sekimori_domain::ids::{PrincipalId, SessionId};
+use sekimori_domain::ids::{ConnectorName, PrincipalId, SessionId};
 use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_store::{GrantsOf, SessionSelector, Store, StoreError};
 
@@ -17,6 +17,8 @@ pub struct EndedAccess {
     pub grants: Vec<String>,
     /// Whether a service-account key was revoked.
     pub key: bool,
+    /// Accounts at upstreams, by connector.
+    pub accounts: Vec<ConnectorName>,
 }
 
 /// Ends all access that hangs by `subject`: tokens, running calls and streams at once and on every node, then
@@ -40,6 +42,7 @@ pub async fn end_access(
             if let Ok(user) = PrincipalId::new(id) {
                 let all = sessions.revoke(SessionSelector::User(&user), now).await?;
                 ended.sessions = all.iter().map(ToString::to_string).collect();
+                ended.accounts = store.linked_accounts().end_all(&user).await?;
             }
             ended.grants = oauth.revoke_grants(GrantsOf::Subject(id), now).await?;
         }

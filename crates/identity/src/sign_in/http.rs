@@ -46,7 +46,7 @@ impl fmt::Debug for SecretLookup {
 }
 
 /// A text as part of a query or form: all but the unreserved characters of RFC 3986 escaped.
-pub(super) fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -59,7 +59,7 @@ pub(super) fn percent_encoded(text: &str) -> String {
 }
 
 /// Names and values as a query or form.
-pub(super) fn form(fields: &[(&str, &str)]) -> String {
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     fields
         .iter()
         .map(|(name, value)| format!("{name}={}", percent_encoded(value)))
@@ -68,7 +68,7 @@ pub(super) fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// An address with more in its query.
-pub(super) fn append_query(url: &str, fields: &[(&str, &str)]) -> String {
+pub(crate) fn append_query(url: &str, fields: &[(&str, &str)]) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}{}", form(fields))
 }

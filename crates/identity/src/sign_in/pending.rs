@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use sekimori_domain::clock::Clock;
 use sekimori_domain::digest::Digest;
-use sekimori_domain::ids::{ApprovalId, PrincipalId, ProviderName};
+use sekimori_domain::ids::{ApprovalId, ConnectorName, PrincipalId, ProviderName};
 use sekimori_store::{PendingSignIn, SignIns};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -37,12 +37,17 @@ pub enum ReturnTo {
     Approval(ApprovalId),
     /// Back to stepping up what a client was granted, by the id of the grant.
     StepUp(String),
+    /// To the page where an account at a connector is linked.
+    LinkedAccount(ConnectorName),
     /// To the console, which remembers by itself which of its pages was asked for.
     Console,
 }
 
 /// Before the id of a grant, in a handle. No handle of an authorization has a full stop in it.
 const GRANT: &str = "grant.";
+
+/// Before the name of a connector, in a handle.
+const ACCOUNT: &str = "account.";
 
 /// Stands for the console where pages carry the handle of an authorization. No handle is that short.
 const CONSOLE: &str = "console";
@@ -65,8 +70,13 @@ impl ReturnTo {
             && handle
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
+        if !valid {
+            return Self::Connections;
+        }
+        if let Some(connector) = handle.strip_prefix(ACCOUNT) {
+            return ConnectorName::new(connector).map_or(Self::Connections, Self::LinkedAccount);
+        }
         match handle.strip_prefix(GRANT) {
-            _ if !valid => Self::Connections,
             Some(grant) => Self::StepUp(grant.to_owned()),
             None => Self::Authorize(handle.to_owned()),
         }
@@ -78,6 +88,7 @@ impl ReturnTo {
             Self::Connections => String::new(),
             Self::Authorize(handle) => handle.clone(),
             Self::StepUp(grant) => format!("{GRANT}{grant}"),
+            Self::LinkedAccount(connector) => format!("{ACCOUNT}{connector}"),
             Self::Console => CONSOLE.to_owned(),
             Self::Approval(id) => id.as_str().to_owned(),
         }
@@ -91,6 +102,7 @@ impl ReturnTo {
             Self::Authorize(handle) => format!("/authorize/resume?txn={handle}"),
             Self::Approval(id) => format!("/approvals/{id}"),
             Self::StepUp(grant) => format!("/step-up?grant={grant}"),
+            Self::LinkedAccount(connector) => format!("/linked-accounts/at/{connector}"),
         }
     }
 }
@@ -208,12 +220,12 @@ fn read(found: Option<String>) -> Result<Step, Reason> {
 }
 
 /// To whom a step belongs: proof that whoever finishes it holds the key of the browser that began it.
-pub(super) fn binding(key: &str) -> Digest {
+pub(crate) fn binding(key: &str) -> Digest {
     Digest::of_parts(&[b"sekimori sign-in\0", key.as_bytes()])
 }
 
 /// Refuses a browser that is not the one that began.
-pub(super) fn check_browser(browser: &Browser, began: &Digest) -> Result<(), Reason> {
+pub(crate) fn check_browser(browser: &Browser, began: &Digest) -> Result<(), Reason> {
     let key = browser.valid_key().ok_or(Reason::OtherBrowser)?;
     if bool::from(binding(key).0.ct_eq(&began.0)) {
         Ok(())
@@ -224,7 +236,7 @@ pub(super) fn check_browser(browser: &Browser, began: &Digest) -> Result<(), Rea
 
 /// A secret of one step, known only where browser key and handle come together. So neither nonce nor PKCE
 /// verifier has to be stored.
-pub(super) fn derived(key: &str, handle: &str, purpose: &str) -> String {
+pub(crate) fn derived(key: &str, handle: &str, purpose: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let tag = hmac::sign(&key, format!("{purpose}\0{handle}").as_bytes());
     URL_SAFE_NO_PAD.encode(tag)
@@ -248,6 +260,10 @@ mod tests {
         let grant = ReturnTo::to("grant.gr_1");
         assert_eq!(grant.path(), "/step-up?grant=gr_1");
         assert_eq!(ReturnTo::to(&grant.handle()), grant);
+        let account = ReturnTo::to("account.crm");
+        assert_eq!(account.path(), "/linked-accounts/at/crm");
+        assert_eq!(ReturnTo::to(&account.handle()), account);
+        assert_eq!(ReturnTo::to("account.~"), ReturnTo::Connections);
         for bad in [
             "",
             "//evil.example",

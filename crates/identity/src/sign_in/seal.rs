@@ -15,6 +15,11 @@ impl SealKey {
     pub fn new(key: [u8; 32]) -> Self {
         Self(Zeroizing::new(key))
     }
+
+    /// A key of its own for one purpose.
+    pub(crate) fn wrap(&self, purpose: &str) -> Option<KeyWrap> {
+        KeyWrap::new(&self.0, purpose).ok()
+    }
 }
 
 impl fmt::Debug for SealKey {
@@ -30,7 +35,7 @@ pub(super) struct Seal(KeyWrap);
 impl Seal {
     /// A key of its own for this purpose, derived from the installation's.
     pub(super) fn new(key: &SealKey) -> Option<Self> {
-        KeyWrap::new(&key.0, "authenticators").ok().map(Self)
+        key.wrap("authenticators").map(Self)
     }
 
     /// Seals `secret` for `owner`: in another's row it can't be opened.

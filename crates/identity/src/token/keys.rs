@@ -262,7 +262,7 @@ impl IssuerKeys {
 }
 
 /// RFC 8414 section 3.1: the well-known part goes between host and path.
-fn oauth_metadata_url(issuer: &str) -> String {
+pub(crate) fn oauth_metadata_url(issuer: &str) -> String {
     let after_scheme = issuer.find("://").map_or(0, |at| at + 3);
     let path_at = issuer
         .char_indices()

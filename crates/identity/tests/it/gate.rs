@@ -200,6 +200,7 @@ pub(crate) fn source(ip: Option<&str>) -> Source {
     Source {
         ip: ip.map(|ip| ip.parse::<IpAddr>().unwrap()),
         user_agent: Some("test".to_owned()),
+        certificate: None,
     }
 }
 

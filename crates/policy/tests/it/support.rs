@@ -81,6 +81,7 @@ pub(crate) fn caller(id: &str, kind: PrincipalKind, groups: &[&str]) -> Caller {
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     }

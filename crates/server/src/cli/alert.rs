@@ -69,6 +69,8 @@ struct Row {
     rule: Value,
     severity: Value,
     subject: Value,
+    /// The same with the person's name instead of their id.
+    subject_name: Option<String>,
     count: Value,
     acknowledged_by: Option<String>,
 }
@@ -162,6 +164,7 @@ async fn list(options: &List, installation: &Installation, output: Output) -> an
                 rule: detail("rule"),
                 severity: detail("severity"),
                 subject: detail("subject"),
+                subject_name: None,
                 count: detail("count"),
                 acknowledged_by,
             });
@@ -169,6 +172,12 @@ async fn list(options: &List, installation: &Installation, output: Output) -> an
         Ok(())
     })
     .await?;
+    let people = installation.store.people();
+    for row in &mut rows {
+        if let Some(subject) = row.subject.as_str() {
+            row.subject_name = people.named(subject).await?;
+        }
+    }
     output.show(&rows, |rows| {
         if rows.is_empty() {
             return "Nothing waits to be looked at.".to_owned();
@@ -185,7 +194,9 @@ async fn list(options: &List, installation: &Installation, output: Output) -> an
                     row.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                     text(&row.severity),
                     text(&row.rule),
-                    text(&row.subject),
+                    row.subject_name
+                        .clone()
+                        .unwrap_or_else(|| text(&row.subject)),
                     text(&row.count),
                     row.id.to_string(),
                     row.acknowledged_by

@@ -14,6 +14,7 @@ use sekimori_store::Expected;
 use serde_json::json;
 
 use crate::cli::Common;
+use crate::cli::connector_account::{self, OAuthOptions};
 use crate::installation::Installation;
 use crate::output::{self, Output};
 
@@ -22,7 +23,7 @@ use crate::output::{self, Output};
 pub(crate) enum Connector {
     /// Add a connector; its tools wait for classification
     #[command(
-        after_help = "Examples:\n  sekimori connector add crm --http https://crm.example.co.jp/mcp --header Authorization=env:CRM_TOKEN\n  sekimori connector add files --stdio mcp-server-filesystem --arg /srv/shared --data-class internal\n  sekimori connector add old --sse http://10.0.0.5:3000/sse --allow-private-network"
+        after_help = "Examples:\n  sekimori connector add crm --http https://crm.example.co.jp/mcp --header Authorization=env:CRM_TOKEN\n  sekimori connector add files --stdio mcp-server-filesystem --arg /srv/shared --data-class internal\n  sekimori connector add old --sse http://10.0.0.5:3000/sse --allow-private-network\n  sekimori connector add tickets --http https://tickets.example.com/mcp --oauth person --oauth-issuer https://login.example.com"
     )]
     Add(Box<Add>),
     /// List the connectors
@@ -39,6 +40,29 @@ pub(crate) enum Connector {
     Remove {
         /// Its name
         name: ConnectorName,
+    },
+    /// Show which accounts are linked at a connector that uses OAuth, and whether they work
+    #[command(after_help = "Example:\n  sekimori connector accounts tickets --json")]
+    Accounts {
+        /// Its name
+        name: ConnectorName,
+    },
+    /// Tell where an account at a connector is linked, in a browser
+    #[command(after_help = "Example:\n  sekimori connector connect tickets")]
+    Connect {
+        /// Its name
+        name: ConnectorName,
+    },
+    /// Unlink the gate's account at a connector, or a person's
+    #[command(
+        after_help = "Examples:\n  sekimori connector disconnect tickets\n  sekimori connector disconnect tickets --user hanako@example.co.jp"
+    )]
+    Disconnect {
+        /// Its name
+        name: ConnectorName,
+        /// The person's: user name or id
+        #[arg(long)]
+        user: Option<String>,
     },
     /// Switch a connector on
     #[command(after_help = "Example:\n  sekimori connector enable crm")]
@@ -111,6 +135,8 @@ pub(crate) struct Add {
     /// Seconds between two looks at its tools, if it does not announce changes
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     refresh_seconds: u32,
+    #[command(flatten)]
+    oauth: OAuthOptions,
     /// It may ask the client's model for completions
     #[arg(long)]
     allow_sampling: bool,
@@ -153,12 +179,22 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
             installation.store.connectors().remove(&name).await?;
             output.show(&json!({"removed": name}), |_| format!("Removed {name}."))
         }
+        Connector::Accounts { name } => connector_account::list(&installation, output, &name).await,
+        Connector::Connect { name } => {
+            connector_account::connect(&installation, output, &name).await
+        }
+        Connector::Disconnect { name, user } => {
+            connector_account::disconnect(&installation, output, &name, user).await
+        }
         Connector::Enable { name } => switch(&installation, output, &name, true).await,
         Connector::Disable { name } => switch(&installation, output, &name, false).await,
     }
 }
 
-async fn find(installation: &Installation, name: &ConnectorName) -> anyhow::Result<Upstream> {
+pub(super) async fn find(
+    installation: &Installation,
+    name: &ConnectorName,
+) -> anyhow::Result<Upstream> {
     let stored = installation.store.connectors().get(name).await?;
     stored
         .map(|stored| stored.connector)
@@ -236,7 +272,11 @@ fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
         },
         _ => bail!("say how it is reached: one of --http URL, --sse URL or --stdio PROGRAM"),
     };
+    let oauth = add
+        .oauth
+        .settings(matches!(transport, Transport::Http { .. }))?;
     Ok(Upstream {
+        oauth,
         title: add.title.unwrap_or_else(|| add.name.to_string()),
         name: add.name,
         transport,

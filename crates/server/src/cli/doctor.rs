@@ -174,7 +174,8 @@ async fn connectors(installation: &Installation) -> Vec<Finding> {
         Ok(stored) => stored,
         Err(error) => return vec![bad("connectors", error.to_string(), "check store.url")],
     };
-    let made = wiring::upstream_maker(&installation.config, Arc::clone(&installation.clock));
+    let made = wiring::open_linked_accounts(installation)
+        .and_then(|accounts| wiring::upstream_maker(installation, accounts));
     let make = match made {
         Ok(make) => make,
         Err(error) => return vec![bad("egress", format!("{error:#}"), "check [egress]")],

@@ -7,6 +7,8 @@ pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod connector;
+pub(crate) mod connector_account;
+pub(crate) mod device;
 pub(crate) mod doctor;
 pub(crate) mod grant;
 pub(crate) mod group;
@@ -80,6 +82,9 @@ pub(crate) enum Command {
     /// The upstream systems behind the gate
     #[command(subcommand)]
     Connector(connector::Connector),
+    /// Devices of the company, as the device management system tells of them
+    #[command(subcommand)]
+    Device(device::Device),
     /// The tools they offer, and the operation class of each
     #[command(subcommand)]
     Tool(tool::Tool),

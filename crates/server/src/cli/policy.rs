@@ -524,6 +524,7 @@ fn caller(asked: Explain, conditions: &Conditions) -> anyhow::Result<Caller> {
         source: Source {
             ip: asked.ip,
             user_agent: None,
+            certificate: None,
         },
         circumstances: conditions.of(asked.ip),
     })

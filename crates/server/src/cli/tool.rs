@@ -163,7 +163,7 @@ async fn refresh(installation: &Installation, name: &ConnectorName) -> anyhow::R
         .get(name)
         .await?
         .with_context(|| format!("there is no connector {name}; see: sekimori connector list"))?;
-    let make = wiring::upstream_maker(&installation.config, Arc::clone(&installation.clock))?;
+    let make = wiring::upstream_maker(installation, wiring::open_linked_accounts(installation)?)?;
     let upstream = make(Arc::new(stored.connector));
     let mut definitions = Vec::new();
     for raw in upstream.list(ListMethod::Tools).await? {

@@ -47,6 +47,7 @@ pub(crate) async fn run(command: WhoAmI, common: &Common) -> anyhow::Result<()> 
     let source = Source {
         ip: None,
         user_agent: None,
+        certificate: None,
     };
     let resource = installation.config.public_url()?.api();
     let caller = identity

@@ -21,6 +21,9 @@ pub(crate) struct AuditConfig {
     /// Socket of the process that signs the log (`sekimori audit sign-serve`). Default: the gate signs it with a
     /// key in the data folder.
     pub(crate) signer_socket: Option<PathBuf>,
+    /// Whether the log is closed at the first start in a new year (UTC), and another goes on under a new name and
+    /// key. Not with `signer_socket`.
+    pub(crate) yearly_log: bool,
     /// Witnesses that cosign the log.
     pub(crate) witnesses: Vec<WitnessConfig>,
     /// Who else is told every record: a SIEM, a collector.
@@ -47,6 +50,7 @@ impl Default for AuditConfig {
         Self {
             segment_mib: 64,
             signer_socket: None,
+            yearly_log: false,
             witnesses: Vec::new(),
             sinks: Vec::new(),
             alerts: Vec::new(),

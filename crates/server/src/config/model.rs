@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 use jiff::civil::Date;
 use schemars::JsonSchema;
+use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::IdentityProvider;
 use sekimori_domain::ids::GroupName;
 use sekimori_domain::limits;
@@ -121,6 +122,32 @@ pub(crate) struct Identity {
     pub(crate) zones: Vec<Zone>,
     /// Database of the countries of addresses, in MaxMind's format (`.mmdb`). Default: countries are unknown.
     pub(crate) country_database: Option<PathBuf>,
+    /// Devices of the company, for conditional access.
+    pub(crate) devices: Devices,
+}
+
+/// How devices are known, for policies that ask for one that is managed or in order (`context.device`).
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Devices {
+    /// Trusted proxies check the certificates of devices, and tell them in `Client-Cert` (RFC 9440). They must take
+    /// that header away from everybody else's requests.
+    pub(crate) certificates: bool,
+    /// The secret with which a device management system signs what it posts to `/device-reports`. Default: nobody may.
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub(crate) report_secret: Option<SecretRef>,
+    /// How long a report counts, in hours. Default: 24.
+    pub(crate) report_hours: u32,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self {
+            certificates: false,
+            report_secret: None,
+            report_hours: 24,
+        }
+    }
 }
 
 /// A named network of the company, as policies ask for it (`context.zones`).

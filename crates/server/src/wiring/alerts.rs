@@ -10,6 +10,7 @@ use sekimori_audit::{Notify, NotifyLog};
 use sekimori_domain::ids::CorrelationId;
 use sekimori_gateway::Gateway;
 use sekimori_gateway::kill_switch::rules::{RuleStop, engage_by_rule};
+use sekimori_store::People;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,7 @@ const PAUSES: [Duration; 3] = [
 /// Acts on alerts.
 pub(super) struct Responder {
     gateway: Arc<Gateway>,
+    people: Arc<dyn People>,
     announcements: mpsc::Sender<Announcement>,
     /// From which severity on people are told.
     severity: Severity,
@@ -34,6 +36,7 @@ pub(super) struct Responder {
 /// The responder, and the work of telling people over `channels`.
 pub(super) fn responder(
     gateway: &Arc<Gateway>,
+    people: Arc<dyn People>,
     channels: Vec<Arc<dyn Channel>>,
     severity: Severity,
     stop: CancellationToken,
@@ -41,6 +44,7 @@ pub(super) fn responder(
     let (announcements, waiting) = mpsc::channel(WAITING_MAX);
     let responder = Responder {
         gateway: Arc::clone(gateway),
+        people,
         announcements,
         severity,
         tells: !channels.is_empty(),
@@ -65,7 +69,14 @@ impl Notify for Responder {
         }
         if self.tells && alert.severity >= self.severity {
             let url = format!("{}/ui/alerts", self.gateway.settings.public_url.as_str());
-            let announcement = announcement(alert, self.gateway.ids.next(), url);
+            let named = self.people.named(&alert.subject).await;
+            let about = named.unwrap_or_else(|error| {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "an alert is told with an id instead of a name");
+                None
+            });
+            let about = about.as_deref().unwrap_or(&alert.subject);
+            let announcement = announcement(alert, about, self.gateway.ids.next(), url);
             if self.announcements.try_send(announcement).is_err() {
                 tracing::error!(alert = true, "too many alerts wait to be told to people");
             }
@@ -73,7 +84,7 @@ impl Notify for Responder {
     }
 }
 
-fn announcement(alert: &Alert, id: uuid::Uuid, url: String) -> Announcement {
+fn announcement(alert: &Alert, about: &str, id: uuid::Uuid, url: String) -> Announcement {
     let told = |ja: bool| {
         let say =
             |japanese: &'static str, english: &'static str| if ja { japanese } else { english };
@@ -83,7 +94,7 @@ fn announcement(alert: &Alert, id: uuid::Uuid, url: String) -> Announcement {
                 say("重大度", "Severity"),
                 alert.severity.as_str().to_owned(),
             ),
-            (say("対象", "About"), one_line(&alert.subject)),
+            (say("対象", "About"), one_line(about)),
             (say("件数", "Records"), alert.count.to_string()),
             (say("時刻", "Time"), alert.time.to_string()),
         ];
@@ -98,7 +109,7 @@ fn announcement(alert: &Alert, id: uuid::Uuid, url: String) -> Announcement {
                 "[Sekimori] {}: {}, {}",
                 say("アラート", "Alert"),
                 alert.rule,
-                one_line(&alert.subject)
+                one_line(about)
             ),
             facts,
             call: say(
@@ -173,7 +184,12 @@ mod tests {
             records: Vec::new(),
             stop: None,
         };
-        let told = announcement(&alert, uuid::Uuid::nil(), "https://gate/alerts".to_owned());
+        let told = announcement(
+            &alert,
+            &alert.subject,
+            uuid::Uuid::nil(),
+            "https://gate/alerts".to_owned(),
+        );
         let japanese = told.japanese.text(&told.url);
         assert!(japanese.contains("アラート: mass-writes, user:a 規則: none"));
         assert!(told.english.text(&told.url).contains("Severity: high"));

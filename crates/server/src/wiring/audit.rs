@@ -7,11 +7,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sekimori_audit::alert::Engine;
 use sekimori_audit::retention::Keeper;
+use sekimori_audit::rotation::{is_over, rotate};
 use sekimori_audit::sinks::{NamedTransport, Sinks};
 use sekimori_audit::tlog::key::origin;
-use sekimori_audit::tlog::{SocketSigner, TreeSigner as _};
+use sekimori_audit::tlog::{Closing, SocketSigner, TreeSigner as _};
 use sekimori_audit::{ALERT_CURSOR, Audit, AuditOptions, Notify, SIGNING_KEY, Signing, Watch};
+use sekimori_domain::ids::CorrelationId;
+use sekimori_domain::record::EventKind;
 use sekimori_gateway::Gateway;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,11 +32,8 @@ use crate::system::SystemSecrets;
 /// The audit of this node.
 pub(super) async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
     let config = &installation.config;
-    let options = AuditOptions {
-        folder: config.server.data_dir.join("journal"),
-        node: config.server.node.clone(),
-        segment_bytes: u64::from(config.audit.segment_mib) * 1024 * 1024,
-    };
+    let options = audit_options(config);
+    let closing = close_year(installation, &options)?;
     let signing = signing(config, &options)?;
     let audit = Audit::start_signed(
         options,
@@ -43,7 +44,62 @@ pub(super) async fn open_audit(installation: &Installation) -> anyhow::Result<Ar
     )
     .await
     .context("the audit journal cannot be opened")?;
+    if let Some(closing) = closing {
+        let detail = rotated(&closing).map(|(name, value)| (name.to_owned(), value));
+        let id = CorrelationId::from_uuid(installation.ids.next());
+        audit
+            .note(EventKind::AuditRotate, id, detail.into())
+            .await?;
+    }
     Ok(Arc::new(audit))
+}
+
+/// How the audit of this node is kept.
+pub(crate) fn audit_options(config: &Config) -> AuditOptions {
+    AuditOptions {
+        folder: config.server.data_dir.join("journal"),
+        node: config.server.node.clone(),
+        segment_bytes: u64::from(config.audit.segment_mib) * 1024 * 1024,
+    }
+}
+
+/// The name of this node's log.
+pub(crate) fn log_origin(config: &Config) -> anyhow::Result<String> {
+    let url: http::Uri = config.public_url()?.as_str().parse()?;
+    let host = url.host().unwrap_or("localhost");
+    Ok(origin(host, &config.server.node))
+}
+
+/// What is recorded of a log that was closed.
+pub(crate) fn rotated(closing: &Closing) -> [(&'static str, Value); 4] {
+    let head = closing.checkpoint.head();
+    [
+        ("closed", json!(head.origin)),
+        ("records", json!(head.size)),
+        ("successor", json!(closing.successor.name())),
+        ("key", json!(closing.successor.to_string())),
+    ]
+}
+
+/// Closes the log of an earlier year, if the configuration says so.
+fn close_year(
+    installation: &Installation,
+    options: &AuditOptions,
+) -> anyhow::Result<Option<Closing>> {
+    let config = &installation.config;
+    let own_key = config.audit.signer_socket.is_none();
+    if !config.audit.yearly_log || !own_key || !is_over(&options.folder, installation.clock.now())?
+    {
+        return Ok(None);
+    }
+    let ids = installation.ids.as_ref();
+    let closing = rotate(options, &log_origin(config)?, &installation.clock, ids)
+        .context("the audit log of the last year can't be closed")?;
+    tracing::warn!(
+        key = closing.successor.to_string(),
+        "the audit log of the last year is closed; witnesses need the key of the new one"
+    );
+    Ok(Some(closing))
 }
 
 /// Tells every record to whom it concerns, keeps what is to be kept, and verifies the log once a day.
@@ -89,7 +145,8 @@ fn open_responder(
         channels.push(Arc::clone(channel));
     }
     let severity = config.audit.alert_severity;
-    let (responder, telling) = responder(gateway, channels, severity, stop.clone());
+    let people = installation.store.people();
+    let (responder, telling) = responder(gateway, people, channels, severity, stop.clone());
     tasks.spawn(telling);
     Ok(Arc::new(responder))
 }
@@ -131,9 +188,7 @@ fn open_sinks(
 fn signing(config: &Config, options: &AuditOptions) -> anyhow::Result<Signing> {
     let witnesses = config.audit.witness_clients(&egress(config)?)?;
     let Some(socket) = &config.audit.signer_socket else {
-        let url: http::Uri = config.public_url()?.as_str().parse()?;
-        let name = origin(url.host().unwrap_or("localhost"), &options.node);
-        let own = Signing::by_file(&options.folder, &name)?;
+        let own = Signing::by_file(&options.folder, &log_origin(config)?)?;
         return Ok(Signing { witnesses, ..own });
     };
     let signer = SocketSigner::connect(socket)
@@ -147,5 +202,6 @@ fn signing(config: &Config, options: &AuditOptions) -> anyhow::Result<Signing> {
     Ok(Signing {
         signer: Arc::new(signer),
         witnesses,
+        closings: Vec::new(),
     })
 }

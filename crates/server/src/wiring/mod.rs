@@ -1,10 +1,12 @@
 //! Putting the parts of a node together, and taking them apart in order.
 
 mod alerts;
-mod audit;
+pub(crate) mod audit;
 mod background;
+mod devices;
 mod rules;
 pub(crate) mod token_keys;
+mod upstreams;
 
 use std::fs;
 use std::os::fd::AsFd as _;
@@ -17,29 +19,25 @@ use sekimori_admin::{Control, Pages, PolicyDesk, Streams};
 use sekimori_approval::{Approvals, Parts as ApprovalParts, Vault};
 use sekimori_audit::Audit;
 use sekimori_domain::caller::Source;
-use sekimori_domain::clock::Clock;
-use sekimori_domain::connector::Connector;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
-use sekimori_gateway::catalog::{Catalog, refresh};
+use sekimori_gateway::catalog::refresh;
 use sekimori_gateway::face;
 use sekimori_gateway::kill_switch;
 use sekimori_gateway::request::{Endpoint, Head};
 use sekimori_gateway::seal::Sealer;
 use sekimori_gateway::{Gateway, Settings, State};
 use sekimori_identity::authorization_server::AuthorizationServer;
+use sekimori_identity::linked_accounts::LinkedAccounts;
 use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
     OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
 use sekimori_policy::Administration;
-use sekimori_store::{DefinitionChange, Store};
-use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
-use sekimori_upstream::{Deps, Upstream};
+use sekimori_store::Store;
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,15 +47,16 @@ use self::background::{
     end_overdue_approvals, follow_inspection_rules, follow_policies, keep_house, record_drift,
     tell_approvers,
 };
+use self::devices::{device_reports, known_devices};
 use self::rules::{open_inspector, open_kill_switches, open_limits, open_policy};
 use self::token_keys::open_token_vault;
+use self::upstreams::open_catalog;
+pub(crate) use self::upstreams::{egress, open_linked_accounts, upstream_maker};
 use crate::authorization_server;
-use crate::config::Config;
 use crate::fetch::GuardedFetch;
 use crate::installation::Installation;
 use crate::notify;
 use crate::sign_in;
-use crate::system::SystemSecrets;
 
 /// How long requests may take to end after they were told to.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
@@ -82,50 +81,6 @@ pub(crate) struct Node {
     requests: TaskTracker,
 }
 
-/// Makes the clients of connectors.
-pub(crate) fn upstream_maker(
-    config: &Config,
-    clock: Arc<dyn Clock>,
-) -> anyhow::Result<refresh::MakeUpstream> {
-    let deps = Deps {
-        clock,
-        egress: egress(config)?,
-        secrets: Arc::new(SystemSecrets),
-        inherited_env: inherited_environment(),
-    };
-    Ok(Arc::new(move |connector: Arc<Connector>| {
-        Arc::new(Upstream::new((*connector).clone(), deps.clone()))
-    }))
-}
-
-/// What child processes inherit.
-fn inherited_environment() -> Vec<(String, String)> {
-    std::env::vars()
-        .filter(|(name, _)| matches!(name.as_str(), "PATH" | "LANG"))
-        .collect()
-}
-
-pub(crate) fn egress(config: &Config) -> anyhow::Result<Egress> {
-    let ca = match &config.egress.ca_file {
-        Some(path) => Some(
-            fs::read(path)
-                .with_context(|| format!("egress.ca_file {} cannot be read", path.display()))?,
-        ),
-        None => None,
-    };
-    let allow = config
-        .egress
-        .allow
-        .iter()
-        .map(|pattern| {
-            pattern
-                .parse::<HostPattern>()
-                .with_context(|| format!("egress.allow: {pattern}"))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
-}
-
 /// Keeps up with the policies and inspection rules in force, whoever changed them.
 fn follow_rules(
     installation: &Installation,
@@ -148,20 +103,6 @@ fn follow_rules(
     Ok(())
 }
 
-/// The catalogue, and where it tells of tools that changed.
-fn open_catalog(
-    installation: &Installation,
-) -> anyhow::Result<(Arc<Catalog>, mpsc::UnboundedReceiver<DefinitionChange>)> {
-    let (drifted, drift) = mpsc::unbounded_channel();
-    let source = refresh::Source {
-        store: Arc::clone(&installation.store),
-        make_upstream: upstream_maker(&installation.config, Arc::clone(&installation.clock))?,
-        clock: Arc::clone(&installation.clock),
-        drifted,
-    };
-    Ok((Arc::new(Catalog::new(source)), drift))
-}
-
 impl Node {
     /// Starts everything but the listeners.
     pub(crate) async fn start(installation: Installation, access: Access) -> anyhow::Result<Self> {
@@ -182,7 +123,8 @@ impl Node {
         let identity =
             open_identity(&installation, access, &fetch, authorization.as_deref()).await?;
         let policy = open_policy(&installation).await?;
-        let (catalog, drift) = open_catalog(&installation)?;
+        let linked_accounts = open_linked_accounts(&installation)?;
+        let (catalog, drift) = open_catalog(&installation, linked_accounts.clone())?;
         let gateway = Arc::new(Gateway {
             identity: Arc::clone(&identity),
             catalog: Arc::clone(&catalog),
@@ -215,6 +157,7 @@ impl Node {
             &installation,
             &gateway,
             Arc::clone(&sign_in),
+            linked_accounts.clone(),
             authorization.clone(),
             Streams::new(streams.clone()),
         )?;
@@ -223,6 +166,8 @@ impl Node {
             until(&stop, &mut tasks, async move { server.look_after().await });
         }
         until(&stop, &mut tasks, async move { sign_in.maintain().await });
+        let accounts = async move { linked_accounts.maintain().await };
+        until(&stop, &mut tasks, accounts);
         note(
             &gateway,
             EventKind::GatewayStart,
@@ -285,6 +230,7 @@ impl Node {
             allowed_hosts: allowed_hosts(&self.gateway.settings.public_url)?,
             allowed_origins: config.server.allowed_origins.clone().into(),
             trusted_proxies: config.server.trusted_proxies.clone().into(),
+            device_certificates: config.identity.devices.certificates,
             request_bytes_max: config.limits.request_bytes,
             shutdown: self.streams.clone(),
             tasks: self.requests.clone(),
@@ -316,6 +262,7 @@ impl Node {
             source: Source {
                 ip: None,
                 user_agent: None,
+                certificate: None,
             },
             endpoint: connector.map_or(Endpoint::All, Endpoint::Connector),
             correlation: CorrelationId::from_uuid(self.gateway.ids.next()),
@@ -443,6 +390,7 @@ fn open_control(
     installation: &Installation,
     gateway: &Gateway,
     sign_in: Arc<SignIn>,
+    linked_accounts: LinkedAccounts,
     authorization_server: Option<Arc<AuthorizationServer>>,
     streams: Streams,
 ) -> anyhow::Result<Control> {
@@ -464,6 +412,8 @@ fn open_control(
         revocations: Arc::clone(gateway.identity.revocations()),
         kill_switches: Arc::clone(&gateway.kill_switches),
         sign_in,
+        linked_accounts,
+        device_reports: device_reports(installation)?,
         audit: Arc::clone(&gateway.audit),
         clock: Arc::clone(&gateway.clock),
         ids: Arc::clone(&gateway.ids),
@@ -536,7 +486,9 @@ pub(crate) async fn open_identity(
     });
     let authenticator_config = AuthenticatorConfig {
         issuers: config.issuers()?,
-        conditions: config.conditions()?,
+        conditions: config
+            .conditions()?
+            .with_devices(known_devices(installation)),
         anonymous_on_loopback: access == Access::AnybodyOnLoopback,
         own_issuer,
         ..AuthenticatorConfig::new(config.public_url()?)

@@ -127,6 +127,8 @@ async fn read(database: &dyn Database) -> Result<Revisions> {
             "inspection" => revisions.inspection = value,
             "kill_switches" => revisions.kill_switches = value,
             "limits" => revisions.limits = value,
+            "linked_accounts" => revisions.linked_accounts = value,
+            "devices" => revisions.devices = value,
             // Of a newer program on the same database.
             _ => {}
         }

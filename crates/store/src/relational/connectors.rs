@@ -58,9 +58,12 @@ impl Connectors for ConnectorTable {
             return Ok(false);
         }
         bump(&mut *transaction, Group::Reviews).await?;
+        bump(&mut *transaction, Group::LinkedAccounts).await?;
         for sql in [
             "DELETE FROM review WHERE connector = $1",
             "DELETE FROM seen_definition WHERE connector = $1",
+            "DELETE FROM linked_account WHERE connector = $1",
+            "DELETE FROM upstream_client WHERE connector = $1",
         ] {
             transaction.execute(delete(sql)).await?;
         }

@@ -7,18 +7,21 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod devices;
 mod dictionaries;
 mod false_alarms;
 mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod oauth;
 mod people;
 mod policies;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -35,23 +38,34 @@ use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
     Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, Dictionaries, FalseAlarms, IdentityProviders, InspectionRules, KillSwitches,
-    Limits, OAuth, People, Policies, Reviews, Revocations, ScimTokens, ServiceAccounts, Sessions,
-    SignIns, Store, Tokens,
+    Conversations, Devices, Dictionaries, FalseAlarms, IdentityProviders, InspectionRules,
+    KillSwitches, Limits, LinkedAccounts, OAuth, People, Policies, Reviews, Revocations,
+    SavedSearches, ScimTokens, ServiceAccounts, Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
 #[derive(Debug)]
 pub(crate) struct RelationalStore {
     database: Arc<dyn Database>,
+    /// Where the index of the audit journal is: the same, or beside it.
+    index: Arc<dyn Database>,
+    audit_index: Arc<audit_index::AuditTable>,
     changes: Arc<changes::Watcher>,
 }
 
 impl RelationalStore {
     /// Reads the revisions once and begins to watch them.
-    pub(crate) async fn start(database: Arc<dyn Database>) -> Result<Self> {
+    pub(crate) async fn start(
+        database: Arc<dyn Database>,
+        index: Arc<dyn Database>,
+    ) -> Result<Self> {
         let changes = Arc::new(changes::Watcher::start(Arc::clone(&database)).await?);
-        Ok(Self { database, changes })
+        Ok(Self {
+            database,
+            audit_index: Arc::new(audit_index::AuditTable::new(Arc::clone(&index))),
+            index,
+            changes,
+        })
     }
 }
 
@@ -113,6 +127,16 @@ impl Store for RelationalStore {
         Arc::new(limits::LimitTables(Arc::clone(&self.database)))
     }
 
+    fn devices(&self) -> Arc<dyn Devices> {
+        Arc::new(devices::DeviceTable(Arc::clone(&self.database)))
+    }
+
+    fn linked_accounts(&self) -> Arc<dyn LinkedAccounts> {
+        Arc::new(linked_accounts::LinkedAccountTables(Arc::clone(
+            &self.database,
+        )))
+    }
+
     fn oauth(&self) -> Arc<dyn OAuth> {
         Arc::new(oauth::OAuthTables(Arc::clone(&self.database)))
     }
@@ -154,7 +178,11 @@ impl Store for RelationalStore {
     }
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {
-        Arc::new(audit_index::AuditTable(Arc::clone(&self.database)))
+        Arc::clone(&self.audit_index) as Arc<dyn AuditIndex>
+    }
+
+    fn saved_searches(&self) -> Arc<dyn SavedSearches> {
+        Arc::new(saved_searches::SavedSearchTable(Arc::clone(&self.database)))
     }
 
     fn retention_orders(&self) -> Arc<dyn crate::RetentionOrders> {
@@ -178,6 +206,7 @@ impl Store for RelationalStore {
 
     async fn close(&self) {
         self.changes.stop();
+        self.index.close().await;
         self.database.close().await;
     }
 }
@@ -195,6 +224,8 @@ enum Group {
     Inspection,
     KillSwitches,
     Limits,
+    LinkedAccounts,
+    Devices,
 }
 
 impl Group {
@@ -210,6 +241,8 @@ impl Group {
             Self::Inspection => "inspection",
             Self::KillSwitches => "kill_switches",
             Self::Limits => "limits",
+            Self::LinkedAccounts => "linked_accounts",
+            Self::Devices => "devices",
         }
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn connector(text: &str) -> Connector {
         exposure: None,
         trust: None,
         refresh_seconds: 60,
+        oauth: None,
         created_at: at(0),
     }
 }

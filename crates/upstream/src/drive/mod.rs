@@ -218,6 +218,8 @@ impl<'a> Call<'a> {
             "resources/unsubscribe" => watched.send_if_modified(|watched| watched.uris.remove(uri)),
             _ => return None,
         };
+        // For the gate itself it is open already; a person's is opened by the first subscription.
+        self.inner.listen();
         (session.era() == Era::Modern).then(|| Reply::Result(RawObject::new().to_raw()))
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -12,6 +14,7 @@ use sekimori_domain::limits;
 use sekimori_mcp::headers;
 use sekimori_mcp::sse::SseDecoder;
 
+use crate::authorization::{AccessToken, Authorized, Challenge};
 use crate::egress::HttpClient;
 use crate::fault::Fault;
 
@@ -23,6 +26,8 @@ const RESUMES_MAX: u32 = 20;
 /// Waiting before that, unless the stream said how long.
 const RESUME_AFTER: Duration = Duration::from_millis(500);
 const RESUME_AFTER_MAX: Duration = Duration::from_secs(30);
+/// How often one request is sent again with another token.
+const TOKENS_MAX: u32 = 2;
 /// How long calls are held back after a 429 that does not say in seconds how long.
 const THROTTLED_DEFAULT: Duration = Duration::from_secs(5);
 /// The longest that calls are held back because an upstream said so.
@@ -42,15 +47,23 @@ struct Shared {
     uri: Uri,
     /// What the connector adds: its credentials.
     headers: HeaderMap,
+    /// Where tokens come from, if the upstream wants some.
+    authorized: Option<Authorized>,
 }
 
 impl HttpLink {
-    pub(crate) fn new(client: HttpClient, uri: Uri, headers: HeaderMap) -> Self {
+    pub(crate) fn new(
+        client: HttpClient,
+        uri: Uri,
+        headers: HeaderMap,
+        authorized: Option<Authorized>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 client,
                 uri,
                 headers,
+                authorized,
             }),
             session: HeaderMap::new(),
         }
@@ -107,17 +120,44 @@ impl HttpLink {
         );
     }
 
+    /// Sends a request, again with another token if the upstream wants one: a challenged request was not
+    /// executed.
     async fn send(
         &self,
         method: Method,
         body: Vec<u8>,
         own: HeaderMap,
     ) -> Result<Response<Incoming>, Fault> {
+        let body = Bytes::from(body);
+        let Some(authorized) = &self.shared.authorized else {
+            return self.send_with(&method, body, &own, None).await;
+        };
+        let mut token = authorized.token().await?;
+        let mut another = 0;
+        loop {
+            let response = self
+                .send_with(&method, body.clone(), &own, token.as_ref())
+                .await?;
+            let Some(challenge) = Challenge::of(&response).filter(|_| another < TOKENS_MAX) else {
+                return Ok(response);
+            };
+            another += 1;
+            token = Some(authorized.challenged(token.as_ref(), &challenge).await?);
+        }
+    }
+
+    async fn send_with(
+        &self,
+        method: &Method,
+        body: Bytes,
+        own: &HeaderMap,
+        token: Option<&AccessToken>,
+    ) -> Result<Response<Incoming>, Fault> {
         let is_get = method == Method::GET;
         let mut request = Request::builder()
             .method(method)
             .uri(self.shared.uri.clone())
-            .body(Full::new(Bytes::from(body)))
+            .body(Full::new(body))
             .map_err(|_| Fault::invalid("its URL cannot be used"))?;
         let headers = request.headers_mut();
         // Later ones win: a connector's headers cannot replace what the protocol computes.
@@ -131,8 +171,11 @@ impl HttpLink {
         if !is_get {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        for (name, value) in self.session.iter().chain(&own) {
+        for (name, value) in self.session.iter().chain(own) {
             headers.insert(name, value.clone());
+        }
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, token.header());
         }
         Ok(self.shared.client.send(request).await?)
     }

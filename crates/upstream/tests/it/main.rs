@@ -10,6 +10,7 @@
     reason = "test code"
 )]
 
+mod authorized;
 mod egress;
 mod hostile;
 mod legacy_http;

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
@@ -23,6 +24,7 @@ use sekimori_domain::ids::{CallId, ClientId, ConnectorName, PrincipalId};
 use sekimori_domain::road::{Decision, Inspected, Permit, Warrant};
 use sekimori_mcp::envelope::Reply;
 use sekimori_mcp::raw_object::RawObject;
+use sekimori_upstream::authorization::{AccessToken, Authorizations, Challenge, NoToken};
 use sekimori_upstream::egress::{Egress, SystemResolver};
 use sekimori_upstream::exchange::{Event, Exchange, UpstreamError};
 use sekimori_upstream::{Deps, Outgoing, SecretError, Secrets, Upstream};
@@ -58,11 +60,37 @@ impl Secrets for PlainSecrets {
     }
 }
 
+/// Nothing here is protected by OAuth.
+#[derive(Debug)]
+struct NoAuthorizations;
+
+#[async_trait]
+impl Authorizations for NoAuthorizations {
+    async fn token(
+        &self,
+        _connector: &Connector,
+        _owner: Option<&PrincipalId>,
+    ) -> Result<Option<AccessToken>, NoToken> {
+        Ok(None)
+    }
+
+    async fn challenged(
+        &self,
+        _connector: &Connector,
+        _owner: Option<&PrincipalId>,
+        _refused: Option<&AccessToken>,
+        _challenge: &Challenge,
+    ) -> Result<AccessToken, NoToken> {
+        Err(NoToken::Refused("no tokens in this test".to_owned()))
+    }
+}
+
 pub(crate) fn deps() -> Deps {
     Deps {
         clock: Arc::new(FixedClock),
         egress: Egress::new(Vec::new(), None, Arc::new(SystemResolver)).unwrap(),
         secrets: Arc::new(PlainSecrets),
+        authorizations: Arc::new(NoAuthorizations),
         inherited_env: vec![("PATH".into(), "/usr/bin:/bin".into())],
     }
 }
@@ -82,6 +110,7 @@ pub(crate) fn connector(transport: Transport) -> Connector {
         exposure: None,
         trust: None,
         refresh_seconds: 60,
+        oauth: None,
         created_at: Timestamp::UNIX_EPOCH,
     }
 }
@@ -141,6 +170,7 @@ fn caller() -> Caller {
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     }

@@ -4,13 +4,20 @@
 
 mod approval;
 mod common;
+mod linked_account;
 mod oauth;
 mod sign_in;
 
 use crate::language::Language;
 
 /// The texts of all areas.
-const AREAS: &[&[Message]] = &[approval::TEXTS, common::TEXTS, oauth::TEXTS, sign_in::TEXTS];
+const AREAS: &[&[Message]] = &[
+    approval::TEXTS,
+    common::TEXTS,
+    linked_account::TEXTS,
+    oauth::TEXTS,
+    sign_in::TEXTS,
+];
 
 /// One text in both languages.
 #[derive(Debug, Clone, Copy)]

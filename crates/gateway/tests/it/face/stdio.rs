@@ -32,6 +32,7 @@ impl Pipe {
             source: Source {
                 ip: Some("127.0.0.1".parse().unwrap()),
                 user_agent: None,
+                certificate: None,
             },
             endpoint: Endpoint::Connector(ConnectorName::new("fixture").unwrap()),
             correlation: CorrelationId::new("template").unwrap(),

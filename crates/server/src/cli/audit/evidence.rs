@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use sekimori_audit::rotation::rotate;
 use sekimori_audit::tlog::{
-    Selection, SignedCheckpoint, Source, Tiles, VerifyingKey, proof, prove, verify_bundle,
+    LogKeys, Selection, SignedCheckpoint, Source, Tiles, VerifyingKey, proof, prove, verify_bundle,
     write_bundle,
 };
-use sekimori_audit::{Expectations, SIGNING_KEY, tlog_folder, verify_with};
+use sekimori_audit::{Expectations, SIGNING_KEY, closed_folder, tlog_folder, verify_with};
 use sekimori_domain::record::EventKind;
 use serde_json::json;
 
@@ -21,6 +22,7 @@ use crate::cli::Common;
 use crate::config::Config;
 use crate::installation::Installation;
 use crate::output::{self, Output};
+use crate::wiring::audit::{audit_options, log_origin, rotated};
 
 /// What to verify, and against what.
 #[derive(Debug, Args)]
@@ -79,18 +81,24 @@ fn read_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<VerifyingKey>> {
     paths.iter().map(|path| read_key(path)).collect()
 }
 
-/// The key in the data folder; `None` where an older release wrote the journal.
-pub(super) fn own_key(config: &Config) -> anyhow::Result<Option<VerifyingKey>> {
+/// The keys in the data folder; `None` where an older release wrote the journal.
+pub(super) fn own_keys(config: &Config) -> anyhow::Result<Option<LogKeys>> {
     let path = config
         .server
         .data_dir
         .join(SIGNING_KEY)
         .with_extension("pub");
     if path.exists() {
-        read_key(&path).map(Some)
+        chain(config, read_key(&path)?).map(Some)
     } else {
         Ok(None)
     }
+}
+
+/// The keys of the log through the years, of which one is trusted.
+fn chain(config: &Config, trusted: VerifyingKey) -> anyhow::Result<LogKeys> {
+    let closed = closed_folder(&journal(config));
+    LogKeys::read(trusted, &closed).with_context(|| closed.display().to_string())
 }
 
 fn journal(config: &Config) -> PathBuf {
@@ -101,7 +109,7 @@ fn journal(config: &Config) -> PathBuf {
 pub(crate) fn expectations(config: &Config) -> anyhow::Result<Expectations> {
     let tlog = tlog_folder(&journal(config));
     Ok(Expectations {
-        key: own_key(config)?,
+        keys: own_keys(config)?,
         tlog: tlog.is_dir().then_some(tlog),
         ..Expectations::default()
     })
@@ -126,7 +134,7 @@ pub(crate) fn verify(options: &Verify, common: &Common, output: Output) -> anyho
     let config = crate::config::load(&common.config)?;
     let mut expected = expectations(&config)?;
     if let Some(path) = &options.key {
-        expected.key = Some(read_key(path)?);
+        expected.keys = Some(chain(&config, read_key(path)?)?);
     }
     expected.witnesses = witnesses;
     for path in &options.known {
@@ -150,10 +158,43 @@ pub(crate) fn checkpoint(common: &Common, output: Output) -> anyhow::Result<()> 
     let head = checkpoint.head();
     let shown = json!({
         "origin": head.origin, "size": head.size, "root": STANDARD.encode(head.root),
-        "note": checkpoint.note(), "key": own_key(&config)?.map(|key| key.to_string()),
+        "note": checkpoint.note(), "key": own_keys(&config)?.map(|keys| keys.newest().to_string()),
         "cosigned": tiles.cosigned()?.note(),
     });
     output.show(&shown, |_| checkpoint.note())
+}
+
+/// Closes the log of a gate that does not run; the next start goes on under a new name and key.
+pub(crate) async fn close_log(common: &Common, output: Output) -> anyhow::Result<()> {
+    let installation = Installation::open(common).await?;
+    let config = &installation.config;
+    ensure!(
+        config.audit.signer_socket.is_none(),
+        "the key is the signer's (audit.signer_socket), not the gate's"
+    );
+    let (options, origin) = (audit_options(config), log_origin(config)?);
+    let closing = rotate(
+        &options,
+        &origin,
+        &installation.clock,
+        installation.ids.as_ref(),
+    )
+    .context("the log can't be closed: stop the gate before")?;
+    installation.note(EventKind::AuditRotate, rotated(&closing))?;
+    let head = closing.checkpoint.head();
+    let shown = json!({
+        "closed": head.origin, "records": head.size, "note": closing.checkpoint.note(),
+        "key": closing.successor.to_string(),
+    });
+    output.show(&shown, |_| {
+        format!(
+            "{} is closed with {} records; {} goes on.\nWitnesses need its key:\n{}",
+            head.origin,
+            head.size,
+            closing.successor.name(),
+            closing.successor
+        )
+    })
 }
 
 /// Prints a proof.
@@ -165,12 +206,12 @@ pub(crate) async fn prove_record(
     let installation = Installation::open(common).await?;
     let config = &installation.config;
     let (journal, tlog) = (journal(config), tlog_folder(&journal(config)));
-    let key =
-        own_key(config)?.context("there is no key in the data folder: start the gate once")?;
+    let keys =
+        own_keys(config)?.context("there is no key in the data folder: start the gate once")?;
     if let Some(old) = options.since_size {
         let tiles = Tiles::new(&tlog);
         let checkpoint = tiles.checkpoint()?;
-        checkpoint.verify(&key)?;
+        keys.verify(&checkpoint)?;
         let path = proof::consistency(&tiles, old, checkpoint.head().size)?;
         let hashes: Vec<String> = path.iter().map(|hash| STANDARD.encode(hash)).collect();
         let old_root = STANDARD.encode(proof::root(&tiles, old)?);
@@ -195,11 +236,12 @@ pub(crate) async fn prove_record(
     let source = Source {
         journal: &journal,
         tlog: &tlog,
-        key: &key,
+        keys: &keys,
         witnesses: &[],
     };
     let found = prove(source, sequence)?;
-    let shown = json!({"sequence": sequence, "proof": found.text(), "key": key.to_string()});
+    let shown =
+        json!({"sequence": sequence, "proof": found.text(), "key": keys.newest().to_string()});
     output.show(&shown, |_| found.text())
 }
 
@@ -231,14 +273,14 @@ pub(crate) async fn bundle(
     } else {
         Selection::Records(found(&installation, query).await?)
     };
-    let key =
-        own_key(config)?.context("there is no key in the data folder: start the gate once")?;
+    let keys =
+        own_keys(config)?.context("there is no key in the data folder: start the gate once")?;
     let witnesses = config.audit.witness_keys()?;
     let (journal, tlog) = (journal(config), tlog_folder(&journal(config)));
     let source = Source {
         journal: &journal,
         tlog: &tlog,
-        key: &key,
+        keys: &keys,
         witnesses: &witnesses,
     };
     let written = write_bundle(source, &selection, &options.out)?;

@@ -4,15 +4,17 @@ mod attest;
 mod evidence;
 mod read;
 mod retention;
+mod saved;
 mod sinks;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 pub(crate) use evidence::expectations;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
 use sekimori_domain::retention::OrderKind;
+use sekimori_domain::saved_search::age;
 use sekimori_store::{AuditPage, AuditQuery, Order, PAGE_DEFAULT};
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize as _, Serialize};
@@ -30,6 +32,12 @@ pub(crate) enum Audit {
         after_help = "Examples:\n  sekimori audit search --since 1h\n  sekimori audit search --user user:hanako --status refused --json\n  sekimori audit search --correlation 0198f2c4a5b67d3e8f9a0b1c2d3e4f50 --oldest-first"
     )]
     Search(Box<Search>),
+    /// Searches that are kept, for oneself or for everybody who may look at the log
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  sekimori audit saved keep \"refused deletions\" --shared --class delete --status refused --since 7d\n  sekimori audit saved list\n  sekimori audit saved run \"refused deletions\""
+    )]
+    Saved(saved::Saved),
     /// Count what the records that match have in common
     #[command(after_help = "Example:\n  sekimori audit facets --since 7d --status refused")]
     Facets(Box<Search>),
@@ -60,6 +68,11 @@ pub(crate) enum Audit {
     /// Print the newest signed checkpoint: keep it elsewhere, and nobody can set the log back unnoticed
     #[command(after_help = "Example:\n  sekimori audit checkpoint > checkpoint-2026-11")]
     Checkpoint,
+    /// Close the log, and let another go on under a new key (audit.yearly_log does so each year)
+    #[command(
+        after_help = "Example:\n  sekimori audit close-log --json\n\nThe gate must not run. Whoever has the old key follows the log to the new one."
+    )]
+    CloseLog,
     /// Prove that a record is in the log, or that the log only grew
     #[command(
         after_help = "Examples:\n  sekimori audit proof 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50 > record.tlog-proof\n  sekimori audit proof --since-size 12000"
@@ -173,11 +186,10 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
         Audit::Search(search) => {
             let installation = Installation::open(common).await?;
             let query = query(&search, installation.clock.now())?;
-            note_search(&installation, &query)?;
-            let page = installation.store.audit_index().search(&query).await?;
-            show_page(output, &page)?;
+            search_and_show(&installation, output, &query).await?;
             Ok(true)
         }
+        Audit::Saved(command) => saved::run(command, common, output).await.map(|()| true),
         Audit::Facets(search) => read::facets(&search, common, output).await.map(|()| true),
         Audit::Show { id } => {
             let installation = Installation::open(common).await?;
@@ -197,6 +209,7 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
         Audit::Export(options) => read::export(&options, common, output).await.map(|()| true),
         Audit::Verify(options) => evidence::verify(&options, common, output),
         Audit::Checkpoint => evidence::checkpoint(common, output).map(|()| true),
+        Audit::CloseLog => evidence::close_log(common, output).await.map(|()| true),
         Audit::Proof(options) => {
             let proved = evidence::prove_record(&options, common, output).await;
             proved.map(|()| true)
@@ -251,25 +264,25 @@ fn query(search: &Search, now: Timestamp) -> anyhow::Result<AuditQuery> {
     })
 }
 
+/// Notes a search, and shows a page of what it finds.
+async fn search_and_show(
+    installation: &Installation,
+    output: Output,
+    query: &AuditQuery,
+) -> anyhow::Result<()> {
+    note_search(installation, query)?;
+    let page = installation.store.audit_index().search(query).await?;
+    show_page(output, &page)
+}
+
 /// A point in time: RFC 3339, or an age such as `30m`.
 pub(crate) fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
-    let unit = text.chars().next_back().unwrap_or(' ');
-    let count: i64 = text
-        .strip_suffix(unit)
-        .and_then(|count| count.parse().ok())
-        .with_context(|| {
-            format!("{text} is no time: use 2026-01-31T09:00:00+09:00, or 30m, 12h, 7d")
-        })?;
-    let age = match unit {
-        's' => SignedDuration::from_secs(count),
-        'm' => SignedDuration::from_mins(count),
-        'h' => SignedDuration::from_hours(count),
-        'd' => SignedDuration::from_hours(count.saturating_mul(24)),
-        _ => bail!("{text} is no time: use 2026-01-31T09:00:00+09:00, or 30m, 12h, 7d"),
-    };
+    let age = age(text).with_context(|| {
+        format!("{text} is no time: use 2026-01-31T09:00:00+09:00, or 30m, 12h, 7d")
+    })?;
     now.checked_sub(age).context("too long ago")
 }
 

@@ -246,13 +246,13 @@ fn proofs(
     let config = &installation.config;
     let journal = config.server.data_dir.join("journal");
     let tlog = tlog_folder(&journal);
-    let Some(key) = evidence::own_key(config)? else {
+    let Some(keys) = evidence::own_keys(config)? else {
         return Ok(Vec::new());
     };
     let source = Source {
         journal: &journal,
         tlog: &tlog,
-        key: &key,
+        keys: &keys,
         witnesses: &[],
     };
     let own = certificate

@@ -1,119 +1,110 @@
 //! Adding records to the index.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::RangeInclusive;
 
 use sekimori_domain::record::{Phase, Record};
 
-use super::{TermIds, WHAT, bind_all, fold, grams, read_terms, select_terms, term};
+use super::{
+    SEQUENCE_BITS, TermIds, WHAT, bind_all, chunks, fold, grams, position, read_ids, select_terms,
+    term,
+};
 use crate::audit_index::IndexedRecord;
-use crate::database::{Dialect, Param, Statement, Transaction, signed};
+use crate::database::{Dialect, Param, Statement, Transaction};
 use crate::error::Result;
 
-/// Most rows of one statement: their parameters stay far below the limits of both databases.
-const ROWS_PER_STATEMENT: usize = 128;
-/// Longest text that can be searched in, in characters.
-const HAYSTACK_CHARS_MAX: usize = 4_096;
+/// Most texts of one record that it is found by.
+const TEXTS_PER_RECORD_MAX: usize = 64;
 
-/// Adds the rows that are not there yet.
+/// Adds the rows that are not there yet. Returns the numbers of names that `known` did not have.
 pub(super) async fn append(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
+    known: &TermIds,
     rows: &[IndexedRecord],
-) -> Result<()> {
-    let ids = intern(transaction, dialect, rows).await?;
-    for chunk in chunks(rows) {
-        let chunk: Vec<_> = chunk
-            .iter()
-            .map(|row| {
-                Ok((
-                    number(&ids, &row.node),
-                    signed("sequence", row.sequence)?,
-                    row,
-                ))
-            })
-            .collect::<Result<_>>()?;
-        let positions = insert_records(transaction, dialect, &ids, &chunk).await?;
-        let added: Vec<_> = chunk
-            .iter()
-            .filter_map(|(node, sequence, row)| {
-                let position = positions.get(&(*node, *sequence))?;
-                Some((*position, row.text.as_str(), haystack(&row.record)))
-            })
-            .collect();
-        insert_bodies(transaction, dialect, &added).await?;
-        track_intents(transaction, &chunk, &positions).await?;
+) -> Result<TermIds> {
+    let fresh = intern(transaction, dialect, known, rows).await?;
+    let number = |name: &str| {
+        let name = term(name);
+        // Every name of the rows was interned; numbers begin at one.
+        let number = known
+            .get(name.as_ref())
+            .or_else(|| fresh.get(name.as_ref()));
+        number.copied().unwrap_or_default()
+    };
+    let mut placed = rows
+        .iter()
+        .map(|row| Ok((position(number(&row.node), row.sequence)?, row)))
+        .collect::<Result<Vec<Placed<'_>>>>()?;
+    let there = present(transaction, &placed).await?;
+    placed.retain(|(position, _)| !there.contains(position));
+    for chunk in chunks(&placed) {
+        insert_records(transaction, dialect, &number, chunk).await?;
+        insert_bodies(transaction, dialect, chunk).await?;
     }
-    Ok(())
+    insert_texts(transaction, dialect, &placed).await?;
+    track_intents(transaction, &placed).await?;
+    Ok(fresh)
 }
 
-/// Chunks of a power of two rows each: few different statements, which both databases keep prepared.
-fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
-    let mut rest = rows;
-    std::iter::from_fn(move || {
-        let rows = rest.len().min(ROWS_PER_STATEMENT);
-        let (chunk, left) = rest.split_at_checked(1 << rows.checked_ilog2()?)?;
-        rest = left;
-        Some(chunk)
-    })
-}
+/// A row and its position.
+type Placed<'a> = (i64, &'a IndexedRecord);
 
-/// A row with the number of its node and its sequence as the database holds them.
-type Numbered<'a> = (i64, i64, &'a IndexedRecord);
-/// Positions by node and sequence.
-type Positions = BTreeMap<(i64, i64), i64>;
+/// Which of these positions are there already. Of two who append for one node, the second waits for the first.
+async fn present(transaction: &mut dyn Transaction, rows: &[Placed<'_>]) -> Result<HashSet<i64>> {
+    let mut nodes: BTreeMap<i64, RangeInclusive<i64>> = BTreeMap::new();
+    for (position, _) in rows {
+        let of_node = nodes.entry(position >> SEQUENCE_BITS);
+        let range = of_node.or_insert(*position..=*position);
+        *range = *range.start().min(position)..=*range.end().max(position);
+    }
+    let mut there = HashSet::new();
+    for (node, range) in nodes {
+        let sql = "UPDATE audit_term SET term = term WHERE id = $1";
+        let lock = Statement::new("audit term", sql).bind(node);
+        transaction.execute(lock).await?;
+        let sql = "SELECT position FROM audit_record WHERE position >= $1 AND position <= $2";
+        let select = Statement::new(WHAT, sql)
+            .bind(*range.start())
+            .bind(*range.end());
+        for mut row in transaction.query(select).await? {
+            there.insert(row.int()?);
+        }
+    }
+    Ok(there)
+}
 
 /// Gives every name in the rows its number. In order, so that nodes which intern the same names at the same
 /// time wait for each other rather than lock each other out.
 async fn intern(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
+    known: &TermIds,
     rows: &[IndexedRecord],
 ) -> Result<TermIds> {
-    let terms: BTreeSet<_> = rows.iter().flat_map(terms).collect();
-    let terms: Vec<_> = terms.into_iter().collect();
-    let mut ids = TermIds::new();
-    for chunk in chunks(&terms) {
-        read_terms(
-            transaction.query(select_terms(dialect, chunk)).await?,
-            &mut ids,
-        )?;
-        let missing: Vec<_> = chunk
-            .iter()
-            .filter(|term| !ids.contains_key(*term))
-            .cloned()
-            .collect();
-        if missing.is_empty() {
-            continue;
-        }
-        let list = dialect.placeholders(missing.len(), 1);
+    let missing: BTreeSet<_> = rows
+        .iter()
+        .flat_map(|row| Names::of(&row.record).all(&row.node))
+        .map(term)
+        .filter(|name| !known.contains_key(name.as_ref()))
+        .collect();
+    let missing: Vec<&str> = missing.iter().map(AsRef::as_ref).collect();
+    let mut fresh = TermIds::new();
+    for chunk in chunks(&missing) {
+        let select = select_terms(dialect, chunk);
+        read_ids(transaction.query(select).await?, &mut fresh)?;
+        let list = dialect.placeholders(chunk.len(), 1);
         let sql =
             format!("INSERT INTO audit_term (term) VALUES {list} ON CONFLICT (term) DO NOTHING");
-        let insert = bind_all(Statement::new("audit term", sql), &missing);
+        if chunk.iter().all(|name| fresh.contains_key(*name)) {
+            continue;
+        }
+        let insert = bind_all(Statement::new("audit term", sql), chunk);
         transaction.execute(insert).await?;
-        read_terms(
-            transaction.query(select_terms(dialect, &missing)).await?,
-            &mut ids,
-        )?;
+        let select = select_terms(dialect, chunk);
+        read_ids(transaction.query(select).await?, &mut fresh)?;
     }
-    Ok(ids)
-}
-
-fn terms(row: &IndexedRecord) -> Vec<String> {
-    let names = Names::of(&row.record);
-    [
-        Some(row.node.as_str()),
-        Some(names.event),
-        names.caller,
-        names.client,
-        names.connector,
-        names.target,
-        names.class,
-        names.status,
-    ]
-    .into_iter()
-    .flatten()
-    .map(term)
-    .collect()
+    Ok(fresh)
 }
 
 /// The names in a record by which it can be found.
@@ -144,38 +135,47 @@ impl<'a> Names<'a> {
                 .map(|outcome| outcome.status.as_str()),
         }
     }
-}
 
-fn number(ids: &TermIds, name: &str) -> i64 {
-    // Every name of the rows was interned; numbers begin at one.
-    ids.get(&term(name)).copied().unwrap_or_default()
+    /// All of them, and the node's.
+    fn all(self, node: &'a str) -> impl Iterator<Item = &'a str> {
+        let names = [
+            Some(node),
+            Some(self.event),
+            self.caller,
+            self.client,
+            self.connector,
+            self.target,
+            self.class,
+            self.status,
+        ];
+        names.into_iter().flatten()
+    }
 }
 
 async fn insert_records(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
-    ids: &TermIds,
-    rows: &[Numbered<'_>],
-) -> Result<Positions> {
+    number: &(impl Fn(&str) -> i64 + Sync),
+    rows: &[Placed<'_>],
+) -> Result<()> {
     let sql = format!(
         "INSERT INTO audit_record
-             (node, sequence, id, time, event, caller, client, connector, target, class, status,
+             (position, id, time, event, caller, client, connector, target, class, status,
               correlation, call)
-         VALUES {} ON CONFLICT (node, sequence) DO NOTHING RETURNING node, sequence, position",
-        dialect.placeholders(rows.len(), 13)
+         VALUES {}",
+        dialect.placeholders(rows.len(), 12)
     );
     let mut statement = Statement::new(WHAT, sql);
-    for (node, sequence, row) in rows {
+    for (position, row) in rows {
         let record = &row.record;
         let names = Names::of(record);
-        let id = |name: Option<&str>| -> Param { name.map(|name| number(ids, name)).into() };
+        let id = |name: Option<&str>| -> Param { name.map(number).into() };
         let call = record.call.map(|call| call.0.as_bytes().to_vec());
         statement = statement
-            .bind(*node)
-            .bind(*sequence)
+            .bind(*position)
             .bind(record.id.as_bytes().as_slice())
             .bind(record.time.as_microsecond())
-            .bind(number(ids, names.event))
+            .bind(number(names.event))
             .bind(id(names.caller))
             .bind(id(names.client))
             .bind(id(names.connector))
@@ -185,101 +185,154 @@ async fn insert_records(
             .bind(record.correlation.as_str())
             .bind(call);
     }
-    let mut positions = Positions::new();
-    for mut row in transaction.query(statement).await? {
-        positions.insert((row.int()?, row.int()?), row.int()?);
-    }
-    Ok(positions)
+    transaction.execute(statement).await?;
+    Ok(())
 }
 
 async fn insert_bodies(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
-    added: &[(i64, &str, String)],
+    rows: &[Placed<'_>],
 ) -> Result<()> {
-    if added.is_empty() {
-        return Ok(());
-    }
-    let list = dialect.placeholders(added.len(), 3);
-    let sql = format!("INSERT INTO audit_body (position, body, haystack) VALUES {list}");
+    let list = dialect.placeholders(rows.len(), 2);
+    let sql = format!("INSERT INTO audit_body (position, body) VALUES {list}");
     let mut statement = Statement::new(WHAT, sql);
-    for (position, body, haystack) in added {
-        statement = statement
-            .bind(*position)
-            .bind(*body)
-            .bind(haystack.as_str());
-    }
-    transaction.execute(statement).await?;
-    let mut statement = Statement::new(WHAT, dialect.insert_grams(added.len()));
-    for (position, _, haystack) in added {
-        statement = statement.bind(*position).bind(grams::of(haystack));
+    for (position, row) in rows {
+        statement = statement.bind(*position).bind(row.text.as_str());
     }
     transaction.execute(statement).await?;
     Ok(())
 }
 
-/// What free text is searched in.
-fn haystack(record: &Record) -> String {
+/// Notes which records hold which texts.
+async fn insert_texts(
+    transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
+    rows: &[Placed<'_>],
+) -> Result<()> {
+    let said: BTreeSet<(i64, String)> = rows
+        .iter()
+        .flat_map(|(position, row)| texts(&row.record).map(|text| (*position, text)))
+        .collect();
+    let texts: BTreeSet<&str> = said.iter().map(|(_, text)| text.as_str()).collect();
+    let texts: Vec<&str> = texts.into_iter().collect();
+    let mut ids = TermIds::new();
+    for chunk in chunks(&texts) {
+        intern_texts(transaction, dialect, chunk, &mut ids).await?;
+    }
+    let said: Vec<_> = said
+        .iter()
+        .filter_map(|(position, text)| Some((*position, *ids.get(text)?)))
+        .collect();
+    for chunk in chunks(&said) {
+        let list = dialect.placeholders(chunk.len(), 2);
+        let sql = format!("INSERT INTO audit_said (position, text) VALUES {list}");
+        let mut statement = Statement::new(WHAT, sql);
+        for (position, text) in chunk {
+            statement = statement.bind(*position).bind(*text);
+        }
+        transaction.execute(statement).await?;
+    }
+    Ok(())
+}
+
+/// Gives texts their numbers, and notes the grams of those that are new.
+async fn intern_texts(
+    transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
+    texts: &[&str],
+    ids: &mut TermIds,
+) -> Result<()> {
+    let select = |texts: &[&str]| {
+        let list = dialect.placeholders(1, texts.len());
+        let sql = format!("SELECT text, id FROM audit_text WHERE text IN {list}");
+        bind_all(Statement::new(WHAT, sql), texts)
+    };
+    read_ids(transaction.query(select(texts)).await?, ids)?;
+    let missing = |ids: &TermIds| -> Vec<&str> {
+        let missing = texts.iter().filter(|text| !ids.contains_key(**text));
+        missing.copied().collect()
+    };
+    let absent = missing(ids);
+    let mut new = TermIds::new();
+    for chunk in chunks(&absent) {
+        let list = dialect.placeholders(chunk.len(), 1);
+        let sql = format!(
+            "INSERT INTO audit_text (text) VALUES {list} ON CONFLICT (text) DO NOTHING
+             RETURNING text, id"
+        );
+        let insert = bind_all(Statement::new(WHAT, sql), chunk);
+        read_ids(transaction.query(insert).await?, &mut new)?;
+    }
+    let grams: Vec<_> = new
+        .iter()
+        .map(|(text, id)| (*id, grams::of(text)))
+        .collect();
+    for chunk in chunks(&grams) {
+        let mut statement = Statement::new(WHAT, dialect.insert_grams(chunk.len()));
+        for (id, grams) in chunk {
+            statement = statement.bind(*id).bind(grams.as_str());
+        }
+        transaction.execute(statement).await?;
+    }
+    ids.extend(new);
+    // What another node added meanwhile.
+    let late = missing(ids);
+    for chunk in chunks(&late) {
+        read_ids(transaction.query(select(chunk)).await?, ids)?;
+    }
+    Ok(())
+}
+
+/// What free text finds a record by.
+fn texts(record: &Record) -> impl Iterator<Item = String> {
     let target = record.target.as_ref();
     let caller = record.caller.as_ref();
     let message = record
         .outcome
         .as_ref()
         .and_then(|outcome| outcome.message.as_deref());
-    let parts: Vec<&str> = target
-        .map(|target| target.name.as_str())
-        .into_iter()
-        .chain(
-            target
-                .iter()
-                .flat_map(|target| target.resources.iter().map(String::as_str)),
-        )
-        .chain(
-            caller
-                .iter()
-                .flat_map(|caller| [caller.name.as_str(), caller.id.as_str()]),
-        )
+    let who = caller.map(|caller| fold(&[caller.name.as_str(), &caller.id].join("\n")));
+    let names = target.map(|target| target.name.as_str()).into_iter();
+    let resources = target.map_or(&[][..], |target| &target.resources);
+    let others = names
         .chain(message)
-        .collect();
-    let text: String = parts.join("\n").chars().take(HAYSTACK_CHARS_MAX).collect();
-    fold(&text)
+        .chain(resources.iter().map(String::as_str));
+    who.into_iter()
+        .chain(others.map(fold))
+        .filter(|text| !text.is_empty())
+        .map(|text| term(&text).into_owned())
+        .take(TEXTS_PER_RECORD_MAX)
 }
 
 /// Notes intents and strikes them out when their outcome comes. Rows come in journal order, so that within
 /// one batch most cancel out and never reach the table.
-async fn track_intents(
-    transaction: &mut dyn Transaction,
-    rows: &[Numbered<'_>],
-    positions: &Positions,
-) -> Result<()> {
-    let mut opened: BTreeMap<(i64, &[u8]), Vec<i64>> = BTreeMap::new();
+async fn track_intents(transaction: &mut dyn Transaction, rows: &[Placed<'_>]) -> Result<()> {
+    let mut opened: BTreeMap<(&str, &[u8]), Vec<i64>> = BTreeMap::new();
     let mut closed = Vec::new();
-    for (node, sequence, row) in rows {
-        let (Some(call), true) = (
-            &row.record.call,
-            positions.contains_key(&(*node, *sequence)),
-        ) else {
+    for (position, row) in rows {
+        let Some(call) = &row.record.call else {
             continue;
         };
-        let call = (*node, call.0.as_bytes().as_slice());
+        let call = (row.node.as_str(), call.0.as_bytes().as_slice());
         match row.record.phase {
-            Phase::Intent => opened.entry(call).or_default().push(*sequence),
-            Phase::Outcome if opened.remove(&call).is_none() => closed.push(call),
+            Phase::Intent => opened.entry(call).or_default().push(*position),
+            Phase::Outcome if opened.remove(&call).is_none() => closed.push((*position, call.1)),
             Phase::Outcome | Phase::Single => {}
         }
     }
-    for (node, call) in closed {
-        let sql = "DELETE FROM audit_open_intent WHERE node = $1 AND call = $2";
-        let statement = Statement::new("open intent", sql).bind(node).bind(call);
+    for (position, call) in closed {
+        // Of the same node: whose positions begin with the same number.
+        let sql = "DELETE FROM audit_open_intent WHERE call = $1 AND position >> 40 = $2";
+        let statement = Statement::new("open intent", sql)
+            .bind(call)
+            .bind(position >> SEQUENCE_BITS);
         transaction.execute(statement).await?;
     }
-    for ((node, call), sequences) in opened {
-        for sequence in sequences {
-            let sql = "INSERT INTO audit_open_intent (node, sequence, call) VALUES ($1, $2, $3)";
-            let statement = Statement::new("open intent", sql)
-                .bind(node)
-                .bind(sequence)
-                .bind(call);
+    for ((_, call), positions) in opened {
+        for position in positions {
+            let sql = "INSERT INTO audit_open_intent (position, call) VALUES ($1, $2)";
+            let statement = Statement::new("open intent", sql).bind(position).bind(call);
             transaction.execute(statement).await?;
         }
     }

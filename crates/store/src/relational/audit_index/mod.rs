@@ -2,38 +2,74 @@
 //!
 //! Slim rows for filtering (names as numbers of a dictionary), and bodies apart, so that an index lookup
 //! reads few pages. Every search runs along one index that ends in time and position: it stops as soon as
-//! its page is full.
+//! its page is full. Free text is kept once per text, not once per record: people, tools and files come
+//! again and again.
 
 mod append;
 mod count;
 mod facets;
 mod grams;
+mod load;
 #[cfg(test)]
 mod plan;
+mod remove;
 mod search;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::first;
 use crate::audit_index::{
     AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, IndexedRecord,
 };
-use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement, signed};
-use crate::error::Result;
+use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement};
+use crate::error::{Result, StoreError};
 
 const WHAT: &str = "audit record";
-/// Records forgotten in one transaction: other writers wait that long.
-const CLEAR_CHUNK: i64 = 5_000;
-/// Records removed by one statement: a parameter each.
-const REMOVE_CHUNK: usize = 512;
+/// Most rows of one statement: their parameters stay far below the limits of both databases.
+const ROWS_PER_STATEMENT: usize = 128;
+/// Bits of a position that are the sequence; those above are the number of the node.
+const SEQUENCE_BITS: u32 = 40;
+/// Most names whose numbers are remembered.
+const TERMS_REMEMBERED_MAX: usize = 100_000;
 
+/// Numbers of names.
+type TermIds = HashMap<String, i64>;
+
+/// The index over a database.
 #[derive(Debug)]
-pub(super) struct AuditTable(pub(super) Arc<dyn Database>);
+pub(super) struct AuditTable {
+    database: Arc<dyn Database>,
+    /// Numbers of names as they were committed: a name keeps its number for ever.
+    terms: Mutex<TermIds>,
+}
+
+impl AuditTable {
+    pub(super) fn new(database: Arc<dyn Database>) -> Self {
+        Self {
+            database,
+            terms: Mutex::default(),
+        }
+    }
+
+    /// The positions of a node's records; `None` for a node that was never heard of.
+    async fn positions(&self, node: &str) -> Result<Option<Range<i64>>> {
+        let sql = "SELECT id FROM audit_term WHERE term = $1";
+        let statement = Statement::new("audit term", sql).bind(term(node).as_ref());
+        let found = first(self.database.query(statement).await?);
+        let Some(number) = found.map(|mut row| row.int()).transpose()? else {
+            return Ok(None);
+        };
+        Ok(Some(position(number, 0)?..position(number + 1, 0)?))
+    }
+}
 
 #[async_trait]
 impl AuditIndex for AuditTable {
@@ -41,75 +77,62 @@ impl AuditIndex for AuditTable {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.0.begin().await?;
-        append::append(&mut *transaction, self.0.dialect(), rows).await?;
-        transaction.commit(false).await
+        let mut known = self.terms.lock().await;
+        let mut transaction = self.database.begin().await?;
+        let dialect = self.database.dialect();
+        let fresh = append::append(&mut *transaction, dialect, &known, rows).await?;
+        transaction.commit(false).await?;
+        if known.len() + fresh.len() > TERMS_REMEMBERED_MAX {
+            known.clear();
+        }
+        known.extend(fresh);
+        Ok(())
     }
 
     async fn position(&self, node: &str) -> Result<Option<u64>> {
-        let sql = "SELECT max(sequence) FROM audit_record
-                   WHERE node = (SELECT id FROM audit_term WHERE term = $1)";
-        let statement = Statement::new(WHAT, sql).bind(term(node));
-        first(self.0.query(statement).await?)
-            .map(|mut row| row.optional_unsigned())
-            .transpose()
-            .map(Option::flatten)
+        let Some(positions) = self.positions(node).await? else {
+            return Ok(None);
+        };
+        let sql = "SELECT max(position) FROM audit_record WHERE position >= $1 AND position < $2";
+        let statement = Statement::new(WHAT, sql)
+            .bind(positions.start)
+            .bind(positions.end);
+        let row = first(self.database.query(statement).await?);
+        let last = row.map(|mut row| row.optional_unsigned()).transpose()?;
+        Ok(last.flatten().map(sequence))
     }
 
     async fn clear(&self, node: &str) -> Result<()> {
-        // From the newest down: should we be interrupted, what is left is the beginning of the journal,
-        // and indexing goes on from there.
-        let delete = "DELETE FROM audit_record WHERE position IN (
-                          SELECT position FROM audit_record
-                          WHERE node = (SELECT id FROM audit_term WHERE term = $1)
-                          ORDER BY sequence DESC LIMIT $2)";
-        let delete_intents = "DELETE FROM audit_open_intent
-                              WHERE node = (SELECT id FROM audit_term WHERE term = $1)
-                                AND NOT EXISTS (
-                                  SELECT 1 FROM audit_record
-                                  WHERE audit_record.node = audit_open_intent.node
-                                    AND audit_record.sequence = audit_open_intent.sequence)";
-        loop {
-            let mut transaction = self.0.begin().await?;
-            let statement = Statement::new(WHAT, delete)
-                .bind(term(node))
-                .bind(CLEAR_CHUNK);
-            let deleted = transaction.execute(statement).await?;
-            let statement = Statement::new(WHAT, delete_intents).bind(term(node));
-            transaction.execute(statement).await?;
-            transaction.commit(false).await?;
-            if deleted == 0 {
-                return Ok(());
-            }
+        match self.positions(node).await? {
+            Some(positions) => remove::all(&*self.database, positions).await,
+            None => Ok(()),
         }
     }
 
     async fn remove(&self, node: &str, sequences: &[u64]) -> Result<()> {
-        for chunk in sequences.chunks(REMOVE_CHUNK) {
-            let mut transaction = self.0.begin().await?;
-            let list = self.0.dialect().placeholders(1, chunk.len());
-            // The node's name comes last, so that the list begins with the first parameter.
-            let sql = format!(
-                "DELETE FROM audit_record WHERE sequence IN {list}
-                 AND node = (SELECT id FROM audit_term WHERE term = ${})",
-                chunk.len() + 1
-            );
-            let mut statement = Statement::new(WHAT, sql);
-            for sequence in chunk {
-                statement = statement.bind(signed("sequence", *sequence)?);
-            }
-            transaction.execute(statement.bind(term(node))).await?;
-            transaction.commit(false).await?;
+        match self.positions(node).await? {
+            Some(positions) => remove::some(&*self.database, &positions, sequences).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    async fn begin_load(&self, node: &str) -> Result<bool> {
+        let positions = self.positions(node).await?;
+        load::begin(&*self.database, positions.unwrap_or_default()).await
+    }
+
+    async fn end_load(&self) -> Result<()> {
+        load::end(&*self.database).await
     }
 
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage> {
-        search::search(&*self.0, query).await
+        load::check(&*self.database).await?;
+        search::search(&*self.database, query).await
     }
 
     async fn facets(&self, query: &AuditQuery) -> Result<AuditFacets> {
-        facets::facets(&*self.0, query).await
+        load::check(&*self.database).await?;
+        facets::facets(&*self.database, query).await
     }
 
     async fn count(
@@ -118,17 +141,19 @@ impl AuditIndex for AuditTable {
         until: Timestamp,
         parts: u32,
     ) -> Result<Vec<AuditCount>> {
-        count::count(&*self.0, from, until, parts).await
+        load::check(&*self.database).await?;
+        count::count(&*self.database, from, until, parts).await
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>> {
-        let sql = "SELECT n.term, r.sequence, b.body
+        load::check(&*self.database).await?;
+        let sql = "SELECT n.term, b.position, b.body
                    FROM audit_record AS r
-                   JOIN audit_term AS n ON n.id = r.node
+                   JOIN audit_term AS n ON n.id = r.position >> 40
                    JOIN audit_body AS b ON b.position = r.position
                    WHERE r.id = $1 ORDER BY r.position LIMIT 1";
         let statement = Statement::new(WHAT, sql).bind(id.as_bytes().as_slice());
-        first(self.0.query(statement).await?)
+        first(self.database.query(statement).await?)
             .map(|mut row| indexed(&mut row))
             .transpose()
     }
@@ -139,28 +164,46 @@ impl AuditIndex for AuditTable {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<IndexedRecord>> {
-        let after = after.map_or(Ok(-1), |after| signed("sequence", after))?;
-        let sql = "SELECT n.term, r.sequence, b.body
+        let Some(positions) = self.positions(node).await? else {
+            return Ok(Vec::new());
+        };
+        let from = after.map_or(Ok(0), |after| position(0, after + 1))?;
+        let sql = "SELECT n.term, b.position, b.body
                    FROM audit_open_intent AS o
-                   JOIN audit_term AS n ON n.id = o.node
-                   JOIN audit_record AS r ON r.node = o.node AND r.sequence = o.sequence
-                   JOIN audit_body AS b ON b.position = r.position
-                   WHERE n.term = $1 AND o.sequence > $2 ORDER BY o.sequence LIMIT $3";
+                   JOIN audit_term AS n ON n.id = o.position >> 40
+                   JOIN audit_body AS b ON b.position = o.position
+                   WHERE o.position >= $1 AND o.position < $2 ORDER BY o.position LIMIT $3";
         let statement = Statement::new(WHAT, sql)
-            .bind(term(node))
-            .bind(after)
+            .bind(positions.start + from)
+            .bind(positions.end)
             .bind(i64::from(limit));
-        let rows = self.0.query(statement).await?;
+        let rows = self.database.query(statement).await?;
         rows.into_iter().map(|mut row| indexed(&mut row)).collect()
     }
 }
 
+/// Where a record stands: after those before it in its journal, and apart from other nodes'.
+fn position(node: i64, sequence: u64) -> Result<i64> {
+    let there = i64::try_from(sequence)
+        .ok()
+        .filter(|sequence| sequence >> SEQUENCE_BITS == 0 && node >> (62 - SEQUENCE_BITS) == 0)
+        .map(|sequence| (node << SEQUENCE_BITS) | sequence);
+    there.ok_or(StoreError::Invalid {
+        what: "sequence",
+        rule: "a journal has at most 2^40 records",
+    })
+}
+
+/// The sequence in a position.
+fn sequence(position: u64) -> u64 {
+    position & ((1 << SEQUENCE_BITS) - 1)
+}
+
 fn indexed(row: &mut Row) -> Result<IndexedRecord> {
     let node = row.text()?;
-    let sequence = row.unsigned()?;
+    let sequence = sequence(row.unsigned()?);
     let text = row.text()?;
-    let record =
-        serde_json::from_str(&text).map_err(|error| crate::StoreError::corrupt(WHAT, error))?;
+    let record = serde_json::from_str(&text).map_err(|error| StoreError::corrupt(WHAT, error))?;
     Ok(IndexedRecord {
         node,
         sequence,
@@ -170,14 +213,16 @@ fn indexed(row: &mut Row) -> Result<IndexedRecord> {
 }
 
 /// A name as the dictionary holds it: without null characters, cut where a unique index ends.
-fn term(text: &str) -> String {
+fn term(text: &str) -> Cow<'_, str> {
     let mut end = text.len().min(KEY_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end)
-        .unwrap_or_default()
-        .replace('\0', "\u{fffd}")
+    let text = text.get(..end).unwrap_or_default();
+    if text.contains('\0') {
+        return text.replace('\0', "\u{fffd}").into();
+    }
+    text.into()
 }
 
 /// Text for searching without regard to upper and lower case.
@@ -185,22 +230,31 @@ fn fold(text: &str) -> String {
     text.to_lowercase().replace('\0', "\u{fffd}")
 }
 
-type TermIds = BTreeMap<String, i64>;
+/// Chunks of a power of two rows each: few different statements, which both databases keep prepared.
+fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let rows = rest.len().min(ROWS_PER_STATEMENT);
+        let (chunk, left) = rest.split_at_checked(1 << rows.checked_ilog2()?)?;
+        rest = left;
+        Some(chunk)
+    })
+}
 
 /// The statement that reads the numbers of terms.
-fn select_terms(dialect: &dyn Dialect, terms: &[String]) -> Statement {
+fn select_terms(dialect: &dyn Dialect, terms: &[&str]) -> Statement {
     let list = dialect.placeholders(1, terms.len());
     let sql = format!("SELECT term, id FROM audit_term WHERE term IN {list}");
     bind_all(Statement::new("audit term", sql), terms)
 }
 
-fn bind_all(statement: Statement, terms: &[String]) -> Statement {
-    terms
-        .iter()
-        .fold(statement, |statement, term| statement.bind(term.as_str()))
+fn bind_all(statement: Statement, texts: &[&str]) -> Statement {
+    let texts = texts.iter();
+    texts.fold(statement, |statement, text| statement.bind(*text))
 }
 
-fn read_terms(rows: Vec<Row>, ids: &mut TermIds) -> Result<()> {
+/// Reads rows of a name and its number.
+fn read_ids(rows: Vec<Row>, ids: &mut TermIds) -> Result<()> {
     for mut row in rows {
         ids.insert(row.text()?, row.int()?);
     }

@@ -1,5 +1,6 @@
 //! Searching the index.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use sekimori_domain::catalog::OperationClass;
@@ -7,14 +8,18 @@ use sekimori_domain::digest::Digest;
 use sekimori_domain::record::{EventKind, OutcomeStatus};
 
 use super::super::first;
-use super::{TermIds, WHAT, fold, grams, indexed, read_terms, select_terms, term};
+use super::{TermIds, WHAT, fold, grams, indexed, read_ids, select_terms, term};
 use crate::audit_index::{AuditPage, AuditQuery, Order, PAGE_MAX, TEXT_CHARS_MAX};
-use crate::database::{Database, Dialect, Param, Statement};
+use crate::database::{Database, Dialect, GramQuery, Param, Statement};
 use crate::error::{Result, StoreError};
 
 /// Records that may be read and sorted for one page. Beyond it, what is looked for is so frequent that a
 /// page fills up soon along the time.
 const RARE_MAX: i64 = 20_000;
+/// Texts that may be looked through for one page.
+const TEXTS_MAX: i64 = 1_000;
+/// In how many texts a gram may be, if asking for it is to narrow a search: tried one after another.
+const GRAM_LIMITS: [i64; 2] = [1_000, 20_000];
 
 /// Finds one page.
 pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Result<AuditPage> {
@@ -24,13 +29,13 @@ pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Resul
         .as_deref()
         .map(|text| Cursor::read(text, query))
         .transpose()?;
-    let Some(terms) = Terms::resolve(database, query).await? else {
+    let found = Terms::resolve(database, query).await?;
+    let (Some(terms), Some(path)) = (found, choose(database, query).await?) else {
         return Ok(AuditPage {
             records: Vec::new(),
             next: None,
         });
     };
-    let path = choose(database, query).await?;
     let statement = statement(database.dialect(), query, &terms, cursor, &path);
     let rows = database.query(statement).await?;
     let more = rows.len() > query.limit as usize;
@@ -110,21 +115,21 @@ impl Terms {
         if wanted.is_empty() {
             return Ok(Some(Self(Vec::new())));
         }
-        let names: BTreeSet<_> = wanted.iter().map(|(_, name)| name.clone()).collect();
+        let names: BTreeSet<_> = wanted.iter().map(|(_, name)| name.as_ref()).collect();
         let names: Vec<_> = names.into_iter().collect();
         let mut ids = TermIds::new();
         let statement = select_terms(database.dialect(), &names);
-        read_terms(database.query(statement).await?, &mut ids)?;
+        read_ids(database.query(statement).await?, &mut ids)?;
         Ok(wanted
             .into_iter()
-            .map(|(column, name)| Some((column, *ids.get(&name)?)))
+            .map(|(column, name)| Some((column, *ids.get(name.as_ref())?)))
             .collect::<Option<_>>()
             .map(Self))
     }
 }
 
 /// The columns that are asked for, and the name each must hold.
-pub(super) fn wanted_terms(query: &AuditQuery) -> Vec<(&'static str, String)> {
+pub(super) fn wanted_terms(query: &AuditQuery) -> Vec<(&'static str, Cow<'_, str>)> {
     [
         ("caller", query.caller.as_deref()),
         ("client", query.client.as_deref()),
@@ -146,47 +151,92 @@ pub(super) enum Path {
     Index(&'static str),
     /// Through all records that have the target prefix: they are few.
     Prefix,
-    /// Through all records that hold these pairs of characters: they are few.
-    Grams(String),
+    /// Through all records that hold a text with these grams: they are few.
+    Texts(String),
 }
 
 /// The way that leaves least to filter, going by what the columns usually hold; text and prefixes are
-/// looked up, as they may match one record or most of them.
-pub(super) async fn choose(database: &dyn Database, query: &AuditQuery) -> Result<Path> {
+/// looked up, as they may match one record or most of them. `None` if no text matches.
+pub(super) async fn choose(database: &dyn Database, query: &AuditQuery) -> Result<Option<Path>> {
     if query.call.is_some() || query.correlation.is_some() {
-        return Ok(Path::Index(index(query)));
+        return Ok(Some(Path::Index(index(query))));
     }
     let dialect = database.dialect();
-    if let Some(wanted) = needle(query).and_then(|needle| grams::wanted(&needle)) {
-        let wanted = dialect.match_grams(&wanted);
-        let positions = dialect.positions_with_grams("$1");
-        let statement = Statement::new(WHAT, format!("{positions} LIMIT $2")).bind(wanted.as_str());
-        if is_rare(database, statement).await? {
-            return Ok(Path::Grams(wanted));
+    if let Some(needle) = needle(query)
+        && let Some(wanted) = grams::wanted(&needle)
+    {
+        let wanted = dialect.match_grams(&narrowest(database, wanted).await?);
+        let texts = texts(dialect, "$1", "$2");
+        let bound = |sql| {
+            Statement::new(WHAT, sql)
+                .bind(wanted.as_str())
+                .bind(needle.as_str())
+        };
+        let count = count_to(database, bound(texts.clone()), TEXTS_MAX).await?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let said = format!("SELECT position FROM audit_said WHERE text IN ({texts})");
+        if count <= TEXTS_MAX && count_to(database, bound(said), RARE_MAX).await? <= RARE_MAX {
+            return Ok(Some(Path::Texts(wanted)));
         }
     }
     if let (Some(prefix), None) = (&query.target_prefix, &query.target) {
         // In this order, so that counting stops with the limit.
         let sql = "SELECT r.position FROM audit_term AS t CROSS JOIN audit_record AS r
-                   WHERE t.term >= $1 AND t.term < $2 AND r.target = t.id LIMIT $3";
+                   WHERE t.term >= $1 AND t.term < $2 AND r.target = t.id";
         let [from, until] = prefix_range(prefix);
         let statement = Statement::new(WHAT, sql).bind(from).bind(until);
-        if is_rare(database, statement).await? {
-            return Ok(Path::Prefix);
+        if count_to(database, statement, RARE_MAX).await? <= RARE_MAX {
+            return Ok(Some(Path::Prefix));
         }
     }
-    Ok(Path::Index(index(query)))
+    Ok(Some(Path::Index(index(query))))
 }
 
-/// Whether a statement, with the limit as its last parameter, finds few rows.
-async fn is_rare(database: &dyn Database, statement: Statement) -> Result<bool> {
+/// Those of the grams that few texts have, if there are any: where every gram's list is read to its end, asking
+/// for a frequent one as well costs more than it narrows.
+async fn narrowest(database: &dyn Database, wanted: GramQuery) -> Result<GramQuery> {
+    let (Some(sql), GramQuery::All(grams)) = (database.dialect().texts_with_gram(), &wanted) else {
+        return Ok(wanted);
+    };
+    for limit in GRAM_LIMITS {
+        let mut rare = Vec::new();
+        for gram in grams {
+            let statement = Statement::new(WHAT, sql).bind(gram.as_str());
+            if count_to(database, statement, limit).await? <= limit {
+                rare.push(gram.clone());
+            }
+        }
+        if !rare.is_empty() {
+            return Ok(GramQuery::All(rare));
+        }
+    }
+    Ok(wanted)
+}
+
+/// How many rows a statement finds; no more than one beyond the limit are counted.
+async fn count_to(database: &dyn Database, statement: Statement, limit: i64) -> Result<i64> {
+    let limit_at = statement.params.len() + 1;
     let counted = Statement {
-        sql: format!("SELECT count(*) FROM ({}) AS found", statement.sql).into(),
+        sql: format!(
+            "SELECT count(*) FROM ({} LIMIT ${limit_at}) AS found",
+            statement.sql
+        )
+        .into(),
         ..statement
     };
-    let row = first(database.query(counted.bind(RARE_MAX + 1)).await?);
-    let count = row.map(|mut row| row.int()).transpose()?;
-    Ok(count.is_some_and(|count| count <= RARE_MAX))
+    let row = first(database.query(counted.bind(limit + 1)).await?);
+    row.map_or(Ok(0), |mut row| row.int())
+}
+
+/// The selection of texts that hold the needle, found by their grams.
+fn texts(dialect: &dyn Dialect, grams: &str, needle: &str) -> String {
+    format!(
+        "SELECT audit_text.id FROM {} AND {}",
+        dialect.texts_with_grams(grams),
+        dialect.contains("audit_text.text", needle)
+    )
 }
 
 /// The index for the columns that are asked for.
@@ -223,7 +273,7 @@ fn needle(query: &AuditQuery) -> Option<String> {
 fn prefix_range(prefix: &str) -> [String; 2] {
     let from = term(prefix);
     let until = format!("{from}\u{10ffff}");
-    [from, until]
+    [from.into_owned(), until]
 }
 
 /// The condition that the target's name is in a range: as a list of all such names where these lead the way,
@@ -232,7 +282,7 @@ fn is_in_range(path: &Path, from: &str, until: &str) -> String {
     let range = format!("term >= {from} AND term < {until}");
     match path {
         Path::Prefix => format!("target IN (SELECT id FROM audit_term WHERE {range})"),
-        Path::Index(_) | Path::Grams(_) => format!(
+        Path::Index(_) | Path::Texts(_) => format!(
             "EXISTS (SELECT 1 FROM audit_term AS term
                      WHERE term.id = audit_record.target AND {range})"
         ),
@@ -308,21 +358,24 @@ fn matching(
     }
     if let Some(needle) = needle(query) {
         let needle = conditions.bind(needle);
-        conditions.sql.push(format!(
-            "EXISTS (SELECT 1 FROM audit_body AS body
-                     WHERE body.position = audit_record.position AND {})",
-            dialect.contains("body.haystack", &needle)
-        ));
+        let said = if let Path::Texts(grams) = path {
+            let grams = conditions.bind(grams.as_str());
+            let texts = texts(dialect, &grams, &needle);
+            format!("position IN (SELECT position FROM audit_said WHERE text IN ({texts}))")
+        } else {
+            // In this order: a record has few texts.
+            let contains = dialect.contains("t.text", &needle);
+            format!(
+                "EXISTS (SELECT 1 FROM audit_said AS s CROSS JOIN audit_text AS t
+                         WHERE s.position = audit_record.position AND t.id = s.text AND {contains})"
+            )
+        };
+        conditions.sql.push(said);
     }
     let from = match path {
         Path::Index(index) => dialect.table_along("audit_record", index),
         Path::Prefix => dialect.table_along("audit_record", "audit_record_target"),
-        Path::Grams(wanted) => {
-            let wanted = conditions.bind(wanted.as_str());
-            let positions = dialect.positions_with_grams(&wanted);
-            conditions.sql.push(format!("position IN ({positions})"));
-            dialect.table_by_position("audit_record")
-        }
+        Path::Texts(_) => dialect.table_by_position("audit_record"),
     };
     (from, conditions)
 }
@@ -335,10 +388,10 @@ pub(super) async fn newest(
     limit: u32,
 ) -> Result<Option<Statement>> {
     check(query)?;
-    let Some(terms) = Terms::resolve(database, query).await? else {
+    let found = Terms::resolve(database, query).await?;
+    let (Some(terms), Some(path)) = (found, choose(database, query).await?) else {
         return Ok(None);
     };
-    let path = choose(database, query).await?;
     let (from, mut conditions) = matching(database.dialect(), query, &terms, &path);
     let limit = conditions.bind(i64::from(limit));
     let filter = conditions.filter();
@@ -373,10 +426,10 @@ fn page(
     let limit = conditions.bind(i64::from(query.limit) + 1);
     let filter = conditions.filter();
     let sql = format!(
-        "SELECT n.term, r.sequence, b.body, r.time, r.position
-         FROM (SELECT position, node, sequence, time FROM {from} {filter}
+        "SELECT n.term, r.position, b.body, r.time, r.position
+         FROM (SELECT position, time FROM {from} {filter}
                ORDER BY time {direction}, position {direction} LIMIT {limit}) AS r
-         JOIN audit_term AS n ON n.id = r.node
+         JOIN audit_term AS n ON n.id = r.position >> 40
          JOIN audit_body AS b ON b.position = r.position
          ORDER BY r.time {direction}, r.position {direction}"
     );

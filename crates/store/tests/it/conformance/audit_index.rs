@@ -1,7 +1,7 @@
 //! Filling the index.
 
 use sekimori_domain::record::{OutcomeNote, OutcomeStatus, Phase, Record};
-use sekimori_store::{AuditIndex, AuditQuery, IndexedRecord};
+use sekimori_store::{AuditIndex, AuditQuery, IndexedRecord, StoreError};
 
 use crate::database::TestDatabase;
 use crate::fixtures::{record, row};
@@ -73,6 +73,73 @@ pub(crate) async fn removed_records_are_forgotten(database: &TestDatabase) {
     assert_eq!(count(&*index).await, 105);
     assert_eq!(index.position("a").await.unwrap(), Some(699));
     assert_eq!(index.get(record("a", 3).id).await.unwrap(), None);
+}
+
+/// A load finds everything in the end, also when it was interrupted; meanwhile nothing is searched.
+pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = store.audit_index();
+    index.append(&rows("a", 0..30)).await.unwrap();
+    if !index.begin_load("a").await.unwrap() {
+        // A shared database is never taken apart.
+        assert_eq!(count(&*index).await, 30);
+        index.end_load().await.unwrap();
+        return;
+    }
+    assert_eq!(index.position("a").await.unwrap(), None);
+    index.append(&rows("a", 0..200)).await.unwrap();
+    let refused = index.search(&AuditQuery::default()).await;
+    assert!(matches!(refused, Err(StoreError::Loading)));
+    store.close().await;
+
+    let store = database.open().await;
+    let index = store.audit_index();
+    assert_eq!(index.position("a").await.unwrap(), Some(199));
+    index.append(&rows("a", 150..300)).await.unwrap();
+    index.end_load().await.unwrap();
+    index.end_load().await.unwrap();
+    assert_eq!(count(&*index).await, 300);
+    let row = &rows("a", 7..8)[0];
+    let query = AuditQuery {
+        text: Some("田中".into()),
+        call: row.record.call,
+        ..AuditQuery::default()
+    };
+    assert_eq!(
+        index.search(&query).await.unwrap().records,
+        std::slice::from_ref(row)
+    );
+    // What other nodes have here stays.
+    index.append(&rows("b", 0..10)).await.unwrap();
+    assert!(!index.begin_load("a").await.unwrap());
+    assert_eq!(count(&*index).await, 310);
+}
+
+/// A text that no record holds any more is gone: somebody may have asked for that.
+pub(crate) async fn removed_texts_are_forgotten(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = store.audit_index();
+    let mut rows = rows("a", 0..3);
+    for row in &mut rows[..2] {
+        let target = row.record.target.as_mut().unwrap();
+        target.resources = vec!["山田花子の履歴書".into()];
+    }
+    index.append(&rows).await.unwrap();
+    let found = async |text: &str| {
+        let query = AuditQuery {
+            text: Some(text.into()),
+            ..AuditQuery::default()
+        };
+        index.search(&query).await.unwrap().records.len()
+    };
+    assert_eq!(found("履歴書").await, 2);
+    index.remove("a", &[0]).await.unwrap();
+    assert_eq!(found("履歴書").await, 1);
+    index.remove("a", &[1]).await.unwrap();
+    assert_eq!(found("履歴書").await, 0);
+    // It comes back with a record that holds it.
+    index.append(&rows[..1]).await.unwrap();
+    assert_eq!(found("履歴書").await, 1);
 }
 
 fn intent(node: &str, number: u64) -> Record {

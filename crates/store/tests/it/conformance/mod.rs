@@ -10,6 +10,7 @@ mod audit_sinks;
 mod authenticators;
 mod changes;
 mod connectors;
+mod devices;
 mod dictionaries;
 mod false_alarms;
 mod groups;
@@ -17,6 +18,7 @@ mod identity_providers;
 mod inspection;
 mod kill_switches;
 mod limits;
+mod linked_accounts;
 mod oauth;
 mod opening;
 mod people;
@@ -24,6 +26,7 @@ mod policies;
 mod retention;
 mod reviews;
 mod revocations;
+mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
@@ -79,7 +82,8 @@ mod suite {
             lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up;
         audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
             clearing_forgets_one_node_only, removed_records_are_forgotten, intents_stay_open_until_their_outcome,
-            awkward_names_are_indexed, nodes_append_at_the_same_time;
+            awkward_names_are_indexed, nodes_append_at_the_same_time, a_load_ends_in_the_same_index,
+            removed_texts_are_forgotten;
         audit_search: every_filter_narrows, filters_combine, text_finds_parts_of_japanese_words,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time,
@@ -92,6 +96,7 @@ mod suite {
         connectors: reads_back_what_was_put, revisions_guard_against_lost_changes,
             concurrent_writers_have_one_winner, removing_takes_the_reviews_along,
             revisions_are_never_used_twice;
+        devices: the_last_word_on_a_device_counts;
         oauth: clients_read_back_and_are_bounded, clients_and_keys_bump_and_nothing_else,
             authorizations_end_once_and_are_bounded, a_code_is_used_once_and_reuse_revokes,
             refresh_tokens_rotate_with_a_short_grace, late_and_ended_refresh_tokens_are_told_apart,
@@ -106,6 +111,8 @@ mod suite {
             nodes_confirm_once_and_wake_nobody, engaging_and_releasing_wake_everybody;
         limits: reads_back_what_was_put, tokens_run_out_and_come_back, concurrent_takers_share,
             slots_are_held_until_given_back_or_ended;
+        linked_accounts: each_owner_has_one_account_at_a_connector, tokens_are_renewed_by_one_node,
+            what_ends_is_told_of_and_forgotten, all_of_it_goes_with_the_connector;
         dictionaries: dictionaries_are_replaced_and_removed, there_are_only_so_many_dictionaries;
         false_alarms: reports_wait_until_one_person_decides, nobody_fills_the_queue_alone;
         groups: reads_back_what_was_created, displayed_names_are_unique_per_provider,
@@ -128,6 +135,8 @@ mod suite {
         retention: reads_back_what_was_ordered, of_two_steps_at_a_time_one_wins;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
+        saved_searches: everybody_sees_their_own_and_what_is_shared,
+            names_of_a_person_differ_and_are_so_many_at_most;
         scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,
             use_is_noted_to_the_minute;
         service_accounts: reads_back_what_was_created, an_account_can_get_another_owner, suspending_keeps_the_first_date,
