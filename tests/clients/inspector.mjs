@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Steps, check, options, text } from './steps.mjs';
 
-const { url, headers, era, tool, authorize, clientId, callbackPort } = options();
+const { url, headers, era, tool, authorize, waits, clientId, callbackPort } = options();
 const steps = new Steps('inspector');
 const TOOL_FAILED = 5;
 /** How it asks for the browser. */
@@ -56,6 +56,15 @@ function call(name, args = {}) {
   return inspect(
     '--method', 'tools/call', '--tool-name', name, '--tool-args-json', JSON.stringify(args),
   );
+}
+
+if (waits) {
+  await steps.take('wait', async () => {
+    const { code, out, err } = await call(tool('test_simple_text'));
+    check(code === 0, `exit code ${code}: ${out}${err}`);
+    return text(JSON.parse(out).result);
+  });
+  steps.exit();
 }
 
 await steps.take('list', async () => {

@@ -1,10 +1,11 @@
 // The steps that every client takes, and how it reports them: one JSON line per step.
 //
 // Usage of each script: SCRIPT URL [--token TOKEN] [--prefix PREFIX] [--era legacy|auto|modern]
-//                       [--authorize [--client-id ID --callback-port PORT]]
+//                       [--authorize [--client-id ID --callback-port PORT]] [--waits]
 // The prefix stands before the names of the fixture's tools, such as `fixture__` behind a gateway.
 // With `--authorize` the client finds out by itself how to get in, and takes the first steps only; see
 // `application.mjs`. Without a client id it registers itself.
+// With `--waits` it makes one call, which people must agree to meanwhile.
 // The exit code is 1 if a step failed and 2 if the script was called wrongly.
 
 import { parseArgs } from 'node:util';
@@ -20,6 +21,7 @@ export function options() {
       prefix: { type: 'string', default: '' },
       era: { type: 'string', default: 'legacy' },
       authorize: { type: 'boolean', default: false },
+      waits: { type: 'boolean', default: false },
       'client-id': { type: 'string' },
       'callback-port': { type: 'string', default: '0' },
     },
@@ -35,6 +37,7 @@ export function options() {
     headers,
     era: values.era,
     authorize: values.authorize,
+    waits: values.waits,
     clientId: values['client-id'],
     callbackPort: Number(values['callback-port']),
     tool: (name) => `${values.prefix}${name}`,

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use jiff::Timestamp;
-use sekimori_approval::{Decision, Details, View};
+use sekimori_approval::{Before, Decision, Details, View};
 use sekimori_domain::approval::{ApprovalRequest, Fault};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::ApprovalId;
@@ -133,6 +133,7 @@ fn page(details: &Details, failed: &str) -> Page {
         .with("risk", request.risk.as_str())
         .with("arguments", pretty)
         .with("masked", matches!(details.arguments, View::Masked(_)))
+        .with("current", details.before.as_ref().map(current))
         .with("digest", request.call.arguments.to_string())
         .with("asked_at", shown(request.created_at))
         .with("until", shown(request.expires_at))
@@ -144,6 +145,29 @@ fn page(details: &Details, failed: &str) -> Page {
         .with("may_cancel", details.may_cancel)
         .with("why_not", why_not)
         .with("failed", failed)
+}
+
+/// What the call would change.
+fn current(before: &Before) -> Value {
+    let text = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+    let changes: Vec<_> = before
+        .changes
+        .iter()
+        .map(|change| {
+            json!({
+                "argument": change.pointer,
+                "before": text(&change.before),
+                "after": text(&change.after),
+            })
+        })
+        .collect();
+    json!({
+        "tool": before.state.tool,
+        "at": shown(before.state.at),
+        "failure": before.state.failure(),
+        "changes": changes,
+        "unchanged": before.unchanged.join(", "),
+    })
 }
 
 fn shown(at: Timestamp) -> String {

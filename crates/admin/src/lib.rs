@@ -41,6 +41,7 @@ mod pages;
 mod policy_desk;
 mod principals;
 mod problem;
+mod promotion_desk;
 mod scim;
 mod sign_in;
 
@@ -63,6 +64,7 @@ pub use pages::{Page, PageError, Pages, Visit};
 pub use policy_desk::{DeskError, IMPACT_RECORDS_MAX, PolicyDesk, Version, VersionState};
 pub use principals::{REVIEWED_MAX, all_principals, principal};
 pub use problem::{Flaw, Problem};
+pub use promotion_desk::{PromotionDesk, PromotionFault};
 
 /// Largest body of a request to the control plane. Routes that need more say so themselves.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;

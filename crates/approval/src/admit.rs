@@ -1,9 +1,14 @@
 //! The stage of the road: a warrant, or what to wait for.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use sekimori_domain::approval::{
-    ApprovalRequest, ApprovalState, ExactCall, Fault, Risk, Route, Shown,
+    ApprovalRequest, ApprovalState, CurrentState, ExactCall, Fault, Risk, Route, Shown,
 };
-use sekimori_domain::ids::{ApprovalId, CorrelationId, GroupName};
+use sekimori_domain::caller::{Caller, SERVICE_PREFIX};
+use sekimori_domain::ids::{ApprovalId, CorrelationId, GroupName, PrincipalId};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::{ApprovalDemand, Inspected, Warrant};
@@ -24,6 +29,17 @@ pub struct Asked {
     pub client: Option<String>,
     /// The call went on before, on an agreement that was used already: which, and in which round.
     pub continues: Option<Pass>,
+    /// It goes by this agreement or not at all: nobody is asked anew.
+    pub agreed: Option<ApprovalId>,
+    /// Reads what the call would change, if somebody declared how.
+    pub present: Option<Arc<dyn Present>>,
+}
+
+/// Reads what stands in the system before a call that people are to decide on.
+#[async_trait]
+pub trait Present: Send + Sync + Debug {
+    /// What stands there, or why that can't be told.
+    async fn read(&self, request: &ApprovalId) -> CurrentState;
 }
 
 /// A call goes through.
@@ -71,13 +87,6 @@ impl Approvals {
         }
     }
 
-    /// Where a request stands; `None`: it is not there any more.
-    pub async fn state(&self, id: &ApprovalId) -> Result<Option<ApprovalState>, Refusal> {
-        let stored = self.parts.requests.get(id).await;
-        let stored = stored.map_err(|error| unavailable(&error))?;
-        Ok(stored.map(|stored| stored.request.state))
-    }
-
     /// The warrant for an inspected call: at once where nobody demands a person, or where people agreed to this
     /// very call. Otherwise the request that waits for them.
     pub async fn admit(&self, asked: Asked) -> Result<Admission, Refusal> {
@@ -87,6 +96,10 @@ impl Approvals {
         let call = self.exact(&asked.inspected);
         if let Some(pass) = asked.continues.clone() {
             let pass = self.go_on(&call, &pass).await?;
+            return Ok(self.grant(asked.inspected, Some(pass)));
+        }
+        if let Some(id) = asked.agreed.clone() {
+            let pass = self.collect(&id, &asked, &call).await?;
             return Ok(self.grant(asked.inspected, Some(pass)));
         }
         for _ in 0..RACES_MAX {
@@ -138,7 +151,8 @@ impl Approvals {
                 Ok(Some(Found::Open(Box::new(stored.request))))
             }
             ApprovalState::Approved if request.call == *call => {
-                self.use_up(stored, asked, call).await
+                let pass = self.use_up(stored, asked, call).await?;
+                Ok(pass.map(Found::Agreed))
             }
             ApprovalState::Pending | ApprovalState::Approved => {
                 Ok(Some(Found::Changed(Box::new(stored))))
@@ -154,6 +168,24 @@ impl Approvals {
         }
     }
 
+    /// Uses the agreement of that request, if people agreed to this very call.
+    async fn collect(
+        &self,
+        id: &ApprovalId,
+        asked: &Asked,
+        call: &ExactCall,
+    ) -> Result<Pass, Refusal> {
+        for _ in 0..RACES_MAX {
+            let stored = self.parts.requests.get(id).await;
+            let stored = stored.map_err(|error| unavailable(&error))?;
+            let used = self.use_up(stored.ok_or_else(gone)?, asked, call).await?;
+            if let Some(pass) = used {
+                return Ok(pass);
+            }
+        }
+        Err(gone())
+    }
+
     /// A refusal counts for a while: a client that simply tries again must not ask people again and again.
     fn still_stands(&self, request: &ApprovalRequest) -> bool {
         let stands = self.settings.refusal_stands;
@@ -164,13 +196,13 @@ impl Approvals {
             .is_some_and(|closing| self.parts.clock.now() < until(closing.at))
     }
 
-    /// Uses the agreement; nobody else does.
+    /// Uses the agreement; nobody else does. `None`: somebody changed the request meanwhile.
     async fn use_up(
         &self,
         mut stored: StoredApproval,
         asked: &Asked,
         call: &ExactCall,
-    ) -> Result<Option<Found>, Refusal> {
+    ) -> Result<Option<Pass>, Refusal> {
         let now = self.parts.clock.now();
         let id = asked.inspected.permit().call();
         stored
@@ -186,10 +218,10 @@ impl Approvals {
         let detail = [("call", Value::from(id.to_string()))];
         let noted = self.note(EventKind::ApprovalUse, correlation, &stored.request, detail);
         noted.await.map_err(|error| unavailable(&error))?;
-        Ok(Some(Found::Agreed(Pass {
+        Ok(Some(Pass {
             id: stored.request.id,
             round: 0,
-        })))
+        }))
     }
 
     /// The call goes on because the upstream had asked something.
@@ -222,9 +254,11 @@ impl Approvals {
         let text = inspected.arguments().raw().get();
         let sealed = self.parts.vault.seal(id.as_str(), text.as_bytes());
         let request = self.new_request(id, asked, call).await?;
+        let current = self.current(&request, asked).await?;
         let stored = StoredApproval {
             request,
             arguments: sealed.map_err(|error| unavailable(&error))?,
+            current,
         };
         let notices = self.notices(&stored.request, "requested");
         match self.parts.requests.create(&stored, &notices).await {
@@ -247,6 +281,21 @@ impl Approvals {
         let noted = self.note(EventKind::ApprovalRequest, correlation, &request, detail);
         noted.await.map_err(|error| unavailable(&error))?;
         Ok(Some(request))
+    }
+
+    /// What stands in the system now, sealed, where somebody declared how it is read.
+    async fn current(
+        &self,
+        request: &ApprovalRequest,
+        asked: &Asked,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(present) = &asked.present else {
+            return Ok(None);
+        };
+        let read = present.read(&request.id).await;
+        let text = serde_json::to_vec(&read).map_err(|error| unavailable(&error))?;
+        let sealed = self.parts.vault.seal(&state_name(&request.id), &text);
+        Ok(Some(sealed.map_err(|error| unavailable(&error))?))
     }
 
     async fn new_request(
@@ -276,6 +325,7 @@ impl Approvals {
             version: 1,
             asked: call.digest(),
             call: call.clone(),
+            owner: self.owner(caller).await?,
             shown: Shown {
                 requester: caller.principal.display_name.clone(),
                 kind: caller.principal.kind,
@@ -296,6 +346,23 @@ impl Approvals {
             closing: None,
             used: None,
         })
+    }
+
+    /// Who answers for a service account: a user id where people are known here, else a name.
+    async fn owner(&self, caller: &Caller) -> Result<Option<PrincipalId>, Refusal> {
+        let id = caller.principal.id.as_str();
+        let Some(name) = id.strip_prefix(SERVICE_PREFIX) else {
+            return Ok(None);
+        };
+        let account = self.parts.accounts.get(name).await;
+        let Some(account) = account.map_err(|error| unavailable(&error))? else {
+            return Ok(None);
+        };
+        let person = self.parts.people.user_by_name(&account.owner).await;
+        let person = person.map_err(|error| unavailable(&error))?;
+        Ok(person
+            .map(|person| person.id)
+            .or_else(|| PrincipalId::new(&account.owner).ok()))
     }
 
     fn exact(&self, inspected: &Inspected) -> ExactCall {
@@ -331,7 +398,7 @@ impl Approvals {
     }
 
     /// Somebody decided that it is not to be done.
-    fn refused(&self, request: &ApprovalRequest) -> Refusal {
+    pub fn refused(&self, request: &ApprovalRequest) -> Refusal {
         let closing = request.closing.as_ref();
         let who = closing.and_then(|closing| closing.name.as_deref());
         let why = closing.and_then(|closing| closing.reason.as_deref());
@@ -366,6 +433,11 @@ pub(crate) fn policies(request: &ApprovalRequest) -> Vec<String> {
     policies.map(|demand| demand.policy.clone()).collect()
 }
 
+/// Under which name the state of the system is sealed.
+fn state_name(id: &ApprovalId) -> String {
+    format!("state before {id}")
+}
+
 fn waits(request: ApprovalRequest, changed: Option<Value>) -> Admission {
     Admission::Waits(Box::new(Waiting { request, changed }))
 }
@@ -377,7 +449,7 @@ fn gone() -> Refusal {
 }
 
 /// Without the database, the key or the journal nobody knows whether people agreed.
-fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
+pub(crate) fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
     tracing::error!(
         alert = true,
         error,
@@ -393,6 +465,23 @@ impl Approvals {
         let id = stored.request.id.as_str();
         let plain = self.parts.vault.open(id, &stored.arguments)?;
         serde_json::from_slice(&plain).map_err(|_| ApprovalError::Vault(crate::VaultError))
+    }
+
+    /// What stood in the system when people were asked, if somebody declared how it is read.
+    pub(crate) fn state_before(
+        &self,
+        stored: &StoredApproval,
+    ) -> Result<Option<CurrentState>, ApprovalError> {
+        let Some(sealed) = &stored.current else {
+            return Ok(None);
+        };
+        let plain = self
+            .parts
+            .vault
+            .open(&state_name(&stored.request.id), sealed)?;
+        let read = serde_json::from_slice(&plain);
+        read.map(Some)
+            .map_err(|_| ApprovalError::Vault(crate::VaultError))
     }
 
     /// Ends a request whose time is over.

@@ -83,7 +83,7 @@ impl Approvals {
                 }
                 let groups = self.parts.people.groups_of(&one.absent).await?;
                 represented.push(Represented {
-                    groups: self.settings.groups.all(&groups),
+                    groups: self.settings.groups.all(Some(&one.absent), &groups),
                     id: one.absent,
                 });
             }
@@ -92,7 +92,10 @@ impl Approvals {
             id: principal.id.clone(),
             name: principal.display_name.clone(),
             kind: principal.kind,
-            groups: self.settings.groups.all(&principal.groups),
+            groups: self
+                .settings
+                .groups
+                .all(Some(&principal.id), &principal.groups),
             holds_right,
             stepped_up,
             represented,

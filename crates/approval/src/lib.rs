@@ -10,6 +10,7 @@
 //! | `admit.rs` | the stage of the road: a warrant, or what to wait for |
 //! | `decide.rs` | what people do to a request |
 //! | `look.rs` | what people see of it |
+//! | `task.rs` | what is kept of a call whose client holds a task meanwhile |
 //! | `look_after.rs` | ends what nobody decided on in time |
 //! | `notify/` | tells people, by mail and webhooks |
 
@@ -19,6 +20,7 @@ mod error;
 mod look;
 mod look_after;
 pub mod notify;
+mod task;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -31,18 +33,19 @@ use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ApprovalId, CorrelationId};
 use sekimori_domain::record::EventKind;
-use sekimori_policy::GroupHierarchy;
+use sekimori_policy::Membership;
 use sekimori_store::{
-    ApprovalNotice, ApprovalNotices, Approvals as Requests, Changes, People, Revisions, Store,
-    StoreError,
+    ApprovalNotice, ApprovalNotices, ApprovalTasks, Approvals as Requests, Changes, People,
+    Revisions, ServiceAccounts, Store, StoreError,
 };
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use admit::{Admission, Asked, Granted, Pass, Waiting};
+pub use admit::{Admission, Asked, Granted, Pass, Present, Waiting};
 pub use decide::Decision;
 pub use error::ApprovalError;
-pub use look::{Details, Filter, Past, View, Viewer};
+pub use look::{Before, Details, Filter, Past, View, Viewer};
+pub use task::Task;
 
 /// How often a change is tried again because somebody else was faster.
 const RACES_MAX: usize = 5;
@@ -54,8 +57,12 @@ pub struct Parts {
     pub requests: Arc<dyn Requests>,
     /// What people are still to be told.
     pub notices: Arc<dyn ApprovalNotices>,
+    /// Calls that wait as tasks.
+    pub tasks: Arc<dyn ApprovalTasks>,
     /// People and groups.
     pub people: Arc<dyn People>,
+    /// Programs, for who answers for them.
+    pub accounts: Arc<dyn ServiceAccounts>,
     /// Tells when another node changed something.
     pub changes: Arc<dyn Changes>,
     /// Keeps arguments.
@@ -80,7 +87,9 @@ impl Parts {
         Self {
             requests: store.approvals(),
             notices: store.approval_notices(),
+            tasks: store.approval_tasks(),
             people: store.people(),
+            accounts: store.service_accounts(),
             changes: store.changes(),
             vault,
             journal,
@@ -109,8 +118,8 @@ pub struct Settings {
     pub wait: Duration,
     /// Who decides on what.
     pub routes: Routes,
-    /// Which group is in which.
-    pub groups: GroupHierarchy,
+    /// Who belongs to which groups and roles.
+    pub groups: Arc<dyn Membership>,
     /// Names of the channels by which people are told.
     pub channels: Vec<String>,
     /// Where people reach the gate, without a slash at the end.

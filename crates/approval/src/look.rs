@@ -1,6 +1,8 @@
 //! What people see of requests.
 
-use sekimori_domain::approval::{ApprovalRequest, ApprovalState, Decider, Fault};
+use sekimori_domain::approval::{
+    ApprovalRequest, ApprovalState, Change, CurrentState, Decider, Fault,
+};
 use sekimori_domain::ids::ApprovalId;
 use sekimori_store::{APPROVALS_PAGE_MAX, ApprovalQuery, StoredApproval};
 use serde_json::Value;
@@ -53,6 +55,34 @@ pub struct Past {
     pub request: ApprovalRequest,
 }
 
+/// What stood in the system when people were asked, beside the arguments as they stand now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Before {
+    /// What was read, and whether it could be.
+    pub state: CurrentState,
+    /// What the call would change; names without values for who may not see them.
+    pub changes: Vec<Change>,
+    /// Arguments that would leave things as they are.
+    pub unchanged: Vec<String>,
+}
+
+impl Before {
+    fn of(state: CurrentState, arguments: &Value, may_see: bool) -> Self {
+        let (mut changes, unchanged) = state.changes(arguments);
+        if !may_see {
+            for change in &mut changes {
+                change.before = change.before.take().map(masked);
+                change.after = change.after.take().map(masked);
+            }
+        }
+        Self {
+            state,
+            changes,
+            unchanged,
+        }
+    }
+}
+
 /// A request with everything that deciding on it asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Details {
@@ -60,6 +90,8 @@ pub struct Details {
     pub request: ApprovalRequest,
     /// The arguments as they stand now.
     pub arguments: View,
+    /// What the call would change, where somebody declared how that is read.
+    pub before: Option<Before>,
     /// Past requests for equal calls, newest first.
     pub history: Vec<Past>,
     /// Whether the viewer may decide now, or why not.
@@ -82,6 +114,8 @@ impl Approvals {
             return Err(ApprovalError::NotFound);
         }
         let whole = self.arguments(&stored)?;
+        let before = self.state_before(&stored)?;
+        let before = before.map(|state| Before::of(state, &whole, involved));
         let arguments = if involved {
             View::Whole(whole)
         } else {
@@ -98,6 +132,7 @@ impl Approvals {
         Ok(Details {
             may_cancel: stored.request.state.is_live() && (own || viewer.decider.holds_right),
             may_decide: may_decide.map(|_| ()),
+            before,
             history: past(alike, &stored.request),
             request: stored.request,
             arguments,

@@ -27,6 +27,7 @@ impl Approvals {
         }
         let long_ago = now.checked_sub(KEPT).unwrap_or(jiff::Timestamp::MIN);
         self.parts.requests.purge(long_ago).await?;
+        self.parts.tasks.purge(now).await?;
         Ok(())
     }
 }

@@ -9,6 +9,9 @@ use crate::catalog::Environment;
 use crate::digest::Digest;
 use crate::ids::{ClientId, GroupName, PrincipalId};
 
+/// How the ids of service accounts begin.
+pub const SERVICE_PREFIX: &str = "service:";
+
 /// A caller whose identity was proved. Made by the authenticate stage only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -22,6 +25,19 @@ pub struct Caller {
     pub source: Source,
     /// What that says: what conditional access asks for.
     pub circumstances: Circumstances,
+}
+
+impl Caller {
+    /// A caller of whom nothing else is known: no address, no device. Who knows more adds it.
+    pub fn new(principal: Principal, client: Client, authentication: Authentication) -> Self {
+        Self {
+            principal,
+            client,
+            authentication,
+            source: Source::default(),
+            circumstances: Circumstances::default(),
+        }
+    }
 }
 
 /// A person or a service account.
@@ -41,6 +57,21 @@ pub struct Principal {
     pub employment: Option<String>,
     /// Environments it may reach; `None` means that policy alone decides.
     pub environments: Option<Vec<Environment>>,
+}
+
+impl Principal {
+    /// One of whom the id alone is known.
+    pub fn new(id: PrincipalId, kind: PrincipalKind) -> Self {
+        Self {
+            display_name: id.to_string(),
+            id,
+            kind,
+            groups: Vec::new(),
+            department: None,
+            employment: None,
+            environments: None,
+        }
+    }
 }
 
 /// The kinds of principal.
@@ -80,6 +111,17 @@ pub struct Client {
     pub claimed_name: Option<String>,
 }
 
+impl Client {
+    /// One that says nothing of itself.
+    pub fn new(id: ClientId, kind: &'static str) -> Self {
+        Self {
+            id,
+            kind,
+            claimed_name: None,
+        }
+    }
+}
+
 /// How the identity was proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authentication {
@@ -106,6 +148,25 @@ pub struct Authentication {
     pub scopes: Option<Vec<String>>,
     /// When the credential ends.
     pub expires_at: Option<Timestamp>,
+}
+
+impl Authentication {
+    /// A credential that tells no more than its kind and who vouches for it.
+    pub fn new(method: AuthenticationMethod, issuer: impl Into<String>) -> Self {
+        Self {
+            method,
+            mfa: false,
+            acr: None,
+            amr: Vec::new(),
+            issuer: issuer.into(),
+            at: None,
+            issued_at: None,
+            grant: None,
+            session: None,
+            scopes: None,
+            expires_at: None,
+        }
+    }
 }
 
 /// Kinds of credential.
@@ -138,7 +199,7 @@ impl AuthenticationMethod {
 }
 
 /// Where a request came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// Address of the peer; `None` for a local process (stdio).
     pub ip: Option<IpAddr>,

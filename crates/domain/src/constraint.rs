@@ -11,6 +11,8 @@ use crate::catalog::{OperationClass, UnknownChoice};
 
 /// Most projections of one tool: each is looked up in every call of it.
 pub const PROJECTIONS_MAX: usize = 32;
+/// Most arguments of a reading tool, and most places that are compared.
+pub const COMPARED_MAX: usize = 64;
 
 /// What a tool can do that needs more care than its operation class tells. Guard-rails speak of tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,13 +99,46 @@ pub struct Constraints {
         alias = "projections"
     )]
     pub projections: Vec<Projection>,
+    /// How people who decide on a call see what it would change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<CurrentRead>,
 }
 
 impl Constraints {
     /// Whether nothing was declared.
     pub fn is_empty(&self) -> bool {
-        self.tags.is_empty() && self.mode.is_none() && self.projections.is_empty()
+        let Self {
+            tags,
+            mode,
+            projections,
+            current,
+        } = self;
+        tags.is_empty() && mode.is_none() && projections.is_empty() && current.is_none()
     }
+
+    /// What is looked at in each call: all but the tags, which are with the tool.
+    #[must_use]
+    pub fn of_calls(&self) -> Self {
+        Self {
+            tags: BTreeSet::new(),
+            ..self.clone()
+        }
+    }
+}
+
+/// How the present state of what a call changes is read, for people who decide on the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurrentRead {
+    /// The reading tool, of the same connector, as the upstream spells it.
+    pub tool: String,
+    /// Its arguments by name, each with the place (JSON pointer) in the arguments of the call that it is taken from.
+    #[serde(default)]
+    pub arguments: BTreeMap<String, String>,
+    /// What is compared: places in the arguments of the call, each with its place in the answer of the reading tool.
+    /// Empty: each argument with the member of the answer that has its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub compare: BTreeMap<String, String>,
 }
 
 /// An argument that decides what the tool does. A value that is not listed counts as admin.

@@ -25,6 +25,7 @@ pub mod linked_account;
 pub mod oauth;
 pub mod person;
 pub mod policy_set;
+pub mod promotion;
 pub mod record;
 pub mod refusal;
 pub mod retention;

@@ -256,7 +256,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 58] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,

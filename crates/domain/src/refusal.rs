@@ -296,6 +296,14 @@ impl Refusal {
         }
     }
 
+    /// In how many seconds the same request may succeed, where that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self.need.as_deref() {
+            Some(Need::Time(wait)) => Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+            _ => None,
+        }
+    }
+
     /// The same, telling what the request lacks.
     #[must_use]
     pub fn needing(mut self, need: Need) -> Self {

@@ -3,6 +3,8 @@
 //! Each stage returns the only key to the next, so a call that skipped a stage does not compile; see
 //! [`sekimori_domain::road`].
 
+use std::sync::Arc;
+
 use sekimori_domain::refusal::Refusal;
 use tracing::Instrument as _;
 
@@ -24,7 +26,11 @@ use crate::stage::validate::{read, validate};
 use crate::telemetry;
 
 /// Runs one call and leaves exactly one closed audit record, whatever happens.
-pub async fn call(gateway: &Gateway, request: CallRequest, port: &mut dyn ClientPort) -> CallReply {
+pub async fn call(
+    gateway: &Arc<Gateway>,
+    request: CallRequest,
+    port: &mut dyn ClientPort,
+) -> CallReply {
     let method = request.operation.method();
     let span = tracing::info_span!(
         "mcp.call",
@@ -44,7 +50,11 @@ pub async fn call(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
     reply
 }
 
-async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn ClientPort) -> CallReply {
+async fn recorded(
+    gateway: &Arc<Gateway>,
+    request: CallRequest,
+    port: &mut dyn ClientPort,
+) -> CallReply {
     let mut record = match record::open(gateway, request.operation.event(), &request.head) {
         Ok(record) => record,
         Err(refusal) => return CallReply::refused(refusal), // no record, no call
@@ -66,11 +76,12 @@ async fn recorded(gateway: &Gateway, request: CallRequest, port: &mut dyn Client
 }
 
 async fn admit(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     record: &mut CallRecord,
     mut request: CallRequest,
     port: &mut dyn ClientPort,
 ) -> Result<Output, Refusal> {
+    record.cause(&request.cause);
     let _slot = gateway.slot()?; // bounded
     let mut patience = Patience::default();
     let (granted, mut walked) = loop {
@@ -106,7 +117,7 @@ struct Walked {
 
 /// The road up to the warrant.
 async fn walk(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     record: &mut CallRecord,
     request: &mut CallRequest,
     port: &mut dyn ClientPort,

@@ -33,6 +33,7 @@ use sekimori_policy::PolicyEngine;
 use sekimori_store::Conversations;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use catalog::Catalog;
 use kill_switch::KillSwitches;
@@ -40,6 +41,7 @@ use limits::Limits;
 use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
+use stage::deferred::Running;
 use tasks::Tasks;
 use token_vault::TokenVault;
 use turned_away::TurnedAway;
@@ -105,6 +107,9 @@ impl Settings {
 pub struct State {
     parked: Arc<Parked>,
     tasks: Tasks,
+    /// The calls that are made for tasks.
+    running: Running,
+    beside: TaskTracker,
     turned_away: TurnedAway,
     in_flight: Arc<Semaphore>,
     /// Places for calls that wait for people.
@@ -120,6 +125,8 @@ impl State {
         Self {
             parked: Arc::default(),
             tasks: Tasks::default(),
+            running: Running::default(),
+            beside: TaskTracker::new(),
             turned_away: TurnedAway::default(),
             in_flight: Arc::new(Semaphore::new(calls_max)),
             patient: Arc::new(Semaphore::new(calls_max / 2)),
@@ -160,6 +167,12 @@ impl Gateway {
     /// Ends what is on the road, each call with its record: the time to drain ran out.
     pub fn cut_off(&self) {
         self.state.cut_off.cancel();
+    }
+
+    /// Waits for the calls that go on beside the requests that began them. None is to begin any more.
+    pub async fn beside_ended(&self) {
+        self.state.beside.close();
+        self.state.beside.wait().await;
     }
 
     /// Runs one request; `None` if the gate stops before it ends.

@@ -4,14 +4,15 @@ use async_trait::async_trait;
 use http::HeaderMap;
 use sekimori_domain::caller::Source;
 use sekimori_domain::connector::Connector;
-use sekimori_domain::ids::{ConnectorName, CorrelationId, PrincipalId};
+use sekimori_domain::ids::{ApprovalId, ConnectorName, CorrelationId, PrincipalId};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::Refusal;
 use sekimori_identity::Credentials;
 use sekimori_mcp::raw_object::RawObject;
-use sekimori_mcp::revision::Era;
+use sekimori_mcp::revision::{self, Era, code};
 use sekimori_upstream::exchange::{Question, Reply};
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 
 /// What every request carries, whatever it asks for.
 #[derive(Debug, Clone)]
@@ -58,6 +59,19 @@ pub struct CallRequest {
     pub rest: RawObject,
     /// What the client can do.
     pub client: ClientFeatures,
+    /// Why it is made now.
+    pub cause: Cause,
+}
+
+/// Why a call is made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A client asks for it.
+    Client,
+    /// People agreed to it by that request: it goes by it, or not at all.
+    Agreement(ApprovalId),
+    /// People are to decide on a call, and see what it would change. It only reads, and asks nobody.
+    Question(ApprovalId),
 }
 
 /// What is asked for. Names and URIs are those the client sees.
@@ -194,6 +208,38 @@ pub trait ClientPort: Send {
 
     /// Completes when the client went away, or cancelled.
     async fn gone(&mut self);
+}
+
+/// The way back of a call that no client waits for.
+#[derive(Debug)]
+pub struct Away(CancellationToken);
+
+impl Away {
+    /// `gone` ends the call.
+    pub fn new(gone: CancellationToken) -> Self {
+        Self(gone)
+    }
+}
+
+#[async_trait]
+impl ClientPort for Away {
+    async fn notify(&mut self, _method: &str, _params: Option<Box<RawValue>>) {}
+
+    /// Never asked: see [`ClientPort::can_ask`].
+    async fn ask(&mut self, _question: Question) -> Reply {
+        let why = "nobody can be asked while this call is made";
+        Reply::Error(revision::error(code::INTERNAL_ERROR, why))
+    }
+
+    fn can_ask(&self) -> bool {
+        false
+    }
+
+    fn concerns(&mut self, _connector: &Connector) {}
+
+    async fn gone(&mut self) {
+        self.0.cancelled().await;
+    }
 }
 
 /// How a call ended, for the face to put on the wire.

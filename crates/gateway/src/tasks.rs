@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sekimori_domain::catalog::Target;
-use sekimori_domain::ids::{ConnectorName, PrincipalId};
+use sekimori_domain::ids::{ApprovalId, ConnectorName, PrincipalId};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_mcp::raw_object::RawObject;
 use sekimori_mcp::revision::{self, Era, code};
@@ -49,6 +49,9 @@ pub(crate) struct TaskHandle {
     /// Its result is kept by this node instead; the upstream knows no such task.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub(crate) kept: Option<Uuid>,
+    /// Its call waits for people; the upstream knows no such task.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approval: Option<ApprovalId>,
 }
 
 /// The sealed form of a task id for its owner: always the same text, since clients compare ids.
@@ -79,6 +82,7 @@ pub(crate) fn handle(target: &Target, id: &str) -> TaskHandle {
         tool: target.name.clone(),
         id: id.to_owned(),
         kept: None,
+        approval: None,
     }
 }
 

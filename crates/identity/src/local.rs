@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use sekimori_domain::caller::{
     Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    SERVICE_PREFIX, Source,
 };
 use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::{ClientId, InvalidName, PrincipalId};
@@ -27,7 +27,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::people::{ActivePeople, StoredPeople};
 use crate::resource::PublicUrl;
-use crate::revocation::{SERVICE_PREFIX, STALE_AFTER};
+use crate::revocation::STALE_AFTER;
 use crate::secret;
 
 /// Never a minute of the epoch: the key was not used yet.

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     missing_docs,
     reason = "a measurement, not the product"
 )]
@@ -15,8 +16,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{CallId, ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
@@ -88,41 +88,35 @@ fn engine() -> PolicyEngine {
 
 fn caller(number: usize) -> Caller {
     Caller {
-        principal: Principal {
-            id: PrincipalId::new(&format!("user:{number}@corp.example")).unwrap(),
-            kind: PrincipalKind::User,
-            display_name: "Someone".to_owned(),
-            groups: (0..12)
-                .map(|nth| group((number * 37 + nth * 83) % GROUPS))
-                .collect(),
-            department: Some("sales".to_owned()),
-            employment: Some("regular".to_owned()),
-            environments: None,
-        },
-        client: Client {
-            id: ClientId::new("https://claude.example/client.json").unwrap(),
-            kind: "cimd",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
-            mfa: true,
-            acr: None,
-            amr: vec!["pwd".to_owned(), "otp".to_owned()],
-            issuer: "https://gate.example".to_owned(),
-            at: Some(now()),
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: Some(vec!["tools".to_owned()]),
-            expires_at: None,
-        },
         source: Source {
             ip: Some("10.1.2.3".parse().unwrap()),
             user_agent: None,
             certificate: None,
         },
-        circumstances: Circumstances::default(),
+        ..Caller::new(
+            Principal {
+                id: PrincipalId::new(&format!("user:{number}@corp.example")).unwrap(),
+                kind: PrincipalKind::User,
+                display_name: "Someone".to_owned(),
+                groups: (0..12)
+                    .map(|nth| group((number * 37 + nth * 83) % GROUPS))
+                    .collect(),
+                department: Some("sales".to_owned()),
+                employment: Some("regular".to_owned()),
+                environments: None,
+            },
+            Client::new(
+                ClientId::new("https://claude.example/client.json").unwrap(),
+                "cimd",
+            ),
+            Authentication {
+                mfa: true,
+                amr: vec!["pwd".to_owned(), "otp".to_owned()],
+                at: Some(now()),
+                scopes: Some(vec!["tools".to_owned()]),
+                ..Authentication::new(AuthenticationMethod::AccessToken, "https://gate.example")
+            },
+        )
     }
 }
 
@@ -156,6 +150,26 @@ fn tools() -> Vec<Arc<Tool>> {
         .collect()
 }
 
+/// Criterion tells of means; the goal is on percentiles of single calls.
+fn percentiles<T>(name: &str, ask: impl Fn(usize) -> T) {
+    const CALLS: usize = 100_000;
+    let mut took: Vec<_> = (0..CALLS)
+        .map(|turn| {
+            let start = std::time::Instant::now();
+            black_box(ask(turn));
+            start.elapsed()
+        })
+        .collect();
+    took.sort();
+    let at = |share: usize| took[(CALLS - 1) * share / 1_000];
+    println!(
+        "{name}: p50 {:?}, p99 {:?}, p99.9 {:?}",
+        at(500),
+        at(990),
+        at(999)
+    );
+}
+
 fn decision(c: &mut Criterion) {
     let engine = engine();
     let tools = tools();
@@ -171,6 +185,10 @@ fn decision(c: &mut Criterion) {
     };
     let allowed: Vec<_> = (0..TOOLS).filter(|turn| ask(*turn).is_ok()).collect();
     assert!(allowed.len() > 100, "{} of {TOOLS} allowed", allowed.len());
+    percentiles("authorize, 500 policies, any call", ask);
+    percentiles("authorize, 500 policies, allowed calls", |turn| {
+        ask(allowed[turn % allowed.len()])
+    });
     let mut turn = 0;
     c.bench_function("authorize, 500 policies, any call", |b| {
         b.iter(|| {

@@ -1,10 +1,13 @@
 //! Which group or role contains which, and who carries a role by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use sekimori_domain::caller::Principal;
 use sekimori_domain::ids::{GroupName, PrincipalId};
 use sekimori_domain::role::Role;
+
+use crate::engine::PolicyEngine;
 
 /// Groups within groups and roles, as the transitive closure. A group of the identity provider that is to
 /// carry a role of another name is given that role as its parent.
@@ -78,15 +81,6 @@ impl GroupHierarchy {
             || (!self.own.is_empty() && within(self.own.get(&principal.id)))
     }
 
-    /// All groups and roles that a member of `groups` belongs to, sorted.
-    pub fn all(&self, groups: &[GroupName]) -> Vec<GroupName> {
-        let above = groups.iter().filter_map(|group| self.above.get(group));
-        let mut all: Vec<GroupName> = groups.iter().chain(above.flatten()).cloned().collect();
-        all.sort();
-        all.dedup();
-        all
-    }
-
     /// Calls `found` once with the name of each group that `principal` belongs to.
     pub(crate) fn memberships<'a>(
         &'a self,
@@ -116,6 +110,40 @@ impl GroupHierarchy {
         }
         let own = self.own.get(&principal.id);
         own.into_iter().flatten().for_each(tell);
+    }
+}
+
+/// Who belongs to which groups and roles, as the policies say that are in force when it is asked.
+pub trait Membership: Send + Sync + Debug {
+    /// All groups and roles that `who`, a member of `groups`, belongs to, sorted.
+    fn all(&self, who: Option<&PrincipalId>, groups: &[GroupName]) -> Vec<GroupName>;
+
+    /// Who carries one of these roles by their own id.
+    fn named(&self, roles: &BTreeSet<&GroupName>) -> Vec<PrincipalId>;
+}
+
+impl Membership for GroupHierarchy {
+    fn all(&self, who: Option<&PrincipalId>, groups: &[GroupName]) -> Vec<GroupName> {
+        let own = who.and_then(|who| self.own.get(who)).into_iter().flatten();
+        let above = groups.iter().filter_map(|group| self.above.get(group));
+        let all: BTreeSet<&GroupName> = groups.iter().chain(above.flatten()).chain(own).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    fn named(&self, roles: &BTreeSet<&GroupName>) -> Vec<PrincipalId> {
+        let carries = |names: &Vec<GroupName>| names.iter().any(|name| roles.contains(name));
+        let own = self.own.iter().filter(|(_, names)| carries(names));
+        own.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+impl Membership for PolicyEngine {
+    fn all(&self, who: Option<&PrincipalId>, groups: &[GroupName]) -> Vec<GroupName> {
+        self.active().settings.groups.all(who, groups)
+    }
+
+    fn named(&self, roles: &BTreeSet<&GroupName>) -> Vec<PrincipalId> {
+        self.active().settings.groups.named(roles)
     }
 }
 
@@ -194,5 +222,12 @@ mod tests {
         let batch = principal("service:batch", &[]);
         assert_eq!(carried(&batch), ["everybody", "reader"]);
         assert!(carried(&principal("user:taro", &[])).is_empty());
+        // The same for who decides on requests.
+        let all = hierarchy.all(Some(&batch.id), &[]);
+        assert_eq!(all, [group("everybody"), group("reader")]);
+        let all = hierarchy.all(Some(&hanako.id), &hanako.groups);
+        assert_eq!(all, [group("everybody"), group("reader"), group("sales")]);
+        let reader = group("reader");
+        assert_eq!(hierarchy.named(&[&reader].into()), [batch.id]);
     }
 }

@@ -50,6 +50,7 @@ mod explain;
 mod groups;
 mod guard_rails;
 mod index;
+mod promote;
 #[cfg(test)]
 mod property_tests;
 mod reach;
@@ -79,10 +80,11 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use engine::{ENVIRONMENT_RULE, PolicyEngine, Trial};
 pub use error::PolicyError;
 pub use explain::{ExplainedPolicy, Explanation, PolicyOutcome};
-pub use groups::GroupHierarchy;
+pub use groups::{GroupHierarchy, Membership};
 pub use guard_rails::{
     GUARD_RAIL_POLICIES, GUARD_RAIL_PREFIX, GUARD_RAIL_TESTS, GuardRailEntry, guard_rail_catalogue,
 };
+pub use promote::{AddedGrant, promote_roles};
 pub use reach::{Reach, Review};
 pub use replay::{FACTS, Impact, ImpactChange, ImpactReport, RecordedCall, Replayed, facts};
 pub use roles::{ROLE_POLICY_PREFIX, ROLE_TEMPLATES, RoleError, role_policies, role_templates};

@@ -147,23 +147,16 @@ fn caller() -> impl Strategy<Value = Caller> {
                 department,
                 environments: None,
             },
-            client: Client {
-                id: ClientId::new("client").unwrap(),
-                kind: if mfa { "service" } else { "dynamic" },
-                claimed_name: None,
-            },
+            client: Client::new(
+                ClientId::new("client").unwrap(),
+                if mfa { "service" } else { "dynamic" },
+            ),
             authentication: Authentication {
-                method: AuthenticationMethod::AccessToken,
                 mfa,
                 acr: mfa.then(|| "high".to_owned()),
                 amr: vec!["otp".to_owned()],
-                issuer: "https://issuer.example".to_owned(),
-                at: None,
-                issued_at: None,
-                grant: None,
-                session: None,
                 scopes,
-                expires_at: None,
+                ..Authentication::new(AuthenticationMethod::AccessToken, "https://issuer.example")
             },
             source: Source {
                 ip: ip.map(|ip| ip.parse().unwrap()),

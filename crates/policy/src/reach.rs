@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use cedar_policy::{Entities, Request};
 use jiff::Timestamp;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{OperationClass, Tool};
 use sekimori_domain::ids::{ClientId, PrincipalId};
@@ -238,31 +237,12 @@ fn judge(stops: bool, permitted: bool, outright: bool) -> Expectation {
 }
 
 fn nobody_in_particular(principal: &Principal) -> Result<Caller, PolicyError> {
-    Ok(Caller {
-        principal: principal.clone(),
-        client: Client {
-            id: ClientId::new("review").map_err(|error| PolicyError::facts("client", error))?,
-            kind: "local",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::None,
-            mfa: false,
-            acr: None,
-            amr: Vec::new(),
-            issuer: String::new(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
-        },
-        source: Source {
-            ip: None,
-            user_agent: None,
-            certificate: None,
-        },
-        circumstances: Circumstances::default(),
-    })
+    Ok(Caller::new(
+        principal.clone(),
+        Client::new(
+            ClientId::new("review").map_err(|error| PolicyError::facts("client", error))?,
+            "local",
+        ),
+        Authentication::new(AuthenticationMethod::None, ""),
+    ))
 }

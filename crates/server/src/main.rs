@@ -70,6 +70,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Approval(command) => cli::approval::run(command, &common).await?,
         Command::Role(command) => cli::role::role(command, &common).await?,
         Command::GuardRail(command) => cli::role::guard_rail(command, &common).await?,
+        Command::Promotion(command) => cli::promotion::run(command, &common).await?,
         Command::Access(command) => cli::role::access(command, &common).await?,
         Command::Audit(command) => return cli::audit::run(command, &common).await,
         Command::Alert(command) => cli::alert::run(command, &common).await?,

@@ -21,6 +21,8 @@ pub struct StoredApproval {
     pub request: ApprovalRequest,
     /// The arguments as they stand now, sealed.
     pub arguments: String,
+    /// What stood in the system when people were asked, sealed; `None` where nobody declared how to read it.
+    pub current: Option<String>,
 }
 
 /// Which requests.
@@ -132,4 +134,37 @@ pub trait ApprovalNotices: Send + Sync {
 
     /// Tries one again that was given up; `false` if there is none of that id.
     async fn retry(&self, id: Uuid, due_at: Timestamp) -> Result<bool>;
+}
+
+/// A call that waits for people as a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalTask {
+    /// The request for approval.
+    pub id: ApprovalId,
+    /// Grows by one with every change.
+    pub version: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it changed last.
+    pub changed_at: Timestamp,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+    /// The call and how far it is, sealed.
+    pub content: String,
+}
+
+/// Calls that wait for people as tasks. None of this bumps a revision.
+#[async_trait]
+pub trait ApprovalTasks: Send + Sync {
+    /// Stores a new one; `false` if the request has one already.
+    async fn create(&self, new: &ApprovalTask) -> Result<bool>;
+
+    /// Stores it after one change; `false` if the stored version is not the one before: somebody else was faster.
+    async fn replace(&self, changed: &ApprovalTask) -> Result<bool>;
+
+    /// The one of that request.
+    async fn get(&self, id: &ApprovalId) -> Result<Option<ApprovalTask>>;
+
+    /// Forgets those whose time is over; tells how many.
+    async fn purge(&self, now: Timestamp) -> Result<u64>;
 }

@@ -41,6 +41,7 @@ mod oauth;
 mod people;
 mod policies;
 mod postgres;
+mod promotions;
 mod relational;
 mod retention;
 mod reviews;
@@ -62,8 +63,8 @@ use async_trait::async_trait;
 
 pub use administrators::{AdministratorToken, Administrators};
 pub use approvals::{
-    APPROVALS_PAGE_MAX, ApprovalNotice, ApprovalNotices, ApprovalQuery, Approvals,
-    LIVE_APPROVALS_MAX, StoredApproval, Substitution,
+    APPROVALS_PAGE_MAX, ApprovalNotice, ApprovalNotices, ApprovalQuery, ApprovalTask,
+    ApprovalTasks, Approvals, LIVE_APPROVALS_MAX, StoredApproval, Substitution,
 };
 pub use audit_index::{
     AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, FACET_FIELDS,
@@ -94,6 +95,7 @@ pub use people::{
     UserQuery, VERSION,
 };
 pub use policies::{Activation, NewPolicySet, Policies};
+pub use promotions::{PROMOTIONS_OPEN_MAX, PROMOTIONS_PAGE_MAX, Promotions};
 pub use retention::{RETENTION_ORDERS_OPEN_MAX, RETENTION_ORDERS_PAGE_MAX, RetentionOrders};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};
@@ -156,6 +158,10 @@ pub trait Store: Send + Sync + Debug {
     fn approvals(&self) -> Arc<dyn Approvals>;
     /// What people are still to be told of them.
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices>;
+    /// Calls that wait for people as tasks.
+    fn approval_tasks(&self) -> Arc<dyn ApprovalTasks>;
+    /// Promotions of connectors.
+    fn promotions(&self) -> Arc<dyn Promotions>;
     /// The index of the audit journal.
     fn audit_index(&self) -> Arc<dyn AuditIndex>;
     /// Searches of it that people keep.

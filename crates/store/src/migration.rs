@@ -54,6 +54,8 @@ migrations! {
     14 "retention" "0014_retention.sql",
     15 "linked_account" "0015_linked_account.sql",
     16 "device" "0016_device.sql",
+    17 "approval_task" "0017_approval_task.sql",
+    18 "promotion" "0018_promotion.sql",
     19 "audit_index" "0019_audit_index.sql",
     20 "saved_search" "0020_saved_search.sql",
     21 "inspection_dictionary" "0021_inspection_dictionary.sql",

@@ -110,7 +110,22 @@ impl Client {
     ///
     /// When a step fails, or the client does not get that far.
     pub async fn take_steps(self, speaks: Speaks, target: Target<'_>) -> Vec<Step> {
+        let command = self.command(speaks, target);
+        self.run(speaks, command).await
+    }
+
+    /// Lets the Inspector make one call, which people must agree to meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When the call fails, or takes too long.
+    pub async fn wait_for_people(self, speaks: Speaks, target: Target<'_>) -> Vec<Step> {
         let mut command = self.command(speaks, target);
+        command.arg("--waits");
+        self.run(speaks, command).await
+    }
+
+    async fn run(self, speaks: Speaks, mut command: Command) -> Vec<Step> {
         let run = command.stdin(Stdio::null()).kill_on_drop(true).output();
         let done = tokio::time::timeout(PATIENCE, run)
             .await

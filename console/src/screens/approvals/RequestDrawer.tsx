@@ -70,6 +70,7 @@ function RequestView({ request }: { request: ApprovalDetails }) {
           <Text size="sm">{listed(request.edits.map((edit) => t.approvals.editedBy(edit.name)))}</Text>
         )}
       </Section>
+      {request.current && <Changes of={request.current} />}
       <Decide key={request.arguments_digest} request={request} />
       <Progress request={request} />
       {request.history.length > 0 && <History past={request.history} />}
@@ -102,6 +103,49 @@ function Arguments({ value }: { value: unknown }) {
         </Code>,
       ])}
     />
+  );
+}
+
+/** What the call would change, against what was read when people were asked. */
+function Changes({ of: current }: { of: NonNullable<ApprovalDetails['current']> }) {
+  const t = useT();
+  const shown = (value: unknown, none: string) =>
+    value === undefined || value === null ? (
+      none
+    ) : (
+      <Code className="argument">{typeof value === 'string' ? value : JSON.stringify(value)}</Code>
+    );
+  return (
+    <Section title={t.approvals.changes}>
+      <Text size="sm">
+        {t.approvals.readBy(current.tool)} <Moment time={current.read_at} />
+      </Text>
+      {current.failure !== undefined && current.failure !== null ? (
+        <Alert variant="outline" color="gray" title={t.approvals.notRead} className="problem">
+          {current.failure}
+        </Alert>
+      ) : current.changes.length === 0 ? (
+        <Text size="sm">{t.approvals.changesNothing}</Text>
+      ) : (
+        <SmallTable
+          label={t.approvals.changes}
+          head={[t.approvals.argument, t.approvals.before, t.approvals.after]}
+          rows={current.changes.map((change) => ({
+            key: change.pointer,
+            cells: [
+              change.pointer,
+              shown(change.before, t.approvals.nothingThere),
+              shown(change.after, t.approvals.notGiven),
+            ],
+          }))}
+        />
+      )}
+      {current.unchanged.length > 0 && (
+        <Text size="sm">
+          {t.approvals.unchanged}: {listed(current.unchanged)}
+        </Text>
+      )}
+    </Section>
   );
 }
 

@@ -1,7 +1,7 @@
 //! What is shown of a request for approval.
 
 use jiff::Timestamp;
-use sekimori_approval::{Details, View};
+use sekimori_approval::{Before, Details, View};
 use sekimori_domain::approval::{ApprovalRequest, ApprovalState};
 use serde::Serialize;
 use serde_json::Value;
@@ -191,10 +191,44 @@ pub(crate) struct ApprovalDetailsView {
     pub(crate) arguments: Value,
     /// Whether the values are hidden.
     arguments_masked: bool,
+    /// What the call would change, where somebody declared with the tool how that is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<CurrentStateView>,
     /// Past requests for equal calls (the same tool and arguments), newest first.
     history: Vec<PastView>,
     /// What the caller may do.
     pub(crate) may: MayView,
+}
+
+/// What stood in the system when people were asked.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CurrentState)]
+pub(crate) struct CurrentStateView {
+    /// The tool that read it, for the requester.
+    tool: String,
+    /// When.
+    read_at: Timestamp,
+    /// Why it is not known; there is nothing to compare then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+    /// What the arguments, as they stand now, would change; each value is `***` for who may not see it.
+    changes: Vec<ArgumentChangeView>,
+    /// Arguments (JSON pointers) that would leave things as they are.
+    unchanged: Vec<String>,
+}
+
+/// One argument that would change something.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ArgumentChange)]
+pub(crate) struct ArgumentChangeView {
+    /// The argument: a JSON pointer.
+    pointer: String,
+    /// What stands there; absent: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Value>,
+    /// What the call would put there; absent: it says nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Value>,
 }
 
 /// A past request for an equal call.
@@ -345,6 +379,7 @@ impl ApprovalDetailsView {
             request: ApprovalRequestView::of(control, &details.request),
             arguments,
             arguments_masked,
+            current: details.before.map(current),
             history: details
                 .history
                 .iter()
@@ -356,6 +391,24 @@ impl ApprovalDetailsView {
                 cancel: details.may_cancel,
             },
         }
+    }
+}
+
+fn current(before: Before) -> CurrentStateView {
+    let failure = before.state.failure().map(str::to_owned);
+    let changes = before.changes.into_iter();
+    CurrentStateView {
+        tool: before.state.tool,
+        read_at: before.state.at,
+        failure,
+        changes: changes
+            .map(|change| ArgumentChangeView {
+                pointer: change.pointer,
+                before: change.before,
+                after: change.after,
+            })
+            .collect(),
+        unchanged: before.unchanged,
     }
 }
 

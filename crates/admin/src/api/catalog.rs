@@ -15,7 +15,7 @@ use sekimori_domain::ids::{ConnectorName, DataClass};
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::catalog::Entry;
 use sekimori_gateway::catalog::listing::read_definition;
-use sekimori_gateway::catalog::pinning::{Standing, look};
+use sekimori_gateway::catalog::pinning::{Side, look};
 use sekimori_policy::check_review;
 use sekimori_store::SeenDefinition;
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,8 @@ pub(crate) struct ToolDetails {
     reviewed: Option<Value>,
     /// Where they differ.
     changes: Vec<DefinitionChangeView>,
+    /// Which of them can't be read as they are kept: `served`, `reviewed`. Nothing is compared then.
+    unreadable: Vec<&'static str>,
     /// What in the definition served now looks like an attempt to steer the model.
     findings: Vec<DefinitionFindingView>,
     /// What was declared about its arguments.
@@ -442,7 +444,7 @@ async fn find_tool(control: &Control, connector: &str, tool: &str) -> Result<Fou
     let pinned = look(&*control.store, &target).await?.ok_or_else(unknown)?;
     let parsed = |seen: &SeenDefinition| serde_json::from_str(&seen.raw).unwrap_or_default();
     let mut tool = tool_view(&pinned.seen, pinned.review.as_ref());
-    tool.quarantined = matches!(pinned.standing, Standing::Changed | Standing::Suspicious);
+    tool.quarantined = pinned.standing.is_quarantined();
     let changes = pinned.changes().into_iter();
     let findings = pinned.findings.iter();
     let review = pinned.review.as_ref();
@@ -457,6 +459,7 @@ async fn find_tool(control: &Control, connector: &str, tool: &str) -> Result<Fou
                 after: change.after,
             })
             .collect(),
+        unreadable: pinned.unreadable().into_iter().map(Side::as_str).collect(),
         findings: findings
             .map(|one| DefinitionFindingView {
                 ruse: one.ruse.as_str(),

@@ -43,6 +43,7 @@ mod people;
 mod policies;
 mod policy_reports;
 mod policy_versions;
+mod promotions;
 mod retention;
 mod reviews;
 mod revoke;
@@ -265,6 +266,11 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(audit_evidence::export_records))
         .routes(routes!(audit_evidence::get_checkpoint))
         .routes(routes!(audit_evidence::list_sinks))
+        .routes(routes!(promotions::list, promotions::propose))
+        .routes(routes!(promotions::get))
+        .routes(routes!(promotions::agree))
+        .routes(routes!(promotions::refuse))
+        .routes(routes!(promotions::promote))
         .routes(routes!(retention::get_retention))
         .routes(routes!(retention::list_orders, retention::propose))
         .routes(routes!(retention::get_order))

@@ -7,8 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{Target, TargetKind, Tool};
 use sekimori_domain::ids::{ClientId, ConnectorName, GroupName, PrincipalId};
@@ -293,8 +292,8 @@ async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem
         return Err(Problem::invalid("groups", "use 200 at most"));
     }
     let shown = person.as_ref().map(|person| person.display_name.clone());
-    Ok(Caller {
-        principal: Principal {
+    Ok(Caller::new(
+        Principal {
             display_name: shown.unwrap_or_else(|| id.to_string()),
             id,
             kind: if service.is_some() {
@@ -307,39 +306,23 @@ async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem
             employment: person.and_then(|person| person.employment),
             environments,
         },
-        client: Client {
-            id: ClientId::new("sekimori-console")?,
-            kind: "preregistered",
-            claimed_name: None,
-        },
-        authentication: hypothetical(asked.mfa.unwrap_or(false), service.is_some()),
-        source: Source {
-            ip: None,
-            user_agent: None,
-            certificate: None,
-        },
-        circumstances: Circumstances::default(),
-    })
+        Client::new(ClientId::new("sekimori-console")?, "preregistered"),
+        hypothetical(asked.mfa.unwrap_or(false), service.is_some()),
+    ))
 }
 
 /// A proof of identity that nobody gave.
 fn hypothetical(mfa: bool, service: bool) -> Authentication {
     Authentication {
-        method: if service {
-            AuthenticationMethod::ServiceKey
-        } else {
-            AuthenticationMethod::AccessToken
-        },
         mfa,
-        acr: None,
-        amr: Vec::new(),
-        issuer: "hypothetical".to_owned(),
-        at: None,
-        issued_at: None,
-        grant: None,
-        session: None,
-        scopes: None,
-        expires_at: None,
+        ..Authentication::new(
+            if service {
+                AuthenticationMethod::ServiceKey
+            } else {
+                AuthenticationMethod::AccessToken
+            },
+            "hypothetical",
+        )
     }
 }
 

@@ -118,7 +118,7 @@ fn view(version: Version) -> VersionView {
     }
 }
 
-fn whole(version: Version) -> WholeVersion {
+pub(super) fn whole(version: Version) -> WholeVersion {
     let PolicyContent {
         text,
         tests,

@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::catalog::{Review, Target, TargetKind, Tool};
-use sekimori_domain::constraint::{Constraints, ModeArgument, Projection, ToolTag};
+use sekimori_domain::constraint::{Constraints, CurrentRead, ModeArgument, Projection, ToolTag};
 use sekimori_domain::ids::{ConnectorName, PrincipalId};
 use sekimori_domain::record::EventKind;
 use sekimori_policy::{CompiledPolicies, Expectation, check_review, suggest_tags};
@@ -67,6 +67,10 @@ pub(crate) struct Declaration {
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     projection: Vec<Projection>,
+    /// How people who decide on a call see what it would change: `tool`, `arguments`, `compare`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    current: Option<CurrentRead>,
 }
 
 /// Which tool.
@@ -190,6 +194,7 @@ pub(crate) async fn put_constraints(
         tags: declared.tags,
         mode: declared.mode,
         projections: declared.projection,
+        current: declared.current,
     };
     let mut known = known(&control, &connector, &tool).await?;
     seen.check(&view(&known))?;

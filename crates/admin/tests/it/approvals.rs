@@ -60,6 +60,7 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
         version: 1,
         asked: call.digest(),
         call,
+        owner: None,
         shown: Shown {
             requester: "Batch".to_owned(),
             kind: PrincipalKind::ServiceAccount,
@@ -90,6 +91,7 @@ async fn waits(plane: &Plane, who: &str, tool: &str, arguments: Value) -> Approv
     let stored = StoredApproval {
         request,
         arguments: sealed.unwrap(),
+        current: None,
     };
     let lost = ApprovalNotice {
         id: control.ids.next(),

@@ -103,6 +103,7 @@ impl World {
         examples.extend(Self::examples_of_policies());
         examples.extend(approvals::examples(self));
         examples.extend(Self::examples_of_retention());
+        examples.extend(Self::examples_of_promotions());
         examples
     }
 
@@ -226,6 +227,30 @@ impl World {
                 "releaseRetentionOrder",
                 (format!("{orders}/deletion/release"), Some(word)),
             ),
+        ])
+    }
+
+    fn examples_of_promotions() -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let promotions = "/api/v1/promotions";
+        let new = json!({"from": "hr-dev", "to": "hr-stg", "reason": "two weeks of trial"});
+        let roles = json!({
+            "from": "development", "to": "staging", "connectors": {"hr-dev": "hr-stg"},
+        });
+        let word = json!({"note": "looked at it"});
+        BTreeMap::from([
+            ("proposePromotion", (promotions.to_owned(), Some(new))),
+            (
+                "agreeToPromotion",
+                (
+                    format!("{promotions}/promotion-1/agree"),
+                    Some(word.clone()),
+                ),
+            ),
+            (
+                "refusePromotion",
+                (format!("{promotions}/promotion-2/refuse"), Some(word)),
+            ),
+            ("promoteRoles", (format!("{promotions}/roles"), Some(roles))),
         ])
     }
 

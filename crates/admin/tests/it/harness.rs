@@ -509,7 +509,7 @@ fn approvals(
             routes: vec![route("careful", vec!["danger".to_owned()], true)],
             otherwise: route("default", Vec::new(), false),
         },
-        groups: GroupHierarchy::default(),
+        groups: Arc::new(GroupHierarchy::default()),
         channels: Vec::new(),
         public_url: "https://gate.example".to_owned(),
     };

@@ -23,6 +23,7 @@ mod oidc;
 mod openapi;
 mod pages;
 mod policies;
+mod promotions;
 mod saml;
 mod saved_searches;
 mod scim;

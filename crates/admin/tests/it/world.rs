@@ -1,7 +1,9 @@
 //! Something of everything in the control plane.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use sekimori_admin::PromotionDesk;
 use sekimori_audit::note;
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::{Environment, OperationClass, Review, Target, TargetKind, Tool};
@@ -18,6 +20,7 @@ use sekimori_domain::linked_account::LinkedAccount;
 use sekimori_domain::oauth::{Grant, GrantKind};
 use sekimori_domain::person::{User, UserSource};
 use sekimori_domain::policy_set::PolicyContent;
+use sekimori_domain::promotion::Word;
 use sekimori_domain::record::{DecisionNote, EventKind, OutcomeStatus};
 use sekimori_domain::retention::{OrderAct, OrderKind, OrderStep, RetentionOrder, Selection};
 use sekimori_domain::saved_search::{SavedSearch, SearchFilter};
@@ -230,6 +233,7 @@ impl World {
         let key = text.split('_').nth(1).unwrap().to_owned();
         let kill_switch = limits(plane).await;
         orders(plane).await;
+        promotions(plane).await;
         saved_search(plane).await;
         let mut approvals = Vec::new();
         for amount in 0..5 {
@@ -258,7 +262,10 @@ impl World {
 /// Version 1 was in force, version 2 with a role is, and version 3 is agreed to; all by somebody else.
 async fn policies(plane: &Plane) {
     let (desk, now) = (&plane.control.desk, plane.control.clock.now());
-    let clerk = json!({"name": "clerk", "grants": [{"classes": ["read", "create"]}]});
+    let clerk = json!({"name": "clerk", "grants": [
+        {"classes": ["read", "create"]},
+        {"classes": ["update"], "environments": ["development"]},
+    ]});
     let with_role = PolicyContent {
         roles: vec![serde_json::from_value(clerk).unwrap()],
         ..default_policies()
@@ -382,6 +389,36 @@ async fn raise_alert(plane: &Plane) -> uuid::Uuid {
         ..AuditQuery::default()
     };
     audit.search(&query).await.unwrap().records[0].record.id
+}
+
+/// Connectors of one system in two environments, and somebody else's proposals to make the second like the first.
+async fn promotions(plane: &Plane) {
+    let (store, now) = (&plane.control.store, plane.control.clock.now());
+    for (name, environment, timeout) in [("hr-dev", "development", 30), ("hr-stg", "staging", 60)] {
+        let connector = json!({
+            "name": name, "title": "人事", "created_at": now, "environment": environment,
+            "timeout_seconds": timeout,
+            "transport": { "kind": "http", "url": format!("https://{name}.example.co.jp/mcp") },
+        });
+        let connector = serde_json::from_value(connector).unwrap();
+        store
+            .connectors()
+            .put(&connector, Expected::Absent)
+            .await
+            .unwrap();
+    }
+    let desk = PromotionDesk {
+        store: Arc::clone(store),
+    };
+    for id in ["promotion-1", "promotion-2"] {
+        let said = Word {
+            by: "user:author".to_owned(),
+            at: now,
+            note: "two weeks of trial".to_owned(),
+        };
+        let (from, to) = ("hr-dev".parse().unwrap(), "hr-stg".parse().unwrap());
+        desk.propose(id.to_owned(), &from, &to, said).await.unwrap();
+    }
 }
 
 /// A connector with one tool, which was seen and not reviewed. Returns the digest of its definition.

@@ -46,6 +46,7 @@ impl Approvals {
                 .flat_map(|panel| &panel.groups)
                 .collect();
             people.extend(self.members(&groups).await?);
+            people.extend(self.settings.groups.named(&groups));
             people.extend(request.panels.iter().flat_map(|panel| panel.people.clone()));
             people.extend(request.delegations.iter().map(|one| one.to.clone()));
             let now = self.parts.clock.now();
@@ -56,7 +57,7 @@ impl Approvals {
                     .filter(|one| one.absent == person && one.from <= now && now < one.until);
                 people.extend(current.map(|one| one.substitute));
             }
-            people.retain(|id| *id != request.call.principal && !handed_over.contains(id));
+            people.retain(|id| !request.is_asked_by(id) && !handed_over.contains(id));
         } else {
             people.insert(request.call.principal.clone());
         }
@@ -96,7 +97,7 @@ impl Approvals {
             let full = page.len() >= usize::try_from(PEOPLE_PAGE_MAX).unwrap_or(usize::MAX);
             paging.after = page.last().map(|group| group.id.to_string());
             for group in page {
-                let names = self.settings.groups.all(&[group.name]);
+                let names = self.settings.groups.all(None, &[group.name]);
                 if names.iter().any(|name| wanted.contains(name)) {
                     open.push(group.id);
                 }

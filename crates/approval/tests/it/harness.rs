@@ -13,8 +13,7 @@ use sekimori_domain::Timestamp;
 use sekimori_domain::approval::{ApprovalRequest, Decider, Route, Routes, When};
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::clock::{Clock, Ids};
@@ -23,7 +22,7 @@ use sekimori_domain::ids::{CallId, CorrelationId, GroupId, PrincipalId};
 use sekimori_domain::person::{Group, MemberId, User, UserSource};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::road::{ApprovalDemand, Decision, Inspected, Permit};
-use sekimori_policy::GroupHierarchy;
+use sekimori_policy::{GroupHierarchy, Membership};
 use sekimori_store::Store;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -113,6 +112,11 @@ impl World {
 
     /// Approvals as a node has them after its start.
     pub(crate) fn approvals(&self, channels: &[&str]) -> Approvals {
+        self.approvals_of(channels, Arc::new(GroupHierarchy::default()))
+    }
+
+    /// The same with groups and roles as `groups` has them.
+    pub(crate) fn approvals_of(&self, channels: &[&str], groups: Arc<dyn Membership>) -> Approvals {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let parts = Parts::of(
             &*self.store,
@@ -138,7 +142,7 @@ impl World {
                     expires_hours: None,
                 },
             },
-            groups: GroupHierarchy::default(),
+            groups,
             channels: channels.iter().map(|&name| name.to_owned()).collect(),
             public_url: "https://gate.example".to_owned(),
         };
@@ -252,6 +256,8 @@ pub(crate) async fn ask(approvals: &Approvals, who: &PrincipalId) -> ApprovalReq
         correlation: CorrelationId::from_uuid(SystemIds.next()),
         client: Some("Claude\nUntil: never".to_owned()),
         continues: None,
+        agreed: None,
+        present: None,
     };
     match approvals.admit(asked).await.unwrap() {
         Admission::Waits(waiting) => waiting.request,
@@ -259,40 +265,13 @@ pub(crate) async fn ask(approvals: &Approvals, who: &PrincipalId) -> ApprovalReq
     }
 }
 
-fn caller(who: &PrincipalId) -> Caller {
-    Caller {
-        principal: Principal {
-            id: who.clone(),
-            kind: PrincipalKind::User,
+pub(crate) fn caller(who: &PrincipalId) -> Caller {
+    Caller::new(
+        Principal {
             display_name: "花子".to_owned(),
-            groups: Vec::new(),
-            department: None,
-            employment: None,
-            environments: None,
+            ..Principal::new(who.clone(), PrincipalKind::User)
         },
-        client: Client {
-            id: "claude".parse().unwrap(),
-            kind: "cimd",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
-            mfa: false,
-            acr: None,
-            amr: Vec::new(),
-            issuer: "https://gate.example".to_owned(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
-        },
-        source: Source {
-            ip: None,
-            user_agent: None,
-            certificate: None,
-        },
-        circumstances: Circumstances::default(),
-    }
+        Client::new("claude".parse().unwrap(), "cimd"),
+        Authentication::new(AuthenticationMethod::AccessToken, "https://gate.example"),
+    )
 }

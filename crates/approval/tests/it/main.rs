@@ -9,3 +9,4 @@
 
 mod harness;
 mod notify;
+mod who;

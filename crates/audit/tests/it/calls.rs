@@ -9,8 +9,7 @@ use sekimori_audit::{
 };
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind, Source,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::digest::Digest;
@@ -72,39 +71,30 @@ fn correlation(name: &str) -> CorrelationId {
 
 fn caller() -> Caller {
     Caller {
-        principal: Principal {
-            id: PrincipalId::new("user:hanako").unwrap(),
-            kind: PrincipalKind::User,
-            display_name: "山田 花子".into(),
-            groups: vec![GroupName::new("sales").unwrap()],
-            department: None,
-            employment: None,
-            environments: None,
-        },
-        client: Client {
-            id: ClientId::new("claude").unwrap(),
-            kind: "preregistered",
-            claimed_name: Some("Claude 1.0".into()),
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
-            mfa: true,
-            acr: None,
-            amr: Vec::new(),
-            issuer: "https://idp.example".into(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
-        },
         source: Source {
             ip: Some("192.0.2.1".parse().unwrap()),
             user_agent: Some("agent/1".into()),
             certificate: None,
         },
-        circumstances: Circumstances::default(),
+        ..Caller::new(
+            Principal {
+                display_name: "山田 花子".into(),
+                groups: vec![GroupName::new("sales").unwrap()],
+                ..Principal::new(
+                    PrincipalId::new("user:hanako").unwrap(),
+                    PrincipalKind::User,
+                )
+            },
+            Client {
+                id: ClientId::new("claude").unwrap(),
+                kind: "preregistered",
+                claimed_name: Some("Claude 1.0".into()),
+            },
+            Authentication {
+                mfa: true,
+                ..Authentication::new(AuthenticationMethod::AccessToken, "https://idp.example")
+            },
+        )
     }
 }
 

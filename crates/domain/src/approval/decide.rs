@@ -59,7 +59,7 @@ impl ApprovalRequest {
         ) {
             return Err(Fault::NotAPerson);
         }
-        if decider.id == self.call.principal {
+        if self.is_asked_by(&decider.id) {
             return Err(Fault::OwnRequest);
         }
         if self.has_handed_over(&decider.id) {
@@ -89,7 +89,7 @@ impl ApprovalRequest {
     fn seat_of_absent(&self, decider: &Decider) -> Option<Seat> {
         decider.represented.iter().find_map(|absent| {
             // Who asked does not decide through a substitute either.
-            if absent.id == self.call.principal || self.has_handed_over(&absent.id) {
+            if self.is_asked_by(&absent.id) || self.has_handed_over(&absent.id) {
                 return None;
             }
             let panels = self.panels_of(&absent.id, &absent.groups);

@@ -11,8 +11,9 @@ pub enum Fault {
     /// Its time is over.
     #[error("the time of the request is over")]
     Ended,
-    /// Nobody decides on their own calls, in nobody's place (four eyes).
-    #[error("you asked for this yourself: somebody else must decide")]
+    /// Nobody decides on their own calls, or on those of a program that they answer for, in nobody's place (four
+    /// eyes).
+    #[error("you asked for this, or answer for the program that did: somebody else must decide")]
     OwnRequest,
     /// Programs don't decide.
     #[error("only a person may decide")]

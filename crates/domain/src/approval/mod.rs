@@ -9,6 +9,7 @@
 //!    ↓ refused, cancelled, expired
 //! ```
 
+mod current;
 mod decide;
 mod fault;
 mod route;
@@ -16,6 +17,7 @@ mod route;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use current::{Change, CurrentState, Reading};
 pub use decide::{Decider, Represented, Seat};
 pub use fault::Fault;
 pub use route::{ArgumentTest, Route, Routes, When};
@@ -327,6 +329,9 @@ pub struct ApprovalRequest {
     pub call: ExactCall,
     /// [`ExactCall::digest`] of what was asked for; another one than that of `call` after a change.
     pub asked: Digest,
+    /// Who answers for the service account that calls: as little entitled to decide on it as who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PrincipalId>,
     /// What people are shown.
     pub shown: Shown,
     /// Why a person must agree.
@@ -362,6 +367,11 @@ impl ApprovalRequest {
     /// Whether it may still be decided at `now`.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.state == ApprovalState::Pending && now < self.expires_at
+    }
+
+    /// Whether it is this one's own call, or that of a program that they answer for.
+    pub fn is_asked_by(&self, id: &PrincipalId) -> bool {
+        self.call.principal == *id || self.owner.as_ref() == Some(id)
     }
 
     /// Whether the arguments are not those that were asked for.
@@ -457,7 +467,7 @@ impl ApprovalRequest {
             return Err(Fault::AlreadyAgreed);
         }
         let circle = self.delegations.iter().any(|past| past.from == to);
-        if to == decider.id || to == self.call.principal || circle {
+        if to == decider.id || self.is_asked_by(&to) || circle {
             return Err(Fault::BadDelegate);
         }
         if self.delegations.len() >= DELEGATIONS_MAX {

@@ -64,6 +64,7 @@ fn request(quorum: u32) -> ApprovalRequest {
         version: 1,
         asked: call.digest(),
         call,
+        owner: None,
         shown: Shown {
             requester: "Anna".into(),
             kind: PrincipalKind::User,
@@ -172,6 +173,32 @@ fn nobody_decides_on_their_own_call_by_any_way() {
         asked.seat(&person("usr_eve", &["staff"])),
         Err(Fault::NotAnApprover)
     );
+}
+
+/// What a program asks for is asked for by whoever answers for it.
+#[test]
+fn nobody_decides_on_calls_of_a_program_that_they_answer_for() {
+    let anna = manager("usr_anna");
+    let mut asked = ApprovalRequest {
+        owner: Some(anna.id.clone()),
+        ..request(1)
+    };
+    asked.call.principal = who("service:batch");
+    let alone = asked.approve(&anna, None, None, at(1));
+    assert_eq!(alone, Err(Fault::OwnRequest));
+    let back = asked.delegate(&manager("usr_bob"), who("usr_anna"), "Anna".into(), at(1));
+    assert_eq!(back, Err(Fault::BadDelegate));
+    let substitute = Decider {
+        represented: vec![Represented {
+            id: anna.id.clone(),
+            groups: anna.groups.clone(),
+        }],
+        ..person("usr_sub", &[])
+    };
+    assert_eq!(asked.seat(&substitute), Err(Fault::NotAnApprover));
+    asked
+        .approve(&manager("usr_bob"), None, None, at(1))
+        .unwrap();
 }
 
 #[test]

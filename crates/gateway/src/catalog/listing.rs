@@ -122,7 +122,7 @@ impl Controls {
     fn of(review: Option<&Review>, definition: Digest) -> Option<Self> {
         let review = review.filter(|review| review.definition == definition)?;
         let declared = &review.constraints;
-        if declared.mode.is_none() && declared.projections.is_empty() {
+        if declared.of_calls().is_empty() {
             return None;
         }
         Some(Self {

@@ -297,8 +297,9 @@ impl Catalog {
                 merge_capability(&mut capabilities, &name, value);
             }
         }
-        // The gate translates, so each client is told in its own words.
-        if has_tasks && revision.era() == Era::Modern {
+        // The gate translates, so each client is told in its own words. A call that waits for people is a task, whatever
+        // its upstream knows.
+        if revision.era() == Era::Modern {
             tasks::declare(&mut capabilities);
         } else if has_tasks && revision >= Revision::V20251125 {
             tasks::declare_legacy(&mut capabilities);

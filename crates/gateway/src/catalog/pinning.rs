@@ -27,6 +27,8 @@ const DIFFERENCES_MAX: usize = 200;
 pub enum Quarantine {
     /// Its definition is another one than was reviewed.
     Changed,
+    /// Nobody reviewed it, and nobody could: it can't be read.
+    Unreadable,
     /// Nobody reviewed it, and it looks like an attempt to steer the model.
     Suspicious(Vec<DefinitionSuspicion>),
 }
@@ -42,10 +44,13 @@ impl Quarantine {
         match review {
             Some(review) if review.definition == digest => None,
             Some(_) => Some(Self::Changed),
-            None => {
-                let found = suspicions(definition, foreign);
-                (!found.is_empty()).then_some(Self::Suspicious(found))
-            }
+            None => match serde_json::from_str(definition.get()) {
+                Ok(definition) => {
+                    let found = poison::scan_definition(&definition, foreign);
+                    (!found.is_empty()).then_some(Self::Suspicious(found))
+                }
+                Err(_) => Some(Self::Unreadable),
+            },
         }
     }
 
@@ -53,6 +58,7 @@ impl Quarantine {
     pub(crate) fn refusal(&self, target: &Target) -> Refusal {
         let why = match self {
             Self::Changed => "its upstream changed it since it was reviewed".to_owned(),
+            Self::Unreadable => "its definition can't be read".to_owned(),
             Self::Suspicious(found) => {
                 let ruses: BTreeSet<_> = found.iter().map(|one| one.ruse.as_str()).collect();
                 let ruses: Vec<_> = ruses.into_iter().collect();
@@ -65,15 +71,6 @@ impl Quarantine {
         let message =
             format!("tool {target} is in quarantine until an administrator reviews it: {why}");
         Refusal::new(RefusalCode::Quarantined, Stage::Resolve, message)
-    }
-}
-
-/// What looks like an attempt to steer the model.
-pub fn suspicions(definition: &RawValue, foreign: &ToolNames) -> Vec<DefinitionSuspicion> {
-    match serde_json::from_str::<Value>(definition.get()) {
-        Ok(value) => poison::scan_definition(&value, foreign),
-        // It was read before, when it was listed.
-        Err(_) => Vec::new(),
     }
 }
 
@@ -90,6 +87,9 @@ pub enum Standing {
     /// It changed since it was reviewed: in quarantine.
     #[serde(rename = "definition_changed")]
     Changed,
+    /// The definition that is kept can't be read, whether somebody reviewed it or not: in quarantine, as a changed
+    /// one.
+    Unreadable,
     /// Nobody reviewed it, and it looks like an attempt to steer the model: in quarantine.
     Suspicious,
 }
@@ -101,7 +101,33 @@ impl Standing {
             Self::Reviewed => "classified",
             Self::Unreviewed => "unclassified",
             Self::Changed => "definition_changed",
+            Self::Unreadable => "unreadable",
             Self::Suspicious => "suspicious",
+        }
+    }
+
+    /// Whether nobody sees or calls the tool before a person looked.
+    pub fn is_quarantined(self) -> bool {
+        matches!(self, Self::Changed | Self::Unreadable | Self::Suspicious)
+    }
+}
+
+/// One of two definitions that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// What is served now.
+    Served,
+    /// What was reviewed.
+    Reviewed,
+}
+
+impl Side {
+    /// The name in interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Reviewed => "reviewed",
         }
     }
 }
@@ -133,10 +159,12 @@ impl Pinned {
     ) -> Self {
         let raw = RawValue::from_string(seen.raw.clone()).ok();
         let definition = raw.as_deref().and_then(|raw| read_definition(raw).ok());
-        let findings = raw
-            .as_deref()
-            .map_or_else(Vec::new, |raw| suspicions(raw, foreign));
+        let served = value(&seen);
+        let findings = served
+            .as_ref()
+            .map_or_else(Vec::new, |served| poison::scan_definition(served, foreign));
         let standing = match &review {
+            _ if served.is_none() => Standing::Unreadable,
             Some(review) if review.definition == seen.digest => Standing::Reviewed,
             Some(_) => Standing::Changed,
             None if findings.is_empty() => Standing::Unreviewed,
@@ -154,11 +182,24 @@ impl Pinned {
 
     /// What changed since the review; nothing where there is nothing to compare.
     pub fn changes(&self) -> Vec<Difference> {
-        let parse = |seen: &SeenDefinition| serde_json::from_str::<Value>(&seen.raw).ok();
-        match (self.reviewed.as_ref().and_then(parse), parse(&self.seen)) {
+        match (self.reviewed.as_ref().and_then(value), value(&self.seen)) {
             (Some(before), Some(after)) => differences(&before, &after),
             _ => Vec::new(),
         }
+    }
+
+    /// Which of the definitions that are kept can't be read: there is nothing to compare then, which does not mean
+    /// that nothing changed.
+    pub fn unreadable(&self) -> Vec<Side> {
+        let sides = [
+            (Side::Served, Some(&self.seen)),
+            (Side::Reviewed, self.reviewed.as_ref()),
+        ];
+        sides
+            .into_iter()
+            .filter(|(_, seen)| seen.is_some_and(|seen| value(seen).is_none()))
+            .map(|(side, _)| side)
+            .collect()
     }
 
     /// Names of what is suspicious, as a review keeps them.
@@ -170,6 +211,10 @@ impl Pinned {
             .collect();
         names.into_iter().collect()
     }
+}
+
+fn value(seen: &SeenDefinition) -> Option<Value> {
+    serde_json::from_str(&seen.raw).ok()
 }
 
 /// Looks at a tool; `None` if it was never seen.
@@ -258,7 +303,7 @@ fn compare(
 #[cfg(test)]
 mod tests {
     use sekimori_domain::Timestamp;
-    use sekimori_domain::catalog::OperationClass;
+    use sekimori_domain::catalog::{OperationClass, TargetKind};
     use sekimori_domain::constraint::Constraints;
     use serde_json::json;
 
@@ -301,6 +346,39 @@ mod tests {
         ));
         // Who reviewed it saw it.
         assert_eq!(of(&poisoned, Some(&reviewed)), None);
+    }
+
+    /// Neither without findings nor without changes: unreadable.
+    #[test]
+    fn what_cannot_be_read_is_said_to_be_unreadable() {
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        let deep = RawValue::from_string(format!(r#"{{"name":"a","x":{deep}}}"#)).unwrap();
+        let digest = Digest::of(b"now");
+        let quarantine = Quarantine::of(&deep, digest, None, &ToolNames::default());
+        assert_eq!(quarantine, Some(Quarantine::Unreadable));
+
+        let kept = |raw: &str, digest| SeenDefinition {
+            target: Target {
+                connector: "hr".parse().unwrap(),
+                kind: TargetKind::Tool,
+                name: "find".to_owned(),
+            },
+            digest,
+            raw: raw.to_owned(),
+            first_seen: Timestamp::UNIX_EPOCH,
+            last_seen: Timestamp::UNIX_EPOCH,
+        };
+        let names = ToolNames::default();
+        let broken = kept("{\"name\":", digest);
+        let pinned = Pinned::of(broken.clone(), Some(review(digest)), None, &names);
+        assert_eq!(pinned.standing, Standing::Unreadable);
+        assert!(pinned.standing.is_quarantined());
+        assert_eq!(pinned.unreadable(), [Side::Served]);
+        let now = kept(r#"{"name":"find"}"#, Digest::of(b"later"));
+        let pinned = Pinned::of(now, Some(review(digest)), Some(broken), &names);
+        assert_eq!(pinned.standing, Standing::Changed);
+        assert_eq!(pinned.unreadable(), [Side::Reviewed]);
+        assert!(pinned.changes().is_empty());
     }
 
     #[test]

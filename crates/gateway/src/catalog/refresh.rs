@@ -236,13 +236,11 @@ impl Catalog {
                 && changed == (any.is_some() && review.is_none())
                 && review.is_none_or(|review| {
                     let declared = known.controls.as_ref().map(|controls| &controls.declared);
-                    let nothing = Constraints::default();
+                    let of_calls = declared.map(Constraints::of_calls).unwrap_or_default();
                     review.class == known.tool.class
                         && review.idempotent == known.tool.idempotent
                         && review.constraints.tags.iter().eq(&known.tool.tags)
-                        && review.constraints.mode == declared.unwrap_or(&nothing).mode
-                        && review.constraints.projections
-                            == declared.unwrap_or(&nothing).projections
+                        && review.constraints.of_calls() == of_calls
                         && review
                             .data_classes
                             .iter()

@@ -8,7 +8,7 @@ use super::operation::Asked;
 use super::reply::{self, Done};
 use super::rewrite::Rewrite;
 use crate::call::call;
-use crate::request::{Answer, CallRequest, ClientFeatures, ClientPort, Head};
+use crate::request::{Answer, CallRequest, Cause, ClientFeatures, ClientPort, Head};
 
 /// Makes the call and puts its answer into the client's words.
 pub(super) async fn answer(
@@ -30,6 +30,7 @@ pub(super) async fn answer(
         mirrored: asked.mirrored,
         rest: asked.rest,
         client: features,
+        cause: Cause::Client,
     };
     // On the heap: it is large, and the futures around it would copy it.
     let replied = Box::pin(call(&face.gateway, request, port)).await;

@@ -45,6 +45,7 @@ use subscription::Watched;
 pub use forwarded::client_address;
 pub use guard::{Away, check_host, check_origin};
 pub use listen::router;
+pub(crate) use reply::told;
 pub use settings::Settings;
 
 /// The revisions that are spoken, newest first: what a client is told to choose from.

@@ -120,11 +120,10 @@ impl Done {
                 Asked::Error(error) => Self::error(error),
             };
         }
-        let is_tool = matches!(operation, Operation::CallTool { .. });
-        if is_tool && refusal.code.form().as_tool_result {
+        if matches!(operation, Operation::CallTool { .. }) {
             return Self {
                 refused: Some(refusal.clone()),
-                ..Self::result(tool_result(refusal, correlation, era))
+                ..Self::reply(told(refusal, correlation, era))
             };
         }
         let mut done = Self::refused(refusal, correlation);
@@ -168,6 +167,10 @@ impl Done {
                 | RefusalCode::InsufficientScope),
             ) => return code.form().http_status,
             Some(code @ (RefusalCode::Busy | RefusalCode::AuditUnavailable)) => {
+                return code.form().http_status;
+            }
+            // Where the model is told by a result, the request itself was answered.
+            Some(code @ RefusalCode::RateLimited) if !self.is_result() => {
                 return code.form().http_status;
             }
             _ => {}
@@ -270,13 +273,26 @@ fn explain(refusal: &Refusal, correlation: &CorrelationId) -> Value {
         Some(Need::Account { page }) => {
             members.insert("page".to_owned(), page.as_str().into());
         }
-        Some(Need::Time(wait)) => {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            members.insert("retryAfterSeconds".to_owned(), seconds.into());
+        Some(Need::Time(_)) => {
+            members.insert("retryAfterSeconds".to_owned(), json!(refusal.retry_after()));
         }
         None => {}
     }
     data
+}
+
+/// What a refused tool call is told, as a result or an error.
+pub(crate) fn told(refusal: &Refusal, correlation: &CorrelationId, era: Era) -> Reply {
+    let form = refusal.code.form();
+    if form.as_tool_result {
+        return Reply::Result(tool_result(refusal, correlation, era));
+    }
+    let data = explain(refusal, correlation);
+    Reply::Error(revision::error_with_data(
+        form.rpc_code,
+        &refusal.message,
+        &data,
+    ))
 }
 
 fn tool_result(refusal: &Refusal, correlation: &CorrelationId, era: Era) -> Box<RawValue> {
@@ -470,6 +486,23 @@ mod tests {
         let done = Done::call_refused(&refusal, &correlation(), &tool(), &client(Era::Modern));
         let value: Value = serde_json::from_str(&text(&done)).unwrap();
         assert_eq!(value["error"]["data"]["requiredScope"], "mcp:write");
+    }
+
+    #[test]
+    fn a_limit_refuses_the_request_itself_where_no_result_can_tell_it() {
+        let refusal = Refusal::new(RefusalCode::RateLimited, Stage::Authorize, "slowly")
+            .needing(Need::Time(std::time::Duration::from_millis(1_200)));
+        assert_eq!(refusal.retry_after(), Some(2));
+        let read = Operation::ReadResource { uri: "a:b".into() };
+        let done = Done::call_refused(&refusal, &correlation(), &read, Era::Legacy);
+        assert_eq!(done.status(Era::Legacy), 429);
+        let value: Value = serde_json::from_str(&text(&done)).unwrap();
+        assert_eq!(value["error"]["data"]["retryAfterSeconds"], 2);
+        let done = Done::call_refused(&refusal, &correlation(), &tool(), Era::Modern);
+        assert_eq!(done.status(Era::Modern), 200);
+        let value: Value = serde_json::from_str(&text(&done)).unwrap();
+        let told = &value["result"]["_meta"]["sekimori/refusal"];
+        assert_eq!(told["retryAfterSeconds"], 2);
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Heard {
 /// such task at an upstream.
 pub(super) fn watch(face: &Face, owner: &PrincipalId, sealed: &str) -> Option<TaskKey> {
     let handle = tasks::open(&face.gateway, owner, sealed)?;
-    if handle.kept.is_some() {
+    if handle.kept.is_some() || handle.approval.is_some() {
         return None;
     }
     let entry = face.gateway.catalog.entry(&handle.connector).ok()?;

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
@@ -74,6 +74,11 @@ pub(super) fn alone(
     let mut response = json(last.status, message, correlation);
     if let Some(refusal) = last.refused {
         add_challenge(face, endpoint, &refusal, &mut response);
+        let answered = response.status() == StatusCode::OK;
+        if let Some(seconds) = refusal.retry_after().filter(|_| !answered) {
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
     }
     if let Some(refusal) = last.unrecorded {
         response

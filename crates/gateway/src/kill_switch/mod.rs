@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use sekimori_domain::Timestamp;
-use sekimori_domain::caller::Caller;
+use sekimori_domain::caller::{Caller, SERVICE_PREFIX};
 use sekimori_domain::catalog::Target;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::ids::ConnectorName;
@@ -27,8 +27,6 @@ use crate::catalog::Catalog;
 pub use drill::{DrillReport, NodeReport, drill};
 pub use engaged::Engaged;
 
-/// Begins the principal id of a service account; its name follows.
-const SERVICE_PREFIX: &str = "service:";
 /// Longest reason or contact.
 pub const REASON_CHARS_MAX: usize = 500;
 

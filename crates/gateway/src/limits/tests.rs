@@ -7,8 +7,7 @@ use std::time::Duration;
 use jiff::tz::{Offset, TimeZone};
 use sekimori_domain::Timestamp;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{Target, TargetKind};
 use sekimori_domain::clock::Clock;
@@ -115,44 +114,17 @@ fn tool(name: &str) -> Target {
 }
 
 fn caller(id: &str, kind: PrincipalKind, groups: &[&str]) -> Caller {
-    Caller {
-        principal: Principal {
-            id: PrincipalId::new(id).unwrap(),
-            kind,
-            display_name: String::new(),
+    Caller::new(
+        Principal {
             groups: groups
                 .iter()
                 .map(|name| GroupName::new(name).unwrap())
                 .collect(),
-            department: None,
-            employment: None,
-            environments: None,
+            ..Principal::new(PrincipalId::new(id).unwrap(), kind)
         },
-        client: Client {
-            id: ClientId::new("a-client").unwrap(),
-            kind: "dynamic",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
-            mfa: false,
-            acr: None,
-            amr: Vec::new(),
-            issuer: "test".to_owned(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
-        },
-        source: Source {
-            ip: None,
-            user_agent: None,
-            certificate: None,
-        },
-        circumstances: Circumstances::default(),
-    }
+        Client::new(ClientId::new("a-client").unwrap(), "dynamic"),
+        Authentication::new(AuthenticationMethod::AccessToken, "test"),
+    )
 }
 
 fn hanako() -> Caller {

@@ -1,8 +1,9 @@
 //! Whether a person must agree first, and how the client waits for that.
 //!
 //! A client hears of it in the best way that it can take: as a question with an address, which it shows to its
-//! user; by progress, while its call waits; or by a result that says "pending, call again". Whatever way, the
-//! call goes through when it comes again, or goes on, after people agreed: once.
+//! user; by progress, while its call waits; or by a result that says "pending, call again". A client that knows tasks
+//! gets one before all of these ([`deferred`]). Whatever way, the call goes through when it comes again, or goes on,
+//! after people agreed: once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +20,14 @@ use sekimori_upstream::exchange::{Question, Reply};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::deferred;
 use super::invoke::{Output, OutputKind};
 use super::page;
+use super::present::PresentState;
 use super::resolve::Resolved;
 use super::waiting::{self, Continues};
 use crate::Gateway;
-use crate::request::{CallRequest, ClientPort, Operation};
+use crate::request::{CallRequest, Cause, ClientPort, Operation};
 use crate::stage::record::CallRecord;
 
 /// How often a waiting client hears that its call is alive: well below the usual time-outs.
@@ -61,17 +64,20 @@ pub(crate) struct Call<'a> {
 
 /// Turns what was inspected into a warrant, or has the client wait for a person.
 pub(crate) async fn approve(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     record: &mut CallRecord,
     inspected: Inspected,
     call: &mut Call<'_>,
     patience: &mut Patience,
 ) -> Result<Approved, Refusal> {
-    page::forget_answers(&mut call.request.rest);
     // Who made a task may look after it: people agreed to it when it was made.
     if matches!(call.request.operation, Operation::Task { .. }) {
         let granted = gateway.approvals.admit_task(inspected);
         return Ok(Approved::Granted(Box::new(granted)));
+    }
+    page::forget_answers(&mut call.request.rest);
+    if let Cause::Question(_) = &call.request.cause {
+        only_reads(&inspected)?;
     }
     let continues = match waiting::continues(gateway, &inspected, &mut call.request.rest) {
         Continues::Nothing => None,
@@ -82,11 +88,23 @@ pub(crate) async fn approve(
         }
     };
     let caller = Arc::clone(inspected.permit().caller());
+    let demanded = inspected.demands().next().is_some();
+    let present = demanded
+        .then(|| {
+            let arguments = inspected.arguments().value();
+            PresentState::of(gateway, call.resolved, call.request, arguments)
+        })
+        .flatten();
     let asked = Asked {
         inspected,
         correlation: call.request.head.correlation.clone(),
         client: call.request.head.claimed_client.clone(),
         continues,
+        agreed: match &call.request.cause {
+            Cause::Agreement(id) => Some(id.clone()),
+            Cause::Client | Cause::Question(_) => None,
+        },
+        present,
     };
     match gateway.approvals.admit(asked).await? {
         Admission::Granted(granted) => {
@@ -102,6 +120,19 @@ pub(crate) async fn approve(
     }
 }
 
+/// What is read for people to see asks nobody, and changes nothing, whatever was declared.
+fn only_reads(inspected: &Inspected) -> Result<(), Refusal> {
+    let why = if !inspected.permit().tool().class.is_read() {
+        "the tool that is to read the present state does more than read"
+    } else if inspected.demands().next().is_some() {
+        "reading the present state would need an approval of its own"
+    } else {
+        return Ok(());
+    };
+    let code = RefusalCode::ApprovalRequired;
+    Err(Refusal::new(code, Stage::Approve, why))
+}
+
 async fn wait(
     gateway: &Gateway,
     caller: &Caller,
@@ -113,6 +144,10 @@ async fn wait(
     // The client must call with other arguments, so there is nothing to wait for.
     if waiting.changed.is_some() {
         return Err(pending(gateway, &waiting));
+    }
+    if deferred::takes_tasks(call.request) {
+        let task = deferred::begin(gateway, caller, &waiting, call.request).await?;
+        return Ok(Approved::Asks(task));
     }
     let by_address = page::takes_addresses(&call.request.client);
     if by_address && !patience.shown {
@@ -161,7 +196,8 @@ async fn until_decided(
     progress(gateway, call, id, beats).await;
     loop {
         changes.borrow_and_update();
-        if gateway.approvals.state(id).await? != Some(ApprovalState::Pending) {
+        let request = gateway.approvals.request(id).await?;
+        if request.is_none_or(|request| request.state != ApprovalState::Pending) {
             return Ok(Approved::Again);
         }
         let left = ends.saturating_sub(gateway.clock.monotonic());
@@ -193,7 +229,7 @@ async fn progress(gateway: &Gateway, call: &mut Call<'_>, id: &ApprovalId, beats
     call.port.notify("notifications/progress", params).await;
 }
 
-fn question(gateway: &Gateway, request: &ApprovalRequest, era: Era) -> Question {
+pub(super) fn question(gateway: &Gateway, request: &ApprovalRequest, era: Era) -> Question {
     let id = request.id.as_str();
     let address = gateway.approvals.page(&request.id);
     let params = page::address(&told(gateway, &request.id), &address, era, id);
@@ -204,7 +240,7 @@ fn question(gateway: &Gateway, request: &ApprovalRequest, era: Era) -> Question 
     }
 }
 
-fn told(gateway: &Gateway, id: &ApprovalId) -> String {
+pub(super) fn told(gateway: &Gateway, id: &ApprovalId) -> String {
     format!(
         "This call waits until a person approves it ({id}): {}",
         gateway.approvals.page(id)
@@ -230,11 +266,12 @@ fn ask_first(resolved: &Resolved, question: &Question, state: &str) -> Output {
         connector: resolved.entry.connector.name.clone(),
         reply: Reply::Result(result.to_raw()),
         kind: OutputKind::InputRequired,
+        inspected: false,
     }
 }
 
 /// What a client is told that does not wait: where the request is, and to call again.
-fn pending(gateway: &Gateway, waiting: &Waiting) -> Refusal {
+pub(super) fn pending(gateway: &Gateway, waiting: &Waiting) -> Refusal {
     let request = &waiting.request;
     let (id, url) = (&request.id, gateway.approvals.page(&request.id));
     let reasons: Vec<&str> = request

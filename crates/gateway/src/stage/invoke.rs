@@ -22,6 +22,7 @@ use serde_json::value::RawValue;
 use crate::Gateway;
 use crate::catalog::refusal_of;
 use crate::request::{CallRequest, ClientPort, Operation};
+use crate::stage::deferred::Look;
 use crate::stage::inspecting::Inspecting;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
@@ -57,6 +58,8 @@ pub(crate) struct Output {
     pub(crate) reply: Reply,
     /// What kind of answer it is.
     pub(crate) kind: OutputKind,
+    /// Whether its content was inspected when it came from the upstream.
+    pub(crate) inspected: bool,
 }
 
 /// Kinds of answer.
@@ -81,7 +84,7 @@ impl Output {
 
 /// Calls the upstream, once, and waits for its answer.
 pub(crate) async fn invoke(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     record: &mut CallRecord,
     granted: Granted,
     mut invocation: Invocation<'_>,
@@ -100,6 +103,17 @@ pub(crate) async fn invoke(
     };
     if let Some(output) = kept(gateway, &call, &invocation) {
         return Ok(output);
+    }
+    let deferred = invocation.resolved.task.as_ref();
+    if let Some(id) = deferred.and_then(|task| task.approval.clone()) {
+        record.detail("approval", id.as_str().into());
+        let look = Look {
+            gateway,
+            caller: &call.caller,
+            request: &invocation.request,
+            id: &id,
+        };
+        return look.answer(invocation.port).await;
     }
     if !warrant.tool().class.is_read() {
         record.intent().await?; // durable before the upstream sees anything
@@ -147,6 +161,7 @@ fn kept(gateway: &Gateway, call: &Call, invocation: &Invocation<'_>) -> Option<O
         connector: call.target.connector.clone(),
         reply,
         kind,
+        inspected: false,
     })
 }
 
@@ -299,6 +314,7 @@ fn finish(
                 connector,
                 reply: Reply::Error(error),
                 kind: OutputKind::Failed,
+                inspected: false,
             });
         }
         Reply::Result(result) => result,
@@ -312,6 +328,7 @@ fn finish(
             connector,
             reply: Reply::Result(result),
             kind: OutputKind::Complete,
+            inspected: false,
         });
     }
     let mut members = RawObject::from_raw(&result).map_err(|_| {
@@ -339,6 +356,7 @@ fn finish(
         connector,
         reply: Reply::Result(result),
         kind,
+        inspected: false,
     })
 }
 

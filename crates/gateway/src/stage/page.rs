@@ -83,17 +83,24 @@ pub(super) fn address(message: &str, url: &str, era: Era, id: &str) -> Box<RawVa
 
 /// The result that has a modern client ask its user and call again.
 pub(super) fn input_required(question: &Question) -> RawObject {
-    let mut entry = RawObject::new();
-    entry.set_str("method", &question.method);
-    if let Some(params) = &question.params {
-        entry.set("params", params.clone());
-    }
-    let mut questions = RawObject::new();
-    questions.set(&question.key, entry.to_raw());
     let mut result = RawObject::new();
     result.set_str("resultType", "input_required");
-    result.set("inputRequests", questions.to_raw());
+    result.set("inputRequests", requests([question]));
     result
+}
+
+/// Questions as a modern client gets them.
+pub(super) fn requests<'q>(asked: impl IntoIterator<Item = &'q Question>) -> Box<RawValue> {
+    let mut questions = RawObject::new();
+    for question in asked {
+        let mut entry = RawObject::new();
+        entry.set_str("method", &question.method);
+        if let Some(params) = &question.params {
+            entry.set("params", params.clone());
+        }
+        questions.set(&question.key, entry.to_raw());
+    }
+    questions.to_raw()
 }
 
 /// Answers to our questions are not the upstream's: what they are about is looked up.

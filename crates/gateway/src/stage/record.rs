@@ -14,7 +14,7 @@ use sekimori_inspect::Report;
 use serde_json::Value;
 
 use crate::Gateway;
-use crate::request::Head;
+use crate::request::{Cause, Head};
 
 /// Longest name of something unknown that is kept in a record.
 const ASKED_CHARS_MAX: usize = 200;
@@ -79,6 +79,15 @@ impl CallRecord {
         let mut noted = note::caller(caller);
         noted.client_claimed = claimed_client.map(str::to_owned).or(noted.client_claimed);
         self.open.caller_note(noted);
+    }
+
+    /// Notes the request for approval that a call is made for.
+    pub(crate) fn cause(&self, cause: &Cause) {
+        match cause {
+            Cause::Client => {}
+            Cause::Agreement(id) => self.open.detail("approval", id.as_str()),
+            Cause::Question(id) => self.open.detail("read_for", id.as_str()),
+        }
     }
 
     /// Notes that the caller proved more meanwhile than the token tells.

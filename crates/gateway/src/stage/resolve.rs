@@ -13,6 +13,7 @@ use crate::Gateway;
 use crate::catalog::Entry;
 use crate::catalog::listing::{CatalogTool, read_only_target};
 use crate::request::{CallRequest, ClientFeatures, Endpoint, Operation};
+use crate::stage::deferred;
 use crate::stage::record::CallRecord;
 use crate::tasks::{self, TaskHandle};
 
@@ -112,6 +113,8 @@ async fn task(
         )
     };
     let handle = tasks::open(gateway, &caller.principal.id, sealed).ok_or_else(unknown)?;
+    let handle = deferred::lead(gateway, caller, handle).await?;
+    let handle = handle.ok_or_else(unknown)?;
     if let Endpoint::Connector(name) = endpoint
         && *name != handle.connector
     {

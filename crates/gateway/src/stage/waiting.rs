@@ -23,6 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::invoke::{Call, Invocation, Output, OutputKind, refuse, sealing_failed};
+use super::page;
 use crate::Gateway;
 use crate::parked::ParkedExchange;
 use crate::seal::Purpose;
@@ -189,6 +190,7 @@ pub(super) fn park(
         connector: call.target.connector.clone(),
         reply: Reply::Result(result),
         kind: OutputKind::InputRequired,
+        inspected: false,
     })
 }
 
@@ -274,18 +276,9 @@ pub(super) fn unpark(
 
 /// The result that asks a modern client (MCP 2026-07-28, multi-round-trip requests).
 fn input_required(ask: &Ask, state: &str) -> Box<RawValue> {
-    let mut questions = RawObject::new();
-    for question in &ask.questions {
-        let mut entry = RawObject::new();
-        entry.set_str("method", &question.method);
-        if let Some(params) = &question.params {
-            entry.set("params", params.clone());
-        }
-        questions.set(&question.key, entry.to_raw());
-    }
     let mut result = RawObject::new();
     result.set_str("resultType", "input_required");
-    result.set("inputRequests", questions.to_raw());
+    result.set("inputRequests", page::requests(&ask.questions));
     result.set("requestState", raw_object::raw_str(state));
     result.to_raw()
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::constraint::Constraints;
@@ -165,41 +164,18 @@ impl Gate {
 }
 
 fn assistant() -> Caller {
-    Caller {
-        principal: Principal {
-            id: PrincipalId::new("user:emma").unwrap(),
-            kind: PrincipalKind::User,
+    Caller::new(
+        Principal {
             display_name: "Emma".to_owned(),
             groups: vec![GroupName::new("assistant").unwrap()],
-            department: None,
-            employment: None,
-            environments: None,
+            ..Principal::new(PrincipalId::new("user:emma").unwrap(), PrincipalKind::User)
         },
-        client: Client {
-            id: ClientId::new("agent").unwrap(),
-            kind: "preregistered",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
+        Client::new(ClientId::new("agent").unwrap(), "preregistered"),
+        Authentication {
             mfa: true,
-            acr: None,
-            amr: Vec::new(),
-            issuer: "https://login.example".to_owned(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
+            ..Authentication::new(AuthenticationMethod::AccessToken, "https://login.example")
         },
-        source: Source {
-            ip: None,
-            user_agent: None,
-            certificate: None,
-        },
-        circumstances: Circumstances::default(),
-    }
+    )
 }
 
 /// Benign calls pass and attacks are held up or refused; both are counted. The attacks that pass are named: what

@@ -387,7 +387,7 @@ pub(crate) fn approvals(
                 expires_hours: None,
             },
         },
-        groups: GroupHierarchy::default(),
+        groups: Arc::new(GroupHierarchy::default()),
         channels: Vec::new(),
         public_url: "http://127.0.0.1:8080".to_owned(),
     };

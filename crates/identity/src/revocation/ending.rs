@@ -1,12 +1,12 @@
 //! Ending access for good: not only what was issued, but also what more could be issued from.
 
+use sekimori_domain::caller::SERVICE_PREFIX;
 use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::{ConnectorName, PrincipalId, SessionId};
 use sekimori_domain::revocation::{Subject, SubjectKind};
 use sekimori_store::{GrantsOf, SessionSelector, Store, StoreError};
 
 use super::Revocations;
-use super::table::SERVICE_PREFIX;
 
 /// What ended with an access.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -25,7 +25,6 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 pub use ending::{EndedAccess, end_access};
-pub(crate) use table::SERVICE_PREFIX;
 use table::Table;
 
 /// How long the snapshot is believed without being confirmed.

@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sekimori_domain::caller::{Caller, PrincipalKind};
+use sekimori_domain::caller::{Caller, PrincipalKind, SERVICE_PREFIX};
 use sekimori_domain::revocation::{Revocation, SubjectKind};
-
-/// Begins the principal id of a service account; its name follows.
-pub(crate) const SERVICE_PREFIX: &str = "service:";
 
 /// What was revoked, by kind and id.
 #[derive(Debug, Clone, Default)]

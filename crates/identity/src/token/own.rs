@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sekimori_domain::caller::{Client, Principal, PrincipalKind};
+use sekimori_domain::caller::{Client, Principal, PrincipalKind, SERVICE_PREFIX};
 use sekimori_domain::ids::{ClientId, PrincipalId};
 use sekimori_domain::oauth::{ClientStatus, SignInFacts};
 use sekimori_domain::person::USER_ID_PREFIX;
@@ -19,7 +19,6 @@ use super::TokenError;
 use super::config::IssuerConfig;
 use super::jwk::Algorithm;
 use crate::authorization_server::{PublicKeys, SigningKeys};
-use crate::revocation::SERVICE_PREFIX;
 
 /// Our own authorization server, as the resource server sees it.
 #[async_trait]

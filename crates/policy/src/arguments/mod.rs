@@ -13,7 +13,9 @@ use std::collections::BTreeSet;
 use jiff::Zoned;
 use regex::{Regex, RegexBuilder};
 use sekimori_domain::catalog::OperationClass;
-use sekimori_domain::constraint::{Constraints, ModeArgument, PROJECTIONS_MAX, Projection, Rule};
+use sekimori_domain::constraint::{
+    COMPARED_MAX, Constraints, CurrentRead, ModeArgument, PROJECTIONS_MAX, Projection, Rule,
+};
 use serde_json::Value;
 
 use crate::situation::Projections;
@@ -107,6 +109,9 @@ impl CompiledConstraints {
             projections.push(CompiledProjection::compile(projection)?);
         }
         let mode = declared.mode.as_ref().map(compile_mode).transpose()?;
+        if let Some(current) = &declared.current {
+            check_current(current)?;
+        }
         Ok(Self { projections, mode })
     }
 
@@ -160,6 +165,33 @@ fn compile_mode(mode: &ModeArgument) -> Result<(Pointer, ModeArgument), Constrai
         return Err(wrong("list 1 to 100 values with their operation class"));
     }
     Ok((pointer, mode.clone()))
+}
+
+/// Whether what is declared about reading the present state can be used.
+fn check_current(current: &CurrentRead) -> Result<(), ConstraintError> {
+    let wrong = |why: String| ConstraintError::new("current", why);
+    let CurrentRead {
+        tool,
+        arguments,
+        compare,
+    } = current;
+    if tool.is_empty() {
+        return Err(wrong("name the reading tool".to_owned()));
+    }
+    if arguments.len() > COMPARED_MAX || compare.len() > COMPARED_MAX {
+        return Err(wrong(format!("more than {COMPARED_MAX} places")));
+    }
+    for pointer in arguments
+        .values()
+        .chain(compare.keys())
+        .chain(compare.values())
+    {
+        let parsed = Pointer::parse(pointer).map_err(&wrong)?;
+        if parsed.is_many() {
+            return Err(wrong(format!("{pointer} must name one place, without '*'")));
+        }
+    }
+    Ok(())
 }
 
 /// The most harmless class that a mode argument can mean: what the tool is reviewed as.

@@ -46,6 +46,11 @@ pub(super) fn check_against(
     if let Some(mode) = &declared.mode {
         places("mode", &mode.pointer)?;
     }
+    if let Some(current) = &declared.current {
+        for pointer in current.arguments.values().chain(current.compare.keys()) {
+            places("current", pointer)?;
+        }
+    }
     Ok(())
 }
 

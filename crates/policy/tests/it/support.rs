@@ -5,8 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::ids::{CallId, ClientId, ConnectorName, DataClass, GroupName, PrincipalId};
@@ -47,44 +46,17 @@ pub(crate) fn engine(text: &str) -> PolicyEngine {
 }
 
 pub(crate) fn caller(id: &str, kind: PrincipalKind, groups: &[&str]) -> Caller {
-    Caller {
-        principal: Principal {
-            id: PrincipalId::new(id).unwrap(),
-            kind,
-            display_name: id.to_owned(),
+    Caller::new(
+        Principal {
             groups: groups
                 .iter()
                 .map(|name| GroupName::new(name).unwrap())
                 .collect(),
-            department: None,
-            employment: None,
-            environments: None,
+            ..Principal::new(PrincipalId::new(id).unwrap(), kind)
         },
-        client: Client {
-            id: ClientId::new("claude").unwrap(),
-            kind: "preregistered",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
-            mfa: false,
-            acr: None,
-            amr: Vec::new(),
-            issuer: "https://login.example".to_owned(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
-        },
-        source: Source {
-            ip: None,
-            user_agent: None,
-            certificate: None,
-        },
-        circumstances: Circumstances::default(),
-    }
+        Client::new(ClientId::new("claude").unwrap(), "preregistered"),
+        Authentication::new(AuthenticationMethod::AccessToken, "https://login.example"),
+    )
 }
 
 pub(crate) fn user(groups: &[&str]) -> Caller {

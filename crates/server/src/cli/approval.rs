@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use clap::{Subcommand, ValueEnum};
 use sekimori_approval::{
-    Approvals, Decision, Details, Filter, Journal, NotRecorded, Parts, View, Viewer,
+    Approvals, Before, Decision, Details, Filter, Journal, NotRecorded, Parts, View, Viewer,
 };
 use sekimori_domain::approval::{ApprovalRequest, Decider};
 use sekimori_domain::caller::PrincipalKind;
@@ -220,6 +220,13 @@ impl Desk {
         let shown = json!({
             "request": details.request,
             "arguments": arguments,
+            "current": details.before.as_ref().map(|before| json!({
+                "tool": before.state.tool,
+                "read_at": before.state.at,
+                "failure": before.state.failure(),
+                "changes": before.changes,
+                "unchanged": before.unchanged,
+            })),
             "url": self.approvals.page(&details.request.id),
             "history": details.history.iter().map(|past| &past.request).collect::<Vec<_>>(),
         });
@@ -330,5 +337,35 @@ fn text(details: &Details, arguments: &Value) -> String {
         .collect();
     lines.push("arguments".to_owned());
     lines.push(serde_json::to_string_pretty(arguments).unwrap_or_default());
+    if let Some(before) = &details.before {
+        lines.extend(changes(before));
+    }
     lines.join("\n")
+}
+
+/// What the call would change, against what was read when people were asked.
+fn changes(before: &Before) -> Vec<String> {
+    let (tool, at) = (&before.state.tool, before.state.at);
+    let mut lines = vec![format!("changes (against {tool} at {at})")];
+    if let Some(why) = before.state.failure() {
+        lines.push(format!("  the present state could not be read: {why}"));
+        return lines;
+    }
+    let text = |value: &Option<Value>, none: &str| {
+        value
+            .as_ref()
+            .map_or_else(|| none.to_owned(), Value::to_string)
+    };
+    for change in &before.changes {
+        lines.push(format!("  {}", change.pointer));
+        lines.push(format!("    - {}", text(&change.before, "(nothing)")));
+        lines.push(format!("    + {}", text(&change.after, "(not given)")));
+    }
+    if before.changes.is_empty() {
+        lines.push("  nothing that was compared".to_owned());
+    }
+    if !before.unchanged.is_empty() {
+        lines.push(format!("  unchanged: {}", before.unchanged.join(", ")));
+    }
+    lines
 }

@@ -21,6 +21,7 @@ pub(crate) mod kill_switch;
 pub(crate) mod limit;
 pub(crate) mod policy;
 pub(crate) mod policy_cycle;
+pub(crate) mod promotion;
 pub(crate) mod revoke;
 pub(crate) mod role;
 pub(crate) mod scim_token;
@@ -100,6 +101,9 @@ pub(crate) enum Command {
     /// The shipped guard-rails above all policies
     #[command(subcommand)]
     GuardRail(role::GuardRailCommand),
+    /// What goes on from one environment to the next, seen by two
+    #[command(subcommand)]
+    Promotion(promotion::PromotionCommand),
     /// Access reviews: who can call a tool, what somebody can call
     #[command(subcommand)]
     Access(role::AccessCommand),

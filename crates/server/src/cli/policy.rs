@@ -495,31 +495,13 @@ fn caller(asked: Explain, conditions: &Conditions) -> anyhow::Result<Caller> {
     ensure!(asked.groups.len() <= 1_000, "--group: 1,000 at most");
     Ok(Caller {
         principal: Principal {
-            display_name: user.to_string(),
-            id: user,
-            kind,
             groups: asked.groups,
-            department: None,
-            employment: None,
-            environments: None,
+            ..Principal::new(user, kind)
         },
-        client: Client {
-            id: ClientId::new("sekimori-cli")?,
-            kind: "preregistered",
-            claimed_name: None,
-        },
+        client: Client::new(ClientId::new("sekimori-cli")?, "preregistered"),
         authentication: Authentication {
-            method: AuthenticationMethod::AccessToken,
             mfa: asked.mfa,
-            acr: None,
-            amr: Vec::new(),
-            issuer: "hypothetical".to_owned(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
+            ..Authentication::new(AuthenticationMethod::AccessToken, "hypothetical")
         },
         source: Source {
             ip: asked.ip,

@@ -298,7 +298,8 @@ async fn show(
     let review = pinned.review.clone();
     let reviewed = pinned.reviewed.as_ref();
     let reviewed = reviewed.and_then(|seen| serde_json::from_str(&seen.raw).ok());
-    let served_now: serde_json::Value = serde_json::from_str(&pinned.seen.raw)?;
+    let served_now: serde_json::Value = serde_json::from_str(&pinned.seen.raw)
+        .with_context(|| format!("the definition of {target} can't be read as it is kept"))?;
     let shown = Shown {
         row,
         review,
@@ -362,7 +363,7 @@ async fn decide(
             .filter(|row| match row.state {
                 Standing::Unreviewed => true,
                 Standing::Suspicious => classify.accept_findings,
-                Standing::Reviewed | Standing::Changed => false,
+                Standing::Reviewed | Standing::Changed | Standing::Unreadable => false,
             })
             .map(|row| {
                 let suggested = row.suggested;

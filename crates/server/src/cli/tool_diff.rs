@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use sekimori_domain::catalog::{Target, TargetKind};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::ConnectorName;
-use sekimori_gateway::catalog::pinning::{Difference, Pinned, Standing, look};
+use sekimori_gateway::catalog::pinning::{Difference, Pinned, Side, Standing, look};
 use sekimori_inspect::poison::DefinitionSuspicion;
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ pub(super) fn told(standing: Standing) -> &'static str {
         Standing::Reviewed => "classified",
         Standing::Unreviewed => "unclassified",
         Standing::Changed => "quarantined: changed",
+        Standing::Unreadable => "quarantined: unreadable",
         Standing::Suspicious => "quarantined: suspicious",
     }
 }
@@ -54,6 +55,7 @@ struct Compared {
     state: Standing,
     definition: Digest,
     changes: Vec<Difference>,
+    unreadable: Vec<Side>,
     findings: Vec<DefinitionSuspicion>,
 }
 
@@ -76,6 +78,7 @@ pub(super) async fn diff(
         state: pinned.standing,
         definition: pinned.seen.digest,
         changes: pinned.changes(),
+        unreadable: pinned.unreadable(),
         findings: pinned.findings,
     };
     output.show(&compared, |compared| {
@@ -88,7 +91,15 @@ pub(super) async fn diff(
                 }
             }
         }
-        if compared.changes.is_empty() && compared.state == Standing::Changed {
+        for side in &compared.unreadable {
+            let side = match side {
+                Side::Served => "is served now",
+                Side::Reviewed => "was reviewed",
+            };
+            text += &format!("\nThe definition that {side} can't be read as it is kept.\n");
+        }
+        let told = !compared.changes.is_empty() || !compared.unreadable.is_empty();
+        if !told && compared.state == Standing::Changed {
             text.push_str("\nThe definition that was reviewed is not kept any more.\n");
         }
         text + &findings(&compared.findings)

@@ -1,6 +1,7 @@
 //! `[approvals]`: who decides on calls that wait for a person, and for how long (TOOL-3).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -124,7 +125,7 @@ impl Approvals {
                     expires_hours: None,
                 },
             },
-            groups,
+            groups: Arc::new(groups),
             channels: self.channels()?,
             public_url: public_url.trim_end_matches('/').to_owned(),
         })

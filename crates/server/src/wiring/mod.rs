@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sekimori_admin::{Control, Pages, PolicyDesk, Streams};
-use sekimori_approval::{Approvals, Parts as ApprovalParts, Vault};
+use sekimori_approval::{Approvals, Parts as ApprovalParts, Settings as ApprovalSettings, Vault};
 use sekimori_audit::Audit;
 use sekimori_domain::caller::Source;
 use sekimori_domain::ids::{ConnectorName, CorrelationId};
@@ -35,7 +35,7 @@ use sekimori_identity::{
     Authenticator, AuthenticatorConfig, CredentialStores, Credentials, Fetch, LocalIssuer,
     OwnIssuer, PublicUrl, Random as _, Revocations, SystemRandom,
 };
-use sekimori_policy::Administration;
+use sekimori_policy::{Administration, Membership, PolicyEngine};
 use sekimori_store::Store;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -130,11 +130,11 @@ impl Node {
             catalog: Arc::clone(&catalog),
             kill_switches: open_kill_switches(&installation).await?,
             limits: open_limits(&installation).await?,
-            policy,
+            policy: Arc::clone(&policy),
             inspector: open_inspector(&installation).await?,
             conversations: installation.store.conversations(),
             tokens: open_token_vault(&installation)?,
-            approvals: open_approvals(&installation, &audit)?,
+            approvals: open_approvals(&installation, &audit, &policy)?,
             audit: Arc::clone(&audit),
             sealer: open_sealer(&installation.config.server.data_dir)?,
             clock: Arc::clone(&installation.clock),
@@ -297,7 +297,7 @@ impl Node {
         self.end_streams();
         self.requests.close();
         let drain = Duration::from_secs(self.installation.config.server.drain_seconds);
-        if tokio::time::timeout(drain, self.requests.wait())
+        if tokio::time::timeout(drain, self.requests_ended())
             .await
             .is_err()
         {
@@ -306,13 +306,19 @@ impl Node {
         }
     }
 
+    /// Waits for all requests, and for what goes on beside them.
+    async fn requests_ended(&self) {
+        self.requests.wait().await;
+        self.gateway.beside_ended().await;
+    }
+
     /// Stops everything in order; the journal comes last.
     pub(crate) async fn stop(mut self) {
         self.end_streams();
         self.requests.close();
         self.gateway.cut_off();
         // Nothing waits for an upstream or a client any more: what is left are records on their way.
-        if tokio::time::timeout(FAREWELL, self.requests.wait())
+        if tokio::time::timeout(FAREWELL, self.requests_ended())
             .await
             .is_err()
         {
@@ -450,6 +456,7 @@ fn look_after_approvals(
 fn open_approvals(
     installation: &Installation,
     audit: &Arc<Audit>,
+    policy: &Arc<PolicyEngine>,
 ) -> anyhow::Result<Arc<Approvals>> {
     let ids = Arc::clone(&installation.ids);
     let journal = ApprovalJournal::new(Arc::clone(audit), Arc::clone(&ids));
@@ -460,7 +467,11 @@ fn open_approvals(
         Arc::clone(&installation.clock),
         ids,
     );
-    let settings = installation.config.approval_settings()?;
+    let settings = ApprovalSettings {
+        // Roles change with the policies, and whoever carries one may decide at once.
+        groups: Arc::clone(policy) as Arc<dyn Membership>,
+        ..installation.config.approval_settings()?
+    };
     Ok(Arc::new(Approvals::new(parts, settings)))
 }
 

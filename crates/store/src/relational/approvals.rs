@@ -19,7 +19,7 @@ use crate::error::{Result, StoreError};
 const WHAT: &str = "approval request";
 const NOTICE: &str = "approval notice";
 const SUBSTITUTION: &str = "substitution";
-const SELECT: &str = "SELECT document, arguments FROM approval_request";
+const SELECT: &str = "SELECT document, arguments, current FROM approval_request";
 const LIVE: &str = "state IN ('pending', 'approved')";
 const SELECT_NOTICE: &str = "id, channel, request, kind, created_at, attempts, due_at, problem";
 /// Longest text of what went wrong that is kept.
@@ -37,8 +37,9 @@ impl Approvals for ApprovalTables {
         let binding = request.call.digest().to_string();
         let sql = format!(
             "INSERT INTO approval_request
-             (id, version, state, requester, binding, asked, likeness, expires_at, document, arguments)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+             (id, version, state, requester, binding, asked, likeness, expires_at, document, arguments,
+              current)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12
              WHERE NOT EXISTS (SELECT 1 FROM approval_request WHERE binding = $5 AND {LIVE})
              AND (SELECT count(*) FROM approval_request WHERE requester = $4 AND {LIVE}) < $11
              ON CONFLICT (id) DO NOTHING"
@@ -54,7 +55,8 @@ impl Approvals for ApprovalTables {
             .bind(request.expires_at.as_microsecond())
             .bind(document(WHAT, request)?)
             .bind(new.arguments.as_str())
-            .bind(signed("limit", LIVE_APPROVALS_MAX)?);
+            .bind(signed("limit", LIVE_APPROVALS_MAX)?)
+            .bind(new.current.clone());
         if transaction.execute(statement).await? == 0 {
             return Err(StoreError::Conflict { what: WHAT });
         }
@@ -300,6 +302,7 @@ fn stored(mut row: Row) -> Result<StoredApproval> {
     Ok(StoredApproval {
         request: row.document()?,
         arguments: row.text()?,
+        current: row.optional_text()?,
     })
 }
 

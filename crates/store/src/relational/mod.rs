@@ -1,6 +1,7 @@
 //! The aggregates over a [`Database`], one file each.
 
 mod administrators;
+mod approval_tasks;
 mod approvals;
 mod audit_index;
 mod audit_sinks;
@@ -18,6 +19,7 @@ mod linked_accounts;
 mod oauth;
 mod people;
 mod policies;
+mod promotions;
 mod retention;
 mod reviews;
 mod revocations;
@@ -37,10 +39,10 @@ use crate::audit_sinks::AuditSinks;
 use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 use crate::{
-    Administrators, ApprovalNotices, Approvals, AuditIndex, Authenticators, Changes, Connectors,
-    Conversations, Devices, Dictionaries, FalseAlarms, IdentityProviders, InspectionRules,
-    KillSwitches, Limits, LinkedAccounts, OAuth, People, Policies, Reviews, Revocations,
-    SavedSearches, ScimTokens, ServiceAccounts, Sessions, SignIns, Store, Tokens,
+    Administrators, ApprovalNotices, ApprovalTasks, Approvals, AuditIndex, Authenticators, Changes,
+    Connectors, Conversations, Devices, Dictionaries, FalseAlarms, IdentityProviders,
+    InspectionRules, KillSwitches, Limits, LinkedAccounts, OAuth, People, Policies, Reviews,
+    Revocations, SavedSearches, ScimTokens, ServiceAccounts, Sessions, SignIns, Store, Tokens,
 };
 
 /// All aggregates over one database.
@@ -175,6 +177,16 @@ impl Store for RelationalStore {
 
     fn approval_notices(&self) -> Arc<dyn ApprovalNotices> {
         Arc::new(approvals::ApprovalTables(Arc::clone(&self.database)))
+    }
+
+    fn approval_tasks(&self) -> Arc<dyn ApprovalTasks> {
+        Arc::new(approval_tasks::ApprovalTaskTable(Arc::clone(
+            &self.database,
+        )))
+    }
+
+    fn promotions(&self) -> Arc<dyn crate::Promotions> {
+        Arc::new(promotions::PromotionTable(Arc::clone(&self.database)))
     }
 
     fn audit_index(&self) -> Arc<dyn AuditIndex> {

@@ -3,7 +3,9 @@
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::{Environment, OperationClass, Review, Target, TargetKind};
 use sekimori_domain::connector::{Connector, ProtocolChoice, Transport};
-use sekimori_domain::constraint::{Constraints, ModeArgument, Projection, Rule, ToolTag};
+use sekimori_domain::constraint::{
+    Constraints, CurrentRead, ModeArgument, Projection, Rule, ToolTag,
+};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{
     CallId, ConnectorName, CorrelationId, DataClass, GroupId, GroupName, PrincipalId,
@@ -91,6 +93,11 @@ fn constraints() -> Constraints {
             required: true,
             resource: false,
         }],
+        current: Some(CurrentRead {
+            tool: "下書きを読む".into(),
+            arguments: [("id".to_owned(), "/draft".to_owned())].into(),
+            compare: [("/subject".to_owned(), "/draft/subject".to_owned())].into(),
+        }),
     }
 }
 

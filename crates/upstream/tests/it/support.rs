@@ -14,8 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 use sekimori_domain::Timestamp;
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::{
-    Authentication, AuthenticationMethod, Caller, Circumstances, Client, Principal, PrincipalKind,
-    Source,
+    Authentication, AuthenticationMethod, Caller, Client, Principal, PrincipalKind,
 };
 use sekimori_domain::catalog::{Environment, OperationClass, Target, TargetKind, Tool};
 use sekimori_domain::clock::Clock;
@@ -139,41 +138,14 @@ pub(crate) fn over_http_with(fake: &Fake, change: impl FnOnce(&mut Connector)) -
 }
 
 fn caller() -> Caller {
-    Caller {
-        principal: Principal {
-            id: PrincipalId::new("user:aoi").unwrap(),
-            kind: PrincipalKind::User,
+    Caller::new(
+        Principal {
             display_name: "Aoi".into(),
-            groups: Vec::new(),
-            department: None,
-            employment: None,
-            environments: None,
+            ..Principal::new(PrincipalId::new("user:aoi").unwrap(), PrincipalKind::User)
         },
-        client: Client {
-            id: ClientId::new("test").unwrap(),
-            kind: "local",
-            claimed_name: None,
-        },
-        authentication: Authentication {
-            method: AuthenticationMethod::None,
-            mfa: false,
-            acr: None,
-            amr: Vec::new(),
-            issuer: "test".into(),
-            at: None,
-            issued_at: None,
-            grant: None,
-            session: None,
-            scopes: None,
-            expires_at: None,
-        },
-        source: Source {
-            ip: None,
-            user_agent: None,
-            certificate: None,
-        },
-        circumstances: Circumstances::default(),
-    }
+        Client::new(ClientId::new("test").unwrap(), "local"),
+        Authentication::new(AuthenticationMethod::None, "test"),
+    )
 }
 
 pub(crate) fn warrant_until(

@@ -57,6 +57,33 @@ pub(super) const TEXTS: &[Message] = &[
         "値を見る権限がないため、伏せてあります。",
         "You may not see the values.",
     ),
+    Message::new(
+        "approval.current",
+        "現在の値との違い",
+        "What it would change",
+    ),
+    Message::new(
+        "approval.current.read",
+        "{tool} が {at} に読み取った値との比較です。",
+        "Compared with what {tool} read at {at}.",
+    ),
+    Message::new(
+        "approval.current.failed",
+        "現在の値を読み取れませんでした。比較せずに判断することになります。",
+        "The present values could not be read, so there is nothing to compare with.",
+    ),
+    Message::new(
+        "approval.current.nothing",
+        "比較した値に違いはありません。",
+        "Nothing that was compared would change.",
+    ),
+    Message::new("approval.current.none", "（値なし）", "(nothing)"),
+    Message::new("approval.current.untouched", "（指定なし）", "(not given)"),
+    Message::new(
+        "approval.current.same",
+        "変わらない引数: {what}",
+        "Unchanged: {what}",
+    ),
     Message::new("approval.times", "依頼日時と期限", "Asked at, and until"),
     Message::new("approval.agreed", "承認者", "Approved by"),
     Message::new("approval.ended", "決定", "Ended by"),

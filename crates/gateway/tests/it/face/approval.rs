@@ -18,11 +18,11 @@ use crate::harness::{Gate, until};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-fn call(text: &str) -> Value {
+pub(super) fn call(text: &str) -> Value {
     json!({ "name": "test_simple_text", "arguments": { "note": text } })
 }
 
-fn manager(name: &str) -> Decider {
+pub(super) fn manager(name: &str) -> Decider {
     Decider {
         id: name.parse().unwrap(),
         name: name.to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn ask(gate: &Gate, version: u64) {
     gate.gateway.policy.reload(&set, &settings).unwrap();
 }
 
-async fn asking(era: Era) -> (fixture::Local, Gate) {
+pub(super) async fn asking(era: Era) -> (fixture::Local, Gate) {
     let options = Options {
         era,
         page_size: None,
@@ -71,18 +71,21 @@ async fn asking(era: Era) -> (fixture::Local, Gate) {
 }
 
 /// The refusal of a call that waits, as programs read it.
-fn pending(result: &Value) -> Value {
+pub(super) fn pending(result: &Value) -> Value {
     assert_eq!(result["isError"], true, "{result}");
     let refusal = &result["_meta"]["sekimori/refusal"];
     assert_eq!(refusal["code"], "approval_required", "{result}");
     refusal["approval"].clone()
 }
 
-fn id(approval: &Value) -> ApprovalId {
+pub(super) fn id(approval: &Value) -> ApprovalId {
     approval["id"].as_str().unwrap().parse().unwrap()
 }
 
-async fn approve(gate: &Gate, id: &ApprovalId) -> Result<ApprovalRequest, ApprovalError> {
+pub(super) async fn approve(
+    gate: &Gate,
+    id: &ApprovalId,
+) -> Result<ApprovalRequest, ApprovalError> {
     let decision = Decision::Approve {
         seen: None,
         note: None,
@@ -91,7 +94,7 @@ async fn approve(gate: &Gate, id: &ApprovalId) -> Result<ApprovalRequest, Approv
     approvals.decide(id, &manager("usr_bob"), &decision).await
 }
 
-async fn done(gate: &Gate) -> usize {
+pub(super) async fn done(gate: &Gate) -> usize {
     let records = gate.records(EventKind::ToolCall).await;
     records
         .iter()
@@ -100,7 +103,7 @@ async fn done(gate: &Gate) -> usize {
         .count()
 }
 
-async fn waiting(gate: &Gate) -> Vec<ApprovalRequest> {
+pub(super) async fn waiting(gate: &Gate) -> Vec<ApprovalRequest> {
     let viewer = Viewer {
         decider: manager("usr_bob"),
         sees_all: false,

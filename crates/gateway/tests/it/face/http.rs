@@ -1,5 +1,7 @@
 //! HTTP around the protocol, and hostile input.
 
+use sekimori_domain::ids::LimitName;
+use sekimori_domain::limit::{Bound, Limit};
 use sekimori_testkit::fixture::{self, Era, Options};
 use serde_json::json;
 
@@ -123,4 +125,31 @@ async fn unknown_connectors_are_not_there() {
         let client = sekimori_testkit::client::RawClient::new(&url);
         assert_eq!(client.modern("tools/list", json!({})).await.status, 404);
     }
+}
+
+/// Where no tool result can tell it, a limit refuses the request itself (TOOL-4).
+#[tokio::test]
+async fn a_limit_refuses_the_request_with_the_time_to_wait() {
+    let (_fixture, gate) = over_fixture(Era::Modern).await;
+    let limit = Limit {
+        name: LimitName::new("once-a-day").unwrap(),
+        who: None,
+        what: None,
+        bound: Bound::Daily { count: 1 },
+        set_by: "test".to_owned(),
+        set_at: gate.gateway.clock.now(),
+    };
+    gate.store.limits().put(&limit).await.unwrap();
+    gate.gateway.limits.load().await.unwrap();
+    let client = gate.client();
+    let read = json!({ "uri": "test://none" });
+    client.modern("resources/read", read.clone()).await;
+    let refused = client.modern("resources/read", read).await;
+    assert_eq!(refused.status, 429);
+    let seconds = refused.error()["data"]["retryAfterSeconds"].to_string();
+    assert_eq!(refused.header("retry-after"), Some(seconds.as_str()));
+    let call = json!({ "name": "test_simple_text", "arguments": {} });
+    let told = client.modern("tools/call", call).await;
+    assert_eq!((told.status, told.header("retry-after")), (200, None));
+    assert_eq!(told.result()["isError"], true);
 }

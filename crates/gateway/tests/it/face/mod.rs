@@ -3,12 +3,14 @@
 mod aggregate;
 mod approval;
 mod coverage;
+mod deferred;
 mod http;
 mod injection;
 mod inspection;
 mod kill_switch;
 mod legacy;
 mod modern;
+mod present;
 mod records;
 mod revocation;
 mod stdio;

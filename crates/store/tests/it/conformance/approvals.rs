@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use sekimori_domain::Timestamp;
 use sekimori_domain::approval::{ApprovalRequest, ApprovalState, ExactCall, Panel, Risk, Shown};
 use sekimori_domain::caller::PrincipalKind;
 use sekimori_domain::catalog::{Environment, OperationClass};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ApprovalId, PrincipalId};
 use sekimori_store::{
-    ApprovalNotice, ApprovalQuery, LIVE_APPROVALS_MAX, Store, StoreError, StoredApproval,
-    Substitution,
+    ApprovalNotice, ApprovalQuery, ApprovalTask, LIVE_APPROVALS_MAX, Store, StoreError,
+    StoredApproval, Substitution,
 };
 use uuid::Uuid;
 
@@ -33,6 +34,7 @@ pub(super) fn asked(number: u128, who: &str, arguments: &str) -> StoredApproval 
             version: 1,
             asked: call.digest(),
             call,
+            owner: None,
             shown: Shown {
                 requester: "花子".into(),
                 kind: PrincipalKind::User,
@@ -60,6 +62,7 @@ pub(super) fn asked(number: u128, who: &str, arguments: &str) -> StoredApproval 
             used: None,
         },
         arguments: format!("sealed {arguments}"),
+        current: Some(format!("state before {arguments}")),
     }
 }
 
@@ -309,4 +312,36 @@ pub(crate) async fn notices_are_told_or_given_up(database: &TestDatabase) {
     assert!(notices.retry(Uuid::from_u128(2), at(50)).await.unwrap());
     assert!(!notices.retry(Uuid::from_u128(2), at(50)).await.unwrap());
     assert_eq!(notices.take(at(50), at(60), 50).await.unwrap().len(), 1);
+}
+
+/// A task is made once, and of two changes at a time one is kept.
+pub(crate) async fn tasks_are_changed_one_at_a_time(database: &TestDatabase) {
+    let store: Arc<dyn Store> = database.open().await;
+    let tasks = store.approval_tasks();
+    let id = ApprovalId::from_uuid(Uuid::from_u128(1));
+    // Kept to the microsecond.
+    let at = |seconds| Timestamp::from_microsecond(at(seconds).as_microsecond()).unwrap();
+    let task = ApprovalTask {
+        id: id.clone(),
+        version: 1,
+        created_at: at(0),
+        changed_at: at(0),
+        expires_at: at(100),
+        content: "sealed".to_owned(),
+    };
+    assert!(tasks.create(&task).await.unwrap());
+    assert!(!tasks.create(&task).await.unwrap());
+    let running = ApprovalTask {
+        version: 2,
+        changed_at: at(5),
+        content: "sealed anew".to_owned(),
+        ..task.clone()
+    };
+    assert!(tasks.replace(&running).await.unwrap());
+    assert!(!tasks.replace(&running).await.unwrap());
+    let other = database.open().await.approval_tasks();
+    assert_eq!(other.get(&id).await.unwrap(), Some(running));
+    assert_eq!(tasks.purge(at(99)).await.unwrap(), 0);
+    assert_eq!(tasks.purge(at(100)).await.unwrap(), 1);
+    assert_eq!(tasks.get(&id).await.unwrap(), None);
 }

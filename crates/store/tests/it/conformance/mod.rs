@@ -23,6 +23,7 @@ mod oauth;
 mod opening;
 mod people;
 mod policies;
+mod promotions;
 mod retention;
 mod reviews;
 mod revocations;
@@ -79,7 +80,8 @@ mod suite {
     suite! {
         administrators: tokens_are_found_by_digest, revoking_covers_all_tokens_of_a_name;
         approvals: reads_back_what_was_created, a_call_has_one_live_request, of_several_changes_one_wins,
-            lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up;
+            lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up,
+            tasks_are_changed_one_at_a_time;
         audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
             clearing_forgets_one_node_only, removed_records_are_forgotten, intents_stay_open_until_their_outcome,
             awkward_names_are_indexed, nodes_append_at_the_same_time, a_load_ends_in_the_same_index,
@@ -132,6 +134,7 @@ mod suite {
         revocations: revocations_read_back_from_a_revision_on, a_revocation_is_never_moved_back,
             pruning_forgets_the_old_ones_only, too_much_or_unreadable_is_refused_as_a_whole,
             concurrent_revocations_are_all_seen;
+        promotions: are_decided_once;
         retention: reads_back_what_was_ordered, of_two_steps_at_a_time_one_wins;
         reviews: reads_back_what_was_put, changed_definitions_are_told, unchanged_definitions_write_nothing,
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
