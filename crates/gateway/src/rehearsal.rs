@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::Gateway;
 use crate::call::judge;
-use crate::request::{CallRequest, ClientFeatures, Endpoint, Head, Operation};
+use crate::request::{CallRequest, Cause, ClientFeatures, Endpoint, Head, Operation};
 use crate::stage::record;
 
 /// What the road is walked for.
@@ -83,6 +83,7 @@ pub async fn rehearse(
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         endpoint: Endpoint::Connector(connector),
         correlation,
@@ -104,6 +105,7 @@ pub async fn rehearse(
             log_level: None,
             progress_token: None,
         },
+        cause: Cause::Client,
     };
     let mut record = record::open(gateway, EventKind::ToolCall, &request.head)?;
     let stopped = gateway.kill_switches.check_caller(&caller);

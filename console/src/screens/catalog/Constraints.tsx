@@ -30,7 +30,9 @@ interface Mode {
   absent?: string;
 }
 
+/** What this editor does not know is kept as it is. */
 interface Declared {
+  [more: string]: unknown;
   tags?: string[];
   mode?: Mode;
   projection?: Projection[];
@@ -94,13 +96,13 @@ function Form({ path, declared, suggested, unless }: FormProps) {
   const [rules, setRules] = useState(declared.projection ?? []);
   const [mode, setMode] = useState(declared.mode);
   const saving = useMutation({
-    mutationFn: () =>
-      answer(
-        api.PUT('/api/v1/connectors/{connector}/tools/{tool}/constraints', {
-          params: { path },
-          body: { tags, projection: rules, ...(mode?.pointer ? { mode } : {}) } as never,
-        }),
-      ),
+    mutationFn: () => {
+      const { mode: _, ...rest } = declared;
+      const body = { ...rest, tags, projection: rules, ...(mode?.pointer ? { mode } : {}) };
+      return answer(
+        api.PUT('/api/v1/connectors/{connector}/tools/{tool}/constraints', { params: { path }, body: body as never }),
+      );
+    },
     onSuccess: () => {
       client.invalidateQueries({ queryKey: ['catalog'] });
       succeeded(s.saved(`${path.connector}/${path.tool}`));

@@ -259,14 +259,11 @@ async fn details(
     tagged_as(status, &view, &view.settings)
 }
 
-pub(crate) async fn find_connector(
-    control: &Control,
-    name: &str,
-) -> Result<StoredConnector, Problem> {
+pub(crate) async fn find_connector(control: &Control, name: &str) -> Result<Connector, Problem> {
     let unknown = || Problem::not_found(WHAT);
     let name = ConnectorName::new(name).map_err(|_| unknown())?;
     let found = control.store.connectors().get(&name).await?;
-    found.ok_or_else(unknown)
+    found.map(|stored| stored.connector).ok_or_else(unknown)
 }
 
 /// List connectors
@@ -310,8 +307,8 @@ pub(crate) async fn get_connector(
     State(control): State<Arc<Control>>,
     Path(connector): Path<String>,
 ) -> Result<Response, Problem> {
-    let stored = find_connector(&control, &connector).await?;
-    details(&control, StatusCode::OK, stored.connector).await
+    let connector = find_connector(&control, &connector).await?;
+    details(&control, StatusCode::OK, connector).await
 }
 
 /// Add or replace a connector
@@ -421,7 +418,7 @@ pub(crate) async fn remove_connector(
     Path(name): Path<String>,
     seen: Seen,
 ) -> Result<StatusCode, Problem> {
-    let connector = find_connector(&control, &name).await?.connector;
+    let connector = find_connector(&control, &name).await?;
     seen.check(&settings(&connector))?;
     let told = connector_told("remove", &connector);
     let deed = allowed
@@ -451,7 +448,7 @@ pub(crate) async fn refresh_connector(
     State(control): State<Arc<Control>>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let connector = find_connector(&control, &name).await?.connector;
+    let connector = find_connector(&control, &name).await?;
     let told = connector_told("refresh", &connector);
     let deed = allowed
         .begin(&control, EventKind::ConnectorChange, told)

@@ -28,7 +28,7 @@ mod clients;
 mod configuration;
 pub(crate) mod connectors;
 mod conversations;
-pub(crate) mod devices;
+mod devices;
 mod dictionaries;
 pub(crate) mod events;
 mod false_alarms;

@@ -51,6 +51,7 @@ fn hanako() -> Arc<Caller> {
         source: Source {
             ip: None,
             user_agent: None,
+            certificate: None,
         },
         circumstances: Circumstances::default(),
     })
