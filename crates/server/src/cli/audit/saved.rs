@@ -83,8 +83,9 @@ pub(super) async fn run(command: Saved, common: &Common, output: Output) -> anyh
 
 /// One's own of that name before one that another shares; or that of the id.
 async fn find(installation: &Installation, name: &str) -> anyhow::Result<SavedSearch> {
-    let seen = installation.store.saved_searches().visible_to(&operator());
-    let mut found: Vec<_> = seen
+    let searches = installation.store.saved_searches();
+    let mut found: Vec<_> = searches
+        .visible_to(&operator())
         .await?
         .into_iter()
         .filter(|search| search.name == name || search.id == name)
