@@ -70,18 +70,34 @@ export class Gate {
     const idp = await start(process.execPath, [new URL('idp.mjs', import.meta.url).pathname, JSON.stringify(told)]);
     const gate = new Gate(url, folder, [idp.child]);
     writeFileSync(join(folder, 'sekimori.toml'), configuration(port, idp.url));
-    gate.connect('crm', '顧客管理');
-    gate.sekimori('connector', 'add', 'archive', '--title', '文書保管庫', '--http', 'http://127.0.0.1:9/mcp', '--allow-private-network');
-    gate.sekimori('tool', 'classify', 'crm', 'test_echo', '--class', 'read');
-    const key = JSON.parse(
-      gate.sekimori('key', 'create', 'nightly', '--owner', 'yamada', '--purpose', '夜間バッチ', '--group', 'employee', '--json'),
-    ) as { key: string };
-    gate.#key = key.key;
-    prepare?.(gate);
-    const serve = ['serve', '--config', join(folder, 'sekimori.toml')];
-    const served = await start(join(BINARIES, 'sekimori'), serve);
-    gate.#children.unshift(served.child);
+    try {
+      await gate.#serve(prepare);
+    } catch (error) {
+      await gate.stop();
+      throw error;
+    }
     return gate;
+  }
+
+  async #serve(prepare?: (gate: Gate) => void): Promise<void> {
+    this.connect('crm', '顧客管理');
+    this.sekimori('connector', 'add', 'archive', '--title', '文書保管庫', '--http', 'http://127.0.0.1:9/mcp', '--allow-private-network');
+    this.sekimori('tool', 'classify', 'crm', 'test_echo', '--class', 'read');
+    const key = JSON.parse(
+      this.sekimori('key', 'create', 'nightly', '--owner', 'yamada', '--purpose', '夜間バッチ', '--group', 'employee', '--json'),
+    ) as { key: string };
+    this.#key = key.key;
+    prepare?.(this);
+    const serve = ['serve', '--config', join(this.#folder, 'sekimori.toml')];
+    const served = await start(join(BINARIES, 'sekimori'), serve);
+    this.#children.unshift(served.child);
+  }
+
+  /** Starts a system that is not behind the gate yet, and returns its address. */
+  async system(): Promise<string> {
+    const { child, url } = await start(join(BINARIES, 'sekimori-fixture'), []);
+    this.#children.push(child);
+    return url;
   }
 
   /** Runs a command of the gate and returns what it printed. */
@@ -149,6 +165,9 @@ administrators_group = "it"
 
 [identity.authorization_server]
 enabled = true
+
+[connectors]
+api_programs = ["mcp-server-git"]
 
 [[identity.roles]]
 name = "sekimori-auditor"

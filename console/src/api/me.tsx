@@ -33,6 +33,9 @@ export function MeProvider({ children }: { children: ReactNode }) {
 
 export type RightAction = 'view' | 'manage';
 
+/** What bounds administrators is not theirs to change. */
+const FOR_SECURITY = ['guard-rails', 'retention'];
+
 /** Whether the person may do that; if not, why, in words. */
 export function useRight(area: string, action: RightAction): { allowed: boolean; why?: string; step?: 'mfa' } {
   const me = useMe();
@@ -43,5 +46,5 @@ export function useRight(area: string, action: RightAction): { allowed: boolean;
   const oneFactor = action === 'manage' && me.kind === 'user' && !me.authentication.mfa && me.groups.length > 0;
   if (oneFactor && has('view')) return { allowed: false, why: t.rights.needsMfa, step: 'mfa' };
   if (action === 'view') return { allowed: false, why: t.rights.needsRole };
-  return { allowed: false, why: area === 'guard-rails' ? t.rights.needsSecurity : t.rights.needsAdmin };
+  return { allowed: false, why: FOR_SECURITY.includes(area) ? t.rights.needsSecurity : t.rights.needsAdmin };
 }

@@ -43,7 +43,7 @@ export function Fields({ of }: { of: [string, ReactNode][] }) {
   return (
     <dl className="fields">
       {of
-        .filter(([, value]) => value !== undefined && value !== null && value !== '')
+        .filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false)
         .map(([name, value]) => (
           <Fragment key={name}>
             <dt>{name}</dt>

@@ -7,6 +7,7 @@ use sekimori_approval::Approvals;
 use sekimori_audit::Audit;
 use sekimori_audit::retention::Retention;
 use sekimori_domain::clock::{Clock, Ids};
+use sekimori_gateway::Gateway;
 use sekimori_gateway::catalog::Catalog;
 use sekimori_gateway::kill_switch::KillSwitches;
 use sekimori_identity::authorization_server::AuthorizationServer;
@@ -15,6 +16,8 @@ use sekimori_identity::sign_in::SignIn;
 use sekimori_identity::{Authenticator, DeviceReports, PublicUrl, Random, Revocations};
 use sekimori_policy::{Administration, PolicyEngine};
 use sekimori_store::Store;
+use sekimori_upstream::RemoteSetup;
+use serde_json::{Map, Value};
 
 use crate::api::events::Streams;
 use crate::pages::Pages;
@@ -35,6 +38,8 @@ pub struct Control {
     pub desk: PolicyDesk,
     /// What is behind the gate.
     pub catalog: Arc<Catalog>,
+    /// The road that calls take, to try it.
+    pub gateway: Arc<Gateway>,
     /// The policies in force.
     pub policy: Arc<PolicyEngine>,
     /// Consoles that follow what changes.
@@ -82,6 +87,19 @@ pub struct Settings {
     pub trusted_proxies: Arc<[IpNet]>,
     /// How long audit records are kept.
     pub retention: Retention,
+    /// What connectors may use that are set up over the API.
+    pub connectors: RemoteSetup,
+    /// What the configuration file says.
+    pub configuration: Configuration,
+}
+
+/// The configuration as it is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    /// The file.
+    pub file: String,
+    /// Its sections, each an object, with the settings in force. Without secrets.
+    pub sections: Map<String, Value>,
 }
 
 impl Settings {

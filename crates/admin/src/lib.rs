@@ -26,6 +26,7 @@ mod api;
 mod approval_page;
 mod approvals;
 mod browser;
+mod connectors;
 mod console;
 mod control;
 mod cookie;
@@ -54,7 +55,8 @@ use axum::middleware::from_fn_with_state;
 pub use api::events::Streams;
 pub use api::{document, document_text};
 pub use browser::Browser;
-pub use control::{Control, Settings};
+pub use connectors::connector_told;
+pub use control::{Configuration, Control, Settings};
 pub use inspection_desk::{
     Edition, ImpactLine, InspectionDesk, InspectionDeskError, InspectionImpact, NOT_TOLD,
     NewDictionary, REPLAYED_MAX,

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::access::{ManageCatalog, Someone, ViewCatalog};
-use crate::api::catalog::find_connector;
+use crate::api::connectors::find_connector;
 use crate::control::Control;
 use crate::extract::{Form, Json, Path, Query};
 use crate::pages::Page;

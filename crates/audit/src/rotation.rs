@@ -10,6 +10,7 @@ use crate::audit::{AuditError, AuditOptions, SIGNING_KEY, Signing, closed_folder
 use crate::error::JournalError;
 use crate::frames::{read_segment, segment_numbers};
 use crate::journal::{Journal, JournalOptions};
+use crate::tlog::key::NAME_BYTES_MAX;
 use crate::tlog::succession::{Closing, replace};
 use crate::tlog::{FileSigner, KeyKind, SigningKey};
 
@@ -47,7 +48,10 @@ pub fn rotate(
     // Ends a replacement that was interrupted.
     let signing = Signing::by_file(&options.folder, origin)?;
     let key = SigningKey::read(&path)?;
-    let name = format!("{origin}/{}", clock.now().strftime(DAY));
+    let day = clock.now().strftime(DAY).to_string();
+    let room = NAME_BYTES_MAX.saturating_sub(day.len() + 1);
+    let stem = origin.get(..origin.floor_char_boundary(room));
+    let name = format!("{}/{day}", stem.unwrap_or(origin));
     if key.verifying().name() == name {
         return Err(unavailable("the log was closed today already"));
     }

@@ -92,6 +92,16 @@ impl Connector {
         }
     }
 
+    /// Everything that may be a secret: headers or variables, and what proves the gate as a client.
+    pub fn secrets_mut(&mut self) -> impl Iterator<Item = &mut SecretRef> {
+        let oauth = self.oauth.iter_mut();
+        let of_client = oauth.flat_map(|oauth| [&mut oauth.client_secret, &mut oauth.private_key]);
+        self.transport
+            .credentials_mut()
+            .values_mut()
+            .chain(of_client.flatten())
+    }
+
     /// Whether every person has an account of their own there.
     pub fn asks_persons(&self) -> bool {
         self.oauth
@@ -316,6 +326,22 @@ impl Transport {
             Self::Http { .. } => "http",
             Self::Sse { .. } => "sse",
             Self::Stdio { .. } => "stdio",
+        }
+    }
+
+    /// What may hold credentials: the headers of requests, or the environment of the program.
+    pub fn credentials(&self) -> &BTreeMap<String, SecretRef> {
+        match self {
+            Self::Http { headers, .. } | Self::Sse { headers, .. } => headers,
+            Self::Stdio { env, .. } => env,
+        }
+    }
+
+    /// As [`Transport::credentials`], to change them.
+    pub fn credentials_mut(&mut self) -> &mut BTreeMap<String, SecretRef> {
+        match self {
+            Self::Http { headers, .. } | Self::Sse { headers, .. } => headers,
+            Self::Stdio { env, .. } => env,
         }
     }
 }

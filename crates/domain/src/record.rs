@@ -120,6 +120,9 @@ pub enum EventKind {
     /// A tool was classified.
     #[serde(rename = "tool.classify")]
     ToolClassify,
+    /// Somebody tried what would become of a call, without making it.
+    #[serde(rename = "tool.rehearse")]
+    ToolRehearse,
     /// An upstream changed the definition of a tool.
     #[serde(rename = "tool.definition_change")]
     ToolDefinitionChange,
@@ -256,7 +259,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 59] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -271,6 +274,7 @@ impl EventKind {
         Self::ConnectorChange,
         Self::ConnectorAccount,
         Self::ToolClassify,
+        Self::ToolRehearse,
         Self::ToolDefinitionChange,
         Self::PolicyChange,
         Self::ServiceAccountChange,
@@ -334,6 +338,7 @@ impl EventKind {
             Self::ConnectorChange => "connector.change",
             Self::ConnectorAccount => "connector.account",
             Self::ToolClassify => "tool.classify",
+            Self::ToolRehearse => "tool.rehearse",
             Self::ToolDefinitionChange => "tool.definition_change",
             Self::PolicyChange => "policy.change",
             Self::ServiceAccountChange => "service_account.change",

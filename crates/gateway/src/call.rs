@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
+use sekimori_domain::caller::Caller;
 use sekimori_domain::refusal::Refusal;
+use sekimori_domain::road::Inspected;
 use tracing::Instrument as _;
 
 use crate::Gateway;
 use crate::kill_switch::rules;
 use crate::limits::Allowance;
+use crate::rehearsal::Purpose;
 use crate::request::{CallReply, CallRequest, ClientPort};
 use crate::stage::approve::{self, Approved, Patience, approve};
 use crate::stage::authenticate::authenticate;
@@ -108,8 +111,8 @@ async fn admit(
 }
 
 /// What the road up to the warrant leaves behind.
-struct Walked {
-    resolved: Resolved,
+pub(crate) struct Walked {
+    pub(crate) resolved: Resolved,
     inspecting: Inspecting,
     /// Holds a place among the caller's calls until the end.
     allowance: Allowance,
@@ -124,27 +127,48 @@ async fn walk(
     patience: &mut Patience,
 ) -> Result<(Approved, Walked), Refusal> {
     let caller = authenticate(gateway, record, &request.head).await?; // who
-    let mut resolved = resolve(gateway, record, &caller, request).await?; // what, at which upstream
-    let arguments = read(record, &resolved, request)?; // strict JSON
-    let mut inspecting = Inspecting::new(&caller, &resolved, &request.head);
-    inspecting.recall(gateway, &arguments).await?; // what tokens in it stand for
-    let content = (arguments, &inspecting);
-    let validated = validate(gateway, record, &mut resolved, request, content)?; // JSON Schema, declared rules
-    let permit = authorize(gateway, record, &caller, &resolved, &validated).await?; // policy
-    let allowance = gateway.limits.admit(&caller, &resolved.tool.target).await?; // how much
-    inspecting.permitted(&permit);
-    let (called, content) = ((&resolved, &mut *request), (permit, validated.arguments));
-    let inspected = inspect_input(gateway, record, &mut inspecting, called, content).await?; // may the content go in
+    let judged = judge(gateway, record, &caller, request, Purpose::Call).await;
+    let (inspected, walked) = judged?; // whether
     let mut call = approve::Call {
-        resolved: &resolved,
+        resolved: &walked.resolved,
         request,
         port,
     };
     let approved = approve(gateway, record, inspected, &mut call, patience).await?; // a person, if asked for
+    Ok((approved, walked))
+}
+
+/// The road from who calls to where people are asked: whether the gate lets a call go.
+pub(crate) async fn judge(
+    gateway: &Gateway,
+    record: &mut CallRecord,
+    caller: &Arc<Caller>,
+    request: &mut CallRequest,
+    purpose: Purpose,
+) -> Result<(Inspected, Walked), Refusal> {
+    let mut resolved = resolve(gateway, record, caller, request).await?; // what, at which upstream
+    let arguments = read(record, &resolved, request)?; // strict JSON
+    let mut inspecting = Inspecting::new(caller, &resolved, &request.head, purpose);
+    inspecting.recall(gateway, &arguments).await?; // what tokens in it stand for
+    let content = (arguments, &inspecting);
+    let validated = validate(gateway, record, &mut resolved, request, content)?; // JSON Schema, declared rules
+    let permit = authorize(gateway, record, caller, &resolved, &validated).await?; // policy
+    let allowance = match purpose {
+        Purpose::Call => gateway.limits.admit(caller, &resolved.tool.target).await?, // how much
+        Purpose::Rehearsal => {
+            gateway
+                .limits
+                .would_admit(caller, &resolved.tool.target)
+                .await?
+        }
+    };
+    inspecting.permitted(&permit);
+    let (called, content) = ((&resolved, &mut *request), (permit, validated.arguments));
+    let inspected = inspect_input(gateway, record, &mut inspecting, called, content).await?; // may the content go in
     let walked = Walked {
         resolved,
         inspecting,
         allowance,
     };
-    Ok((approved, walked))
+    Ok((inspected, walked))
 }

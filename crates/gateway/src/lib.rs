@@ -11,6 +11,7 @@ pub mod kill_switch;
 pub mod limits;
 pub mod list;
 mod parked;
+pub mod rehearsal;
 pub mod request;
 pub mod seal;
 mod stage;

@@ -89,11 +89,13 @@ pub enum Area {
     Limits,
     /// What is kept of the audit log, and what goes.
     Retention,
+    /// The configuration file.
+    Settings,
 }
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -111,6 +113,7 @@ impl Area {
         Self::KillSwitches,
         Self::Limits,
         Self::Retention,
+        Self::Settings,
     ];
 
     /// The name in policies and records.
@@ -133,6 +136,7 @@ impl Area {
             Self::KillSwitches => "kill-switches",
             Self::Limits => "limits",
             Self::Retention => "retention",
+            Self::Settings => "settings",
         }
     }
 }

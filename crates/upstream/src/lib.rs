@@ -17,11 +17,13 @@ pub mod notices;
 mod outgoing;
 mod persons;
 mod session;
+mod setup;
 mod transport;
 mod upstream;
 
 pub use breaker::{BreakerState, Health};
 pub use outgoing::{Outgoing, Questions};
 pub use session::Discovery;
+pub use setup::{InvalidConnector, RemoteSetup, check_connector};
 pub use transport::router::Notice;
 pub use upstream::{Deps, ListMethod, SecretError, Secrets, Upstream};

@@ -281,6 +281,16 @@ impl Upstream {
             .send_if_modified(|watched| watched.may_grow() && watched.tasks.insert(id.to_owned()));
     }
 
+    /// Whether the secrets that headers or variables refer to can be read now, by their names. What is no secret is
+    /// left out.
+    pub fn credentials(&self) -> Vec<(String, bool)> {
+        let credentials = self.inner.connector.transport.credentials().iter();
+        credentials
+            .filter(|(_, value)| !matches!(value, SecretRef::Value(_)))
+            .map(|(name, value)| (name.clone(), self.inner.deps.secrets.resolve(value).is_ok()))
+            .collect()
+    }
+
     /// Stops hearing of a task.
     pub fn unwatch_task(&self, id: &str) {
         self.inner

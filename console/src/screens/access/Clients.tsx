@@ -1,9 +1,11 @@
 import { Group, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
-import { listed, useT } from '../../i18n/index.tsx';
+import { clients } from '../../i18n/clients.ts';
+import { listed, useT, useTexts } from '../../i18n/index.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
+import { Dialog } from '../../parts/Dialog.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
@@ -14,6 +16,7 @@ import { Moment } from '../../parts/Moment.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
 import { GrantTable } from './Grants.tsx';
+import { NewClient } from './NewClient.tsx';
 
 type Client = Schemas['ClientView'];
 
@@ -21,6 +24,7 @@ const TONES: Record<string, Tone> = { approved: 'good', pending: 'warn', denied:
 
 export function Clients() {
   const t = useT();
+  const s = useTexts(clients);
   const [filters, change] = useFilters();
   const { open } = filters;
   const client = useQuery({
@@ -28,8 +32,16 @@ export function Clients() {
     queryFn: () => answer(api.GET('/api/v1/clients/{id}', { params: { path: { id: open ?? '' } } })),
     enabled: open !== undefined,
   });
+  const add = (
+    <GuardedButton area="clients" size="xs" onClick={() => change({ new: 'yes' }, 'push')}>
+      {s.add}
+    </GuardedButton>
+  );
   return (
     <>
+      <Group justify="end" mb="xs">
+        {add}
+      </Group>
       <Listing<Client>
         label={t.access.clients}
         queryKey={['clients', 'list']}
@@ -45,11 +57,14 @@ export function Clients() {
           { label: t.access.clientKind, width: '9rem', cell: (client) => client.kind, wideOnly: true },
           { label: t.access.createdAt, width: '12.5rem', cell: (client) => <Moment time={client.created_at} />, wideOnly: true },
         ]}
-        empty={<EmptyState title={t.access.noClients} next={t.access.noClientsNext} />}
+        empty={<EmptyState title={t.access.noClients} next={t.access.noClientsNext} action={add} />}
       />
       <Details title={client.data?.name} opened={open !== undefined} close={() => change({ open: undefined })} query={client}>
         {(client) => <ClientView client={client} />}
       </Details>
+      <Dialog opened={filters.new === 'yes'} close={() => change({ new: undefined })} title={s.addTitle}>
+        <NewClient done={(id) => change({ new: undefined, open: id })} />
+      </Dialog>
     </>
   );
 }

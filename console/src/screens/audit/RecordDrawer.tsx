@@ -8,6 +8,7 @@ import { ToButton } from '../../parts/links.tsx';
 import { Mark } from '../../parts/Mark.tsx';
 import { ClassMark, OutcomeMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { RefusalCode } from '../../parts/RefusalCode.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { targetOf } from './columns.tsx';
 import type { AuditRecord } from './query.ts';
@@ -39,7 +40,7 @@ function RecordView({ record }: { record: AuditRecord }) {
         of={[
           [t.audit.outcome, <OutcomeMark key="outcome" status={outcome?.status} />],
           [t.audit.reason, outcome?.message],
-          [t.audit.code, outcome?.code && <Code>{outcome.code}</Code>],
+          [t.audit.code, outcome?.code && <RefusalCode key="code" code={outcome.code} />],
           [t.audit.time, <Moment key="time" time={record.time} />],
           [t.audit.duration, record.duration_us == null ? null : format.millis(record.duration_us / 1000)],
           [t.audit.correlation, <Copyable key="correlation" text={record.correlation} />],

@@ -16,6 +16,8 @@ import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
+import { Constraints } from './Constraints.tsx';
+import { Rehearsal } from './Rehearsal.tsx';
 
 type Tool = Schemas['ToolDetails'];
 
@@ -70,6 +72,8 @@ function ToolView({ tool }: { tool: Tool }) {
       {tool.findings.length > 0 && <Findings tool={tool} />}
       {tool.changes.length > 0 && <Changes tool={tool} />}
       <Review tool={tool} />
+      <Constraints connector={tool.connector} tool={tool.name} />
+      <Rehearsal tool={tool} />
       <Section title={t.catalog.definition}>
         <details>
           <summary>{t.audit.raw}</summary>

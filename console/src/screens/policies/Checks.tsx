@@ -38,7 +38,8 @@ export function Tests({ version }: { version: number }) {
   return tests.data ? <TestResults found={tests.data} /> : <Waiting />;
 }
 
-function TestResults({ found }: { found: Schemas['PolicyTests'] }) {
+/** How tests ended, and what is to be said about the text. */
+export function TestResults({ found }: { found: Schemas['PolicyTests'] }) {
   const t = useT();
   const s = useTexts(policies);
   const e = useTexts(editor);

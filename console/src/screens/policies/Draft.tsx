@@ -13,6 +13,7 @@ import { useGo } from '../../parts/links.tsx';
 import { succeeded } from '../../parts/notices.ts';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
+import { TestResults } from './Checks.tsx';
 import { usePolicySet } from './InForce.tsx';
 
 /** A draft of the next version, begun from the one in the address or the one in force. */
@@ -39,19 +40,33 @@ function DraftForm({ base }: { base: Schemas['PolicySetView'] }) {
       go('/policies', { tab: 'versions', open: String(saved.version) });
     },
   });
-  const flaws = flawsOf(saving.error);
+  const checking = useMutation({
+    mutationFn: () => answer(api.POST('/api/v1/policies/check', { body: { text, tests } })),
+    onMutate: () => saving.reset(),
+  });
+  // What was checked is another text by now.
+  const edit = (set: (value: string) => void) => (value: string) => {
+    checking.reset();
+    set(value);
+  };
+  const error = saving.error ?? checking.error;
+  const flaws = flawsOf(error);
   const lines = flaws.flatMap((flaw) => (flaw.member === 'text' && flaw.line !== undefined ? [flaw.line] : []));
   return (
     <Stack gap="sm">
       <Text size="sm">{s.draftLead}</Text>
-      <Editor label={s.text} value={text} change={setText} wrong={lines} handle={editor} />
-      <Editor label={s.testsText} value={tests} change={setTests} />
+      <Editor label={s.text} value={text} change={edit(setText)} wrong={lines} handle={editor} />
+      <Editor label={s.testsText} value={tests} change={edit(setTests)} />
       {flaws.length > 0 ? (
         <FlawList flaws={flaws} editor={editor} />
       ) : (
-        saving.error && <ProblemNotice error={saving.error} />
+        error && <ProblemNotice error={error} />
       )}
+      {checking.data && <TestResults found={checking.data} />}
       <Group justify="end">
+        <GuardedButton area="policies" variant="default" loading={checking.isPending} onClick={() => checking.mutate()}>
+          {s.check}
+        </GuardedButton>
         <GuardedButton area="policies" loading={saving.isPending} onClick={() => saving.mutate()}>
           {s.save}
         </GuardedButton>

@@ -15,17 +15,20 @@ import { Waiting } from '../../parts/Waiting.tsx';
 
 const AREA = 'guard-rails';
 
-/** What stands above roles and policies: which are on, and whom they ask. */
-export function GuardRails() {
+/**
+ * What stands above roles and policies: which are on, and whom they ask.
+ * `saved` is told of the draft that has the change; otherwise the draft is opened.
+ */
+export function GuardRails({ saved }: { saved?: (version: number) => void }) {
   const rails = useQuery({
     queryKey: [AREA],
     queryFn: () => answer(api.GET('/api/v1/guard-rails')),
   });
   if (rails.error) return <ProblemNotice error={rails.error} retry={() => rails.refetch()} />;
-  return rails.data ? <Rails key={JSON.stringify(rails.data.settings)} rails={rails.data} /> : <Waiting />;
+  return rails.data ? <Rails key={JSON.stringify(rails.data.settings)} rails={rails.data} saved={saved} /> : <Waiting />;
 }
 
-function Rails({ rails }: { rails: Schemas['GuardRailsView'] }) {
+function Rails({ rails, saved }: { rails: Schemas['GuardRailsView']; saved: ((version: number) => void) | undefined }) {
   const t = useT();
   const s = useTexts(policies);
   const go = useGo();
@@ -36,10 +39,11 @@ function Rails({ rails }: { rails: Schemas['GuardRailsView'] }) {
   const [approvers, setApprovers] = useState(settings.approvers ?? []);
   const saving = useMutation({
     mutationFn: () => answer(api.PUT('/api/v1/guard-rails', { body: { off, internal_domains: domains, approvers } })),
-    onSuccess: (saved) => {
+    onSuccess: ({ version }) => {
       for (const area of [AREA, 'policies']) client.invalidateQueries({ queryKey: [area] });
-      succeeded(s.railsSaved(t.policies.version(saved.version)));
-      go('/policies', { tab: 'versions', open: String(saved.version) });
+      succeeded(s.railsSaved(t.policies.version(version)));
+      if (saved) saved(version);
+      else go('/policies', { tab: 'versions', open: String(version) });
     },
   });
   const turn = (id: string, on: boolean) => setOff((before) => (on ? before.filter((one) => one !== id) : [...before, id]));

@@ -16,10 +16,13 @@ import { Waiting } from '../../parts/Waiting.tsx';
 import { GrantEditor } from './GrantEditor.tsx';
 import { titleOf } from './words.ts';
 
+/** Told of the draft that has the role; otherwise the draft is opened. */
+type Saved = (version: number) => void;
+
 const BLANK: Role = { name: '', grants: [{ classes: ['read'] }] };
 
 /** A role in the editor: the one of that name, or a new one, perhaps begun from a template. */
-export function RoleEditor({ name }: { name: string | undefined }) {
+export function RoleEditor({ name, saved }: { name: string | undefined; saved?: Saved }) {
   const role = useQuery({
     queryKey: ['policies', 'role', name],
     queryFn: () => answer(api.GET('/api/v1/roles/{name}', { params: { path: { name: name ?? '' } } })),
@@ -32,11 +35,11 @@ export function RoleEditor({ name }: { name: string | undefined }) {
   });
   const error = role.error ?? templates.error;
   if (error) return <ProblemNotice error={error} />;
-  if (name !== undefined) return role.data ? <RoleForm key={name} given={roleOf(role.data)} /> : <Waiting />;
-  return templates.data ? <NewRole templates={templates.data.items.map(roleOf)} /> : <Waiting />;
+  if (name !== undefined) return role.data ? <RoleForm key={name} given={roleOf(role.data)} saved={saved} /> : <Waiting />;
+  return templates.data ? <NewRole templates={templates.data.items.map(roleOf)} saved={saved} /> : <Waiting />;
 }
 
-function NewRole({ templates }: { templates: Role[] }) {
+function NewRole({ templates, saved }: { templates: Role[]; saved: Saved | undefined }) {
   const s = useTexts(policies);
   const { language } = useWording();
   const [filters, change] = useFilters();
@@ -50,7 +53,7 @@ function NewRole({ templates }: { templates: Role[] }) {
         data={[{ value: '', label: s.blank }, ...templates.map((one) => ({ value: one.name, label: titleOf(one, language) }))]}
         onChange={(event) => change({ template: event.currentTarget.value })}
       />
-      <RoleForm key={chosen?.name ?? ''} given={chosen ?? BLANK} fresh />
+      <RoleForm key={chosen?.name ?? ''} given={chosen ?? BLANK} saved={saved} fresh />
     </Stack>
   );
 }
@@ -61,7 +64,7 @@ function cleaned(role: Role): Role {
   return { ...role, name: role.name.trim(), title };
 }
 
-function RoleForm({ given, fresh = false }: { given: Role; fresh?: boolean }) {
+function RoleForm({ given, saved, fresh = false }: { given: Role; saved: Saved | undefined; fresh?: boolean }) {
   const t = useT();
   const s = useTexts(policies);
   const go = useGo();
@@ -75,10 +78,11 @@ function RoleForm({ given, fresh = false }: { given: Role; fresh?: boolean }) {
       const sent = cleaned(role);
       return answer(api.PUT('/api/v1/roles/{name}', { params: { path: { name: sent.name } }, body: sent as never }));
     },
-    onSuccess: (saved) => {
+    onSuccess: ({ version }) => {
       client.invalidateQueries({ queryKey: ['policies'] });
-      succeeded(s.roleSaved(t.policies.version(saved.version)));
-      go('/policies', { tab: 'versions', open: String(saved.version) });
+      succeeded(s.roleSaved(t.policies.version(version)));
+      if (saved) saved(version);
+      else go('/policies', { tab: 'versions', open: String(version) });
     },
   });
   return (
@@ -144,9 +148,11 @@ function RoleForm({ given, fresh = false }: { given: Role; fresh?: boolean }) {
       </Section>
       {saving.error && <ProblemNotice error={saving.error} />}
       <Group justify="end">
-        <Button variant="default" onClick={() => go('/policies', { tab: 'roles' })}>
-          {t.common.cancel}
-        </Button>
+        {!saved && (
+          <Button variant="default" onClick={() => go('/policies', { tab: 'roles' })}>
+            {t.common.cancel}
+          </Button>
+        )}
         <GuardedButton
           area="policies"
           loading={saving.isPending}

@@ -3,7 +3,6 @@ import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
 import { useTexts } from '../../i18n/index.tsx';
 import { providers } from '../../i18n/providers.ts';
-import { Copyable } from '../../parts/Copyable.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { Dialog } from '../../parts/Dialog.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
@@ -13,6 +12,7 @@ import { Listing } from '../../parts/Listing.tsx';
 import { ActiveMark } from '../../parts/marks.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
+import { ProviderCheck } from './ProviderCheck.tsx';
 import { ProviderForm } from './ProviderForm.tsx';
 
 type Provider = Schemas['IdentityProviderView'];
@@ -102,12 +102,7 @@ function View({ of }: { of: Provider }) {
         ]}
       />
       <Section title={s.addresses}>
-        <Fields
-          of={Object.entries(of.addresses).map(([what, address]) => [
-            s.addressNames[what] ?? what,
-            <Copyable key={what} text={String(address)} />,
-          ])}
-        />
+        <ProviderCheck of={of} />
       </Section>
       <details>
         <summary>{s.settings}</summary>

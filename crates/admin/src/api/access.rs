@@ -86,6 +86,7 @@ rights! {
     ViewKillSwitches, ManageKillSwitches: KillSwitches;
     ViewLimits, ManageLimits: Limits;
     ViewRetention, ManageRetention: Retention;
+    ViewSettings, ManageSettings: Settings;
 }
 
 /// Somebody who proved who they are.
@@ -342,6 +343,11 @@ impl<R: Right> Allowed<R> {
 }
 
 impl Someone {
+    /// Ties what they do to its records.
+    pub(crate) fn correlation(&self) -> CorrelationId {
+        self.correlation.clone()
+    }
+
     /// Whoever is signed in in a browser that shows a page of ours.
     pub(crate) async fn in_browser(
         control: &Control,

@@ -1,4 +1,4 @@
-//! Connectors, what they offer, and what people decided about it (TOOL-3, TOOL-6).
+//! What connectors offer, and what people decided about it (TOOL-3, TOOL-6).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +8,10 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::catalog::{OperationClass, Review, Target, TargetKind};
-use sekimori_domain::connector::{Connector, Transport};
 use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ConnectorName, DataClass};
 use sekimori_domain::record::EventKind;
-use sekimori_gateway::catalog::Entry;
 use sekimori_gateway::catalog::listing::read_definition;
 use sekimori_gateway::catalog::pinning::{Side, look};
 use sekimori_policy::check_review;
@@ -25,58 +23,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
 use super::access::{Allowed, ManageCatalog, ViewCatalog};
-use super::list::{List, Part, Window};
+use super::list::{List, Window};
 use super::version::{Seen, tagged};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
 use crate::problem::Problem;
-
-/// A system behind the gate.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ConnectorView {
-    /// Unique name; the prefix of its tools.
-    name: String,
-    /// Name for people to read.
-    title: String,
-    /// `http`, `sse` or `stdio`.
-    transport: &'static str,
-    /// Its address, or the command that is started. Never a secret.
-    destination: String,
-    /// Names of the headers or variables that hold its credentials.
-    credentials: Vec<String>,
-    /// `development`, `staging` or `production`.
-    environment: &'static str,
-    /// Data classes that anything from it may hold.
-    data_classes: Vec<String>,
-    /// `ready`, `unreachable`, `not_asked` or `disabled`.
-    state: &'static str,
-    /// Why it could not be asked last time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
-    /// The revision of MCP that is spoken with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<&'static str>,
-    /// `closed`: calls go through; `open`: it failed again and again and is left alone; `half_open`: one call is let
-    /// through to see. Of this node.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    breaker: Option<&'static str>,
-    /// For how long calls are held back still, in seconds: by the breaker, or because the upstream asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held_back_seconds: Option<u64>,
-    /// When it last said what it offers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seen_at: Option<Timestamp>,
-    /// How many tools it offers.
-    tools: usize,
-    /// How many of them nobody reviewed as they are now.
-    unreviewed: usize,
-    /// What it offers and the gate does not take, and why.
-    rejected: Vec<String>,
-    /// Longest time of a call, in seconds.
-    timeout_seconds: u32,
-    /// When it was added.
-    created_at: Timestamp,
-}
 
 /// A tool, and what was decided about it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,7 +45,7 @@ pub(crate) struct ToolView {
     /// The operation class in force: `read`, `create`, `update`, `delete` or `admin`.
     class: &'static str,
     /// `classified`, `unclassified`, or `definition_changed` since it was reviewed.
-    review_state: &'static str,
+    pub(super) review_state: &'static str,
     /// The class that the upstream's hints suggest.
     suggested: &'static str,
     /// Whether nobody may see or call it before a person looked: it changed since it was reviewed, or looks like an
@@ -252,7 +203,10 @@ fn tool_view(seen: &SeenDefinition, review: Option<&Review>) -> ToolView {
 }
 
 /// The tools of a connector, by name.
-async fn tools_of(control: &Control, connector: &ConnectorName) -> Result<Vec<ToolView>, Problem> {
+pub(super) async fn tools_of(
+    control: &Control,
+    connector: &ConnectorName,
+) -> Result<Vec<ToolView>, Problem> {
     let reviews = control.store.reviews();
     let decided: BTreeMap<Target, Review> = reviews.list(connector).await?.into_iter().collect();
     let seen = reviews.last_seen(connector).await?;
@@ -270,110 +224,6 @@ async fn tools_of(control: &Control, connector: &ConnectorName) -> Result<Vec<To
             view
         })
         .collect())
-}
-
-fn destination(transport: &Transport) -> (String, Vec<String>) {
-    match transport {
-        Transport::Http { url, headers, .. } | Transport::Sse { url, headers, .. } => {
-            (url.clone(), headers.keys().cloned().collect())
-        }
-        Transport::Stdio { command, env, .. } => (command.clone(), env.keys().cloned().collect()),
-    }
-}
-
-async fn connector_view(control: &Control, connector: Connector) -> Result<ConnectorView, Problem> {
-    let entries = control.catalog.entries();
-    let entry = entries.get(&connector.name);
-    let tools = tools_of(control, &connector.name).await?;
-    let health = entry.map(|entry| entry.upstream.health());
-    let state = entry.map(|entry| entry.state());
-    let problem = state.as_ref().and_then(|state| state.problem.as_ref());
-    let seen_at = state.as_ref().and_then(|state| state.seen_at);
-    let discovery = state.as_ref().and_then(|state| state.discovery.as_ref());
-    let (destination, credentials) = destination(&connector.transport);
-    Ok(ConnectorView {
-        state: match (connector.enabled, problem, seen_at) {
-            (false, _, _) => "disabled",
-            (true, Some(_), _) => "unreachable",
-            (true, None, Some(_)) => "ready",
-            (true, None, None) => "not_asked",
-        },
-        problem: problem.map(ToString::to_string),
-        revision: discovery.map(|discovery| discovery.revision.as_str()),
-        breaker: health.map(|health| health.breaker.as_str()),
-        held_back_seconds: health
-            .and_then(|health| health.held_back_for)
-            .map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
-        seen_at,
-        tools: tools.len(),
-        unreviewed: tools
-            .iter()
-            .filter(|tool| tool.review_state != "classified")
-            .count(),
-        rejected: entry.map(|entry| rejected(entry)).unwrap_or_default(),
-        transport: connector.transport.kind(),
-        destination,
-        credentials,
-        environment: connector.environment.as_str(),
-        data_classes: connector
-            .data_classes
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        timeout_seconds: connector.timeout_seconds,
-        created_at: connector.created_at,
-        title: connector.title,
-        name: connector.name.to_string(),
-    })
-}
-
-fn rejected(entry: &Entry) -> Vec<String> {
-    entry.listing().rejected.clone()
-}
-
-/// List connectors
-#[utoipa::path(
-    get, path = "/api/v1/connectors", tag = "catalog", operation_id = "listConnectors",
-    params(Part),
-    responses((status = 200, body = List<ConnectorView>), Problems),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn list_connectors(
-    _: Allowed<ViewCatalog>,
-    State(control): State<Arc<Control>>,
-    Query(part): Query<Part>,
-) -> Result<Json<List<ConnectorView>>, Problem> {
-    let window = part.window()?;
-    let all = control.store.connectors().list().await?;
-    let page = window.page_of(all, |stored| stored.connector.name.to_string());
-    let mut items = Vec::new();
-    for stored in page.items {
-        items.push(connector_view(&control, stored.connector).await?);
-    }
-    Ok(Json(List {
-        items,
-        next_cursor: page.next_cursor,
-    }))
-}
-
-/// Show a connector
-#[utoipa::path(
-    get, path = "/api/v1/connectors/{connector}", tag = "catalog", operation_id = "getConnector",
-    params(("connector" = String, Path, description = "Its name")),
-    responses(
-        (status = 200, body = ConnectorView, headers(("ETag" = String))),
-        (status = 404, description = "There is no such connector"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn get_connector(
-    _: Allowed<ViewCatalog>,
-    State(control): State<Arc<Control>>,
-    Path(connector): Path<String>,
-) -> Result<Response, Problem> {
-    let connector = find_connector(&control, &connector).await?;
-    tagged(StatusCode::OK, &connector_view(&control, connector).await?)
 }
 
 /// List the tools of all connectors
@@ -425,13 +275,6 @@ impl ToolFilter {
             && is(&self.review_state, tool.review_state)
             && self.text.as_deref().is_none_or(says)
     }
-}
-
-pub(crate) async fn find_connector(control: &Control, name: &str) -> Result<Connector, Problem> {
-    let unknown = || Problem::not_found("connector");
-    let name = ConnectorName::new(name).map_err(|_| unknown())?;
-    let found = control.store.connectors().get(&name).await?;
-    found.map(|stored| stored.connector).ok_or_else(unknown)
 }
 
 async fn find_tool(control: &Control, connector: &str, tool: &str) -> Result<Found, Problem> {

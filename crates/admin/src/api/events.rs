@@ -164,7 +164,8 @@ impl Follower {
             Area::Inspection => now.inspection != before.inspection,
             // Whatever is done about what is kept is recorded.
             Area::Audit | Area::Retention => recorded,
-            Area::Contents => false,
+            // Read at the start, and the same until the end.
+            Area::Contents | Area::Settings => false,
         };
         self.may_see
             .iter()

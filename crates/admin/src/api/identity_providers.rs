@@ -9,7 +9,7 @@ use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::{IdentityProvider, SignInProtocol};
 use sekimori_domain::ids::ProviderName;
 use sekimori_domain::record::EventKind;
-use sekimori_identity::sign_in::check_provider;
+use sekimori_identity::sign_in::{Reason, check_provider};
 use sekimori_store::Expected;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::Problems;
 use super::access::{Allowed, ManageIdentityProviders, ViewIdentityProviders};
 use super::list::List;
+use super::settings::first_unknown;
 use super::version::{Seen, tagged};
 use crate::control::Control;
 use crate::extract::{Json, Path};
@@ -273,16 +274,56 @@ fn read(
     Ok(provider)
 }
 
-/// The first member that was not understood. What is written wrongly must not be left out in silence: it may
-/// be what requires a second factor.
-fn first_unknown(given: &Value, understood: &Value) -> Option<String> {
-    let (Value::Object(given), Value::Object(understood)) = (given, understood) else {
-        return None;
-    };
-    given
-        .iter()
-        .find_map(|(name, value)| match understood.get(name) {
-            None => Some(name.clone()),
-            Some(known) => first_unknown(value, known).map(|inner| format!("{name}/{inner}")),
-        })
+/// What came of trying an identity provider.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProviderCheckView {
+    /// What was tried: `metadata`, `keys`, `secret`, `certificates` or `sign_on_address`.
+    what: &'static str,
+    /// Whether it is in order.
+    fine: bool,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+/// Try an identity provider
+///
+/// Asks it what sign-ins will ask it, as far as that goes without a person: its metadata, its keys, and whether this
+/// node can read the client secret. The rest shows when somebody signs in.
+#[utoipa::path(
+    post, path = "/api/v1/identity-providers/{name}/check", tag = "identity providers",
+    operation_id = "checkIdentityProvider",
+    params(("name" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, body = List<ProviderCheckView>),
+        (status = 404, description = "There is none of that name that is switched on"),
+        Problems,
+    ),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn check_live(
+    allowed: Allowed<ManageIdentityProviders>,
+    State(control): State<Arc<Control>>,
+    Path(name): Path<String>,
+) -> Result<Json<List<ProviderCheckView>>, Problem> {
+    let details = [("action", json!("check")), ("provider", json!(name))];
+    let deed = allowed
+        .begin(&control, EventKind::IdentityProviderChange, details)
+        .await?;
+    let checks = control.sign_in.check_live(&name).await;
+    let checks = deed
+        .end(checks.map_err(|failure| match failure.reason {
+            Reason::UnknownProvider => Problem::not_found(WHAT),
+            reason => Problem::failure("trying an identity provider", &reason),
+        }))
+        .await?;
+    let items = checks.into_iter().map(|check| ProviderCheckView {
+        what: check.what,
+        fine: check.problem.is_none(),
+        problem: check.problem,
+    });
+    Ok(Json(List {
+        items: items.collect(),
+        next_cursor: None,
+    }))
 }

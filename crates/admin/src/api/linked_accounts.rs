@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::Problems;
 use super::access::{Allowed, ManageCatalog, ViewCatalog};
-use super::catalog::find_connector;
+use super::connectors::find_connector;
 use super::list::{List, Part};
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};

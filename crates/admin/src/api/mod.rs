@@ -23,10 +23,12 @@ mod approval_view;
 mod approvals;
 mod audit_evidence;
 mod audit_records;
-pub(crate) mod catalog;
+mod catalog;
 mod clients;
+mod configuration;
+pub(crate) mod connectors;
 mod conversations;
-pub(crate) mod devices;
+mod devices;
 mod dictionaries;
 pub(crate) mod events;
 mod false_alarms;
@@ -44,6 +46,7 @@ mod policies;
 mod policy_reports;
 mod policy_versions;
 mod promotions;
+mod rehearsals;
 mod retention;
 mod reviews;
 mod revoke;
@@ -52,6 +55,7 @@ mod saved_searches;
 mod scim_tokens;
 mod service_accounts;
 mod sessions;
+mod settings;
 mod version;
 
 use std::sync::Arc;
@@ -117,6 +121,7 @@ pub(crate) enum Problems {
         (name = "service accounts", description = "Non-human accounts: owner, purpose, end, keys"),
         (name = "roles", description = "Who may do what, as data"),
         (name = "guard rails", description = "What stands above all policies"),
+        (name = "configuration", description = "The configuration file, for reading"),
         (name = "access reviews", description = "Who can do what"),
     ),
     components(schemas(problem::Body<'static>, problem::Flaw)),
@@ -168,6 +173,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
             identity_providers::put_provider,
             identity_providers::remove_provider
         ))
+        .routes(routes!(identity_providers::check_live))
         .routes(routes!(people::list_users))
         .routes(routes!(people::get_user))
         .routes(routes!(people::deactivate_user))
@@ -245,13 +251,21 @@ fn of_approval_and_inspection() -> OpenApiRouter<Arc<Control>> {
 fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
         .routes(routes!(overview::get_overview))
-        .routes(routes!(catalog::list_connectors))
-        .routes(routes!(catalog::get_connector))
+        .routes(routes!(configuration::get_configuration))
+        .routes(routes!(connectors::list_connectors))
+        .routes(routes!(
+            connectors::get_connector,
+            connectors::put_connector,
+            connectors::remove_connector
+        ))
+        .routes(routes!(connectors::refresh_connector))
+        .routes(routes!(connectors::list_connector_templates))
         .routes(routes!(linked_accounts::list_accounts))
         .routes(routes!(linked_accounts::unlink_account))
         .routes(routes!(catalog::list_tools))
         .routes(routes!(catalog::get_tool))
         .routes(routes!(catalog::review_tool))
+        .routes(routes!(rehearsals::rehearse_call))
         .routes(routes!(audit_records::list_records))
         .routes(routes!(audit_records::get_record))
         .routes(routes!(audit_records::count_facets))
@@ -290,6 +304,7 @@ fn of_policy() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(policies::get_policies))
         .routes(routes!(policies::explain))
         .routes(routes!(policy_versions::draft))
+        .routes(routes!(policy_versions::check_unsaved))
         .routes(routes!(policy_versions::steps))
         .routes(routes!(policy_versions::run_tests))
         .routes(routes!(policy_versions::impact))

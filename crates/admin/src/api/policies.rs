@@ -230,7 +230,12 @@ pub(crate) async fn explain(
     Query(asked): Query<Hypothesis>,
 ) -> Result<Json<ExplanationView>, Problem> {
     let tool = find_tool(&control, &asked).await?;
-    let caller = caller(&control, &asked).await?;
+    let supposition = Supposition {
+        user: &asked.user,
+        groups: asked.groups.as_deref(),
+        mfa: asked.mfa.unwrap_or(false),
+    };
+    let caller = suppose(&control, &supposition).await?;
     let now = control.clock.now();
     let explained = control
         .policy
@@ -263,11 +268,21 @@ async fn find_tool(control: &Control, asked: &Hypothesis) -> Result<Tool, Proble
     ))
 }
 
+/// Somebody who might call.
+pub(super) struct Supposition<'a> {
+    /// Principal id.
+    pub(super) user: &'a str,
+    /// Groups beside those that are known, separated by commas.
+    pub(super) groups: Option<&'a str>,
+    /// Whether more than one factor was used.
+    pub(super) mfa: bool,
+}
+
 /// Who would call, as far as the gate knows them.
-async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem> {
-    let id = PrincipalId::new(&asked.user)?;
+pub(super) async fn suppose(control: &Control, asked: &Supposition<'_>) -> Result<Caller, Problem> {
+    let id = PrincipalId::new(asked.user)?;
     let mut groups: Vec<GroupName> = Vec::new();
-    let given = asked.groups.as_deref().unwrap_or_default();
+    let given = asked.groups.unwrap_or_default();
     for name in given
         .split(',')
         .map(str::trim)
@@ -307,7 +322,7 @@ async fn caller(control: &Control, asked: &Hypothesis) -> Result<Caller, Problem
             environments,
         },
         Client::new(ClientId::new("sekimori-console")?, "preregistered"),
-        hypothetical(asked.mfa.unwrap_or(false), service.is_some()),
+        hypothetical(asked.mfa, service.is_some()),
     ))
 }
 

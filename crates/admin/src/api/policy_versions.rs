@@ -20,7 +20,7 @@ use super::policy_reports::{PolicyImpact, PolicyTests};
 use super::version::tagged;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
-use crate::policy_desk::Version;
+use crate::policy_desk::{DeskError, Version};
 use crate::problem::Problem;
 
 /// Days of recorded calls that an impact report looks at, unless asked otherwise.
@@ -134,6 +134,16 @@ pub(super) fn whole(version: Version) -> WholeVersion {
     }
 }
 
+/// What the next version would hold: roles and guard-rails stay as they are in force.
+async fn next(control: &Control, new: NewVersion) -> Result<PolicyContent, DeskError> {
+    let in_force = control.desk.active().await?;
+    Ok(PolicyContent {
+        text: new.text,
+        tests: new.tests,
+        ..in_force.content
+    })
+}
+
 /// Who does it, for the history of a version.
 pub(super) fn by<R: Right>(allowed: &Allowed<R>) -> String {
     allowed.someone.caller.principal.id.to_string()
@@ -177,12 +187,7 @@ pub(crate) async fn draft(
         .begin(&control, EventKind::PolicyChange, details)
         .await?;
     let saved = async {
-        let in_force = control.desk.active().await?;
-        let content = PolicyContent {
-            text: new.text,
-            tests: new.tests,
-            ..in_force.content
-        };
+        let content = next(&control, new).await?;
         let saved = control
             .desk
             .save(content, &by(&allowed), control.clock.now())
@@ -194,6 +199,36 @@ pub(crate) async fn draft(
         deed.detail("version", version.set.version);
     }
     tagged(StatusCode::CREATED, &whole(deed.end(saved).await?))
+}
+
+/// Check policies without saving them
+///
+/// Whether they are valid, what is to be said about them, and how their tests end.
+#[utoipa::path(
+    post, path = "/api/v1/policies/check", tag = "policies", operation_id = "checkPolicies",
+    request_body = NewVersion,
+    responses((status = 200, body = PolicyTests), Problems),
+    security(("bearer" = []), ("session" = [])),
+)]
+pub(crate) async fn check_unsaved(
+    allowed: Allowed<ManagePolicies>,
+    State(control): State<Arc<Control>>,
+    Json(new): Json<NewVersion>,
+) -> Result<Json<PolicyTests>, Problem> {
+    let details = [("action", json!("check"))];
+    let deed = allowed
+        .begin(&control, EventKind::PolicyChange, details)
+        .await?;
+    let checked = async {
+        let set = PolicySet {
+            version: 0,
+            content: next(&control, new).await?,
+            author: by(&allowed),
+            created_at: control.clock.now(),
+        };
+        tests_of(&control, &set)
+    };
+    Ok(Json(deed.end(checked.await).await?))
 }
 
 /// Run the tests of a version
@@ -215,9 +250,13 @@ pub(crate) async fn run_tests(
     Path(version): Path<u64>,
 ) -> Result<Json<PolicyTests>, Problem> {
     let set = control.desk.find(version).await?;
-    let report = test_bench(&set, &control.desk.settings)?;
+    Ok(Json(tests_of(&control, &set)?))
+}
+
+fn tests_of(control: &Control, set: &PolicySet) -> Result<PolicyTests, Problem> {
+    let report = test_bench(set, &control.desk.settings)?;
     let warnings = check(&set.content.text)?;
-    Ok(Json(PolicyTests::new(report, warnings)))
+    Ok(PolicyTests::new(report, warnings))
 }
 
 /// Show what a version would change

@@ -26,7 +26,16 @@ pub(crate) fn tag_of(view: &impl Serialize) -> Result<String, Problem> {
 
 /// An answer with its tag.
 pub(crate) fn tagged(status: StatusCode, view: &impl Serialize) -> Result<Response, Problem> {
-    let tag = tag_of(view)?;
+    tagged_as(status, view, view)
+}
+
+/// An answer with the tag of that part of it which can be changed.
+pub(crate) fn tagged_as(
+    status: StatusCode,
+    view: &impl Serialize,
+    part: &impl Serialize,
+) -> Result<Response, Problem> {
+    let tag = tag_of(part)?;
     let mut response = (status, axum::Json(view)).into_response();
     if let Ok(value) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, value);

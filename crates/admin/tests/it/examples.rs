@@ -87,6 +87,10 @@ impl World {
                 (format!("{providers}/partner"), Some(provider)),
             ),
             (
+                "checkIdentityProvider",
+                (format!("{providers}/silent/check"), None),
+            ),
+            (
                 "removeIdentityProvider",
                 (format!("{providers}/corporate"), None),
             ),
@@ -132,6 +136,34 @@ impl World {
                     "/api/v1/connectors/crm/tools/update_customer/review".to_owned(),
                     Some(review),
                 ),
+            ),
+            (
+                "putConnector",
+                (
+                    "/api/v1/connectors/wiki".to_owned(),
+                    Some(json!({
+                        "title": "社内 Wiki", "data_classes": ["internal"],
+                        "transport": {
+                            "kind": "http", "url": "https://wiki.example.co.jp/mcp",
+                            "headers": {"Authorization": {"env": "SEKIMORI_SECRET_WIKI"}},
+                        },
+                    })),
+                ),
+            ),
+            (
+                "removeConnector",
+                ("/api/v1/connectors/old".to_owned(), None),
+            ),
+            (
+                "rehearseCall",
+                (
+                    "/api/v1/connectors/crm/tools/update_customer/rehearse".to_owned(),
+                    Some(json!({"user": self.user, "arguments": {"id": 7}})),
+                ),
+            ),
+            (
+                "refreshConnector",
+                ("/api/v1/connectors/crm/refresh".to_owned(), None),
             ),
             (
                 "setLimit",
@@ -261,6 +293,10 @@ impl World {
         let role = json!({"name": "clerk", "grants": [{"classes": ["read"]}]});
         let rules = json!({"tags": ["payment"]});
         BTreeMap::from([
+            (
+                "checkPolicies",
+                (format!("{versions}/check"), Some(text.clone())),
+            ),
             ("draftPolicies", (versions.to_owned(), Some(text))),
             (
                 "approvePolicies",

@@ -1,5 +1,6 @@
 //! A control plane in a folder of its own.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use sekimori_admin::{Control, Pages, PolicyDesk, Settings, Streams};
+use jiff::tz::TimeZone;
+use sekimori_admin::{Configuration, Control, Pages, PolicyDesk, Settings, Streams};
 use sekimori_approval::{Approvals, Parts as ApprovalParts, Settings as ApprovalSettings};
 use sekimori_audit::{Audit, AuditOptions};
 use sekimori_domain::Timestamp;
@@ -25,6 +27,10 @@ use sekimori_domain::record::Record;
 use sekimori_gateway::approvals::{ApprovalJournal, SealedArguments};
 use sekimori_gateway::catalog::{Catalog, refresh};
 use sekimori_gateway::kill_switch::KillSwitches;
+use sekimori_gateway::limits::Limits;
+use sekimori_gateway::seal::Sealer;
+use sekimori_gateway::token_vault::TokenVault;
+use sekimori_gateway::{Gateway, State};
 use sekimori_identity::authorization_server::{
     AuthorizationServer, AuthorizationServerConfig, Parts, Registration,
 };
@@ -35,13 +41,14 @@ use sekimori_identity::{
     FetchDocument, FetchError, NewAccount, PublicUrl, Revocations, SystemRandom, create_account,
     create_administrator, create_key,
 };
+use sekimori_inspect::Inspector;
 use sekimori_policy::{
     Administration, Calendar, CompiledPolicies, GroupHierarchy, PolicyEngine, PolicySettings,
     default_policies,
 };
 use sekimori_store::{AuditQuery, Store};
-use sekimori_upstream::egress::{Egress, SystemResolver};
-use sekimori_upstream::{SecretError, Secrets};
+use sekimori_upstream::egress::{Egress, Resolve, SystemResolver};
+use sekimori_upstream::{Deps, RemoteSetup, SecretError, Secrets, Upstream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -107,6 +114,19 @@ fn test_gate(public_url: PublicUrl) -> Settings {
         .into(),
         allowed_origins: ["https://inspector.example".to_owned()].into(),
         retention: sekimori_audit::retention::Retention::default(),
+        connectors: RemoteSetup {
+            hosts: vec!["*.example.co.jp".parse().unwrap()],
+            programs: vec!["mcp-server-git".to_owned()],
+            variables: vec!["SEKIMORI_SECRET_*".to_owned()],
+            secrets_folder: None,
+        },
+        configuration: Configuration {
+            file: "/etc/sekimori/sekimori.toml".to_owned(),
+            sections: serde_json::from_value(serde_json::json!({
+                "server": {"title": "Test gate", "node": "test"},
+            }))
+            .unwrap(),
+        },
         trusted_proxies: ["127.0.0.1/32".parse().unwrap()].into(),
     }
 }
@@ -189,10 +209,37 @@ impl Plane {
         let kill_switches = Arc::new(kill_switches);
         let followed = Arc::clone(&kill_switches);
         tokio::spawn(async move { followed.follow().await });
+        let accounts = linked_accounts(&*store, &public_url, &clock, &ids);
+        let catalog = Arc::new(catalog_that_calls_nothing(&store, &clock, accounts));
+        let policy = Arc::new(shipped_policies());
+        let limits = Limits::new(&*store, Arc::clone(&clock), TimeZone::UTC, "test");
+        limits.load().await.unwrap();
+        let gateway = Gateway {
+            identity: Arc::clone(&identity),
+            catalog: Arc::clone(&catalog),
+            kill_switches: Arc::clone(&kill_switches),
+            limits: Arc::new(limits),
+            policy: Arc::clone(&policy),
+            inspector: Arc::new(Inspector::new(1024 * 1024)),
+            conversations: store.conversations(),
+            tokens: TokenVault::new(store.tokens(), &[[7; 32]], Arc::new(SystemRandom)).unwrap(),
+            approvals: Arc::clone(&approvals),
+            audit: Arc::clone(&audit),
+            sealer: Sealer::new(&[7; 32]).unwrap(),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            settings: sekimori_gateway::Settings {
+                public_url: public_url.clone(),
+                title: "Test gate".to_owned(),
+                version: "0.0.0",
+            },
+            state: State::new(8),
+        };
         let control = Arc::new(Control {
             approvals,
-            catalog: Arc::new(catalog_that_calls_nothing(&store, &clock)),
-            policy: Arc::new(shipped_policies()),
+            catalog,
+            gateway: Arc::new(gateway),
+            policy,
             streams: Streams::new(CancellationToken::new()),
             kill_switches,
             authorization_server: Some(Arc::new(server)),
@@ -348,11 +395,35 @@ impl Plane {
     }
 }
 
-fn catalog_that_calls_nothing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Catalog {
+/// A world without addresses: nothing is called in these tests.
+#[derive(Debug)]
+struct Nowhere;
+
+#[async_trait]
+impl Resolve for Nowhere {
+    async fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
+        Ok(Vec::new())
+    }
+}
+
+fn catalog_that_calls_nothing(
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    accounts: LinkedAccounts,
+) -> Catalog {
     let (drifted, _) = tokio::sync::mpsc::unbounded_channel();
+    let deps = Deps {
+        clock: Arc::clone(clock),
+        egress: Egress::new(Vec::new(), None, Arc::new(Nowhere)).unwrap(),
+        secrets: Arc::new(NoSecrets),
+        authorizations: Arc::new(accounts),
+        inherited_env: Vec::new(),
+    };
     Catalog::new(refresh::Source {
         store: Arc::clone(store),
-        make_upstream: Arc::new(|_| panic!("nothing is called in these tests")),
+        make_upstream: Arc::new(move |connector| {
+            Arc::new(Upstream::new((*connector).clone(), deps.clone()))
+        }),
         clock: Arc::clone(clock),
         drifted,
     })
@@ -405,7 +476,7 @@ fn shipped_policies() -> PolicyEngine {
     };
     let settings = PolicySettings {
         groups: GroupHierarchy::default(),
-        calendar: Calendar::new(jiff::tz::TimeZone::UTC, []),
+        calendar: Calendar::new(TimeZone::UTC, []),
     };
     PolicyEngine::new(CompiledPolicies::compile(&set, &settings).unwrap())
 }

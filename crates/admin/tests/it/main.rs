@@ -12,6 +12,7 @@ mod api;
 mod approvals;
 mod authenticator;
 mod browser_api;
+mod connectors;
 mod devices;
 mod examples;
 mod harness;

@@ -195,6 +195,11 @@ impl World {
         let provider = serde_json::from_value(provider).unwrap();
         let providers = control.store.identity_providers();
         providers.put(&provider, Expected::Absent).await.unwrap();
+        let silent = json!({
+            "name": "silent", "kind": "oidc", "issuer": "http://127.0.0.1:9", "client_id": "gate",
+        });
+        let silent = serde_json::from_value(silent).unwrap();
+        providers.put(&silent, Expected::Absent).await.unwrap();
         let scim = NewScimToken {
             provider: "entra".to_owned(),
             networks: Vec::new(),
@@ -447,6 +452,12 @@ async fn add_tool(plane: &Plane) -> String {
     let connector = serde_json::from_value(connector).unwrap();
     let connectors = plane.control.store.connectors();
     connectors.put(&connector, Expected::Absent).await.unwrap();
+    let old = json!({
+        "name": "old", "title": "旧システム", "created_at": now, "enabled": false,
+        "transport": {"kind": "stdio", "command": "mcp-server-old", "env": {"TENANT": {"value": "7"}}},
+    });
+    let old = serde_json::from_value(old).unwrap();
+    connectors.put(&old, Expected::Absent).await.unwrap();
     let account = LinkedAccount {
         connector: name.clone(),
         owner: None,

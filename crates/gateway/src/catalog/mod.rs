@@ -3,6 +3,7 @@
 //! Readers take a snapshot without locks; [`refresh`] replaces it when the store, an upstream or time
 //! says so.
 
+pub mod connector_templates;
 pub mod listing;
 pub mod pinning;
 pub mod refresh;

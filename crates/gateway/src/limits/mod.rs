@@ -134,12 +134,34 @@ impl Limits {
 
     /// Takes what a call needs of every limit that it is under, or refuses it.
     pub async fn admit(&self, caller: &Caller, target: &Target) -> Result<Allowance, Refusal> {
+        let (allowance, _) = self.take(caller, target).await?;
+        Ok(allowance)
+    }
+
+    /// As [`Limits::admit`], for a call that is only tried out: what it needs is there, and stays there.
+    pub(crate) async fn would_admit(
+        &self,
+        caller: &Caller,
+        target: &Target,
+    ) -> Result<Allowance, Refusal> {
+        let (allowance, taken) = self.take(caller, target).await?;
+        for bucket in &taken {
+            bucket.put_back();
+        }
+        Ok(allowance)
+    }
+
+    async fn take(
+        &self,
+        caller: &Caller,
+        target: &Target,
+    ) -> Result<(Allowance, Vec<Arc<Bucket>>), Refusal> {
         let limits = Arc::clone(&self.snapshot.table());
         let mut allowance = Allowance::default();
-        if limits.is_empty() {
-            return Ok(allowance);
-        }
         let mut taken: Vec<Arc<Bucket>> = Vec::new();
+        if limits.is_empty() {
+            return Ok((allowance, taken));
+        }
         for limit in limits.iter() {
             for whose in keys(limit, caller, target) {
                 let admitted = self.enter(limit, &whose, &mut allowance, &mut taken).await;
@@ -152,7 +174,7 @@ impl Limits {
                 }
             }
         }
-        Ok(allowance)
+        Ok((allowance, taken))
     }
 
     async fn enter(

@@ -13,6 +13,7 @@ use sekimori_inspect::{CallContext, Checked, Inspector, Issued, Tokens, tokens_i
 use serde_json::value::RawValue;
 
 use crate::Gateway;
+use crate::rehearsal::Purpose;
 use crate::request::Head;
 use crate::stage::record::CallRecord;
 use crate::stage::resolve::Resolved;
@@ -34,11 +35,17 @@ pub(crate) struct Inspecting {
     restored: Vec<Issued>,
     /// Names the marks around what is no instruction. Nobody outside knows the id of a call before it ends.
     marker: String,
+    purpose: Purpose,
 }
 
 impl Inspecting {
     /// For a call of that tool. What is not known before the policy decided comes with [`permitted`](Self::permitted).
-    pub(crate) fn new(caller: &Arc<Caller>, resolved: &Resolved, head: &Head) -> Self {
+    pub(crate) fn new(
+        caller: &Arc<Caller>,
+        resolved: &Resolved,
+        head: &Head,
+        purpose: Purpose,
+    ) -> Self {
         let session = head.session.map(|session| session.to_string());
         let conversation =
             Conversation::of(&caller.principal.id, &caller.client.id, session.as_deref());
@@ -52,6 +59,7 @@ impl Inspecting {
             stored: Vec::new(),
             restored: Vec::new(),
             marker: String::new(),
+            purpose,
         }
     }
 
@@ -145,6 +153,10 @@ impl Inspecting {
         issued: &[Issued],
         stage: Stage,
     ) -> Result<(), Refusal> {
+        // Tokens of a call that is only tried out reach nobody.
+        if self.purpose == Purpose::Rehearsal {
+            return Ok(());
+        }
         let (now, life) = (gateway.clock.now(), window(gateway));
         let kept = gateway.tokens.keep(self.scope(), issued, now, life).await;
         kept.map_err(|error| vault_failed(&error, stage))

@@ -239,6 +239,12 @@ impl CallRecord {
         self.outcome = note::ended(status);
     }
 
+    /// Leaves no record: it was no call. Returns what became known of it.
+    pub(crate) fn forgo(self) -> (Option<OperationClass>, Report) {
+        self.open.forgo();
+        (self.class, self.inspection)
+    }
+
     /// Makes the record durable. What is not recorded is not answered.
     pub(crate) async fn close(self) -> Result<(), Refusal> {
         if self.counted {

@@ -12,3 +12,4 @@ mod agentdojo;
 mod face;
 mod fake;
 mod harness;
+mod rehearsal;

@@ -13,6 +13,7 @@
 //! Whoever a provider vouches for is found by the provider's immutable subject ([`person`]); groups come
 //! from its claims. Step-up with a passkey or a one-time code adds a factor to the session there is.
 
+mod check;
 mod enrol;
 mod facts;
 mod failure;
@@ -40,6 +41,7 @@ use sekimori_domain::person::User;
 use sekimori_store::{Authenticators, SessionSelector, Store};
 
 pub use self::http::{ProviderHttp, SecretLookup};
+pub use check::ProviderCheck;
 pub use enrol::{Enrolled, OwnAuthenticator, TotpOffer};
 pub use failure::{Reason, SignInFailure};
 pub use oidc::OidcAnswer;

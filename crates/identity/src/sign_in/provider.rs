@@ -108,6 +108,11 @@ impl Providers {
         })
     }
 
+    /// How providers are asked.
+    pub(super) fn http(&self) -> &dyn ProviderHttp {
+        &*self.tools.http
+    }
+
     /// Those of the configuration file.
     pub(super) fn configured(&self) -> impl Iterator<Item = &IdentityProvider> {
         self.configured.values().map(|provider| &provider.config)

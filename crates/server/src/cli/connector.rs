@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
+use sekimori_admin::connector_told;
 use sekimori_domain::catalog::Environment;
 use sekimori_domain::connector::{
     Connector as Upstream, Exposure, ProtocolChoice, SecretRef, Transport, Trust,
 };
 use sekimori_domain::ids::{ConnectorName, DataClass};
 use sekimori_domain::record::EventKind;
+use sekimori_gateway::catalog::connector_templates::{ConnectorTemplate, connector_templates};
 use sekimori_store::Expected;
+use sekimori_upstream::check_connector;
 use serde_json::json;
 
 use crate::cli::Common;
@@ -23,9 +26,12 @@ use crate::output::{self, Output};
 pub(crate) enum Connector {
     /// Add a connector; its tools wait for classification
     #[command(
-        after_help = "Examples:\n  sekimori connector add crm --http https://crm.example.co.jp/mcp --header Authorization=env:CRM_TOKEN\n  sekimori connector add files --stdio mcp-server-filesystem --arg /srv/shared --data-class internal\n  sekimori connector add old --sse http://10.0.0.5:3000/sse --allow-private-network\n  sekimori connector add tickets --http https://tickets.example.com/mcp --oauth person --oauth-issuer https://login.example.com"
+        after_help = "Examples:\n  sekimori connector add crm --http https://crm.example.co.jp/mcp --header Authorization=env:CRM_TOKEN\n  sekimori connector add files --stdio mcp-server-filesystem --arg /srv/shared --data-class internal\n  sekimori connector add old --sse http://10.0.0.5:3000/sse --allow-private-network\n  sekimori connector add tickets --http https://tickets.example.com/mcp --oauth person --oauth-issuer https://login.example.com\n  sekimori connector add code --template github --set Authorization=env:GITHUB_TOKEN"
     )]
     Add(Box<Add>),
+    /// List the connectors to begin with, and what each wants to be told
+    #[command(after_help = "Example:\n  sekimori connector templates")]
+    Templates,
     /// List the connectors
     #[command(after_help = "Example:\n  sekimori connector list --json")]
     List,
@@ -95,6 +101,12 @@ pub(crate) struct Add {
     /// Program of a server on standard input and output
     #[arg(long, value_name = "PROGRAM", group = "transport")]
     stdio: Option<String>,
+    /// A connector to begin with; see: sekimori connector templates
+    #[arg(long, value_name = "TEMPLATE", group = "transport")]
+    template: Option<String>,
+    /// What a template wants to be told: NAME=value, or NAME=env:VARIABLE or NAME=file:PATH of a secret; repeat for more
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "template")]
+    set: Vec<String>,
     /// Argument of the program; repeat for more
     #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
     args: Vec<String>,
@@ -163,6 +175,7 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
     let output = Output::new(common.json);
     match command {
         Connector::Add(add) => put(&installation, output, *add).await,
+        Connector::Templates => templates(output),
         Connector::List => list(&installation, output).await,
         Connector::Show { name } => {
             let stored = redacted(find(&installation, &name).await?);
@@ -171,11 +184,9 @@ pub(crate) async fn run(command: Connector, common: &Common) -> anyhow::Result<(
             })
         }
         Connector::Remove { name } => {
-            find(&installation, &name).await?;
-            installation.note(
-                EventKind::ConnectorChange,
-                [("connector", json!(name)), ("action", json!("remove"))],
-            )?;
+            let connector = find(&installation, &name).await?;
+            let told = connector_told("remove", &connector);
+            installation.note(EventKind::ConnectorChange, told)?;
             installation.store.connectors().remove(&name).await?;
             output.show(&json!({"removed": name}), |_| format!("Removed {name}."))
         }
@@ -203,11 +214,7 @@ pub(super) async fn find(
 
 /// Values of headers and variables may be secrets that somebody typed: only where they come from is shown.
 fn redacted(mut connector: Upstream) -> Upstream {
-    let values = match &mut connector.transport {
-        Transport::Http { headers, .. } | Transport::Sse { headers, .. } => headers,
-        Transport::Stdio { env, .. } => env,
-    };
-    for value in values.values_mut() {
+    for value in connector.secrets_mut() {
         if let SecretRef::Value(text) = value {
             "(not shown)".clone_into(text);
         }
@@ -218,20 +225,17 @@ fn redacted(mut connector: Upstream) -> Upstream {
 async fn put(installation: &Installation, output: Output, add: Add) -> anyhow::Result<()> {
     let replace = add.replace;
     let connector = build(installation, add)?;
+    check_connector(&connector)?;
     let name = connector.name.clone();
     let there = installation.store.connectors().get(&name).await?.is_some();
     ensure!(
         !there || replace,
         "connector {name} is there already; use --replace to replace it"
     );
+    let action = if there { "replace" } else { "add" };
     installation.note(
         EventKind::ConnectorChange,
-        [
-            ("connector", json!(name)),
-            ("action", json!(if there { "replace" } else { "add" })),
-            ("transport", json!(connector.transport.kind())),
-            ("environment", json!(connector.environment)),
-        ],
+        connector_told(action, &connector),
     )?;
     let expected = if replace {
         Expected::Anything
@@ -252,6 +256,12 @@ async fn put(installation: &Installation, output: Output, add: Add) -> anyhow::R
 
 fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
     let headers = pairs(&add.headers, "--header")?;
+    if let Some(template) = &add.template {
+        let values = pairs(&add.set, "--set")?;
+        let now = installation.clock.now();
+        let filled = find_template(template)?.fill(&add.name, add.title, &values, now)?;
+        return Ok(filled);
+    }
     let transport = match (add.http, add.sse, add.stdio) {
         (Some(url), None, None) => Transport::Http {
             url,
@@ -270,7 +280,9 @@ fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
             cwd: add.cwd,
             memory_mib_max: add.memory_mib_max,
         },
-        _ => bail!("say how it is reached: one of --http URL, --sse URL or --stdio PROGRAM"),
+        _ => bail!(
+            "say how it is reached: one of --http URL, --sse URL, --stdio PROGRAM or --template TEMPLATE"
+        ),
     };
     let oauth = add
         .oauth
@@ -291,6 +303,38 @@ fn build(installation: &Installation, add: Add) -> anyhow::Result<Upstream> {
         timeout_seconds: add.timeout_seconds,
         refresh_seconds: add.refresh_seconds,
         created_at: installation.clock.now(),
+    })
+}
+
+fn find_template(id: &str) -> anyhow::Result<ConnectorTemplate> {
+    let mut templates = connector_templates()?.into_iter();
+    let found = templates.find(|template| template.id == id);
+    found.with_context(|| format!("there is no template {id}; see: sekimori connector templates"))
+}
+
+fn templates(output: Output) -> anyhow::Result<()> {
+    output.show(&connector_templates()?, |templates| {
+        let rows: Vec<Vec<String>> = templates
+            .iter()
+            .map(|template| {
+                let fields: Vec<String> = template
+                    .fields
+                    .iter()
+                    .map(|field| match (field.secret, field.optional) {
+                        (true, true) => format!("[{}=env:…]", field.name),
+                        (true, false) => format!("{}=env:…", field.name),
+                        (false, true) => format!("[{}=…]", field.name),
+                        (false, false) => format!("{}=…", field.name),
+                    })
+                    .collect();
+                vec![
+                    template.id.clone(),
+                    template.title.en.clone(),
+                    fields.join(" "),
+                ]
+            })
+            .collect();
+        output::table(&["TEMPLATE", "TITLE", "--set"], &rows)
     })
 }
 
@@ -352,7 +396,7 @@ async fn switch(
     let action = if enabled { "enable" } else { "disable" };
     installation.note(
         EventKind::ConnectorChange,
-        [("connector", json!(name)), ("action", json!(action))],
+        connector_told(action, &connector),
     )?;
     installation
         .store

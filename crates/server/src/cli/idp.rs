@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::cli::Common;
 use crate::installation::Installation;
 use crate::output::{Output, table};
+use crate::{sign_in, wiring};
 
 /// Identity providers.
 #[derive(Debug, Subcommand)]
@@ -29,6 +30,12 @@ pub(crate) enum Idp {
     /// List them: those of the configuration file and those that were added
     #[command(after_help = "Example:\n  sekimori idp list")]
     List,
+    /// Ask one what sign-ins will ask it, as far as that goes without a person
+    #[command(after_help = "Example:\n  sekimori idp check corp")]
+    Check {
+        /// Its name
+        name: ProviderName,
+    },
     /// Remove one that was added. Sessions that it vouched for go on until they end
     #[command(after_help = "Example:\n  sekimori idp remove corp")]
     Remove {
@@ -87,6 +94,7 @@ pub(crate) async fn run(command: Idp, common: &Common) -> anyhow::Result<()> {
                 table(&["NAME", "KIND", "STATE", "FROM", "TITLE"], &rows)
             })
         }
+        Idp::Check { name } => check(&installation, output, &name).await,
         Idp::Remove { name } => {
             note(&installation, "remove", &name)?;
             let removed = providers.remove(&name).await?;
@@ -94,6 +102,35 @@ pub(crate) async fn run(command: Idp, common: &Common) -> anyhow::Result<()> {
             output.show(&json!({"removed": name}), |_| format!("Removed {name}."))
         }
     }
+}
+
+async fn check(
+    installation: &Installation,
+    output: Output,
+    name: &ProviderName,
+) -> anyhow::Result<()> {
+    let egress = wiring::egress(&installation.config)?;
+    let seal_key = wiring::seal_key(&installation.config.server.data_dir)?;
+    let sign_in = sign_in::open(installation, egress, seal_key)?;
+    let checks = sign_in.check_live(name.as_str()).await;
+    let checks = checks.map_err(|failure| anyhow::anyhow!(failure.reason))?;
+    let shown: Vec<_> = checks
+        .iter()
+        .map(|check| json!({"what": check.what, "problem": check.problem}))
+        .collect();
+    output.show(&shown, |_| {
+        let rows: Vec<Vec<String>> = checks
+            .iter()
+            .map(|check| {
+                let state = check.problem.as_deref().unwrap_or("ok");
+                vec![check.what.to_owned(), state.to_owned()]
+            })
+            .collect();
+        table(&["WHAT", "STATE"], &rows)
+    })?;
+    let fine = checks.iter().all(|check| check.problem.is_none());
+    anyhow::ensure!(fine, "identity provider {name} is not ready for sign-ins");
+    Ok(())
 }
 
 fn note(installation: &Installation, action: &str, name: &ProviderName) -> anyhow::Result<()> {

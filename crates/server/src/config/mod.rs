@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod authorization_server;
 pub(crate) mod kill_switch;
 pub(crate) mod model;
+mod shown;
 pub(crate) mod sinks;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
     if let Some(ca_file) = &mut config.egress.ca_file {
         *ca_file = folder.join(&*ca_file);
     }
+    config.file = path.to_path_buf();
     Ok(config)
 }
 

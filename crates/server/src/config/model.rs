@@ -17,6 +17,8 @@ use sekimori_identity::{
     self as identity, Algorithm, Conditions, CountryDatabase, IssuerConfig, KeySource, PublicUrl,
 };
 use sekimori_policy::{ADMINISTRATORS_ROLE, Calendar, GroupHierarchy, PolicySettings};
+use sekimori_upstream::RemoteSetup;
+use sekimori_upstream::egress::HostPattern;
 use serde::{Deserialize, Serialize};
 
 use super::approvals::Approvals;
@@ -28,6 +30,9 @@ use super::kill_switch::KillSwitch;
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub(crate) file: PathBuf,
     /// Where it listens and where it keeps its data.
     pub(crate) server: Server,
     /// The database.
@@ -40,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) approvals: Approvals,
     /// Where the gate itself may connect to.
     pub(crate) egress: Egress,
+    /// What connectors may use that are set up over the API or in the console.
+    pub(crate) connectors: Connectors,
     /// The audit journal.
     pub(crate) audit: AuditConfig,
     /// Bounds.
@@ -270,6 +277,30 @@ pub(crate) struct Egress {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
+/// What connectors may use that are set up over the API or in the console. Commands on this machine are not bound by
+/// it: who runs them may start programs and read secrets anyhow.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Connectors {
+    /// Programs that may be started, with whatever arguments and variables. Default: none.
+    pub(crate) api_programs: Vec<String>,
+    /// Environment variables of the gate whose values may be sent as credentials; those that begin with it where it
+    /// ends with `*`.
+    pub(crate) api_variables: Vec<String>,
+    /// Folder whose files may be sent as credentials. Default: none.
+    pub(crate) api_secrets_folder: Option<PathBuf>,
+}
+
+impl Default for Connectors {
+    fn default() -> Self {
+        Self {
+            api_programs: Vec::new(),
+            api_variables: vec!["SEKIMORI_SECRET_*".to_owned()],
+            api_secrets_folder: None,
+        }
+    }
+}
+
 /// Bounds of one node.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -344,6 +375,7 @@ impl Config {
             check_provider(&self.public_url()?, provider).context("identity.providers")?;
         }
         self.zones()?;
+        self.remote_setup()?;
         self.kill_switch.check()?;
         anyhow::ensure!(
             !self.server.node.is_empty() && self.server.node.len() <= 64,
@@ -383,6 +415,32 @@ impl Config {
     pub(crate) fn authorization_server(&self) -> anyhow::Result<Option<AuthorizationServerConfig>> {
         let public_url = self.public_url()?;
         self.identity.authorization_server.to_config(public_url)
+    }
+
+    /// Hosts that connectors may use, where they are listed.
+    pub(crate) fn egress_allow(&self) -> anyhow::Result<Vec<HostPattern>> {
+        let allow = self.egress.allow.iter();
+        allow
+            .map(|pattern| {
+                pattern
+                    .parse()
+                    .with_context(|| format!("egress.allow: {pattern}"))
+            })
+            .collect()
+    }
+
+    /// What connectors may use that are set up from afar.
+    pub(crate) fn remote_setup(&self) -> anyhow::Result<RemoteSetup> {
+        let folder = self.connectors.api_secrets_folder.as_ref();
+        let folder = folder.map(|folder| folder.to_str().map(str::to_owned));
+        let not_text = "connectors.api_secrets_folder: use a path in UTF-8";
+        anyhow::ensure!(folder != Some(None), not_text);
+        Ok(RemoteSetup {
+            hosts: self.egress_allow()?,
+            programs: self.connectors.api_programs.clone(),
+            variables: self.connectors.api_variables.clone(),
+            secrets_folder: folder.flatten(),
+        })
     }
 
     /// Who decides on calls that wait for a person.

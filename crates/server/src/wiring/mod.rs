@@ -394,7 +394,7 @@ fn allowed_hosts(public_url: &PublicUrl) -> anyhow::Result<Arc<[String]>> {
 
 fn open_control(
     installation: &Installation,
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     sign_in: Arc<SignIn>,
     linked_accounts: LinkedAccounts,
     authorization_server: Option<Arc<AuthorizationServer>>,
@@ -413,6 +413,7 @@ fn open_control(
         },
         administration: Administration::new(installation.config.policy_settings()?.groups)?,
         catalog: Arc::clone(&gateway.catalog),
+        gateway: Arc::clone(gateway),
         policy: Arc::clone(&gateway.policy),
         streams,
         revocations: Arc::clone(gateway.identity.revocations()),
@@ -433,6 +434,11 @@ fn open_control(
             allowed_origins: installation.config.server.allowed_origins.clone().into(),
             trusted_proxies: installation.config.server.trusted_proxies.clone().into(),
             retention: installation.config.audit.retention.clone(),
+            connectors: installation.config.remote_setup()?,
+            configuration: sekimori_admin::Configuration {
+                file: installation.config.file.display().to_string(),
+                sections: installation.config.shown()?,
+            },
         },
     })
 }
@@ -527,7 +533,7 @@ fn open_sealer(data_dir: &Path) -> anyhow::Result<Sealer> {
 }
 
 /// The key under which handles and secrets are sealed; made at the first start.
-fn seal_key(data_dir: &Path) -> anyhow::Result<[u8; 32]> {
+pub(crate) fn seal_key(data_dir: &Path) -> anyhow::Result<[u8; 32]> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let path = data_dir.join("seal.key");
     let mut key = [0; 32];

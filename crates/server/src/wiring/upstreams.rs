@@ -10,7 +10,7 @@ use sekimori_identity::SystemRandom;
 use sekimori_identity::linked_accounts::{LinkedAccountParts, LinkedAccounts};
 use sekimori_identity::sign_in::SealKey;
 use sekimori_store::DefinitionChange;
-use sekimori_upstream::egress::{Egress, HostPattern, SystemResolver};
+use sekimori_upstream::egress::{Egress, SystemResolver};
 use sekimori_upstream::{Deps, Upstream};
 use tokio::sync::mpsc;
 
@@ -68,16 +68,7 @@ pub(crate) fn egress(config: &Config) -> anyhow::Result<Egress> {
         ),
         None => None,
     };
-    let allow = config
-        .egress
-        .allow
-        .iter()
-        .map(|pattern| {
-            pattern
-                .parse::<HostPattern>()
-                .with_context(|| format!("egress.allow: {pattern}"))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let allow = config.egress_allow()?;
     Egress::new(allow, ca.as_deref(), Arc::new(SystemResolver)).context("egress.ca_file")
 }
 

@@ -268,3 +268,59 @@ async fn records_are_deleted_on_request_with_a_certificate() {
         (&Value::Null, &Value::from(5))
     );
 }
+
+/// AUDIT-4: a log is closed while the gate is stopped; whoever has the old key alone verifies what came after.
+#[tokio::test]
+async fn a_closed_log_is_verified_with_its_key() {
+    let site = Site::new();
+    used(&site).await;
+    let old = site.json(&["audit", "checkpoint"]).await;
+    let key = site.home().write("old.pub", old["key"].as_str().unwrap());
+    let closed = site.json(&["audit", "close-log"]).await;
+    assert_eq!(closed["closed"], old["origin"]);
+    used(&site).await;
+    let new = site.json(&["audit", "checkpoint"]).await;
+    assert_eq!(new["key"], closed["key"]);
+    assert_ne!(new["origin"], old["origin"]);
+    let verify = ["audit", "verify", "--key", key.to_str().unwrap()];
+    let report = site.json(&verify).await;
+    assert_eq!(report["problem"], Value::Null, "{report}");
+    assert_eq!(report["signed"], report["records"]);
+    let told = site
+        .json(&["audit", "search", "--event", "audit.rotate"])
+        .await;
+    assert_eq!(told["records"].as_array().unwrap().len(), 1, "{told}");
+}
+
+/// AUDIT-2: a search that is kept finds the same when it is run by its name.
+#[tokio::test]
+async fn a_search_is_kept_and_run_by_its_name() {
+    let site = Site::new();
+    used(&site).await;
+    let keep = [
+        "audit",
+        "saved",
+        "keep",
+        "starts",
+        "--event",
+        "gateway.start",
+        "--since",
+        "1h",
+    ];
+    let kept = site.json(&keep).await;
+    assert_eq!(kept["filter"]["period"], "1h");
+    let again = site.json(&keep).await;
+    assert_eq!(again["id"], kept["id"], "in place of the one of that name");
+    let found = site.json(&["audit", "saved", "run", "starts"]).await;
+    assert_eq!(found["records"].as_array().unwrap().len(), 1, "{found}");
+    site.json(&["audit", "saved", "remove", "starts"]).await;
+    let listed = site.json(&["audit", "saved", "list"]).await;
+    assert!(listed.as_array().unwrap().is_empty(), "{listed}");
+    assert!(
+        !site
+            .run(&["audit", "saved", "run", "starts"])
+            .await
+            .status
+            .success()
+    );
+}

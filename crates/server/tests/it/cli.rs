@@ -148,6 +148,19 @@ async fn every_command_prints_json() {
         (&["admin", "revoke"], "/revoked"),
         (&["audit", "search"], "/records"),
         (&["connector", "remove", "faults"], "/removed"),
+        (&["connector", "templates"], "/0/fields/0/name"),
+        (
+            &[
+                "connector",
+                "add",
+                "code",
+                "--template",
+                "github",
+                "--set",
+                "Authorization=env:GITHUB_TOKEN",
+            ],
+            "/transport/headers/Authorization/env",
+        ),
     ];
     let mut wrong = Vec::new();
     for (args, pointer) in commands {
@@ -180,7 +193,35 @@ async fn errors_say_what_to_do() {
             &["connector", "remove", "nope"],
             &["no connector nope", "connector list"],
         ),
-        (&["connector", "add", "x"], &["--http", "--stdio"]),
+        (
+            &["connector", "add", "x"],
+            &["--http", "--stdio", "--template"],
+        ),
+        (
+            &["connector", "add", "x", "--http", "crm.example.co.jp"],
+            &["transport/url", "https://"],
+        ),
+        (
+            &["connector", "add", "x", "--template", "nope"],
+            &["no template nope", "connector templates"],
+        ),
+        (
+            &["connector", "add", "x", "--template", "github"],
+            &["fill in Authorization"],
+        ),
+        (
+            &[
+                "connector",
+                "add",
+                "x",
+                "--template",
+                "github",
+                "--set",
+                "Authorization=Bearer ghp_1",
+            ],
+            &["Authorization is a secret", "env:VARIABLE"],
+        ),
+        (&["idp", "check", "nope"], &["no such identity provider"]),
         (
             &["connector", "add", "Bad Name", "--http", "http://x/mcp"],
             &["Bad Name"],

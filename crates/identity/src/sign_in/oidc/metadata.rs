@@ -120,6 +120,16 @@ impl Discovery {
         }
     }
 
+    /// Fetches metadata and keys, whatever is known already.
+    pub(super) async fn ask_anew(&self) -> Result<Result<Bytes, FetchError>, Reason> {
+        let metadata = self.fetch(None).await?;
+        let keys: Uri = metadata
+            .jwks_uri
+            .parse()
+            .map_err(|_| Reason::NotAccepted("metadata"))?;
+        Ok(self.fetch.get_json(&keys).await)
+    }
+
     async fn fetch(&self, before: Option<&Metadata>) -> Result<Metadata, Reason> {
         let uri: Uri = openid_metadata_url(&self.issuer)
             .parse()

@@ -8,8 +8,10 @@ mod metadata;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use sekimori_domain::clock::Clock;
+use sekimori_domain::connector::SecretRef;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::identity_provider::{IdentityProvider, OidcSettings, SignInProtocol};
 use serde_json::{Map, Value};
@@ -18,6 +20,7 @@ use metadata::Discovery;
 
 use super::failure::Reason;
 use super::http::{ProviderHttp, SecretLookup, append_query};
+use crate::fetch::FetchError;
 use crate::token::Algorithm;
 use crate::token::claims::{list, text};
 
@@ -84,6 +87,16 @@ impl OidcClient {
             secrets,
             clock,
         })
+    }
+
+    /// Asks for what the provider publishes, whatever is known of it: its metadata, then its keys.
+    pub(super) async fn ask_anew(&self) -> Result<Result<Bytes, FetchError>, Reason> {
+        self.discovery.ask_anew().await
+    }
+
+    /// Whether a secret can be read.
+    pub(super) fn finds(&self, secret: &SecretRef) -> bool {
+        self.secrets.find(secret).is_ok()
     }
 
     /// Where to send the browser.
