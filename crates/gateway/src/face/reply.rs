@@ -494,11 +494,11 @@ mod tests {
             .needing(Need::Time(std::time::Duration::from_millis(1_200)));
         assert_eq!(refusal.retry_after(), Some(2));
         let read = Operation::ReadResource { uri: "a:b".into() };
-        let done = Done::call_refused(&refusal, &correlation(), &read, Era::Legacy);
+        let done = Done::call_refused(&refusal, &correlation(), &read, &client(Era::Legacy));
         assert_eq!(done.status(Era::Legacy), 429);
         let value: Value = serde_json::from_str(&text(&done)).unwrap();
         assert_eq!(value["error"]["data"]["retryAfterSeconds"], 2);
-        let done = Done::call_refused(&refusal, &correlation(), &tool(), Era::Modern);
+        let done = Done::call_refused(&refusal, &correlation(), &tool(), &client(Era::Modern));
         assert_eq!(done.status(Era::Modern), 200);
         let value: Value = serde_json::from_str(&text(&done)).unwrap();
         let told = &value["result"]["_meta"]["sekimori/refusal"];
