@@ -22,7 +22,7 @@ fn main() -> std::io::Result<()> {
         ("near misses", near_misses(4)),
     ];
     let mut out = std::io::stdout().lock();
-    for (set, texts) in texts {
+    for (source, (set, texts)) in texts.into_iter().enumerate() {
         // Every fourth: the others differ in values only, and the comparison is slow.
         let step = if texts.len() > 100 { 4 } else { 1 };
         for (at, labelled) in texts.iter().enumerate().step_by(step) {
@@ -33,7 +33,7 @@ fn main() -> std::io::Result<()> {
                     |(kind, start, end)| json!({"type": kind.as_str(), "start": start, "end": end}),
                 )
                 .collect();
-            let id = format!("{set}-{at}");
+            let id = format!("{source}-{at}");
             let line = json!({"id": id, "set": set, "text": labelled.text, "spans": spans});
             writeln!(out, "{line}")?;
         }

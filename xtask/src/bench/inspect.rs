@@ -130,6 +130,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<()> {
         );
         let found = found.into_iter().map(|found| (found.id, found.findings));
         let found: BTreeMap<String, Vec<Span>> = found.collect();
+        ensure!(found.len() == texts.len(), "two texts have the same id");
         rows.extend(score(who, &texts, &found));
         near_misses.push(count_near_misses(who, &texts, &found));
     }

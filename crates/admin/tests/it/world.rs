@@ -13,7 +13,7 @@ use sekimori_domain::false_alarm::FalseAlarm;
 use sekimori_domain::ids::{
     ApprovalId, ClientId, ConnectorName, CorrelationId, LimitName, PrincipalId, SessionId,
 };
-use sekimori_domain::inspection::{Conversation, FlowLabel, LabelSource};
+use sekimori_domain::inspection::{Conversation, FlowLabel, InspectionDictionary, LabelSource};
 use sekimori_domain::kill_switch::StopScope;
 use sekimori_domain::limit::{Bound, Limit};
 use sekimori_domain::linked_account::LinkedAccount;
@@ -26,6 +26,7 @@ use sekimori_domain::retention::{OrderAct, OrderKind, OrderStep, RetentionOrder,
 use sekimori_domain::saved_search::{SavedSearch, SearchFilter};
 use sekimori_gateway::kill_switch::{EngagedBy, NewKillSwitch};
 use sekimori_identity::scim::{NewScimToken, create_scim_token};
+use sekimori_inspect::Terms;
 use sekimori_policy::{FACTS, default_policies};
 use sekimori_store::{
     AuditQuery, BrowserSession, Definition, Expected, NewInspectionRules, SessionProof,
@@ -209,6 +210,17 @@ impl World {
         let scim = create_scim_token(&*tokens, &*control.clock, &*control.random, scim)
             .await
             .unwrap();
+        let old = InspectionDictionary {
+            id: "old".to_owned(),
+            kind: "COMPANY_TERM".to_owned(),
+            entries: 0,
+            digest: Digest::of(b""),
+            author: "test".to_owned(),
+            updated_at: now,
+        };
+        let packed = Terms::default().pack();
+        let dictionaries = control.store.dictionaries();
+        dictionaries.put(&old, &packed).await.unwrap();
         let rules = NewInspectionRules {
             text: String::new(),
             author: "admin:test".to_owned(),

@@ -84,9 +84,8 @@ pub(super) async fn run(command: Saved, common: &Common, output: Output) -> anyh
 /// One's own of that name before one that another shares; or that of the id.
 async fn find(installation: &Installation, name: &str) -> anyhow::Result<SavedSearch> {
     let searches = installation.store.saved_searches();
-    let mut found: Vec<_> = searches
-        .visible_to(&operator())
-        .await?
+    let seen = searches.visible_to(&operator()).await?;
+    let mut found: Vec<_> = seen
         .into_iter()
         .filter(|search| search.name == name || search.id == name)
         .collect();
