@@ -326,7 +326,7 @@ mod tests {
 
     use super::*;
 
-    fn connector(transport: Value) -> Connector {
+    fn connector(transport: &Value) -> Connector {
         let whole = json!({
             "name": "crm", "title": "CRM", "transport": transport,
             "created_at": "2026-01-01T00:00:00Z",
@@ -335,7 +335,7 @@ mod tests {
     }
 
     fn at(url: &str) -> Connector {
-        connector(json!({"kind": "http", "url": url}))
+        connector(&json!({"kind": "http", "url": url}))
     }
 
     fn setup() -> RemoteSetup {
@@ -389,7 +389,7 @@ mod tests {
                 "transport/env/A=B",
             ),
         ] {
-            let refused = check_connector(&connector(transport)).unwrap_err();
+            let refused = check_connector(&connector(&transport)).unwrap_err();
             assert_eq!(refused.what, what);
         }
     }
@@ -405,7 +405,7 @@ mod tests {
                    "env": {"GIT_TOKEN": {"env": "CRM_TOKEN"}}}),
         ];
         for transport in fine {
-            assert_eq!(setup().check(&connector(transport), None), Ok(()));
+            assert_eq!(setup().check(&connector(&transport), None), Ok(()));
         }
         let refused = [
             (
@@ -422,7 +422,7 @@ mod tests {
             ),
         ];
         for (transport, what) in refused {
-            let refused = setup().check(&connector(transport), None).unwrap_err();
+            let refused = setup().check(&connector(&transport), None).unwrap_err();
             assert_eq!(refused.what, what);
         }
         for reference in [
@@ -435,7 +435,7 @@ mod tests {
         ] {
             let transport = json!({"kind": "http", "url": "https://crm.example.co.jp/mcp",
                                    "headers": {"Authorization": reference}});
-            let refused = setup().check(&connector(transport), None).unwrap_err();
+            let refused = setup().check(&connector(&transport), None).unwrap_err();
             assert_eq!(refused.what, "transport/headers/Authorization");
         }
         let nothing = RemoteSetup::default();
@@ -472,7 +472,7 @@ mod tests {
         ] {
             assert_eq!(with(oauth), Err(what.to_owned()));
         }
-        let mut program = connector(json!({"kind": "stdio", "command": "mcp-server-git"}));
+        let mut program = connector(&json!({"kind": "stdio", "command": "mcp-server-git"}));
         program.oauth = guarded.oauth;
         assert_eq!(check_connector(&program).unwrap_err().what, "oauth");
     }
@@ -480,7 +480,7 @@ mod tests {
     #[test]
     fn what_was_set_up_by_command_can_be_kept_but_not_turned_elsewhere() {
         let by_command = connector(
-            json!({"kind": "http", "url": "https://crm.example.co.jp/mcp",
+            &json!({"kind": "http", "url": "https://crm.example.co.jp/mcp",
                    "headers": {"Authorization": {"env": "DATABASE_URL"}}}),
         );
         let renamed = Connector {
