@@ -257,8 +257,8 @@ pub(crate) async fn substitutes_are_named_and_ended(database: &TestDatabase) {
     let named = |seconds| Substitution {
         absent: PrincipalId::clone(&anna),
         substitute: PrincipalId::clone(&bob),
-        from: sekimori_domain::Timestamp::from_second(1_000).unwrap(),
-        until: sekimori_domain::Timestamp::from_second(seconds).unwrap(),
+        from: Timestamp::from_second(1_000).unwrap(),
+        until: Timestamp::from_second(seconds).unwrap(),
     };
     approvals.put_substitution(&named(2_000)).await.unwrap();
     approvals.put_substitution(&named(3_000)).await.unwrap();
