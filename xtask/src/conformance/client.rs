@@ -47,6 +47,10 @@ struct Task {
 }
 
 /// The client that the suite starts: passes its task on, and waits until it is done.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the suite tells its clients what to do by the environment"
+)]
 pub(crate) fn relay(port: u16, url: &str) -> Result<()> {
     let context = std::env::var("MCP_CONFORMANCE_CONTEXT").unwrap_or_else(|_| "null".to_owned());
     let task = Task {

@@ -324,7 +324,7 @@ async fn identity_providers_are_added_changed_and_removed_without_showing_a_secr
         .iter()
         .map(|one| &one["name"])
         .collect();
-    assert_eq!(names, ["corporate", "partner"]);
+    assert_eq!(names, ["corporate", "partner", "silent"]);
     let choices = plane.control.sign_in.choices().await.unwrap();
     assert!(choices.iter().any(|choice| choice.name == "partner"));
 
