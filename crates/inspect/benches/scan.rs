@@ -68,7 +68,7 @@ fn dictionary(criterion: &mut Criterion) {
     group.sample_size(10);
     group.bench_function("make", |bencher| bencher.iter(make));
     group.bench_function("load", |bencher| {
-        bencher.iter(|| Terms::unpack(&packed).map(|terms| terms.len()))
+        bencher.iter(|| Terms::unpack(&packed).map(|terms| terms.len()));
     });
     group.throughput(Throughput::Bytes(bytes as u64));
     group.bench_function("scan_without_names", |bencher| {

@@ -1,4 +1,10 @@
 //! `labelled_texts > texts.jsonl`: the labelled sets of the tests, for `cargo xtask bench inspect`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test data"
+)]
 
 use std::io::Write as _;
 

@@ -111,6 +111,7 @@ impl World {
         examples
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list of examples")]
     fn examples_of_safeguards(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
         let review = json!({
             "class": "update", "data_classes": ["personal"], "definition": self.definition,

@@ -143,6 +143,7 @@ impl Plane {
     }
 
     /// A control plane that people reach at `public_url` and sign in to through `providers`.
+    #[expect(clippy::too_many_lines, reason = "one of each part of a control plane")]
     pub(crate) async fn with_providers(public_url: &str, providers: Vec<IdentityProvider>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock(Instant::now()));

@@ -171,6 +171,7 @@ async fn limits(plane: &Plane) -> String {
 
 impl World {
     /// Puts it into the store of a plane.
+    #[expect(clippy::too_many_lines, reason = "one of everything")]
     pub(crate) async fn make(plane: &Plane) -> Self {
         let control = &plane.control;
         let now = control.clock.now();

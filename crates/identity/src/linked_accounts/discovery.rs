@@ -95,27 +95,25 @@ pub(super) async fn discover(
         .oauth
         .as_ref()
         .and_then(|oauth| oauth.issuer.as_deref());
-    let (resource, scopes, issuer) = match resource(asker, &address, challenge).await? {
-        Some(resource) => {
-            if !covers(&resource.resource, &address) {
-                return refused("what it says of itself is about another address");
-            }
-            let listed = &resource.authorization_servers;
-            let issuer = match named {
-                Some(named) => listed.iter().find(|one| *one == named),
-                None => listed.first(),
-            };
-            let Some(issuer) = issuer else {
-                return refused("it does not name the authorization server that is to be used");
-            };
-            (resource.resource, resource.scopes_supported, issuer.clone())
+    let told = resource(asker, &address, challenge).await?;
+    let (resource, scopes, issuer) = if let Some(resource) = told {
+        if !covers(&resource.resource, &address) {
+            return refused("what it says of itself is about another address");
         }
+        let listed = &resource.authorization_servers;
+        let issuer = match named {
+            Some(named) => listed.iter().find(|one| *one == named),
+            None => listed.first(),
+        };
+        let Some(issuer) = issuer else {
+            return refused("it does not name the authorization server that is to be used");
+        };
+        (resource.resource, resource.scopes_supported, issuer.clone())
+    } else {
         // As servers of 2025-03-26 do, which are their own issuer and say nothing.
-        None => {
-            let own = origin(address.as_str()).unwrap_or_default();
-            let issuer = named.map_or(own, str::to_owned);
-            (address.to_string(), Vec::new(), issuer)
-        }
+        let own = origin(address.as_str()).unwrap_or_default();
+        let issuer = named.map_or(own, str::to_owned);
+        (address.to_string(), Vec::new(), issuer)
     };
     let server = server(asker, &issuer).await?;
     Ok(Found {

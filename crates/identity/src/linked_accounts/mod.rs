@@ -235,6 +235,10 @@ impl Inner {
         }
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the form that errors are mapped in"
+    )]
     fn store_failed(error: StoreError) -> NoToken {
         tracing::error!(
             error = &error as &dyn std::error::Error,

@@ -324,15 +324,12 @@ async fn an_account_is_linked_with_proof_and_used() {
     let digest = Digest::of(verifier.as_bytes());
     let challenge = URL_SAFE_NO_PAD.encode(digest.0);
     assert_eq!(query(&begun, "code_challenge"), Some(challenge));
-    let script = world.script.lock().unwrap();
-    let (_, _, headers) = script.asked.iter().find(|(at, ..)| *at == "token").unwrap();
-    assert!(
-        headers["authorization"]
-            .to_str()
-            .unwrap()
-            .starts_with("Basic ")
-    );
-    drop(script);
+    {
+        let script = world.script.lock().unwrap();
+        let (_, _, headers) = script.asked.iter().find(|(at, ..)| *at == "token").unwrap();
+        let authorization = headers["authorization"].to_str().unwrap();
+        assert!(authorization.starts_with("Basic "));
+    }
 
     assert_eq!(world.token().await, bearer("access-1"));
     let other = PrincipalId::new("usr_taro").unwrap();
@@ -447,7 +444,7 @@ async fn several_nodes_renew_a_token_once() {
 async fn a_token_that_is_renewed_no_more_is_linked_again() {
     let world = World::new(AccountOf::Person).await;
     world.link().await;
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     assert_eq!(
         world.challenged(&Challenge::default()).await.ok(),
         bearer("access-2")
@@ -456,7 +453,7 @@ async fn a_token_that_is_renewed_no_more_is_linked_again() {
     links_first(world.challenged(&Challenge::default()).await);
     assert_eq!(world.asked("token").len(), 2);
 
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     let void = json!({"error": "invalid_grant"});
     world.script(|script| script.token = Some((400, void)));
     for _ in 0..2 {
@@ -506,7 +503,10 @@ async fn accounts_end_with_the_person_and_the_server_is_told() {
     revocations.load().await.unwrap();
     let subject = Subject::new(SubjectKind::User, world.person.as_str());
     let ended = end_access(&*world.store, &revocations, &*world.clock, &subject).await;
-    assert_eq!(ended.unwrap().accounts, [world.connector.name.clone()]);
+    assert_eq!(
+        ended.unwrap().accounts,
+        std::slice::from_ref(&world.connector.name)
+    );
     let mut changes = world.store.changes().watch();
     let end = tokio::time::Instant::now() + Duration::from_secs(10);
     while world.token().await.is_some() {

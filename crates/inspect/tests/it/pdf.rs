@@ -23,8 +23,8 @@ fn pdf(objects: &[(u32, String, Option<Vec<u8>>)]) -> Vec<u8> {
     file
 }
 
-fn packed(text: &str) -> Option<Vec<u8>> {
-    Some(compress_to_vec_zlib(text.as_bytes(), 6))
+fn packed(text: &str) -> Vec<u8> {
+    compress_to_vec_zlib(text.as_bytes(), 6)
 }
 
 /// A page that shows `content`, with the font `F1`.
@@ -38,7 +38,7 @@ fn page(font: &str, content: &str, more: &[(u32, &str, Option<Vec<u8>>)]) -> Vec
             None,
         ),
         (3, "<< /Type /Page /Parent 2 0 R /Contents 4 0 R >>".to_owned(), None),
-        (4, "/Filter /FlateDecode".to_owned(), packed(content)),
+        (4, "/Filter /FlateDecode".to_owned(), Some(packed(content))),
         (5, font.to_owned(), None),
     ];
     let more = more.iter();
@@ -86,7 +86,7 @@ fn japanese_is_read_by_encoding_and_by_table() {
                  2 beginbfchar <0003> <5C71> <0004> <7530> endbfchar 1 beginbfrange <0010> <0019> <0030> endbfrange";
     let more = [
         (6, BELOW, None),
-        (7, "/Filter [/FlateDecode]", packed(table)),
+        (7, "/Filter [/FlateDecode]", Some(packed(table))),
     ];
     // One code at a time, each moved to its place: still one word.
     let content = "BT /F1 10 Tf 1 0 0 1 50 700 Tm <0003> Tj 1 0 0 1 60 700 Tm <0004> Tj ET BT /F1 10 Tf \
@@ -101,7 +101,7 @@ fn object_streams_forms_notes_and_older_versions_are_read() {
         "{:<57}{}",
         "<< /Type /Annot /Contents (taro.yamada@example.co.jp) >>", "<< /Title (one) >>"
     );
-    let stream = packed(&format!("{inner}{body}"));
+    let stream = Some(packed(&format!("{inner}{body}")));
     let dict = format!(
         "/Type /ObjStm /N 2 /First {} /Filter /FlateDecode",
         inner.len()
@@ -152,7 +152,7 @@ fn what_can_not_be_told_is_not_readable() {
             page(
                 LATIN,
                 "BT /F1 9 Tf (x) Tj ET",
-                &[(9, predictor, packed("1 0 <<>>"))],
+                &[(9, predictor, Some(packed("1 0 <<>>")))],
             ),
         ),
         (

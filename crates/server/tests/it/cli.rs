@@ -64,6 +64,7 @@ async fn every_command_explains_itself_with_an_example() {
 
 /// Each command of an installation, with what its JSON must hold.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of commands")]
 async fn every_command_prints_json() {
     let upstream = faults::start(None, Era::Dual).await;
     let site = Site::new();
@@ -177,6 +178,7 @@ async fn every_command_prints_json() {
 
 /// What goes wrong is said with its cause and the way out, and the exit code tells it too.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of mistakes")]
 async fn errors_say_what_to_do() {
     let site = Site::new();
     let broken = site.home().write(

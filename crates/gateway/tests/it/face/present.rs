@@ -118,7 +118,7 @@ async fn people_see_what_a_call_would_change() {
     let records = gate.records(EventKind::ToolCall).await;
     let reads: Vec<_> = records
         .iter()
-        .filter(|record| record.detail.get("read_for").is_some())
+        .filter(|record| record.detail.contains_key("read_for"))
         .collect();
     assert_eq!(reads.len(), 1);
     assert_eq!(reads[0].detail["read_for"], details.request.id.as_str());

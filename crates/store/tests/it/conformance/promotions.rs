@@ -44,7 +44,10 @@ pub(crate) async fn are_decided_once(database: &TestDatabase) {
     assert_eq!(promotions.get("3").await.unwrap(), None);
     let listed = |before| promotions.list(before, 1);
     assert_eq!(listed(None).await.unwrap(), [second]);
-    assert_eq!(listed(Some("2")).await.unwrap(), [first.clone()]);
+    assert_eq!(
+        listed(Some("2")).await.unwrap(),
+        std::slice::from_ref(&first)
+    );
     let mut refused = first;
     refused.refuse(said("user:b")).unwrap();
     promotions.close(&refused).await.unwrap();
