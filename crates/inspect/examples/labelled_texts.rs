@@ -1,6 +1,7 @@
 //! `labelled_texts > texts.jsonl`: the labelled sets of the tests, for `cargo xtask bench inspect`.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
     reason = "test data"

@@ -349,7 +349,7 @@ mod tests {
             "",
             "terms-0:AAAA",
             "terms-1:AAAA",
-            &packed[..packed.len() - 3],
+            packed.get(..packed.len() - 3).unwrap(),
         ] {
             assert_eq!(Terms::unpack(damaged), Err(TermsError::Packed), "{damaged}");
         }
