@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use http::{Request, header};
 use jiff::{SignedDuration, Timestamp};
+use sekimori_domain::connector::{Connector, OAuthClient};
 use sekimori_upstream::authorization::NoToken;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::client::KnownAs;
-use super::discovery::Server;
+use super::discovery::{Server, server};
 use super::http::{Asker, read};
 use super::{Inner, words};
 use crate::sign_in::http::form;
@@ -70,14 +71,34 @@ impl From<NoToken> for ExchangeError {
 
 /// To whom a request goes, and as whom.
 pub(super) struct Party<'a> {
-    pub(super) asker: &'a Asker<'a>,
-    pub(super) server: &'a Server,
-    pub(super) client: &'a KnownAs,
+    pub(super) asker: Asker<'a>,
+    pub(super) server: Server,
+    pub(super) client: KnownAs,
     /// Whether the server's endpoints may be on other hosts.
     pub(super) vouched: bool,
 }
 
 impl Inner {
+    /// The authorization server `issuer`, and as whom it knows the gate. Nobody else is shown what it issued.
+    pub(super) async fn party<'a>(
+        &'a self,
+        connector: &'a Connector,
+        settings: &OAuthClient,
+        issuer: &str,
+    ) -> Result<Party<'a>, NoToken> {
+        let asker = Asker::new(&self.egress, connector);
+        let server = server(&asker, issuer).await?;
+        let vouched = settings.issuer.as_deref() == Some(issuer);
+        let client = self.known_as(&asker, connector, settings, &server, vouched);
+        let client = client.await?;
+        Ok(Party {
+            asker,
+            server,
+            client,
+            vouched,
+        })
+    }
+
     /// Asks the token endpoint.
     pub(super) async fn exchange(
         &self,

@@ -83,9 +83,9 @@ impl Inner {
         let client = self.known_as(&asker, connector, settings, &found.server, vouched);
         let client = client.await?;
         let party = Party {
-            asker: &asker,
-            server: &found.server,
-            client: &client,
+            asker,
+            server: found.server,
+            client,
             vouched,
         };
         let mut fields = vec![

@@ -12,8 +12,8 @@ use sekimori_store::{PendingSignIn, StoreError};
 use sekimori_upstream::authorization::NoToken;
 use serde::{Deserialize, Serialize};
 
-use super::discovery::{discover, provoke, server};
-use super::exchange::{ExchangeError, Issued, Party, known_code};
+use super::discovery::{discover, provoke};
+use super::exchange::{ExchangeError, Issued, known_code};
 use super::http::{Asker, origin};
 use super::{Inner, LinkedAccounts, scopes_to_ask, union};
 use crate::secret::new_secret;
@@ -242,17 +242,7 @@ impl Inner {
         verifier: String,
     ) -> Result<Issued, LinkError> {
         let settings = connector.oauth.as_ref().ok_or(LinkError::NotLinked)?;
-        let asker = Asker::new(&self.egress, connector);
-        let server = server(&asker, &linking.issuer).await?;
-        let vouched = settings.issuer.as_ref() == Some(&linking.issuer);
-        let client = self.known_as(&asker, connector, settings, &server, vouched);
-        let client = client.await?;
-        let party = Party {
-            asker: &asker,
-            server: &server,
-            client: &client,
-            vouched,
-        };
+        let party = self.party(connector, settings, &linking.issuer).await?;
         let fields = vec![
             ("grant_type", "authorization_code".to_owned()),
             ("code", code.to_owned()),

@@ -10,9 +10,7 @@ use sekimori_domain::linked_account::LinkedAccount;
 use sekimori_store::{EndedAccount, StoreError, StoredAccount};
 use sekimori_upstream::authorization::{AccessToken, Challenge, NoToken};
 
-use super::discovery::server;
-use super::exchange::{ExchangeError, Issued, Party, Tokens};
-use super::http::Asker;
+use super::exchange::{ExchangeError, Issued, Tokens};
 use super::{ENDED_MAX, Inner, LinkedAccounts, Opened, bearer, union, words};
 
 /// Tokens that end so soon are renewed before they are used.
@@ -157,18 +155,7 @@ impl Inner {
         let exchanged = async {
             let settings = connector.oauth.as_ref();
             let settings = settings.ok_or_else(Self::not_opened)?;
-            let asker = Asker::new(&self.egress, connector);
-            // Nobody but who issued it is shown a refresh token.
-            let server = server(&asker, &account.issuer).await?;
-            let vouched = settings.issuer.as_ref() == Some(&account.issuer);
-            let client = self.known_as(&asker, connector, settings, &server, vouched);
-            let client = client.await?;
-            let party = Party {
-                asker: &asker,
-                server: &server,
-                client: &client,
-                vouched,
-            };
+            let party = self.party(connector, settings, &account.issuer).await?;
             self.exchange(&party, fields).await
         };
         let (after, tokens, done) = match exchanged.await {
@@ -252,17 +239,7 @@ impl Inner {
         };
         let text = self.open(&account.seal_name(), &account.sealed)?;
         let tokens: Tokens = serde_json::from_slice(&text).map_err(|_| Self::not_opened())?;
-        let asker = Asker::new(&self.egress, connector);
-        let server = server(&asker, &account.issuer).await?;
-        let vouched = settings.issuer.as_ref() == Some(&account.issuer);
-        let client = self.known_as(&asker, connector, settings, &server, vouched);
-        let client = client.await?;
-        let party = Party {
-            asker: &asker,
-            server: &server,
-            client: &client,
-            vouched,
-        };
+        let party = self.party(connector, settings, &account.issuer).await?;
         self.tell_ended(&party, &tokens).await
     }
 }
