@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
+use tempfile::TempDir;
 
 use crate::run::{run, wait_for};
 use crate::setup::postgres_programs;
@@ -23,7 +24,7 @@ const CONNECTIONS_MAX: u16 = 400;
 /// A running server. Dropping it stops the server and removes its folder.
 pub(crate) struct Postgres {
     server: Child,
-    folder: PathBuf,
+    folder: TempDir,
     programs: PathBuf,
     port: u16,
 }
@@ -38,13 +39,16 @@ impl Postgres {
         } else {
             None
         };
-        let folder = std::env::temp_dir().join(format!("sekimori-postgres-{}", std::process::id()));
-        fs::create_dir_all(&folder).context("creating the folder for PostgreSQL")?;
+        // A name of its own: one process may run several, as the tests and the demo within them do.
+        let folder = tempfile::Builder::new()
+            .prefix("sekimori-postgres-")
+            .tempdir()
+            .context("creating the folder for PostgreSQL")?;
         if let Some(user) = &user {
-            chown(&folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))
                 .context("giving the folder to the user postgres")?;
         }
-        let data = folder.join("data");
+        let data = folder.path().join("data");
         let unprivileged = user.is_some();
         run(as_postgres(unprivileged, &programs.join("initdb"))
             .args([
@@ -56,17 +60,17 @@ impl Postgres {
             .args(["--no-sync", "--no-instructions"])
             .arg("--pgdata")
             .arg(&data)
-            .current_dir(&folder)
+            .current_dir(folder.path())
             .stdout(Stdio::null()))?;
         let port = free_port()?;
         let server = as_postgres(unprivileged, &programs.join("postgres"))
             .arg("-D")
             .arg(&data)
-            .args(settings(&folder, port))
-            .current_dir(&folder)
+            .args(settings(folder.path(), port))
+            .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.join("log")).context("creating PostgreSQL's log")?)
+            .stderr(fs::File::create(folder.path().join("log")).context("creating PostgreSQL's log")?)
             .spawn()
             .context("starting PostgreSQL")?;
         let mut postgres = Self {
@@ -91,7 +95,7 @@ impl Postgres {
     }
 
     fn wait_until_ready(&mut self, data: &Path) -> Result<()> {
-        let log = self.folder.join("log");
+        let log = self.folder.path().join("log");
         let server = &mut self.server;
         wait_for("PostgreSQL", START_TIME_MAX, || {
             if let Some(status) = server.try_wait().context("watching PostgreSQL")? {
@@ -119,11 +123,6 @@ impl Drop for Postgres {
             pid.is_ok_and(|pid| kill(pid, Signal::SIGINT).is_ok()) && self.server.wait().is_ok();
         if !stopped {
             note("PostgreSQL could not be stopped");
-        }
-        if let Err(error) = fs::remove_dir_all(&self.folder) {
-            note(format_args!(
-                "PostgreSQL's folder could not be removed: {error}"
-            ));
         }
     }
 }
