@@ -264,10 +264,12 @@ async fn intern_texts(
         let insert = bind_all(Statement::new(WHAT, sql), chunk);
         read_ids(transaction.query(insert).await?, &mut new)?;
     }
-    let grams: Vec<_> = new
+    let mut grams: Vec<_> = new
         .iter()
         .map(|(text, id)| (*id, grams::of(text)))
         .collect();
+    // FTS5 gathers rows in memory as long as their numbers rise: each that doesn't costs a write of all.
+    grams.sort_unstable_by_key(|(id, _)| *id);
     for chunk in chunks(&grams) {
         let mut statement = Statement::new(WHAT, dialect.insert_grams(chunk.len()));
         for (id, grams) in chunk {
