@@ -11,13 +11,14 @@ use crate::database::{Database, Statement};
 use crate::error::{Result, StoreError};
 
 /// What is emptied; names keep their numbers.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "DELETE FROM audit_record",
     "DELETE FROM audit_body",
     "DELETE FROM audit_said",
     "DELETE FROM audit_text",
     "DELETE FROM audit_open_intent",
     "INSERT INTO audit_grams (audit_grams) VALUES ('delete-all')",
+    "UPDATE audit_forgotten SET times = times + 1",
 ];
 
 /// Empties the index and takes its indexes down. `false` where others have records in it or the database is not
