@@ -91,7 +91,7 @@ impl Storage {
             endpoint: format!("http://127.0.0.1:{}", self.access.port),
             region: "us-east-1".into(),
             bucket: "locked".into(),
-            prefix: "東京/gate-1".into(),
+            prefix: "tokyo/gate-1".into(),
             key_id: self.access.key.clone(),
             secret_key: self.access.secret.clone(),
             mode: LockMode::Compliance,
@@ -151,7 +151,7 @@ async fn sealed_segments_go_into_the_bucket_and_stay_there() {
     );
     let until = TestClock::default().now() + LOCK;
     for version in &there {
-        assert!(version.key.starts_with("東京/gate-1/"), "{}", version.key);
+        assert!(version.key.starts_with("tokyo/gate-1/"), "{}", version.key);
         assert_eq!(version.mode, "COMPLIANCE");
         assert_eq!(
             version.until,

@@ -36,6 +36,10 @@ impl Known {
             self.terms.clear();
         }
         self.terms.extend(fresh.terms);
+        if self.texts.len() + fresh.texts.len() > Self::MAX {
+            // Names come again, most resources don't.
+            self.texts.retain(|text, _| text.is_owned());
+        }
         if self.forgotten != fresh.forgotten || self.texts.len() + fresh.texts.len() > Self::MAX {
             self.texts.clear();
         }

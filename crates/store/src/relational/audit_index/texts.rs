@@ -77,6 +77,11 @@ impl Text {
         })
     }
 
+    /// Whether it is what somebody or something is called.
+    pub(super) fn is_owned(&self) -> bool {
+        self.caller.is_some() || self.target.is_some()
+    }
+
     fn read(row: &mut Row) -> Result<(Self, i64)> {
         let text = Self {
             text: row.text()?,
