@@ -98,7 +98,10 @@ impl<'r> Steering<'r> {
                 AnswerAction::Clean => {
                     let instead = match suspicion.ruse {
                         Ruse::HiddenText => Replacement::Seen,
-                        Ruse::Instruction | Ruse::CrossTool | Ruse::Exfiltration => {
+                        Ruse::Instruction
+                        | Ruse::CrossTool
+                        | Ruse::Exfiltration
+                        | Ruse::LookAlike => {
                             Replacement::Text(REMOVED)
                         }
                     };

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::{ends_name, honorific};
-use crate::text::{Folded, is_hiragana, is_kanji};
+use super::ends_name;
+use super::words::honorific;
+use crate::text::{Folded, is_hiragana, is_kanji, modern};
 
 /// Whether a name at `start` would be the next one behind a person that ends at `last`, perhaps with an honorific
 /// or something in brackets in between: 「佐藤（営業）、鈴木」.
@@ -18,7 +19,7 @@ pub(super) fn is_among(folded: &Folded, last: Option<usize>, start: usize) -> bo
         [title @ .., sign, ' '] | [title @ .., sign] => (*sign, title),
         [] => return false,
     };
-    if !matches!(sign, '、' | '・' | ',' | '/' | 'と' | '&' | '\n') {
+    if !matches!(sign, '、' | '・' | ',' | '/' | 'と' | '&' | '→' | '\n') {
         return false;
     }
     let (title, bracket) = match title.iter().position(|c| *c == '(') {
@@ -173,7 +174,9 @@ pub(super) fn signs(folded: &Folded, start: usize) -> bool {
 /// A name that is a line of its own, as under a letter; a line break may be escaped, as in JSON.
 pub(super) fn is_line(folded: &Folded, start: usize, end: usize) -> bool {
     let escaped = |at: usize| folded.part(at, at + 2) == ['\\', 'n'];
-    let begins = folded.before(start) == '\n' || start >= 2 && escaped(start - 2);
+    // 「以上、佐藤」 ends a letter.
+    let signed = start >= 3 && folded.has(start - 3, "以上、");
+    let begins = signed || folded.before(start) == '\n' || start >= 2 && escaped(start - 2);
     let ends = matches!(folded.at(end), '\n' | '\0' | '"') || escaped(end);
     begins && ends
 }
@@ -187,6 +190,44 @@ pub(super) fn speaks(folded: &Folded, start: usize, end: usize) -> bool {
     let line = matches!(folded.before(start), '\n' | '\0');
     (begins || logged(folded, start)) && colon
         || line && folded.at(end) == ' ' && time(folded, end + 1)
+}
+
+/// Whether the line before `start` begins with the person that ends at `last`, and is what they say.
+pub(super) fn in_talk(folded: &Folded, last: Option<usize>, start: usize) -> bool {
+    const LINE_MAX: usize = 200;
+    let Some(last) = last.filter(|last| start > *last && start - *last <= LINE_MAX) else {
+        return false;
+    };
+    folded.at(last) == ':'
+        && folded.before(start) == '\n'
+        && folded
+            .part(last, start)
+            .iter()
+            .filter(|c| **c == '\n')
+            .count()
+            == 1
+}
+
+/// 「福井：承知しました」: what only somebody in a conversation says, behind the colon at `end`.
+pub(super) fn replies(folded: &Folded, end: usize) -> bool {
+    const REPLIES: [&str; 14] = [
+        "承知",
+        "了解",
+        "はい",
+        "いいえ",
+        "いえ",
+        "ありがとう",
+        "すみません",
+        "お疲れ",
+        "お願いし",
+        "なるほど",
+        "いいですね",
+        "わかりました",
+        "分かりました",
+        "申し訳",
+    ];
+    let from = end + 1 + usize::from(folded.at(end + 1) == ' ');
+    REPLIES.iter().any(|reply| folded.has(from, reply))
 }
 
 /// 「[10:21] 」, 「10:21 」 right before `start`: what a chat writes before who says something.
@@ -250,7 +291,7 @@ static PLACES: LazyLock<HashSet<[char; 3]>> = LazyLock::new(|| {
     const FREQUENT: usize = 400;
     let key = |word: &str| {
         let mut chars = word.chars();
-        let mut next = || chars.next().unwrap_or('\0');
+        let mut next = || chars.next().map_or('\0', modern);
         [next(), next(), next()]
     };
     let people: HashSet<[char; 3]> = include_str!("../../../data/surnames.txt")

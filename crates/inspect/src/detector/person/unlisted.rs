@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use super::context::{is_place, is_role};
-use super::{Evidence, blanks, ends_name, honorific, organisation_like, run};
+use super::words::{honorific, organisation_like};
+use super::{Evidence, blanks, ends_name, run};
 use crate::document::Document;
 use crate::lexicon::Lexicon;
 use crate::names::Names;
@@ -141,7 +142,7 @@ fn is_other(names: &Names, word: &[char]) -> bool {
 }
 
 /// Whether a sentence, a value or an item of a list begins at `start`.
-fn opens(folded: &Folded, start: usize) -> bool {
+pub(super) fn opens(folded: &Folded, start: usize) -> bool {
     matches!(
         folded.before(start),
         '\n' | '\0'
