@@ -108,9 +108,12 @@ pub(crate) fn labels(folded: &Folded, spots: &Spots) -> Vec<Label> {
         if at < free || !starts_word(folded.before(at), folded.at(at)) {
             continue;
         }
-        let hit = lexicon
-            .longest_that(chars, at, |len| ends_word(folded, at + len))
-            .or_else(|| spread(folded, at));
+        let whole = lexicon.longest_that(chars, at, |len| ends_word(folded, at + len));
+        // 「氏」 is a label, and the first letter of 「氏　名」.
+        let hit = match whole {
+            Some((2.., _)) => whole,
+            Some(_) | None => spread(folded, at).or(whole),
+        };
         if let Some((mut len, tag)) = hit {
             if tag == Tag::Name {
                 // 「退職者一覧」

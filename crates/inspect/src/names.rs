@@ -52,10 +52,9 @@ impl Names {
                 .lines()
                 .map(|line| line.split_once(' ').unwrap_or((line, "")))
         };
-        // Short readings and those of places are words too often.
+        // Short readings are words too often.
         let rare_readings = |least: usize| {
             rare_surnames()
-                .filter(|(.., rank)| *rank == Surname::Rare)
                 .map(|(_, reading, _)| katakana(reading))
                 .filter(move |reading| reading.len() >= least)
         };
@@ -96,7 +95,12 @@ impl Names {
             single: set(usize::MAX),
             unlikely: UNLIKELY.chars().collect(),
             of_surnames: rows()
-                .flat_map(|(kanji, _)| kanji.chars().map(modern))
+                .map(|(kanji, _)| kanji)
+                .chain(
+                    rare_surnames()
+                        .filter_map(|(kanji, _, rank)| (rank == Surname::Rare).then_some(kanji)),
+                )
+                .flat_map(|kanji| kanji.chars().map(modern))
                 .collect(),
         }
     }

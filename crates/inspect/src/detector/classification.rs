@@ -66,12 +66,14 @@ fn marking(folded: &Folded, start: usize, end: usize) -> Option<(usize, usize, u
         ));
     let head = head || classed(folded, start);
     let alone = matches!(after, '\0' | '\n' | '*' | ' ' | ':' | '/' | '・' | '_');
+    // `SECRET_TOKEN` is the name of a variable.
+    let variable = after == '_' && folded.at(start).is_ascii_alphabetic();
     let short = end - start < 2;
     // `secret = "x"` assigns; `CONFIDENTIAL` stands alone or shouts.
     let word = folded.at(start).is_ascii_alphabetic()
         && !matches!(after, '\0' | '\n' | '*')
         && !folded.part(start, end).iter().any(char::is_ascii_uppercase);
-    (head && alone && !short && !word).then_some((start, end, 88))
+    (head && alone && !short && !word && !variable).then_some((start, end, 88))
 }
 
 /// 「資料区分：部外秘」: the value of a line that tells how to handle a document.

@@ -15,7 +15,7 @@ use self::context::{
 use self::full::{closed, full_name, spread_name, titled_name};
 use self::script::{kana, latin};
 use self::unlisted::{opens, ranked, ring_name, unlisted_name, unlisted_surname};
-use self::words::{LEAD, honorific, organisation, organisation_like, polite, within_title};
+use self::words::{honorific, lead_before, organisation, organisation_like, polite, within_title};
 use super::{Detector, PLACE_NAMES};
 use crate::document::Document;
 use crate::finding::{Kind, Match};
@@ -74,6 +74,8 @@ struct Evidence {
     boundary: bool,
     /// A phrase that leads to a name, such as 「弊社の」.
     lead: bool,
+    /// A title, a part of a company or the like before it, a blank apart: 「経理部 佐藤」.
+    titled: bool,
     /// A role in katakana, such as 「オペレーター」.
     role: bool,
     /// The next one of several people: 「佐藤様、鈴木様」.
@@ -119,16 +121,12 @@ fn evidence(document: &Document, start: usize) -> Evidence {
     }) || document
         .cell(start)
         .is_some_and(|cell| cell.start == start && cell.tag == Some(Tag::Name));
-    let lead = LEAD.get(&before).and_then(|leads| {
-        let here = |lead: &&Vec<char>| {
-            folded.part(start.saturating_sub(lead.len()), start) == lead.as_slice()
-        };
-        leads.iter().filter(here).map(Vec::len).max()
-    });
+    let lead = lead_before(folded, start);
     Evidence {
         label,
         boundary: !is_kanji(before) || label || lead.is_some(),
         lead: lead.is_some_and(|length| length >= 2) && before == 'の',
+        titled: before == ' ' && lead_before(folded, start - 1).is_some(),
         role: lead.is_some() && is_katakana(before),
         among: false,
         talk: false,
@@ -247,7 +245,7 @@ fn known_surname(
     if place.is_some_and(|(place, _)| place > len) {
         return None;
     }
-    let sure = rank != Surname::Ambiguous || evidence.label;
+    let sure = rank != Surname::Ambiguous || evidence.label || evidence.among || evidence.titled;
     let gap = blanks(folded, end);
     if gap > 0 || folded.at(end) == '・' && evidence.label {
         let next = end + gap.max(1);
@@ -286,7 +284,8 @@ fn known_surname(
         let long = sure && len >= 2 && whole;
         // 「榊原さくら、」, 「柴ひなた（」
         let open = len >= 2 || folded.before(start) == ' ' || opens(folded, start);
-        let kana = given - end >= 3 && !is_kanji(folded.at(end)) && ends_name(folded, given);
+        let long_enough = given - end >= 3 || is_katakana(folded.at(end));
+        let kana = long_enough && !is_kanji(folded.at(end)) && ends_given(folded, given);
         if strong
             || long && (size >= 4 || size == 3 && ends_name(folded, given))
             || sure && kana && open
@@ -321,10 +320,11 @@ fn alone_surname(
     let (word, before) = (folded.part(start, end), folded.before(start));
     if word.len() == 1 {
         let free = !is_kanji(before) && !is_hiragana(before) && !is_katakana(before);
-        let known = SINGLE.contains(&folded.at(start)) && (free || evidence.lead || before == 'た');
+        let usual = evidence.talk || SINGLE.contains(&folded.at(start));
+        let known = usual && (free || evidence.lead || before == 'た');
         let acts =
             does(folded, end) || introduced(folded, start, end) || speaks(folded, start, end);
-        let listed = evidence.among && ends_name(folded, end);
+        let listed = (evidence.among || evidence.titled) && ends_name(folded, end);
         return (known && (acts || listed || before == '@')).then_some((end, 62));
     }
     let place = is_place(word) || rank == Surname::Ambiguous;
@@ -341,7 +341,8 @@ fn alone_surname(
             76
         }
         () if introduced(folded, start, end) => 80,
-        () if evidence.lead && acts(folded, end) && (!place || does(folded, end)) => 74,
+        () if evidence.lead && acts(folded, end) && (!is_place(word) || does(folded, end)) => 74,
+        () if evidence.titled && !is_place(word) && matches!(next, '\n' | '\0' | '。') => 66,
         () if evidence.among && listed && !place => 70,
         () if counted && !place => 68,
         () if evidence.among && listed && (next == '(' || counted || before == '→') => 60,
@@ -404,7 +405,7 @@ fn given(folded: &Folded, names: &Names, start: usize, spaced: bool) -> Option<u
         let whole = len == katakana
             || len == hiragana
             || honorific(folded, end)
-            || (hiragana > 0 && ends_name(folded, end));
+            || (hiragana > 0 && ends_given(folded, end));
         (whole && names.is_given_reading(folded.part(start, end))).then_some(end)
     })
 }
@@ -427,6 +428,11 @@ fn said_given(folded: &Folded, start: usize) -> Option<usize> {
         .iter()
         .any(|word| folded.has(end, word));
     (said && (1..=3).contains(&(end - start)) && !organisation(folded, start)).then_some(end)
+}
+
+/// Whether what follows at `at` can follow a given name in hiragana, which particles look like.
+fn ends_given(folded: &Folded, at: usize) -> bool {
+    ends_name(folded, at) || folded.has(at, "です") || folded.has(at, "でござ")
 }
 
 /// Whether what follows at `at` can follow a name.

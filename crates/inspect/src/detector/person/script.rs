@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::words::honorific;
+use super::words::{honorific, polite};
 use super::{ends_name, evidence};
 use crate::document::Document;
 use crate::label::Tag;
@@ -54,6 +54,10 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
         });
         if let Some(cut) = cut.filter(|_| surname || evidence.label) {
             return Some((end + 1 + cut, 90));
+        }
+        // 「タカトオ ジュン様」
+        if katakana && whole && first >= 2 && polite(folded, end + 1 + second) {
+            return Some((end + 1 + second, 80));
         }
         if evidence.label && (2..=8).contains(&second) && (first >= 2 || surname) {
             return Some((end + 1 + second, 82));

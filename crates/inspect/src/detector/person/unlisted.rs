@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::context::{is_place, is_role};
+use super::context::{is_place, is_role, replies, speaks};
+use super::full::reading;
 use super::words::{honorific, organisation_like};
 use super::{Evidence, blanks, ends_name, run};
 use crate::document::Document;
@@ -42,7 +43,10 @@ pub(super) fn unlisted_name(
     if !(fits && known) {
         return None;
     }
-    if evidence.label && ends_name(folded, end) || honorific(folded, end) {
+    if evidence.label && ends_name(folded, end)
+        || honorific(folded, end)
+        || reading(folded, names, end).is_some()
+    {
         return Some((end, 78));
     }
     let clear = kanji >= 2
@@ -85,12 +89,16 @@ pub(super) fn unlisted_surname(
 ) -> Option<(usize, u8)> {
     let kanji = run(folded, start, 5);
     let (end, word) = (start + kanji, folded.part(start, start + kanji));
+    let told = opens(folded, start) && folded.has(end, "と申し")
+        || speaks(folded, start, end) && (evidence.talk || replies(folded, end))
+        || evidence.among && (ends_name(folded, end) || honorific(folded, end));
     let value = evidence.label
+        && folded.before(start) != 'の'
         && matches!(
             folded.at(end),
             '\n' | '\0' | ' ' | '、' | '/' | '"' | '(' | '→'
         );
-    (value
+    ((value || told)
         && (2..=3).contains(&kanji)
         && names.is_like_surname(word)
         && !is_other(names, word)
