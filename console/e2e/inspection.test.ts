@@ -146,7 +146,7 @@ describe('inspection', () => {
       };
       const decide = async (note: string, how: string, told: string) => {
         const { page, close } = await browsers.seat('yamada', '/inspection?tab=false-alarms', language);
-        await page.getByRole('row').filter({ hasText: note }).click();
+        await page.getByRole('row').filter({ hasText: note }).getByRole('button').first().click();
         const drawer = page.getByRole('dialog');
         await drawer.getByLabel(s.reason).fill('checked');
         await assertAccessible(page, 'false alarm');
