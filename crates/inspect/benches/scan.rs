@@ -106,7 +106,12 @@ fn latency(_: &mut Criterion) {
             })
             .collect();
         times.sort_unstable();
-        let at = |share: usize| times.get(BODIES * share / 1_000).copied().unwrap_or_default();
+        let at = |share: usize| {
+            times
+                .get(BODIES * share / 1_000)
+                .copied()
+                .unwrap_or_default()
+        };
         println!(
             "body_of_20_kb/{name}: {} bytes, p50 {:?}, p99 {:?}, p99.9 {:?}",
             body.len(),

@@ -101,9 +101,7 @@ impl<'r> Steering<'r> {
                         Ruse::Instruction
                         | Ruse::CrossTool
                         | Ruse::Exfiltration
-                        | Ruse::LookAlike => {
-                            Replacement::Text(REMOVED)
-                        }
+                        | Ruse::LookAlike => Replacement::Text(REMOVED),
                     };
                     let place = (point(suspicion.chars.start), point(suspicion.chars.end));
                     removed.push((place.0, place.1, instead));

@@ -94,6 +94,7 @@ pub(super) fn titled_name(folded: &Folded, names: &Names, start: usize) -> Optio
             names.is_listed_given(word)
                 && (word.len() >= 2 || size == 3 && honorific(folded, end))
                 && names.is_like_surname(before)
+                && !names.has_unlikely(before)
                 // 「本日北島健様」: the name begins later.
                 && !(1..surname).any(|skip| {
                     let mut within = names.surnames.at(folded.chars(), start + skip);
