@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { inspection } from '../src/i18n/inspection.ts';
 import { providers } from '../src/i18n/providers.ts';
 import { assertAccessible, assertFits, Browsers, type Language, look, picture, TEXTS } from './browser.ts';
@@ -12,6 +13,16 @@ const MAIL = 'tanaka.saburo@example.co.jp';
 
 let gate: Gate;
 let browsers: Browsers;
+
+async function eventually<T>(ask: () => Promise<T>, holds: (one: T) => boolean): Promise<T> {
+  const end = Date.now() + 15_000;
+  for (;;) {
+    const one = await ask();
+    if (holds(one)) return one;
+    assert(Date.now() < end, `still ${one}`);
+    await pause(100);
+  }
+}
 
 before(async () => {
   gate = await Gate.start();
@@ -98,6 +109,65 @@ describe('inspection', () => {
     await page.getByText(s.noConversations).waitFor();
     await close();
   });
+
+  // GOV-1, DATA-2: whoever is stopped reads the company's words and where to say that it was a false alarm; what was
+  // accepted passes then, what was refused does not.
+  for (const language of LANGUAGES) {
+    test(`a false alarm is reported, decided, and its exception put in force (${language})`, async () => {
+      const s = inspection[language];
+      const rule = '[settings]\nnotice = "困ったら情報システム部へ"\n[[rule]]\nid = "no-phones"\nfind = { types = ["PHONE"] }\nwhen = { direction = "input" }\naction = "block"\nmessage = "電話番号は送れません。"\n';
+      gate.sekimori('inspect', 'rules', 'save', gate.file(`phones-${language}.toml`, rule), '--activate');
+      const token = await browsers.token('suzuki');
+      const message = '部品 03-1234-5678 の在庫は？';
+      const ask = () => gate.call('crm__test_echo', { message }, token);
+      const report = async (note: string) => {
+        const told = await eventually(ask, (one) => one.includes('/ui/false-alarm?request='));
+        for (const words of ['電話番号は送れません。', '困ったら情報システム部へ']) assert.match(told, new RegExp(words));
+        const request = /\/ui\/false-alarm\?request=([\w.:-]+)/.exec(told)?.[1];
+        const { page, complaints, close } = await browsers.seat('suzuki', `/false-alarm?request=${request}`, language);
+        const send = page.getByRole('button', { name: s.ownSend, exact: true });
+        assert.equal(await send.isDisabled(), true);
+        await page.getByRole('textbox', { name: s.note }).fill(note);
+        // Records are found a moment after the call.
+        const sent = page.getByText(s.ownSent);
+        const asked = async () => {
+          await send.click();
+          await sent.or(page.getByRole('alert')).first().waitFor();
+          return sent.isVisible();
+        };
+        await eventually(asked, (done) => done);
+        const mine = page.getByRole('table', { name: s.own });
+        await mine.getByText(note).first().waitFor();
+        await assertAccessible(page, 'my false alarms');
+        await assertFits(page, 'my false alarms');
+        await picture(page, `false-alarm-${language}`);
+        assert.deepEqual(complaints, []);
+        await close();
+      };
+      const decide = async (note: string, how: string, told: string) => {
+        const { page, close } = await browsers.seat('yamada', '/inspection?tab=false-alarms', language);
+        await page.getByRole('row').filter({ hasText: note }).getByRole('button').first().click();
+        const drawer = page.getByRole('dialog');
+        await drawer.getByLabel(s.reason).fill('checked');
+        await assertAccessible(page, 'false alarm');
+        await drawer.getByRole('button', { name: how, exact: true }).click();
+        await page.getByText(told).first().waitFor();
+        await close();
+      };
+      await report(`一 ${language}`);
+      await decide(`一 ${language}`, s.reject, s.rejected);
+      assert.match(await ask(), /電話番号は送れません。/);
+
+      await report(`二 ${language}`);
+      const saved = JSON.parse(gate.sekimori('inspect', 'rules', 'list', '--json')) as { version: number }[];
+      const draft = String(Math.max(...saved.map(({ version }) => version)) + 1);
+      await decide(`二 ${language}`, s.accept, s.accepted(draft));
+      assert.match(await ask(), /電話番号は送れません。/, 'a draft is not in force');
+      gate.sekimori('inspect', 'rules', 'activate', draft);
+      const passed = await eventually(ask, (one) => !one.includes('no-phones'));
+      assert.match(passed, /03-1234-5678/);
+    });
+  }
 
   test('an auditor looks and cannot change', async () => {
     const s = inspection.en;

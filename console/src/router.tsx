@@ -20,6 +20,7 @@ const routeTree = root.addChildren([
   screen('/catalog', () => import('./screens/catalog/Catalog.tsx')),
   screen('/policies', () => import('./screens/policies/Policies.tsx')),
   screen('/inspection', () => import('./screens/inspection/Inspection.tsx')),
+  screen('/false-alarm', () => import('./screens/false-alarm/FalseAlarm.tsx')),
   screen('/access', () => import('./screens/access/Access.tsx')),
   screen('/alerts', () => import('./screens/alerts/Alerts.tsx')),
   screen('/settings', () => import('./screens/settings/Settings.tsx')),

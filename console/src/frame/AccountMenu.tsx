@@ -1,8 +1,18 @@
 import { Button, type MantineColorScheme, Menu, useMantineColorScheme } from '@mantine/core';
-import { IconDeviceDesktop, IconKey, IconLink, IconMoon, IconShieldCheck, IconSun, IconUser } from '@tabler/icons-react';
+import {
+  IconDeviceDesktop,
+  IconKey,
+  IconLink,
+  IconMessageReport,
+  IconMoon,
+  IconShieldCheck,
+  IconSun,
+  IconUser,
+} from '@tabler/icons-react';
 import { signIn } from '../api/client.ts';
 import { useMe } from '../api/me.tsx';
 import { type Language, useWording, type Zone, ZONES } from '../i18n/index.tsx';
+import { To } from '../parts/links.tsx';
 
 const SCHEMES = [
   { name: 'light', icon: IconSun },
@@ -30,6 +40,9 @@ export function AccountMenu() {
         </Menu.Item>
         <Menu.Item component="a" href="/account" leftSection={<IconKey size={16} />}>
           {t.account.authenticators}
+        </Menu.Item>
+        <Menu.Item renderRoot={(props) => <To {...props} to="/false-alarm" />} leftSection={<IconMessageReport size={16} />}>
+          {t.account.falseAlarm}
         </Menu.Item>
         {oneFactor && (
           <Menu.Item leftSection={<IconShieldCheck size={16} />} onClick={() => signIn('mfa')}>

@@ -87,6 +87,7 @@ export const en = {
     mine: 'My own',
     connections: 'My sessions and clients, sign out',
     authenticators: 'My passkeys and codes',
+    falseAlarm: 'Report a false alarm',
     stepUp: 'Prove a second factor',
     language: 'Language',
     zone: 'Time zone',

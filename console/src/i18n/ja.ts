@@ -83,6 +83,7 @@ export const ja: Messages = {
     mine: '自分の情報',
     connections: 'セッションと接続中のクライアント・サインアウト',
     authenticators: 'パスキーとワンタイムコード',
+    falseAlarm: '誤検知を報告する',
     stepUp: '追加認証を行う',
     language: '表示言語',
     zone: 'タイムゾーン',

@@ -40,6 +40,19 @@ fn heading(labels: &[Label], start: usize, end: usize) -> Option<Tag> {
     Some(if last == Tag::Generic { first } else { last })
 }
 
+/// What the headings of a table announce. 「記号・番号」 are those of an account where the table has one, of an insurance
+/// card otherwise.
+fn headings(labels: &[Label], spans: &[(usize, usize)]) -> Vec<Option<Tag>> {
+    let mut tags: Vec<_> = spans.iter().map(|(s, e)| heading(labels, *s, *e)).collect();
+    let account = tags
+        .iter()
+        .any(|tag| matches!(tag, Some(Tag::Account | Tag::Bank)));
+    for tag in tags.iter_mut().filter(|tag| **tag == Some(Tag::Symbol)) {
+        *tag = Some(if account { Tag::Account } else { Tag::Health });
+    }
+    tags
+}
+
 fn tables(folded: &Folded, labels: &[Label], cells: &mut Vec<Cell>) {
     let chars = folded.chars();
     let mut head: Option<(char, Vec<Option<Tag>>)> = None;
@@ -97,7 +110,7 @@ fn header(
     if spans.len() < 2 || line.contains(&'{') {
         return None;
     }
-    let tags: Vec<_> = spans.iter().map(|(s, e)| heading(labels, *s, *e)).collect();
+    let tags = headings(labels, &spans);
     let short = spans.iter().all(|(s, e)| e - s <= 24);
     let known = tags.iter().flatten().count();
     (short && known > 0 && known * 3 >= tags.len()).then_some((delimiter, tags))
@@ -159,10 +172,7 @@ fn insert(folded: &Folded, labels: &[Label], values: Label, cells: &mut Vec<Cell
         return;
     };
     let columns = split(folded, back + open + 1, back + close, ',');
-    let tags: Vec<_> = columns
-        .iter()
-        .map(|(s, e)| heading(labels, *s, *e))
-        .collect();
+    let tags = headings(labels, &columns);
     let mut at = values.end;
     while let Some((open, close)) = tuple(folded, at) {
         let spans = split(folded, open + 1, close, ',');

@@ -85,6 +85,11 @@ struct Treatment {
 }
 
 impl<'r> Inspection<'r> {
+    /// The company's own words for whoever is stopped.
+    pub(crate) fn notice(&self) -> &'r str {
+        &self.set.settings.notice
+    }
+
     /// Under the rules of `set` that fit.
     pub(crate) fn new(
         set: &'r RuleSet,

@@ -116,6 +116,13 @@ impl Document {
             .any(|label| label.tag == tag)
     }
 
+    /// Whether `start..end`, whose own label says at most that it is a number, is one of the kind that a word near by
+    /// announces: 「免許証の写しを受領。番号 …」.
+    pub(crate) fn implies(&self, tag: Tag, start: usize, end: usize) -> bool {
+        matches!(self.context(start, end).tag, None | Some(Tag::Generic))
+            && self.mentions(tag, start, end)
+    }
+
     fn label_before(&self, start: usize, floor: usize) -> Option<Context> {
         let behind = self.labels.partition_point(|label| label.end <= start);
         let mut before = self.labels.iter().take(behind).rev();

@@ -66,6 +66,13 @@ pub struct CallContext {
 impl Inspection<'_> {
     /// The end of an inspection.
     fn done<T>(self, result: Result<T, Refusal>) -> Checked<T> {
+        // GOV-1: whoever is stopped reads the company's own words, whatever stopped them.
+        let result = result.map_err(|mut refusal| {
+            if refusal.code == RefusalCode::ContentBlocked {
+                append(&mut refusal.message, self.notice());
+            }
+            refusal
+        });
         Checked {
             result,
             report: self.report,
@@ -160,7 +167,7 @@ impl Inspector {
             };
             let before = &context.read_before;
             let flow = flow_demand(&rules, passage, before, &mut inspection.report)?;
-            refuse_blocked(&rules, inspection.blocked, Stage::InspectInput)?;
+            refuse_blocked(inspection.blocked, Stage::InspectInput)?;
             let content = inspection.asked.map(|verdict| demand(&verdict));
             let demand = join(content, flow);
             let changed = edited.as_ref().or(restored.as_ref());
@@ -204,7 +211,7 @@ impl Inspector {
             .map_err(|Unreadable| unreadable(Stage::InspectInput))
             .and_then(|edited| {
                 let blocked = inspection.blocked.or(inspection.asked);
-                refuse_blocked(&rules, blocked, Stage::InspectInput)?;
+                refuse_blocked(blocked, Stage::InspectInput)?;
                 if restored.is_some() {
                     let count = u32::try_from(tokens.restored.len());
                     inspection.report.restored = count.unwrap_or(u32::MAX);
@@ -230,7 +237,7 @@ impl Inspector {
             let edited = inspection
                 .json(content.get())
                 .map_err(|Unreadable| unreadable(Stage::InspectOutput))?;
-            refuse_blocked(&rules, inspection.blocked, Stage::InspectOutput)?;
+            refuse_blocked(inspection.blocked, Stage::InspectOutput)?;
             rebuilt(content, edited, Stage::InspectOutput).map(Released)
         });
         if result.is_ok() {
@@ -301,11 +308,13 @@ fn replaced(text: &str, edit: Edit) -> Result<Arguments, Refusal> {
     let blocked = |why: &str| Refusal::new(RefusalCode::ContentBlocked, Stage::InspectInput, why);
     if edit != Edit::Allowed {
         return Err(blocked(
-            "the request names something by sensitive data, which may not pass",
+            "機密性の高い値で対象を指定しているため通せません (the request names something by sensitive data, which may not pass)",
         ));
     }
     Arguments::parse(Some(text.as_bytes()))
-        .map_err(|_| blocked("what would be left of the arguments makes no sense any more"))
+        .map_err(|_| {
+            blocked("伏せると引数として成り立たなくなるため通せません (what would be left of the arguments makes no sense any more)")
+        })
 }
 
 fn rebuilt(
@@ -328,20 +337,14 @@ fn unreadable(stage: Stage) -> Refusal {
 }
 
 /// The refusal where a rule blocks. It names the rule and the type, never the content.
-fn refuse_blocked(
-    rules: &RuleSet,
-    blocked: Option<Verdict<'_>>,
-    stage: Stage,
-) -> Result<(), Refusal> {
+fn refuse_blocked(blocked: Option<Verdict<'_>>, stage: Stage) -> Result<(), Refusal> {
     let Some(verdict) = blocked else {
         return Ok(());
     };
     let (about, rule) = (verdict.about, verdict.rule);
     let mut message =
         format!("この内容は通せません (the content may not pass): {about} (rule {rule})");
-    for words in [verdict.message, &rules.settings.notice] {
-        append(&mut message, words);
-    }
+    append(&mut message, verdict.message);
     let mut refusal = Refusal::new(RefusalCode::ContentBlocked, stage, message);
     refusal.policies = vec![policy_of(rule)];
     Err(refusal)
@@ -373,7 +376,6 @@ fn flow_demand(
     let mut message = format!("{} (rule {})", read(flow, read_before), flow.id);
     append(&mut message, &flow.message);
     if flow.action == Action::Block {
-        append(&mut message, &rules.settings.notice);
         let mut refusal = Refusal::new(RefusalCode::ContentBlocked, Stage::InspectInput, message);
         refusal.policies = vec![policy_of(&flow.id)];
         return Err(refusal);
@@ -388,18 +390,19 @@ fn read(flow: &FlowRule, read_before: &FlowLabels) -> String {
         .iter()
         .filter_map(|label| {
             let source = read_before.get(label)?;
-            Some(format!(
-                "{label} from {} at {}",
-                source.connector, source.at
-            ))
+            Some(format!("{label} ({}, {})", source.connector, source.at))
         })
         .collect();
-    format!("this conversation has read {}", sources.join(" and "))
+    format!(
+        "この会話は次の内容を読んでいます (this conversation has read): {}",
+        sources.join(", ")
+    )
 }
 
 fn demand(verdict: &Verdict<'_>) -> ApprovalDemand {
     let (about, rule) = (verdict.about, verdict.rule);
-    let mut reason = format!("the content holds {about} (rule {rule})");
+    let mut reason =
+        format!("この内容には承認が必要です (the content needs approval): {about} (rule {rule})");
     append(&mut reason, verdict.message);
     ApprovalDemand::new(policy_of(rule), reason)
 }

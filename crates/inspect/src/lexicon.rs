@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::text::modern;
+
 /// Words with the same first two characters, the longest first.
 type List<T> = Vec<(Box<[char]>, T)>;
 
@@ -45,13 +47,13 @@ fn key(first: char, second: char) -> u64 {
 }
 
 /// Bits of the filters.
-const BITS: u32 = 1 << 15;
+const BITS: u32 = 1 << 17;
 
 /// Where the filter keeps a pair.
 fn bit_of(first: char, second: char) -> (usize, u64) {
     let mixed =
         u32::from(first).wrapping_mul(0x9E37_79B1) ^ u32::from(second).wrapping_mul(0x85EB_CA6B);
-    let bit = (mixed >> 13) & (BITS - 1);
+    let bit = (mixed >> 12) & (BITS - 1);
     (usize::try_from(bit >> 6).unwrap_or(0), 1_u64 << (bit & 63))
 }
 
@@ -61,7 +63,7 @@ fn has(filter: &[u64], first: char, second: char) -> bool {
 }
 
 impl<T: Copy> Lexicon<T> {
-    /// A lexicon of `words`, which are folded and lower case.
+    /// A lexicon of `words`, which are lower case and folded but for old forms of characters.
     pub(crate) fn new<'a>(words: impl IntoIterator<Item = (&'a str, T)>) -> Self {
         let empty = || vec![0_u64; usize::try_from(BITS / 64).unwrap_or(0)].into_boxed_slice();
         let mut lexicon = Self {
@@ -70,7 +72,7 @@ impl<T: Copy> Lexicon<T> {
             singles: empty(),
         };
         for (word, tag) in words {
-            let chars: Box<[char]> = word.chars().collect();
+            let chars: Box<[char]> = word.chars().map(modern).collect();
             let Some(first) = chars.first().copied() else {
                 continue;
             };

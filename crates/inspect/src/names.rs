@@ -6,12 +6,13 @@ use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
 use crate::lexicon::{KeyHasher, Lexicon};
+use crate::text::modern;
 
 /// The lists, ready to be searched.
 #[derive(Debug)]
 pub(crate) struct Names {
     /// Surnames in kanji.
-    pub(crate) surnames: Lexicon<()>,
+    pub(crate) surnames: Lexicon<Surname>,
     /// Surnames in katakana.
     pub(crate) surname_readings: HashSet<Vec<char>>,
     /// Given names in katakana.
@@ -27,6 +28,17 @@ pub(crate) struct Names {
     unlikely: HashSet<char>,
 }
 
+/// How much a word that is a surname says for a name by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surname {
+    /// Borne by many.
+    Frequent,
+    /// Borne by few, and hardly any other word.
+    Rare,
+    /// Borne by few, and the name of a place or a thing as well.
+    Ambiguous,
+}
+
 /// The names that ship with the program.
 pub(crate) static NAMES: LazyLock<Names> = LazyLock::new(Names::shipped);
 
@@ -40,6 +52,12 @@ impl Names {
                 .lines()
                 .map(|line| line.split_once(' ').unwrap_or((line, "")))
         };
+        // Short readings are words too often.
+        let rare_readings = |least: usize| {
+            rare_surnames()
+                .map(|(_, reading, _)| katakana(reading))
+                .filter(move |reading| reading.len() >= least)
+        };
         let readings = || include_str!("../data/given_readings.txt").lines();
         let mut characters = include_str!("../data/given_characters.txt").lines();
         let mut set = |max: usize| -> HashSet<char> {
@@ -48,16 +66,25 @@ impl Names {
                 .unwrap_or_default()
                 .chars()
                 .take(max)
+                .map(modern)
                 .collect()
         };
-        let katakana = |text: &str| -> Vec<char> { text.chars().map(to_katakana).collect() };
         let (first, last) = (set(800), set(620));
         Self {
-            surnames: Lexicon::new(rows().map(|(kanji, _)| (kanji, ()))),
-            surname_readings: rows().map(|(_, reading)| katakana(reading)).collect(),
+            surnames: Lexicon::new(
+                rows()
+                    .map(|(kanji, _)| (kanji, Surname::Frequent))
+                    .chain(rare_surnames().map(|(kanji, _, rank)| (kanji, rank))),
+            ),
+            surname_readings: rows()
+                .map(|(_, reading)| katakana(reading))
+                .chain(rare_readings(3))
+                .collect(),
             given_readings: readings().map(katakana).collect(),
             surname_romaji: rows()
-                .map(|(_, reading)| romaji(&katakana(reading)))
+                .map(|(_, reading)| katakana(reading))
+                .chain(rare_readings(4))
+                .map(|reading| romaji(&reading))
                 .collect(),
             given_romaji: readings()
                 .map(|reading| romaji(&katakana(reading)))
@@ -67,7 +94,14 @@ impl Names {
             last,
             single: set(usize::MAX),
             unlikely: UNLIKELY.chars().collect(),
-            of_surnames: rows().flat_map(|(kanji, _)| kanji.chars()).collect(),
+            of_surnames: rows()
+                .map(|(kanji, _)| kanji)
+                .chain(
+                    rare_surnames()
+                        .filter_map(|(kanji, _, rank)| (rank == Surname::Rare).then_some(kanji)),
+                )
+                .flat_map(|kanji| kanji.chars().map(modern))
+                .collect(),
         }
     }
 
@@ -129,6 +163,22 @@ impl Names {
     }
 }
 
+fn katakana(text: &str) -> Vec<char> {
+    text.chars().map(to_katakana).collect()
+}
+
+/// Surnames that few bear: kanji, reading, rank.
+fn rare_surnames() -> impl Iterator<Item = (&'static str, &'static str, Surname)> {
+    include_str!("../data/surnames_rare.txt")
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ');
+            let (kanji, reading) = (fields.next()?, fields.next()?);
+            let rank = fields.next().map_or(Surname::Rare, |_| Surname::Ambiguous);
+            Some((kanji, reading, rank))
+        })
+}
+
 /// A name of up to three characters as a number.
 fn pack(word: &[char]) -> Option<u64> {
     ((1..=3).contains(&word.len())).then(|| {
@@ -143,8 +193,8 @@ fn listed_given() -> impl Iterator<Item = u64> {
         .lines()
         .filter_map(|line| line.split_once(' '))
         .flat_map(|(head, tails)| {
-            let head: Vec<char> = head.chars().collect();
-            tails.chars().filter_map(move |tail| {
+            let head: Vec<char> = head.chars().map(modern).collect();
+            tails.chars().map(modern).filter_map(move |tail| {
                 let mut name = head.clone();
                 name.push(tail);
                 pack(&name)

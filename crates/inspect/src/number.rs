@@ -117,7 +117,7 @@ fn separator(folded: &Folded, end: usize) -> Option<usize> {
         }
         match c {
             '-' | 'ー' | '~' => hyphen = true,
-            ' ' | '.' | '・' | '_' | '(' | ')' => {}
+            ' ' | '.' | '・' | '_' | '(' | ')' | '/' => {}
             '\n' if hyphen => {}
             _ => return None,
         }
@@ -129,6 +129,26 @@ fn separator(folded: &Folded, end: usize) -> Option<usize> {
 const CHAIN_MAX: usize = 64;
 
 fn collect(folded: &Folded, chain: &[Group], numbers: &mut Vec<Number>) {
+    let slash = |a: &Group, b: &Group| folded.part(a.end, b.start).contains(&'/');
+    for piece in chain.chunk_by(|a, b| !slash(a, b)) {
+        collect_piece(folded, piece, numbers);
+    }
+    let parted = chain
+        .windows(2)
+        .all(|pair| matches!(pair, [a, b] if slash(a, b)));
+    if parted && (3..=PARTED_MAX).contains(&chain.len()) {
+        let whole = chain.iter().try_fold(None, |number, group| {
+            extend(folded, number, *group).map(Some)
+        });
+        numbers.extend(whole.flatten().filter(|number| number.len >= PARTED_MIN));
+    }
+}
+
+/// 「1234 / 5678 / 9012」: strokes part dates and alternatives; only groups that make a long number are one.
+const PARTED_MAX: usize = 5;
+const PARTED_MIN: usize = 12;
+
+fn collect_piece(folded: &Folded, chain: &[Group], numbers: &mut Vec<Number>) {
     if chain.len() <= CHAIN_MAX {
         collect_short(folded, chain, numbers);
         return;
@@ -252,6 +272,9 @@ mod tests {
         assert_eq!(found("電話０９０－１２３４－５６７８。"), ["09012345678"]);
         assert_eq!(found("〇九〇ー一二三四ー五六七八"), ["09012345678"]);
         assert_eq!(found("1234-5678-\n9012"), ["123456789012"]);
+        assert_eq!(found("1234 / 5678 / 9012"), ["123456789012"]);
+        assert_eq!(found("2026/11/22"), [""; 0]);
+        assert_eq!(found("03-1234-5678/03-1234-5679").len(), 2);
         assert!(found("abc12345678").is_empty());
         assert!(found("三人と二人").is_empty());
     }

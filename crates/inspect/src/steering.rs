@@ -98,9 +98,10 @@ impl<'r> Steering<'r> {
                 AnswerAction::Clean => {
                     let instead = match suspicion.ruse {
                         Ruse::HiddenText => Replacement::Seen,
-                        Ruse::Instruction | Ruse::CrossTool | Ruse::Exfiltration => {
-                            Replacement::Text(REMOVED)
-                        }
+                        Ruse::Instruction
+                        | Ruse::CrossTool
+                        | Ruse::Exfiltration
+                        | Ruse::LookAlike => Replacement::Text(REMOVED),
                     };
                     let place = (point(suspicion.chars.start), point(suspicion.chars.end));
                     removed.push((place.0, place.1, instead));

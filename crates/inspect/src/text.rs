@@ -216,16 +216,70 @@ impl Kept {
     }
 }
 
-fn fold(c: char) -> Fold {
+/// The present form of an old or local form of a character that names are written with; other characters as they
+/// are.
+pub(crate) fn modern(c: char) -> char {
     match c {
-        // Old and local forms of characters that names are written with.
-        '髙' => Fold::Keep('高'),
-        '﨑' => Fold::Keep('崎'),
-        '濵' | '濱' => Fold::Keep('浜'),
-        '德' => Fold::Keep('徳'),
-        '栁' => Fold::Keep('柳'),
-        '槗' => Fold::Keep('橋'),
-        '\u{20BB7}' => Fold::Keep('吉'),
+        '髙' => '高',
+        '﨑' | '嵜' | '碕' => '崎',
+        '濵' | '濱' => '浜',
+        '德' => '徳',
+        '栁' => '柳',
+        '槗' => '橋',
+        '\u{20BB7}' => '吉',
+        '邊' | '邉' => '辺',
+        '澤' => '沢',
+        '嶋' | '嶌' => '島',
+        '齋' | '齊' | '斉' => '斎',
+        '廣' => '広',
+        '國' => '国',
+        '瀨' => '瀬',
+        '眞' => '真',
+        '櫻' => '桜',
+        '與' => '与',
+        '氣' => '気',
+        '學' => '学',
+        '榮' => '栄',
+        '惠' => '恵',
+        '壽' => '寿',
+        '禮' => '礼',
+        '條' => '条',
+        '藏' => '蔵',
+        '圓' => '円',
+        '冨' => '富',
+        '萬' => '万',
+        '莊' => '荘',
+        '豐' => '豊',
+        '寶' | '寳' => '宝',
+        '實' => '実',
+        '淺' => '浅',
+        '彌' => '弥',
+        '桒' => '桑',
+        '曾' => '曽',
+        '龍' => '竜',
+        '瀧' => '滝',
+        '縣' => '県',
+        '關' => '関',
+        '邨' => '村',
+        '鐵' => '鉄',
+        '會' => '会',
+        '增' => '増',
+        '鄕' => '郷',
+        '靜' => '静',
+        '飮' => '飲',
+        '舘' => '館',
+        '籔' => '薮',
+        '檜' => '桧',
+        _ => c,
+    }
+}
+
+fn fold(c: char) -> Fold {
+    let new = modern(c);
+    if new != c {
+        return Fold::Keep(new);
+    }
+    match c {
         // The bulk of Japanese text is as it should be.
         '\u{3001}'..='\u{3035}'
         | '\u{3041}'..='\u{3096}'

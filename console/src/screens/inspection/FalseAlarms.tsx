@@ -10,18 +10,17 @@ import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
-import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { succeeded } from '../../parts/notices.ts';
 import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
+import { StateOfAlarm, takenFor } from './alarms.tsx';
 
 type FalseAlarm = Schemas['FalseAlarmView'];
 
 const AREA = 'inspection';
-const TONES: Record<string, Tone> = { open: 'warn', accepted: 'good', rejected: 'plain' };
 
 /** What people report that inspection took for what it is not, until somebody decides. */
 export function FalseAlarms() {
@@ -62,7 +61,7 @@ export function FalseAlarms() {
           { label: s.reporter, cell: (one) => <Person id={one.by} /> },
           { label: s.takenFor, cell: (one) => takenFor(one, s.types) },
           { label: s.note, width: 'minmax(0, 2fr)', cell: (one) => one.note, wideOnly: true },
-          { label: s.state, cell: (one) => <Mark tone={TONES[one.state] ?? 'plain'}>{s.alarmStates[one.state]}</Mark> },
+          { label: s.state, cell: (one) => <StateOfAlarm of={one} /> },
           { label: s.reportedAt, width: '12.5rem', cell: (one) => <Moment time={one.at} />, wideOnly: true },
         ]}
         empty={<EmptyState title={s.noAlarms} next={s.noAlarmsNext} />}
@@ -72,10 +71,6 @@ export function FalseAlarms() {
       </Details>
     </>
   );
-}
-
-function takenFor(of: FalseAlarm, types: Record<string, string>): string {
-  return [...new Set(of.alarmed.map(({ type }) => types[type] ?? type))].join('、');
 }
 
 function View({ of }: { of: FalseAlarm }) {

@@ -108,7 +108,7 @@ pub(crate) struct DefinitionChangeView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DefinitionFinding)]
 pub(crate) struct DefinitionFindingView {
-    /// `hidden_text`, `instruction`, `cross_tool` or `exfiltration`.
+    /// `hidden_text`, `instruction`, `cross_tool`, `exfiltration` or `look_alike`.
     ruse: &'static str,
     /// In which text: a JSON pointer.
     pointer: String,

@@ -139,7 +139,7 @@ pub(crate) struct FileView {
 /// Something that looks like an order to the model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SuspicionView {
-    /// `hidden_text`, `instruction`, `cross_tool` or `exfiltration`.
+    /// `hidden_text`, `instruction`, `cross_tool`, `exfiltration` or `look_alike`.
     #[serde(rename = "type")]
     ruse: &'static str,
     /// First code point.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use sekimori_domain::arguments::Arguments;
 use sekimori_domain::caller::Caller;
+use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::inspection::{Conversation, FlowLabel, FlowLabels, LabelSource};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Permit;
 use sekimori_inspect::rules::{Direction, Passage};
-use sekimori_inspect::{CallContext, Checked, Inspector, Issued, Tokens, tokens_in};
+use sekimori_inspect::{CallContext, Checked, Inspector, Issued, Report, Tokens, tokens_in};
 use serde_json::value::RawValue;
 
 use crate::Gateway;
@@ -35,6 +36,8 @@ pub(crate) struct Inspecting {
     restored: Vec<Issued>,
     /// Names the marks around what is no instruction. Nobody outside knows the id of a call before it ends.
     marker: String,
+    /// Names the request for whoever reports a false alarm.
+    correlation: CorrelationId,
     purpose: Purpose,
 }
 
@@ -59,6 +62,7 @@ impl Inspecting {
             stored: Vec::new(),
             restored: Vec::new(),
             marker: String::new(),
+            correlation: head.correlation.clone(),
             purpose,
         }
     }
@@ -199,8 +203,9 @@ impl Inspecting {
         .await
         .ok_or_else(|| interrupted(Stage::InspectOutput))?;
         let gained = checked.report.gained.clone();
+        let result = self.reportable(gateway, &checked.report, checked.result);
         record.inspected(checked.report);
-        let released = checked.result?;
+        let released = result?;
         self.keep(gateway, &checked.issued, Stage::InspectOutput)
             .await?;
         self.remember(gateway, &gained).await?;
@@ -235,11 +240,35 @@ impl Inspecting {
         record: &mut CallRecord,
         checked: Checked<T>,
     ) -> Result<T, Refusal> {
+        let result = self.reportable(gateway, &checked.report, checked.result);
         record.inspected(checked.report);
-        let passed = checked.result?;
+        let passed = result?;
         self.keep(gateway, &checked.issued, Stage::InspectInput)
             .await?;
         Ok(passed)
+    }
+
+    /// Tells whoever is stopped because of what was found where to say that it is nothing of the kind. Many clients
+    /// show people the text of a refusal and nothing else.
+    fn reportable<T>(
+        &self,
+        gateway: &Gateway,
+        report: &Report,
+        result: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let found = report.findings.iter().any(|line| line.rule.is_some());
+        result.map_err(|mut refusal| {
+            let real = self.purpose != Purpose::Rehearsal;
+            if refusal.code == RefusalCode::ContentBlocked && found && real {
+                let gate = gateway.identity.public_url().as_str();
+                let page = format!("{gate}/ui/false-alarm?request={}", self.correlation);
+                refusal.message.push_str(
+                    "\n検出が誤りの場合は、次のページから報告できます (if it is nothing of the kind, report it here): ",
+                );
+                refusal.message.push_str(&page);
+            }
+            refusal
+        })
     }
 
     /// Stores that the conversation has read something of these kinds, before the client gets it.

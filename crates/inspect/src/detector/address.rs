@@ -13,7 +13,7 @@ use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Address,
-    version: 1,
+    version: 2,
     approach: "prefecture or municipality, town, block numbers (丁目, 番, hyphens, kanji), building",
     find,
 };
@@ -147,7 +147,7 @@ fn blocks(folded: &Folded, start: usize, exact: bool) -> Option<usize> {
         if let Some(end) = block(folded, at, exact && at > start) {
             return Some(end);
         }
-        if matches!(c, 'は' | 'を' | 'で' | 'へ' | 'も')
+        if matches!(c, 'は' | 'を' | 'で' | 'へ' | 'も') && !kana_town(folded, start, at)
             || matches!(
                 (c, folded.at(at + 1)),
                 ('か', 'ら') | ('ま', 'で') | ('に', 'て' | 'あ' | 'お')
@@ -164,6 +164,19 @@ fn blocks(folded: &Folded, start: usize, exact: bool) -> Option<usize> {
         }
     }
     None
+}
+
+/// 「高知市はりまや町」: within a name of a town in hiragana that begins at `start`.
+fn kana_town(folded: &Folded, start: usize, at: usize) -> bool {
+    const KANA_MAX: usize = 6;
+    let part = folded.part(start, start + KANA_MAX + 1);
+    let kana = part.iter().take_while(|c| is_hiragana(**c)).count();
+    (3..=KANA_MAX).contains(&kana)
+        && at < start + kana
+        && matches!(
+            part.get(kana),
+            Some('町' | '台' | '丘' | '野' | '原' | '浜')
+        )
 }
 
 /// 「7条西」, 「東13線」: numbers in the names of towns.

@@ -12,7 +12,7 @@ use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Classification,
-    version: 1,
+    version: 2,
     approach: "a marking in brackets or alone at the head of a line",
     find,
 };
@@ -64,13 +64,42 @@ fn marking(folded: &Folded, start: usize, end: usize) -> Option<(usize, usize, u
             folded.before(start - 1),
             '\0' | '\n' | ':' | '#' | '*' | '■' | '※'
         ));
+    let head = head || classed(folded, start);
     let alone = matches!(after, '\0' | '\n' | '*' | ' ' | ':' | '/' | '・' | '_');
+    // `SECRET_TOKEN` is the name of a variable.
+    let variable = after == '_' && folded.at(start).is_ascii_alphabetic();
     let short = end - start < 2;
     // `secret = "x"` assigns; `CONFIDENTIAL` stands alone or shouts.
     let word = folded.at(start).is_ascii_alphabetic()
         && !matches!(after, '\0' | '\n' | '*')
         && !folded.part(start, end).iter().any(char::is_ascii_uppercase);
-    (head && alone && !short && !word).then_some((start, end, 88))
+    (head && alone && !short && !word && !variable).then_some((start, end, 88))
+}
+
+/// 「資料区分：部外秘」: the value of a line that tells how to handle a document.
+fn classed(folded: &Folded, start: usize) -> bool {
+    const LINE_MAX: usize = 16;
+    const WORDS: [&str; 8] = [
+        "区分",
+        "分類",
+        "取扱",
+        "取り扱い",
+        "レベル",
+        "機密性",
+        "lassification",
+        "ensitivity",
+    ];
+    let mut at = start;
+    while start - at < 2 && folded.before(at) == ' ' {
+        at -= 1;
+    }
+    if folded.before(at) != ':' {
+        return false;
+    }
+    (at.saturating_sub(LINE_MAX)..at)
+        .rev()
+        .take_while(|at| folded.at(*at) != '\n')
+        .any(|at| WORDS.iter().any(|word| folded.has(at, word)))
 }
 
 fn closing(open: char) -> Option<char> {

@@ -9,7 +9,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::DriversLicense,
-    version: 1,
+    version: 2,
     approach: "12 digits behind a label; the check digit (modulus 11) raises the confidence",
     find,
 };
@@ -21,6 +21,11 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         }
         let context = document.context(number.start, number.end);
         if !context.is(Tag::License) {
+            if check_digit::drivers_license(number.digits())
+                && document.implies(Tag::License, number.start, number.end)
+            {
+                Document::push(found, Kind::DriversLicense, number.start, number.end, 84);
+            }
             continue;
         }
         if check_digit::drivers_license(number.digits()) {

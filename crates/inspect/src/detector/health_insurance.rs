@@ -8,7 +8,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::HealthInsurance,
-    version: 2,
+    version: 3,
     approach: "insurer number with check digit, or 記号 and 番号, behind a label",
     find,
 };
@@ -26,6 +26,12 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             // Next to more digits it is rather the 記号 before a 番号.
             [6 | 8] if number.spaced && check_digit::luhn(number.digits()) => 80,
             [6 | 8] | [2, 2, 3, 1] | [2, 6] if check_digit::luhn(number.digits()) => 96,
+            _ if number.scattered()
+                && number.digits().len() == 8
+                && check_digit::luhn(number.digits()) =>
+            {
+                90
+            }
             // A date has as many digits.
             [4, 1..=2, 1..=2] => continue,
             [1..=8, 1..=8] | [1..=8, 1..=8, 2] if number.digits().len() <= 16 => 88,

@@ -7,7 +7,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::PensionNumber,
-    version: 1,
+    version: 2,
     approach: "ten digits (4-6) behind a label",
     find,
 };
@@ -27,6 +27,10 @@ fn find(document: &Document, found: &mut Vec<Match>) {
                 number.end,
                 if usual { 95 } else { 85 },
             );
+        } else if number.shape() == [4, 6]
+            && document.implies(Tag::Pension, number.start, number.end)
+        {
+            Document::push(found, Kind::PensionNumber, number.start, number.end, 82);
         }
     }
 }

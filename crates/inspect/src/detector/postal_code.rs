@@ -24,7 +24,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             97
         } else if !tight {
             continue;
-        } else if before_address(document, number.end) {
+        } else if before_address(document, number.end) && !behind_area(document, number.start) {
             94
         } else if context.is(Tag::Address) && context.distance <= 4 {
             90
@@ -39,6 +39,12 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             confidence,
         );
     }
+}
+
+/// 「(045) 684-2166」: the rest of a telephone number.
+fn behind_area(document: &Document, start: usize) -> bool {
+    let at = start - usize::from(document.folded.before(start) == ' ');
+    document.folded.before(at) == ')' && document.folded.before(at - 1).is_ascii_digit()
 }
 
 fn before_address(document: &Document, end: usize) -> bool {

@@ -7,7 +7,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::ResidenceCard,
-    version: 1,
+    version: 2,
     approach: "two letters, eight digits, two letters; labels of business objects speak against it",
     find,
 };
@@ -23,6 +23,8 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         let context = document.context(start, end);
         if context.is(Tag::Residence) {
             Document::push(found, Kind::ResidenceCard, start, end, 97);
+        } else if document.implies(Tag::Residence, start, end) {
+            Document::push(found, Kind::ResidenceCard, start, end, 90);
         } else if !context.is(Tag::Other) && !context.is(Tag::Generic) {
             Document::push(found, Kind::ResidenceCard, start, end, 85);
         }

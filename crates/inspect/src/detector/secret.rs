@@ -13,7 +13,7 @@ use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Secret,
-    version: 2,
+    version: 3,
     approach: "providers' prefixes with length, PEM, JWT, URLs with password, values of telling names",
     find,
 };
@@ -292,6 +292,13 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) -> 
     let rest = folded.part(at, at + 1024);
     let len = rest.iter().take_while(|c| is_value(c)).count();
     let mut value = rest.get(..len).unwrap_or_default();
+    // 「…（初回変更必須）」: what follows in brackets is prose.
+    let prose = folded.at(at + len) != '\0' && !folded.at(at + len).is_ascii();
+    if let [body @ .., '('] = value
+        && prose
+    {
+        value = body;
+    }
     while let [body @ .., '.' | ')' | ']' | '&' | '|'] = value {
         value = body;
     }

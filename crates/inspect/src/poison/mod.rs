@@ -7,9 +7,10 @@
 
 pub(crate) mod hidden;
 pub(crate) mod links;
+mod lookalike;
 mod phrases;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -43,15 +44,18 @@ pub enum Ruse {
     CrossTool,
     /// A way out for data: a link that takes something along, or a request for files that hold secrets.
     Exfiltration,
+    /// A tool whose name is written to be taken for another tool's.
+    LookAlike,
 }
 
 impl Ruse {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::HiddenText,
         Self::Instruction,
         Self::CrossTool,
         Self::Exfiltration,
+        Self::LookAlike,
     ];
 
     /// The name in records and interfaces.
@@ -61,6 +65,7 @@ impl Ruse {
             Self::Instruction => "instruction",
             Self::CrossTool => "cross_tool",
             Self::Exfiltration => "exfiltration",
+            Self::LookAlike => "look_alike",
         }
     }
 }
@@ -115,7 +120,11 @@ pub(crate) fn scan_answer(text: &str) -> Vec<Suspicion> {
 
 /// Names of tools that a definition may not steer: those of other connectors.
 #[derive(Debug, Clone, Default)]
-pub struct ToolNames(HashSet<String>);
+pub struct ToolNames {
+    names: HashSet<String>,
+    /// One name for each look.
+    looks: HashMap<String, String>,
+}
 
 impl ToolNames {
     /// These names; very short ones are left out, since they are words.
@@ -123,15 +132,27 @@ impl ToolNames {
         let long = names
             .into_iter()
             .filter(|name| name.chars().count() >= NAME_CHARS_MIN);
-        Self(long.map(str::to_ascii_lowercase).collect())
+        let names: HashSet<String> = long.map(str::to_ascii_lowercase).collect();
+        let looks = names.iter();
+        let looks = looks.map(|name| (lookalike::skeleton(name), name.clone()));
+        Self {
+            looks: looks.collect(),
+            names,
+        }
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.0.contains(name)
+        self.names.contains(name)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.is_empty()
+    }
+
+    /// The name that `name` is not, but may be taken for.
+    fn look_alike(&self, name: &str) -> Option<&str> {
+        let other = self.looks.get(&lookalike::skeleton(name))?;
+        (lookalike::plain(other) != lookalike::plain(name)).then_some(other)
     }
 }
 
@@ -141,6 +162,14 @@ pub fn scan_definition(definition: &Value, others: &ToolNames) -> Vec<Definition
     let own = own.unwrap_or_default().to_ascii_lowercase();
     let names = Names { own: &own, others };
     let mut found = Vec::new();
+    if let Some(other) = others.look_alike(&own) {
+        let both = format!("{own} / {other}");
+        found.push(DefinitionSuspicion {
+            ruse: Ruse::LookAlike,
+            pointer: "/name".to_owned(),
+            excerpt: excerpt(&both, &(0..both.chars().count())),
+        });
+    }
     walk(definition, "", 0, &names, &mut found);
     found
 }
@@ -349,6 +378,25 @@ mod tests {
             assert!(
                 found.iter().any(|one| one.ruse == Ruse::CrossTool),
                 "{steering}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn tool_6_a_name_that_looks_like_anothers_is_told() {
+        let others = ToolNames::new(["send_email", "get_order"]);
+        let found = scan_definition(&json!({ "name": "send_emai1" }), &others);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(
+            (found[0].ruse, found[0].pointer.as_str()),
+            (Ruse::LookAlike, "/name")
+        );
+        assert!(found[0].excerpt.contains("send_email"));
+        for fine in ["send_email", "sendEmail", "get_orders", "send_mail"] {
+            assert_eq!(
+                scan_definition(&json!({ "name": fine }), &others),
+                [],
+                "{fine}"
             );
         }
     }

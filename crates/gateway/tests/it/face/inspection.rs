@@ -124,6 +124,7 @@ async fn arguments_are_covered_blocked_or_put_before_a_person() {
         "cards",
         "カード番号は送れません",
         "情報システム部へ",
+        "/ui/false-alarm?request=",
     ] {
         assert!(told.contains(words), "{told}");
     }
@@ -189,7 +190,7 @@ async fn data_7_what_was_read_decides_what_may_be_sent() {
     let fake = Fake::modern_with_records().await;
     let gate = Gate::over(&fake.url).await;
     let client = gate.client();
-    let rules = "[[flow]]\nid = \"no-sending\"\nafter = [\"confidential\"]\naction = \"block\"\nmessage = \"機密を読んだ後は送れません\"\n";
+    let rules = "[settings]\nnotice = \"情報システム部へ\"\n[[flow]]\nid = \"no-sending\"\nafter = [\"confidential\"]\naction = \"block\"\nmessage = \"機密を読んだ後は送れません\"\n";
     put_in_force(&gate, 1, rules);
     assert_eq!(
         call(&client, "plain", json!({})).await.result()["isError"],
@@ -205,8 +206,14 @@ async fn data_7_what_was_read_decides_what_may_be_sent() {
         .result();
     assert_eq!(reply["isError"], true);
     let told = reply["content"][0]["text"].as_str().unwrap();
-    assert!(told.contains("confidential from fixture at"), "{told}");
-    assert!(told.contains("機密を読んだ後は送れません"), "{told}");
+    // GOV-1: what was read, why it counts, and the company's own words.
+    for words in [
+        "confidential (fixture, ",
+        "機密を読んだ後は送れません",
+        "情報システム部へ",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
     let record = last_record(&gate).await;
     assert_eq!(record.detail["inspection"]["flows"], json!(["no-sending"]));
 

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::{ends_name, honorific};
-use crate::text::{Folded, is_hiragana, is_kanji};
+use super::ends_name;
+use super::words::honorific;
+use crate::text::{Folded, is_hiragana, is_kanji, modern};
 
 /// Whether a name at `start` would be the next one behind a person that ends at `last`, perhaps with an honorific
 /// or something in brackets in between: 「佐藤（営業）、鈴木」.
@@ -18,7 +19,7 @@ pub(super) fn is_among(folded: &Folded, last: Option<usize>, start: usize) -> bo
         [title @ .., sign, ' '] | [title @ .., sign] => (*sign, title),
         [] => return false,
     };
-    if !matches!(sign, '、' | '・' | ',' | '/' | 'と' | '&' | '\n') {
+    if !matches!(sign, '、' | '・' | ',' | '/' | 'と' | '&' | '→' | '\n') {
         return false;
     }
     let (title, bracket) = match title.iter().position(|c| *c == '(') {
@@ -135,7 +136,7 @@ fn deed(folded: &Folded, from: usize) -> bool {
 
 /// What only people do.
 #[rustfmt::skip]
-const DEEDS: [&str; 66] = ["作成し", "対応", "担当し", "担当が", "確認", "承認し", "報告し", "説明し", "使用し", "参加し", "出席し", "司会", "連絡", "回答", "訪問", "送付し", "送信し", "依頼", "相談", "提出し", "伺い", "申し", "電話", "話し", "言っ", "聞い", "思っ", "休み", "来社", "着任", "就任", "異動", "退職", "入社", "退社", "昇進", "昇格", "欠席", "帰社", "直行", "直帰", "引き継", "引継", "交代", "不在", "調整し", "共有し", "質問", "指示", "了承", "了解", "反対し", "発言", "述べ", "語っ", "同行", "同席", "面談", "立ち会", "変更とな", "代わり", "お送り", "振って", "振り分け", "頼ん", "任せ"];
+const DEEDS: [&str; 72] = ["説明が", "報告が", "質問が", "提案が", "指摘が", "回答が", "作成し", "対応", "担当し", "担当が", "確認", "承認し", "報告し", "説明し", "使用し", "参加し", "出席し", "司会", "連絡", "回答", "訪問", "送付し", "送信し", "依頼", "相談", "提出し", "伺い", "申し", "電話", "話し", "言っ", "聞い", "思っ", "休み", "来社", "着任", "就任", "異動", "退職", "入社", "退社", "昇進", "昇格", "欠席", "帰社", "直行", "直帰", "引き継", "引継", "交代", "不在", "調整し", "共有し", "質問", "指示", "了承", "了解", "反対し", "発言", "述べ", "語っ", "同行", "同席", "面談", "立ち会", "変更とな", "代わり", "お送り", "振って", "振り分け", "頼ん", "任せ"];
 
 /// 「作業者：佐藤」, 「→鈴木」: a value alone behind a sign, whose name says nothing of places and companies.
 pub(super) fn is_value(folded: &Folded, start: usize) -> bool {
@@ -173,7 +174,9 @@ pub(super) fn signs(folded: &Folded, start: usize) -> bool {
 /// A name that is a line of its own, as under a letter; a line break may be escaped, as in JSON.
 pub(super) fn is_line(folded: &Folded, start: usize, end: usize) -> bool {
     let escaped = |at: usize| folded.part(at, at + 2) == ['\\', 'n'];
-    let begins = folded.before(start) == '\n' || start >= 2 && escaped(start - 2);
+    // 「以上、佐藤」 ends a letter.
+    let signed = start >= 3 && folded.has(start - 3, "以上、");
+    let begins = signed || folded.before(start) == '\n' || start >= 2 && escaped(start - 2);
     let ends = matches!(folded.at(end), '\n' | '\0' | '"') || escaped(end);
     begins && ends
 }
@@ -187,6 +190,44 @@ pub(super) fn speaks(folded: &Folded, start: usize, end: usize) -> bool {
     let line = matches!(folded.before(start), '\n' | '\0');
     (begins || logged(folded, start)) && colon
         || line && folded.at(end) == ' ' && time(folded, end + 1)
+}
+
+/// Whether the line before `start` begins with the person that ends at `last`, and is what they say.
+pub(super) fn in_talk(folded: &Folded, last: Option<usize>, start: usize) -> bool {
+    const LINE_MAX: usize = 200;
+    let Some(last) = last.filter(|last| start > *last && start - *last <= LINE_MAX) else {
+        return false;
+    };
+    folded.at(last) == ':'
+        && folded.before(start) == '\n'
+        && folded
+            .part(last, start)
+            .iter()
+            .filter(|c| **c == '\n')
+            .count()
+            == 1
+}
+
+/// 「福井：承知しました」: what only somebody in a conversation says, behind the colon at `end`.
+pub(super) fn replies(folded: &Folded, end: usize) -> bool {
+    const REPLIES: [&str; 14] = [
+        "承知",
+        "了解",
+        "はい",
+        "いいえ",
+        "いえ",
+        "ありがとう",
+        "すみません",
+        "お疲れ",
+        "お願いし",
+        "なるほど",
+        "いいですね",
+        "わかりました",
+        "分かりました",
+        "申し訳",
+    ];
+    let from = end + 1 + usize::from(folded.at(end + 1) == ' ');
+    REPLIES.iter().any(|reply| folded.has(from, reply))
 }
 
 /// 「[10:21] 」, 「10:21 」 right before `start`: what a chat writes before who says something.
@@ -250,7 +291,7 @@ static PLACES: LazyLock<HashSet<[char; 3]>> = LazyLock::new(|| {
     const FREQUENT: usize = 400;
     let key = |word: &str| {
         let mut chars = word.chars();
-        let mut next = || chars.next().unwrap_or('\0');
+        let mut next = || chars.next().map_or('\0', modern);
         [next(), next(), next()]
     };
     let people: HashSet<[char; 3]> = include_str!("../../../data/surnames.txt")

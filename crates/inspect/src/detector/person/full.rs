@@ -1,9 +1,11 @@
 //! Surname and given name together, where both are in the lists.
 
 use super::context::is_place;
-use super::{ends_name, honorific, organisation_word, title_len};
+use super::ends_name;
+use super::unlisted::opens;
+use super::words::{honorific, organisation_word, title_len};
 use crate::detector::PLACE_NAMES;
-use crate::names::Names;
+use crate::names::{Names, Surname};
 use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 /// Given names that are words as well, behind surnames that are places as well: 「石川中央」.
@@ -16,7 +18,7 @@ pub(super) fn full_name(
     folded: &Folded,
     names: &Names,
     start: usize,
-    len: usize,
+    (len, rank): (usize, Surname),
     (label, boundary): (bool, bool),
 ) -> Option<(usize, u8)> {
     let surname = start + len;
@@ -41,6 +43,9 @@ pub(super) fn full_name(
         let strict = sure || said || ends_name(folded, end) || folded.at(end) == 'ら';
         let long = len >= 2 && given >= 2;
         let fits = match (len, given) {
+            _ if rank == Surname::Ambiguous => {
+                sure || given >= 2 && opens(folded, start) && ends_name(folded, end)
+            }
             (1, 1) => label || polite,
             (1, _) | (_, 1) => strict && boundary,
             _ => boundary || sure,
@@ -89,10 +94,11 @@ pub(super) fn titled_name(folded: &Folded, names: &Names, start: usize) -> Optio
             names.is_listed_given(word)
                 && (word.len() >= 2 || size == 3 && honorific(folded, end))
                 && names.is_like_surname(before)
+                && !names.has_unlikely(before)
                 // 「本日北島健様」: the name begins later.
                 && !(1..surname).any(|skip| {
                     let mut within = names.surnames.at(folded.chars(), start + skip);
-                    within.any(|(len, ())| skip + len >= surname)
+                    within.any(|(len, rank)| rank == Surname::Frequent && skip + len >= surname)
                 })
         };
         let clear = honorific(folded, end)
@@ -131,7 +137,7 @@ pub(super) fn spread_name(folded: &Folded, names: &Names, start: usize) -> Optio
     (3..=word.len()).rev().find_map(|size| {
         let (_, end) = letters.get(size - 1)?;
         let part = word.get(..size)?;
-        let name = names.surnames.at(part, 0).any(|(len, ())| {
+        let name = names.surnames.at(part, 0).any(|(len, _)| {
             let given = part.get(len..).unwrap_or_default();
             len < size && (size > 3 || honorific(folded, *end)) && names.is_listed_given(given)
         });

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::{evidence, honorific};
+use super::words::{honorific, polite};
+use super::{ends_name, evidence};
 use crate::document::Document;
 use crate::label::Tag;
 use crate::names::{Names, Romaji};
@@ -54,6 +55,10 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
         if let Some(cut) = cut.filter(|_| surname || evidence.label) {
             return Some((end + 1 + cut, 90));
         }
+        // 「タカトオ ジュン様」
+        if katakana && whole && first >= 2 && polite(folded, end + 1 + second) {
+            return Some((end + 1 + second, 80));
+        }
         if evidence.label && (2..=8).contains(&second) && (first >= 2 || surname) {
             return Some((end + 1 + second, 82));
         }
@@ -79,6 +84,14 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
         return Some((end, 74));
     }
     if !katakana {
+        // 「おなまえ：さかきばらちづる」
+        let split = |at: usize| {
+            names.is_surname_reading(folded.part(start, start + at))
+                && names.is_given_reading(folded.part(start + at, end))
+        };
+        if evidence.label && first >= 4 && (2..first).any(split) {
+            return Some((end, 80));
+        }
         let cut = (3..=first.min(6)).find(|cut| {
             honorific(folded, start + cut)
                 && names.is_surname_reading(folded.part(start, start + cut))
@@ -166,6 +179,13 @@ fn foreign_parts(folded: &Folded, start: usize) -> Option<usize> {
         return None;
     }
     let mut end = start + first;
+    // 「ダニエル　キム様」
+    if folded.at(end) == ' ' {
+        let second = word(end + 1);
+        let stop = end + 1 + second;
+        let closed = honorific(folded, stop) || ends_name(folded, stop);
+        return (second >= 2 && closed).then_some(stop);
+    }
     for _ in 1..PARTS_MAX {
         if !matches!(folded.at(end), '・' | '=' | '＝') {
             break;

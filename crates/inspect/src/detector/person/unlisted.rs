@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::context::{is_place, is_role};
-use super::{Evidence, blanks, ends_name, honorific, organisation_like, run};
+use super::context::{is_place, is_role, replies, speaks};
+use super::full::reading;
+use super::words::{honorific, organisation_like};
+use super::{Evidence, blanks, ends_name, run};
 use crate::document::Document;
 use crate::lexicon::Lexicon;
 use crate::names::Names;
@@ -41,7 +43,10 @@ pub(super) fn unlisted_name(
     if !(fits && known) {
         return None;
     }
-    if evidence.label && ends_name(folded, end) || honorific(folded, end) {
+    if evidence.label && ends_name(folded, end)
+        || honorific(folded, end)
+        || reading(folded, names, end).is_some()
+    {
         return Some((end, 78));
     }
     let clear = kanji >= 2
@@ -84,12 +89,16 @@ pub(super) fn unlisted_surname(
 ) -> Option<(usize, u8)> {
     let kanji = run(folded, start, 5);
     let (end, word) = (start + kanji, folded.part(start, start + kanji));
+    let told = opens(folded, start) && folded.has(end, "と申し")
+        || speaks(folded, start, end) && (evidence.talk || replies(folded, end))
+        || evidence.among && (ends_name(folded, end) || honorific(folded, end));
     let value = evidence.label
+        && folded.before(start) != 'の'
         && matches!(
             folded.at(end),
             '\n' | '\0' | ' ' | '、' | '/' | '"' | '(' | '→'
         );
-    (value
+    ((value || told)
         && (2..=3).contains(&kanji)
         && names.is_like_surname(word)
         && !is_other(names, word)
@@ -141,7 +150,7 @@ fn is_other(names: &Names, word: &[char]) -> bool {
 }
 
 /// Whether a sentence, a value or an item of a list begins at `start`.
-fn opens(folded: &Folded, start: usize) -> bool {
+pub(super) fn opens(folded: &Folded, start: usize) -> bool {
     matches!(
         folded.before(start),
         '\n' | '\0'
