@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::approval::{approve, ask, asking, call, done, manager, waiting};
 use crate::harness::{Gate, keys, until};
 
-const TASKS: &str = "io.modelcontextprotocol/tasks";
+pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 fn knows_tasks(more: Value) -> Value {
     let mut capabilities = more;

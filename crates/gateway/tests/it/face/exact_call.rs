@@ -184,9 +184,9 @@ async fn tool_3_without_the_store_nothing_goes() {
     let agreed = Agreed::make().await;
     agreed.gate.store.close().await;
     for amount in [100, 101] {
-        let refused = call(&agreed.caller, pay(amount)).await;
-        let refusal = &refused["_meta"]["sekimori/refusal"]["code"];
-        assert_eq!(*refusal, "dependency_unavailable", "{refused}");
+        let refused = agreed.caller.modern("tools/call", pay(amount)).await;
+        let code = &refused.error()["data"]["code"];
+        assert_eq!(*code, "dependency_unavailable", "{refused:?}");
         assert_eq!(agreed.executed(), 0);
     }
 }
