@@ -61,6 +61,8 @@ impl Followed {
     pub(super) fn begin(&self, id: &ApprovalId) -> CancellationToken {
         let gone = CancellationToken::new();
         self.all().entry(id.clone()).or_default().runs = Some(gone.clone());
+        // Somebody may have cancelled it between the decision to make it and now.
+        self.more.notify_one();
         gone
     }
 
@@ -77,6 +79,11 @@ impl Followed {
             gone.cancel();
         }
         runs.is_some()
+    }
+
+    /// What was noted of a task could not be acted on: it is looked at anew.
+    fn doubt(&self, id: &ApprovalId) {
+        self.change(id, |one| one.seen = None);
     }
 
     fn change(&self, id: &ApprovalId, change: impl FnOnce(&mut One)) {
@@ -151,11 +158,8 @@ async fn look_through(gateway: &Gateway) -> Result<(), NotLookedThrough> {
                 let change = CatalogChange::Task { connector, id };
                 gateway.catalog.announce_one(change);
             }
-            if runs {
-                let unwanted = is_unwanted(gateway, &version.id).await;
-                if unwanted.map_err(NotLookedThrough::Task)? {
-                    followed.cancel(&version.id);
-                }
+            if runs && is_unwanted(gateway, &version.id).await? {
+                followed.cancel(&version.id);
             }
         }
     }
@@ -163,11 +167,20 @@ async fn look_through(gateway: &Gateway) -> Result<(), NotLookedThrough> {
 }
 
 /// Whether somebody cancelled a task while its call is made.
-async fn is_unwanted(gateway: &Gateway, id: &ApprovalId) -> Result<bool, Refusal> {
-    let task = gateway.approvals.task(id).await?;
-    let progress = task.map(|task| read(&task)).transpose()?;
-    let unwanted = |progress| matches!(progress, Progress::Runs { unwanted: true, .. });
-    Ok(progress.is_some_and(|deferred| unwanted(deferred.progress)))
+async fn is_unwanted(gateway: &Gateway, id: &ApprovalId) -> Result<bool, NotLookedThrough> {
+    let task = gateway.approvals.task(id).await;
+    let deferred = task.and_then(|task| task.map(|task| read(&task)).transpose());
+    match deferred {
+        Ok(Some(deferred)) => Ok(matches!(
+            deferred.progress,
+            Progress::Runs { unwanted: true, .. }
+        )),
+        Ok(None) => Ok(false),
+        Err(refusal) => {
+            gateway.state.followed.doubt(id);
+            Err(NotLookedThrough::Task(refusal))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -197,6 +210,8 @@ mod tests {
 
         let gone = followed.begin(&id);
         followed.unhear(&id);
+        assert_eq!(followed.note(&version(3)), Some((None, true)));
+        followed.doubt(&id);
         assert_eq!(followed.note(&version(3)), Some((None, true)));
         assert!(followed.cancel(&id) && gone.is_cancelled());
         followed.end(&id);
