@@ -118,7 +118,7 @@ describe('identity providers', () => {
     await dialog.getByRole('textbox', { name: s.name, exact: true }).fill('partner');
     await dialog.getByLabel(s.issuer).fill('https://idp.partner.example');
     await dialog.getByLabel(s.clientId).fill('gate');
-    await dialog.getByLabel(s.secretEnv).fill('PARTNER_SECRET');
+    await dialog.getByLabel(s.secretEnv).fill('SEKIMORI_SECRET_PARTNER');
     await dialog.getByRole('button', { name: s.save }).click();
     await page.getByText(s.saved('partner')).waitFor();
     const drawer = page.getByRole('dialog');

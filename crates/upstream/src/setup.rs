@@ -295,6 +295,19 @@ impl RemoteSetup {
                 }
                 Ok(())
             }
+            reference => self.check_secret(reference),
+        }
+    }
+
+    /// Checks where the gate is told to read a secret from: otherwise whoever names both a variable and a host has
+    /// the gate send the one to the other. A value says nothing of this machine.
+    ///
+    /// # Errors
+    ///
+    /// The rule that it breaks.
+    pub fn check_secret(&self, secret: &SecretRef) -> Result<(), &'static str> {
+        match secret {
+            SecretRef::Value(_) => Ok(()),
             SecretRef::Env(variable) => {
                 let fits = |pattern: &String| match pattern.strip_suffix('*') {
                     Some(start) => variable.starts_with(start),

@@ -88,7 +88,7 @@ export function ProviderForm({ done }: { done: (name: string) => void }) {
         <>
           <TextInput label={s.issuer} required type="url" placeholder="https://login.example.co.jp" {...field('issuer')} />
           <TextInput label={s.clientId} required {...field('client_id')} />
-          <TextInput label={s.secretEnv} description={s.secretHint} required placeholder="SEKIMORI_CORP_SECRET" {...field('secret')} />
+          <TextInput label={s.secretEnv} description={s.secretHint} required placeholder="SEKIMORI_SECRET_CORP" {...field('secret')} />
         </>
       )}
       <NativeSelect label={s.provisioning} data={choices(s.provisionings)} {...field('provisioning')} />

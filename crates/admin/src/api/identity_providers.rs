@@ -194,6 +194,7 @@ pub(crate) async fn put_provider(
     if let Some(before) = &before {
         seen.check(before)?;
     }
+    check_secret(&control, &provider, before.as_ref())?;
     let details = [
         ("action", json!("put")),
         ("provider", json!(provider.name)),
@@ -255,6 +256,32 @@ async fn changeable(
         ));
     }
     Ok(found)
+}
+
+/// The client secret goes to whatever issuer is named, so only what the configuration file lets the API use may be
+/// read for it. What is left as it was, by command perhaps, was agreed to then.
+fn check_secret(
+    control: &Control,
+    provider: &IdentityProvider,
+    before: Option<&IdentityProviderView>,
+) -> Result<(), Problem> {
+    let SignInProtocol::Oidc(settings) = &provider.protocol else {
+        return Ok(());
+    };
+    let Some(secret) = &settings.client_secret else {
+        return Ok(());
+    };
+    let named = [
+        ("issuer", json!(settings.issuer)),
+        ("client_secret", json!(secret)),
+    ];
+    if before.is_some_and(|before| named.iter().all(|(name, new)| before.settings[*name] == *new)) {
+        return Ok(());
+    }
+    control
+        .connectors
+        .check_secret(secret)
+        .map_err(|rule| Problem::invalid("settings/client_secret", rule))
 }
 
 fn read(

@@ -309,13 +309,13 @@ async fn identity_providers_are_added_changed_and_removed_without_showing_a_secr
     );
     let mut settings = json!({
         "kind": "oidc", "issuer": "https://login.partner.example", "client_id": "gate",
-        "client_secret": {"env": "PARTNER_SECRET"}, "mfa": {"required": true},
+        "client_secret": {"env": "SEKIMORI_SECRET_PARTNER"}, "mfa": {"required": true},
     });
     let added = call("PUT", "/partner", Some(&settings)).await;
     assert_eq!(added.status, 200, "{}", added.text);
     assert_eq!(
         added.json()["settings"]["client_secret"],
-        json!({"env": "PARTNER_SECRET"})
+        json!({"env": "SEKIMORI_SECRET_PARTNER"})
     );
     let list = call("GET", "", None).await.json();
     let names: Vec<_> = list["items"]
@@ -331,6 +331,9 @@ async fn identity_providers_are_added_changed_and_removed_without_showing_a_secr
     for (path, wrong) in [
         ("/issuer", json!("http://idp.example")),
         ("/mfa", json!({"always": true})),
+        // The gate would send what they hold to the issuer.
+        ("/client_secret", json!({"env": "SEKIMORI_MASTER_KEY"})),
+        ("/client_secret", json!({"file": "/etc/shadow"})),
     ] {
         let mut wrong_settings = settings.clone();
         *wrong_settings.pointer_mut(path).unwrap() = wrong;

@@ -25,7 +25,7 @@ impl World {
         let providers = "/api/v1/identity-providers";
         let provider = json!({
             "kind": "oidc", "issuer": "https://idp.partner.example", "client_id": "gate",
-            "client_secret": {"env": "PARTNER_SECRET"},
+            "client_secret": {"env": "SEKIMORI_SECRET_PARTNER"},
         });
         let scim = json!({"provider": "entra", "expires_at": self.end});
         let mut examples = BTreeMap::from([

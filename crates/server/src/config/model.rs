@@ -277,8 +277,8 @@ pub(crate) struct Egress {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// What connectors may use that are set up over the API or in the console. Commands on this machine are not bound by
-/// it: who runs them may start programs and read secrets anyhow.
+/// What connectors may use that are set up over the API or in the console, and the client secrets of identity providers
+/// too. Commands on this machine are not bound by it: who runs them may start programs and read secrets anyhow.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Connectors {
