@@ -45,8 +45,12 @@ impl Postgres {
             .tempdir()
             .context("creating the folder for PostgreSQL")?;
         if let Some(user) = &user {
-            chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-                .context("giving the folder to the user postgres")?;
+            chown(
+                folder.path(),
+                Some(user.uid.as_raw()),
+                Some(user.gid.as_raw()),
+            )
+            .context("giving the folder to the user postgres")?;
         }
         let data = folder.path().join("data");
         let unprivileged = user.is_some();
@@ -70,7 +74,9 @@ impl Postgres {
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("log")).context("creating PostgreSQL's log")?)
+            .stderr(
+                fs::File::create(folder.path().join("log")).context("creating PostgreSQL's log")?,
+            )
             .spawn()
             .context("starting PostgreSQL")?;
         let mut postgres = Self {

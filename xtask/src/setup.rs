@@ -21,7 +21,7 @@ pub(crate) enum Part {
     Postgres,
     /// MCP clients and servers in JavaScript, the conformance suite, and a Node to run them
     Node,
-    /// The MCP client and two servers in Python, and two SCIM clients, in a virtual environment
+    /// The MCP client and two servers in Python, two SCIM clients and an S3, in a virtual environment
     Python,
     /// SimpleSAMLphp, from Debian: signing in with SAML is tested against it
     Simplesamlphp,
@@ -62,8 +62,8 @@ impl Part {
             }
             Self::Python => {
                 "PyPI packages of tests/clients/requirements.txt in a virtual environment: \
-                 the official Python client, two servers that speak the newest revision, and two \
-                 clients that test a SCIM service, and a mail server"
+                 the official Python client, two servers that speak the newest revision, two \
+                 clients that test a SCIM service, a mail server, and an S3 with object lock"
             }
             Self::Simplesamlphp => {
                 "SimpleSAMLphp and PHP (Debian packages, no service is started): a whole SAML identity \

@@ -10,6 +10,9 @@ pub(crate) struct SoakArgs {
     /// Random changes to the files of an audit log
     #[arg(long, default_value_t = 10_000)]
     mutations: u64,
+    /// Kills of a process that writes an audit log
+    #[arg(long, default_value_t = 1_000)]
+    kills: u64,
     /// Power losses of a file system with an audit log (needs root)
     #[arg(long, default_value_t = 100)]
     power_losses: u64,
@@ -26,7 +29,8 @@ pub(crate) fn soak(args: &SoakArgs) -> Result<()> {
     ];
     run(cargo()
         .args(tests)
-        .args(["mutations::", "tamper::", "power::"])
+        .args(["mutations::", "tamper::", "power::", "kill::"])
         .env("SEKIMORI_SOAK_MUTATIONS", args.mutations.to_string())
+        .env("SEKIMORI_SOAK_KILLS", args.kills.to_string())
         .env("SEKIMORI_SOAK_POWER", args.power_losses.to_string()))
 }

@@ -235,6 +235,8 @@ pub struct Alert {
     pub count: u64,
     /// The newest of them, by id.
     pub records: Vec<uuid::Uuid>,
+    /// In what time: it is not told of again before that is over.
+    pub window_seconds: u32,
     /// What the rule wants stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<StopWanted>,
@@ -399,6 +401,7 @@ impl Engine {
             time: record.time,
             count,
             records,
+            window_seconds: rule.window_seconds,
             stop: rule
                 .stop
                 .and_then(|stop| stop.scope(record))
@@ -431,7 +434,8 @@ impl Engine {
         }
         let volume = self.volumes.entry(caller.id.clone()).or_default();
         let hour = record.time.as_second().div_euclid(HOUR_SECONDS);
-        if hour != volume.hour {
+        // What another node recorded may come a little late: it counts for the hour that is.
+        if hour > volume.hour {
             volume.close();
             volume.hour = hour;
         }

@@ -4,23 +4,28 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::Audit;
 use crate::alert::{Alert, Engine};
+use crate::alert_peers::Peers;
 use crate::error::JournalError;
 use crate::reader::{Reader, durable_head};
 use crate::sinks::{Content, Event, Transport, TransportError};
 
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::record::EventKind;
+use sekimori_domain::record::{EventKind, Record};
 
 /// The name of the cursor of the rules.
 pub const CURSOR: &str = "alerts";
 /// How many records before the cursor are looked at again after a restart, to know what was usual.
 const WARM_UP_RECORDS: u64 = 100_000;
+
+/// How often the records of other nodes are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Nobody is alarmed about what was so long ago: an installation that gets rules has a history.
 const OLD_SECONDS: i64 = 24 * 3_600;
@@ -58,6 +63,8 @@ pub struct Watch {
     notify: Arc<dyn Notify>,
     warm: bool,
     confirmed: Option<u64>,
+    peers: Option<Peers>,
+    looked: Option<Duration>,
 }
 
 impl std::fmt::Debug for Watch {
@@ -83,6 +90,65 @@ impl Watch {
             notify,
             warm: false,
             confirmed: None,
+            peers: None,
+            looked: None,
+        }
+    }
+
+    /// With other nodes, whose records count too.
+    #[must_use]
+    pub fn with_peers(mut self, peers: Peers) -> Self {
+        self.peers = Some(peers);
+        self
+    }
+
+    /// Takes in what other nodes recorded, at most once in a while. Without them, what happens here is seen still.
+    async fn look_at_others(&mut self) -> Result<(), TransportError> {
+        let now = self.audit.monotonic();
+        let is_soon = |looked: Duration| now.saturating_sub(looked) < LOOK_INTERVAL;
+        let Some(peers) = self
+            .peers
+            .as_mut()
+            .filter(|_| !self.looked.is_some_and(is_soon))
+        else {
+            return Ok(());
+        };
+        self.looked = Some(now);
+        match peers.new_records(self.audit.node()).await {
+            Ok(records) => {
+                for record in records {
+                    self.judge(&record).await?;
+                }
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the rules of alerts don't see other nodes");
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a record, and raises what the rules say of it.
+    async fn judge(&mut self, record: &Record) -> Result<(), TransportError> {
+        let engine = self.engine.as_mut();
+        let alerts = engine.map(|engine| engine.feed(record)).unwrap_or_default();
+        let age = self.audit.now().as_second() - record.time.as_second();
+        if age > OLD_SECONDS {
+            return Ok(());
+        }
+        for alert in alerts {
+            if self.is_ours(&alert).await {
+                self.raise(&alert, record.correlation.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this node tells of it. If that can't be found out, it does: better twice than never.
+    async fn is_ours(&self, alert: &Alert) -> bool {
+        match &self.peers {
+            None => true,
+            Some(peers) => peers.claim(alert, self.audit.now()).await.unwrap_or(true),
         }
     }
 
@@ -137,6 +203,7 @@ impl Watch {
 #[async_trait]
 impl Transport for Watch {
     async fn deliver(&mut self, events: &[Event]) -> Result<(), TransportError> {
+        self.look_at_others().await?;
         for event in events {
             let Content::Record {
                 sequence, record, ..
@@ -154,16 +221,7 @@ impl Transport for Watch {
             {
                 continue;
             }
-            let alerts = self
-                .engine
-                .as_mut()
-                .map(|engine| engine.feed(record))
-                .unwrap_or_default();
-            let age = self.audit.now().as_second() - record.time.as_second();
-            let old = age > OLD_SECONDS;
-            for alert in alerts.iter().filter(|_| !old) {
-                self.raise(alert, record.correlation.clone()).await?;
-            }
+            self.judge(record).await?;
             self.confirmed = Some(sequence + 1);
         }
         Ok(())

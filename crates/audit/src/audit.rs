@@ -440,6 +440,11 @@ impl Audit {
         self.desk.clock.now()
     }
 
+    /// Time that only goes on.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.desk.clock.monotonic()
+    }
+
     /// The node whose journal it is.
     pub fn node(&self) -> &str {
         &self.desk.node

@@ -9,6 +9,7 @@
 //! Requirements served: AUDIT-1, AUDIT-2, AUDIT-3, AUDIT-4.
 
 pub mod alert;
+mod alert_peers;
 mod alert_watch;
 mod audit;
 mod canonical;
@@ -38,6 +39,7 @@ mod verify;
 mod verify_report;
 mod writer;
 
+pub use alert_peers::Peers;
 pub use alert_watch::{CURSOR as ALERT_CURSOR, Notify, NotifyLog, Watch};
 pub use audit::{
     Audit, AuditError, AuditOptions, AuditStatus, SIGNING_KEY, Signing, closed_folder, tlog_folder,

@@ -10,12 +10,9 @@ use crate::audit::{AuditError, AuditOptions, SIGNING_KEY, Signing, closed_folder
 use crate::error::JournalError;
 use crate::frames::{read_segment, segment_numbers};
 use crate::journal::{Journal, JournalOptions};
-use crate::tlog::key::NAME_BYTES_MAX;
 use crate::tlog::succession::{Closing, replace};
+use crate::tlog::years::{successor_name, year, year_in};
 use crate::tlog::{FileSigner, KeyKind, SigningKey};
-
-/// How a day is written in the name of a log.
-const DAY: &str = "%Y-%m-%d";
 
 /// Whether the log that a key of the data folder signs began in an earlier year (UTC) than `now` is in.
 pub fn is_over(journal: &Path, now: Timestamp) -> Result<bool, AuditError> {
@@ -48,10 +45,7 @@ pub fn rotate(
     // Ends a replacement that was interrupted.
     let signing = Signing::by_file(&options.folder, origin)?;
     let key = SigningKey::read(&path)?;
-    let day = clock.now().strftime(DAY).to_string();
-    let room = NAME_BYTES_MAX.saturating_sub(day.len() + 1);
-    let stem = origin.get(..origin.floor_char_boundary(room));
-    let name = format!("{}/{day}", stem.unwrap_or(origin));
+    let name = successor_name(origin, clock.now());
     if key.verifying().name() == name {
         return Err(unavailable("the log was closed today already"));
     }
@@ -69,18 +63,6 @@ pub fn rotate(
     let closing = Closing::sign(&key, &last, successor.verifying());
     replace(&path, &closed, &closing, &successor)?;
     Ok(closing)
-}
-
-/// The year in the name of a log that took over from another.
-fn year_in(name: &str) -> Option<&str> {
-    let day = name.rsplit('/').next()?;
-    let digits = day.bytes().map(|byte| byte.is_ascii_digit());
-    let is_day = digits.eq([true, true, true, true, false, true, true, false, true, true]);
-    day.get(..4).filter(|_| is_day)
-}
-
-fn year(time: Timestamp) -> String {
-    time.strftime("%Y").to_string()
 }
 
 fn unavailable(reason: &'static str) -> AuditError {

@@ -164,6 +164,17 @@ pub trait AuditIndex: Send + Sync {
     /// The highest sequence indexed of a node's journal.
     async fn position(&self, node: &str) -> Result<Option<u64>>;
 
+    /// The nodes that have records here, by the order in which they were first heard of.
+    async fn nodes(&self) -> Result<Vec<String>>;
+
+    /// A node's records behind a sequence, in the order of its journal.
+    async fn following(
+        &self,
+        node: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<IndexedRecord>>;
+
     /// Forgets a node's records, in order to index them again.
     async fn clear(&self, node: &str) -> Result<()>;
 

@@ -59,14 +59,22 @@ migrations! {
     19 "audit_index" "0019_audit_index.sql",
     20 "saved_search" "0020_saved_search.sql",
     21 "inspection_dictionary" "0021_inspection_dictionary.sql",
+    22 "audit_texts" "0022_audit_texts.sql",
 }
 
 /// For the SQLite file of the audit index, which counts by itself.
-pub(crate) const SQLITE_INDEX: &[Migration] = &[Migration {
-    number: 1,
-    name: "audit_index",
-    sql: include_str!("../migrations/sqlite-index/0001_audit_index.sql"),
-}];
+pub(crate) const SQLITE_INDEX: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "audit_index",
+        sql: include_str!("../migrations/sqlite-index/0001_audit_index.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "texts",
+        sql: include_str!("../migrations/sqlite-index/0002_texts.sql"),
+    },
+];
 
 /// Brings the schema up to date. The transaction must keep other writers out; the caller commits it, so
 /// that a crash half-way leaves the schema as it was.

@@ -6,7 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,10 @@ use crate::migration;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait before trying again what `busy_timeout` does not cover.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// What SQLite says of a lock that somebody else has, and of a file that is not as it was written.
+const BUSY: u32 = 5;
+const CORRUPT: u32 = 11;
+const NOT_A_DATABASE: u32 = 26;
 /// How long a statement waits for a free connection of this process.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the file of the audit index is called: as the database, with this instead of its extension.
@@ -35,6 +39,8 @@ const INDEX_EXTENSION: &str = "index.db";
 /// What the writer of the audit index keeps in memory, in KiB (negative means that unit): with SQLite's 2 MiB most
 /// of its time goes into pages that it has just put away.
 const INDEX_CACHE: &str = "-65536";
+/// Bytes of its pages: records of some 800 bytes leave less of them empty than of SQLite's 4 KiB.
+const INDEX_PAGE_BYTES: u32 = 8_192;
 /// Pages after which its log is written back: a page that changes often goes there once.
 const INDEX_CHECKPOINT: &str = "8192";
 /// Rows of the audit index that SQLite's thread may be ahead of their reader: with few, the two wait for each other
@@ -49,27 +55,48 @@ pub(crate) struct SqliteDatabase {
     readers: SqlitePool,
     writer: SqlitePool,
     changed: Arc<Notify>,
+    damage: Damage,
 }
 
 impl SqliteDatabase {
     /// Opens the file, making it (mode 0600) and its folder (mode 0700) where missing.
     pub(crate) async fn open(path: &Path) -> Result<Self> {
         let options = options(path).synchronous(SqliteSynchronous::Full);
-        Self::open_with(path, options.clone(), options, migration::SQLITE).await
+        let damage = Damage::default();
+        Self::open_with(path, options.clone(), options, migration::SQLITE, damage).await
     }
 
     /// Opens the index of the audit journal that lies beside the database at `path`. A power loss may cost what
     /// was written last, which is read from the journal again.
     pub(crate) async fn open_index(path: &Path) -> Result<Self> {
         let path = &path.with_extension(INDEX_EXTENSION);
-        let options = options(path).synchronous(SqliteSynchronous::Normal);
+        let damage = Damage::of_file(path);
+        damage.set_aside_what_was_found()?;
+        let options = options(path)
+            .synchronous(SqliteSynchronous::Normal)
+            .page_size(INDEX_PAGE_BYTES);
         let writer = options
             .clone()
             .row_buffer_size(ROWS_AHEAD)
             .pragma("cache_size", INDEX_CACHE)
             .pragma("wal_autocheckpoint", INDEX_CHECKPOINT)
             .pragma("threads", "2");
-        Self::open_with(path, writer, options, migration::SQLITE_INDEX).await
+        let open = || {
+            let (writer, reader) = (writer.clone(), options.clone());
+            Self::open_with(
+                path,
+                writer,
+                reader,
+                migration::SQLITE_INDEX,
+                damage.clone(),
+            )
+        };
+        let opened = open().await;
+        if opened.is_ok() || !damage.is_known() {
+            return opened;
+        }
+        damage.set_aside_what_was_found()?;
+        open().await
     }
 
     async fn open_with(
@@ -77,12 +104,16 @@ impl SqliteDatabase {
         writer: SqliteConnectOptions,
         reader: SqliteConnectOptions,
         migrations: &'static [migration::Migration],
+        damage: Damage,
     ) -> Result<Self> {
         prepare_file(path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let database = Self {
-            writer: connect_writer(&writer).await?,
+            writer: connect_writer(&writer)
+                .await
+                .map_err(|error| damage.seen(error))?,
             readers: pool(READERS_MAX).connect_lazy_with(reader.pragma("query_only", "ON")),
             changed: Arc::default(),
+            damage,
         };
         // A command must not wait for whoever writes, such as a gate that builds the audit index.
         if !migration::is_current(&database, migrations).await {
@@ -115,7 +146,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 
 /// Connects and turns the write-ahead log on. `busy_timeout` does not cover that turn: of several processes
 /// that open a new file at the same time, all but one are sent away and must come back.
-async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool> {
+async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
     let options = options.clone().journal_mode(SqliteJournalMode::Wal);
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
@@ -123,16 +154,82 @@ async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool> {
             Err(error) if is_busy(&error) && Instant::now() < deadline => {
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
-            result => return Ok(result?),
+            result => return result,
         }
     }
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {
-    // SQLITE_BUSY is 5; extended codes keep it in their low byte.
+    code(error) == Some(BUSY)
+}
+
+/// What SQLite says went wrong; extended codes keep it in their low byte.
+fn code(error: &sqlx::Error) -> Option<u32> {
     let code = error.as_database_error().and_then(DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == 5)
+    Some(code?.parse::<u32>().ok()? & 0xff)
+}
+
+/// Damage of a file that can be made anew: whoever meets it leaves a mark, and the next who opens the file begins with
+/// an empty one. Other files have none to leave it.
+#[derive(Debug, Clone, Default)]
+struct Damage(Option<Arc<Path>>);
+
+impl Damage {
+    fn of_file(path: &Path) -> Self {
+        Self(Some(Arc::from(path)))
+    }
+
+    fn mark(&self) -> Option<PathBuf> {
+        let mut mark = self.0.as_ref()?.as_os_str().to_owned();
+        mark.push("-damaged");
+        Some(mark.into())
+    }
+
+    /// Whether somebody met it.
+    fn is_known(&self) -> bool {
+        self.mark().is_some_and(|mark| mark.exists())
+    }
+
+    /// Leaves the mark, if the error tells of damage.
+    fn seen(&self, error: sqlx::Error) -> StoreError {
+        if let (Some(CORRUPT | NOT_A_DATABASE), Some(mark)) = (code(&error), self.mark())
+            && !mark.exists()
+        {
+            let marked = fs::write(mark, "").is_ok();
+            tracing::error!(
+                alert = true,
+                marked,
+                "the audit index is damaged: it is made anew from the journal at the next start"
+            );
+        }
+        error.into()
+    }
+
+    /// Puts a damaged file out of the way, for whoever wants to know how that came.
+    fn set_aside_what_was_found(&self) -> Result<()> {
+        let (Some(path), Some(mark)) = (&self.0, self.mark()) else {
+            return Ok(());
+        };
+        if !mark.exists() {
+            return Ok(());
+        }
+        let unavailable = |error| StoreError::Unavailable(Box::new(error));
+        for suffix in ["-wal", "-shm"] {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(suffix);
+            match fs::remove_file(beside) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unavailable(error));
+                }
+                _ => {}
+            }
+        }
+        // The mark goes last: what is interrupted here begins again.
+        if path.exists() {
+            fs::rename(path, path.with_extension("damaged")).map_err(unavailable)?;
+        }
+        fs::remove_file(mark).map_err(unavailable)
+    }
 }
 
 fn prepare_file(path: &Path) -> io::Result<()> {
@@ -163,7 +260,8 @@ impl Database for SqliteDatabase {
         let what = statement.what;
         let rows = prepare::<Sqlite>(statement)?
             .fetch_all(&self.readers)
-            .await?;
+            .await
+            .map_err(|error| self.damage.seen(error))?;
         read_all::<Sqlite>(what, &rows)
     }
 
@@ -171,6 +269,7 @@ impl Database for SqliteDatabase {
         Ok(Box::new(SqliteTransaction {
             inner: self.writer.begin_with("BEGIN IMMEDIATE").await?,
             changed: Arc::clone(&self.changed),
+            damage: self.damage.clone(),
         }))
     }
 
@@ -191,6 +290,7 @@ impl Database for SqliteDatabase {
 struct SqliteTransaction {
     inner: sqlx::Transaction<'static, Sqlite>,
     changed: Arc<Notify>,
+    damage: Damage,
 }
 
 #[async_trait]
@@ -199,14 +299,16 @@ impl Transaction for SqliteTransaction {
         let what = statement.what;
         let rows = prepare::<Sqlite>(statement)?
             .fetch_all(&mut *self.inner)
-            .await?;
+            .await
+            .map_err(|error| self.damage.seen(error))?;
         read_all::<Sqlite>(what, &rows)
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64> {
         let done = prepare::<Sqlite>(statement)?
             .execute(&mut *self.inner)
-            .await?;
+            .await
+            .map_err(|error| self.damage.seen(error))?;
         Ok(done.rows_affected())
     }
 

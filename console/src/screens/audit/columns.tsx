@@ -17,7 +17,7 @@ export function columns(t: Messages, format: Formats): Column<AuditRecord>[] {
     { label: t.audit.outcome, width: '5.5rem', cell: (record) => <OutcomeMark status={record.outcome?.status} /> },
     {
       label: t.audit.event,
-      width: 'minmax(0, 0.8fr)',
+      width: 'minmax(0, 1.2fr)',
       cell: (record) => t.events[record.event] ?? record.event,
       narrow: { width: 'minmax(0, 1fr)', cell: (record) => targetOf(record) || (t.events[record.event] ?? record.event) },
     },

@@ -41,7 +41,7 @@ export function Tools() {
         open={(tool) => change({ open: `${tool.connector}/${tool.name}` }, 'push')}
         columns={[
           { label: t.catalog.name, width: 'minmax(0, 1.2fr)', cell: (tool) => `${tool.connector}/${tool.name}` },
-          { label: t.catalog.class, width: '6rem', cell: (tool) => <ClassMark name={tool.class} /> },
+          { label: t.catalog.class, width: '6rem', cell: (tool) => <ClassMark name={tool.class} />, wideOnly: true },
           {
             label: t.catalog.review,
             width: '14rem',
@@ -51,10 +51,17 @@ export function Tools() {
                 {tool.quarantined && <Mark tone="bad">{s.quarantined}</Mark>}
               </span>
             ),
+            // Who has reviewed a tool wants to know as what; until then it counts as admin.
             narrow: {
               width: '8.5rem',
               cell: (tool) =>
-                tool.quarantined ? <Mark tone="bad">{s.quarantined}</Mark> : <ReviewMark state={tool.review_state} />,
+                tool.quarantined ? (
+                  <Mark tone="bad">{s.quarantined}</Mark>
+                ) : tool.review_state === 'classified' ? (
+                  <ClassMark name={tool.class} />
+                ) : (
+                  <ReviewMark state={tool.review_state} />
+                ),
             },
           },
           { label: t.catalog.description, width: 'minmax(0, 2fr)', cell: (tool) => tool.description ?? tool.title, wideOnly: true },

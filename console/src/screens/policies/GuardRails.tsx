@@ -87,6 +87,7 @@ function Rail({ rail, on, turn }: { rail: Schemas['GuardRailView']; on: boolean;
           <Text size="sm">{description}</Text>
         </div>
         <Switch
+          flex="none"
           checked={on}
           label={on ? s.on : s.off}
           aria-label={`${title}: ${on ? s.on : s.off}`}

@@ -278,7 +278,8 @@ fn check_secret(
     if before.is_some_and(|before| named.iter().all(|(name, new)| before.settings[*name] == *new)) {
         return Ok(());
     }
-    control
+    let settings = &control.settings;
+    settings
         .connectors
         .check_secret(secret)
         .map_err(|rule| Problem::invalid("settings/client_secret", rule))

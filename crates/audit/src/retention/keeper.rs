@@ -13,6 +13,7 @@ use sekimori_store::{AuditIndex, RetentionOrders, StoreError};
 use serde::Serialize;
 use serde_json::json;
 
+use super::archive::Archive;
 use super::purge::{self, Judge, Look};
 use super::{PurgeNote, Retention};
 use crate::Audit;
@@ -49,8 +50,10 @@ pub struct Pass {
     /// Records whose time is over and that are held. Segments in which nothing can have changed are not counted
     /// again.
     pub held: u64,
-    /// Segments that were copied into the archive.
+    /// Segments that were copied into an archive.
     pub archived: u64,
+    /// Segments that an archive did not take.
+    pub unarchived: u64,
     /// Segments left for the next time: the index does not have them yet, or a hold came.
     pub postponed: u64,
 }
@@ -62,7 +65,7 @@ pub struct Keeper {
     orders: Arc<dyn RetentionOrders>,
     journal: PathBuf,
     retention: Retention,
-    archive: Option<PathBuf>,
+    archives: Vec<Archive>,
     /// When a segment is worth looking at again, as long as nobody orders anything.
     next: BTreeMap<u64, Option<Timestamp>>,
     /// The orders that `next` was made under.
@@ -92,16 +95,16 @@ impl Keeper {
             orders,
             journal,
             retention,
-            archive: None,
+            archives: Vec::new(),
             next: BTreeMap::new(),
             known: Vec::new(),
         }
     }
 
-    /// With a folder that gets a read-only copy of every sealed segment.
+    /// With places that get a copy of every sealed segment.
     #[must_use]
-    pub fn with_archive(mut self, archive: Option<PathBuf>) -> Self {
-        self.archive = archive;
+    pub fn with_archives(mut self, archives: Vec<Archive>) -> Self {
+        self.archives = archives;
         self
     }
 
@@ -119,24 +122,16 @@ impl Keeper {
             self.seal_what_is_over(&orders).await?;
         }
         let head = head(&self.journal).await?;
-        for number in sealed(&self.journal, head).await? {
-            if purges {
+        let sealed = sealed(&self.journal, head).await?;
+        if purges {
+            for &number in &sealed {
                 self.segment(number, &orders, &mut pass).await?;
             }
-            if let Some(archive) = self.archive.clone() {
-                let dir = self.journal.clone();
-                let copied = blocking(move || purge::archive(&dir, number, &archive)).await;
-                match copied {
-                    Ok(copied) => pass.archived += u64::from(copied),
-                    // Write-once storage may refuse to give up what was purged until its own time is over.
-                    Err(error) => tracing::error!(
-                        alert = true,
-                        segment = number,
-                        error = &error as &dyn std::error::Error,
-                        "a segment of the audit journal could not be archived"
-                    ),
-                }
-            }
+        }
+        for archive in &self.archives {
+            let copied = archive.keep(&self.journal, &sealed).await;
+            pass.archived += copied.done;
+            pass.unarchived += copied.failed;
         }
         Ok(pass)
     }
@@ -266,7 +261,7 @@ async fn sealed(journal: &Path, head: Head) -> Result<Vec<u64>, KeepError> {
     .await
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
 ) -> Result<T, KeepError> {
     let done = tokio::task::spawn_blocking(work).await;

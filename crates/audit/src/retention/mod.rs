@@ -4,6 +4,8 @@
 //! so that the tree that was signed is still the tree. What went is told by a record of the kind
 //! `retention.purge`, without which a missing body counts as tampering. A hold wins over everything.
 
+mod archive;
+mod bucket;
 mod certificate;
 mod keeper;
 mod purge;
@@ -16,6 +18,8 @@ use sekimori_domain::record::{EventKind, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use archive::Archive;
+pub use bucket::{Bucket, BucketError, BucketSettings, LockMode};
 pub use certificate::{Certificate, Purge, certify};
 pub use keeper::{KeepError, Keeper, Pass, Plan, plan};
 

@@ -205,13 +205,34 @@ fn publish(file: &File, new: &Path, path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Whether a copy of that length is one of the segment as it is now: a sealed segment changes by a purge alone, which
+/// makes it shorter.
+fn is_current(segment: &Path, copy: Option<u64>) -> std::io::Result<bool> {
+    Ok(copy == Some(fs::metadata(segment)?.len()))
+}
+
+/// The bytes of a sealed segment, unless a copy of that length is there.
+pub(super) fn read_changed(
+    dir: &Path,
+    number: u64,
+    copy: Option<u64>,
+) -> Result<Option<Vec<u8>>, JournalError> {
+    let path = segment_path(dir, number);
+    let read = || {
+        if is_current(&path, copy)? {
+            return Ok(None);
+        }
+        fs::read(&path).map(Some)
+    };
+    read().map_err(JournalError::io("read", &path))
+}
+
 /// Copies a sealed segment into the archive, read-only, unless it is there as it is now.
 pub(super) fn archive(dir: &Path, number: u64, archive: &Path) -> Result<bool, JournalError> {
     let path = segment_path(dir, number);
     let copy = segment_path(archive, number);
-    // A sealed segment changes by a purge alone, which makes it shorter.
-    let length = |path: &Path| fs::metadata(path).map(|metadata| metadata.len()).ok();
-    if length(&copy).is_some_and(|there| Some(there) == length(&path)) {
+    let there = fs::metadata(&copy).map(|metadata| metadata.len()).ok();
+    if is_current(&path, there).map_err(JournalError::io("read", &path))? {
         return Ok(false);
     }
     fs::create_dir_all(archive).map_err(JournalError::io("make", archive))?;

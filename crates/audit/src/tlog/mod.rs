@@ -15,6 +15,7 @@ pub mod signer;
 pub mod succession;
 pub mod tiles;
 pub mod witness;
+pub(crate) mod years;
 
 pub use bundle::{Bundle, BundleError, Selection, Source, prove, verify_bundle, write_bundle};
 pub use checkpoint::{NoteError, SignedCheckpoint, TreeHead};

@@ -13,6 +13,8 @@
 //! | `state` LF | `state KEY` LF SIZE LF ROOT LF |
 //! | `append SIZE COUNT` LF and COUNT · 32 bytes | `note LENGTH` LF and the signed note |
 //! | | `refused REASON` LF, after either |
+//!
+//! What is said about closed logs is in [`super::years`].
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -20,7 +22,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -28,7 +30,9 @@ use base64::engine::general_purpose::STANDARD;
 use sekimori_domain::clock::Clock;
 
 use super::checkpoint::{NOTE_BYTES_MAX, SignedCheckpoint, decimal, hash};
-use super::key::{SigningKey, VerifyingKey};
+use super::key::{KeyKind, SigningKey, VerifyingKey};
+use super::succession::Closing;
+use super::years::{Years, ask_close, ask_closings};
 use crate::merkle::{Frontier, Hash};
 
 /// Most leaves of one request: bounds the memory of the signer.
@@ -95,6 +99,25 @@ impl SocketSigner {
         })
     }
 
+    /// The ends of the logs that the signer closed, oldest first.
+    pub fn closings(&self) -> io::Result<Vec<Closing>> {
+        self.ask(ask_closings)
+    }
+
+    /// Has the log closed, if the signer agrees that its year is over; then this signs with the successor's key.
+    /// Only for who has no journal open.
+    pub fn close_year(&mut self) -> io::Result<Option<Closing>> {
+        // Not asked twice: the second time there would be nothing to close.
+        let Some(closing) = ask_close(&mut open(&self.path)?)? else {
+            return Ok(None);
+        };
+        if closing.key != self.key {
+            return Err(io::Error::other("the signer closed another log"));
+        }
+        self.key = closing.successor.clone();
+        Ok(Some(closing))
+    }
+
     /// Asks, and once more over a fresh connection if the old one broke. A signer that was restarted has its
     /// tree still, so asking twice is harmless: it refuses leaves that it has.
     fn ask<T>(
@@ -128,14 +151,17 @@ impl TreeSigner for SocketSigner {
         if key == self.key {
             Ok(Some((size, root)))
         } else {
-            Err(io::Error::other("the signer has another key than before"))
+            Err(another_key())
         }
     }
 
     fn sign(&self, tree: &Frontier, leaves: &[Hash]) -> io::Result<SignedCheckpoint> {
         let signed = self.ask(|stream| {
             // An answer may have been lost on the way: what the signer has already is not sent again.
-            let (_, size, _) = ask_state(stream)?;
+            let (key, size, _) = ask_state(stream)?;
+            if key != self.key {
+                return Err(another_key());
+            }
             let missing = tree.size().checked_sub(size).and_then(|missing| {
                 let missing = usize::try_from(missing).ok()?;
                 leaves.get(leaves.len().checked_sub(missing)?..)
@@ -171,7 +197,11 @@ fn open(path: &Path) -> io::Result<BufReader<UnixStream>> {
     Ok(BufReader::new(stream))
 }
 
-fn line(stream: &mut BufReader<UnixStream>) -> io::Result<String> {
+fn another_key() -> io::Error {
+    io::Error::other("the signer has another key than before: start the gate again")
+}
+
+pub(super) fn line(stream: &mut BufReader<UnixStream>) -> io::Result<String> {
     let mut line = String::new();
     stream.take(LINE_BYTES_MAX).read_line(&mut line)?;
     match line.strip_suffix('\n') {
@@ -180,11 +210,11 @@ fn line(stream: &mut BufReader<UnixStream>) -> io::Result<String> {
     }
 }
 
-fn no_answer() -> io::Error {
+pub(super) fn no_answer() -> io::Error {
     io::Error::other("the signer's answer is none")
 }
 
-fn expect(line: &str, word: &str) -> io::Result<String> {
+pub(super) fn expect(line: &str, word: &str) -> io::Result<String> {
     if let Some(reason) = line.strip_prefix("refused ") {
         return Err(io::Error::other(format!("the signer refused: {reason}")));
     }
@@ -225,13 +255,14 @@ fn ask_append(
 /// The signing process: the key, the tree it signed last, and the file in which it remembers that.
 #[derive(Debug)]
 pub struct SignService {
-    key: SigningKey,
     state: Mutex<Remembered>,
     clock: Arc<dyn Clock>,
+    years: Option<Years>,
 }
 
 #[derive(Debug)]
 struct Remembered {
+    key: SigningKey,
     tree: Frontier,
     file: File,
     synced: Option<Duration>,
@@ -246,6 +277,28 @@ const STATE_MAGIC: &[u8; 8] = b"sekisig1";
 impl SignService {
     /// The service with that key; what it signed last is in the file at `state`.
     pub fn open(key: SigningKey, state: &Path, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
+        Self::open_with(key, state, clock, None)
+    }
+
+    /// The service with the key in the file at `path`, which is made with the name `origin` if there is none.
+    /// `yearly`: the gate may have its log closed when a year is over.
+    pub fn open_file(
+        (path, origin): (&Path, &str),
+        state: &Path,
+        clock: Arc<dyn Clock>,
+        yearly: bool,
+    ) -> io::Result<Arc<Self>> {
+        let years = Years::open(path, yearly)?;
+        let key = SigningKey::load_or_create(path, origin, KeyKind::Log);
+        Self::open_with(key.map_err(io::Error::other)?, state, clock, Some(years))
+    }
+
+    fn open_with(
+        key: SigningKey,
+        state: &Path,
+        clock: Arc<dyn Clock>,
+        years: Option<Years>,
+    ) -> io::Result<Arc<Self>> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let file = File::options()
             .read(true)
@@ -256,16 +309,25 @@ impl SignService {
             .open(state)?;
         let tree = read_state(&file)?;
         let state = Mutex::new(Remembered {
+            key,
             tree,
             file,
             synced: None,
         });
-        Ok(Arc::new(Self { key, state, clock }))
+        Ok(Arc::new(Self {
+            state,
+            clock,
+            years,
+        }))
     }
 
     /// The key that others verify with.
-    pub fn key(&self) -> &VerifyingKey {
-        self.key.verifying()
+    pub fn key(&self) -> VerifyingKey {
+        self.state().key.verifying().clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Remembered> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves one connection until it ends. Blocks.
@@ -283,10 +345,23 @@ impl SignService {
     }
 
     fn answer(&self, request: &str, stream: &mut BufReader<UnixStream>) -> io::Result<String> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if request == "state" {
-            let (size, root) = (state.tree.size(), STANDARD.encode(state.tree.root()));
-            return Ok(format!("state {}\n{size}\n{root}\n", self.key()));
+        let mut state = self.state();
+        match (request, &self.years) {
+            ("state", _) => {
+                let (size, root) = (state.tree.size(), STANDARD.encode(state.tree.root()));
+                let key = state.key.verifying();
+                return Ok(format!("state {key}\n{size}\n{root}\n"));
+            }
+            ("closings", Some(years)) => return years.closings(),
+            ("closings", None) => return Ok("closings 0\n".to_owned()),
+            ("close", Some(years)) => {
+                let (answer, successor) = years.close(&state.key, &state.tree, self.clock.now())?;
+                if let Some(successor) = successor {
+                    state.key = successor;
+                }
+                return Ok(answer);
+            }
+            _ => {}
         }
         let Some((size, count)) = request.strip_prefix("append ").and_then(append_request) else {
             return Ok("refused the request is none\n".to_owned());
@@ -306,7 +381,7 @@ impl SignService {
             .iter()
             .for_each(|leaf| tree.push(*leaf));
         state.remember(&tree, self.clock.monotonic())?;
-        let note = SignedCheckpoint::sign(&self.key, tree.size(), tree.root()).note();
+        let note = SignedCheckpoint::sign(&state.key, tree.size(), tree.root()).note();
         state.tree = tree;
         Ok(format!("note {}\n{note}", note.len()))
     }

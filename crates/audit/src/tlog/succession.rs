@@ -15,7 +15,7 @@ use super::key::{KeyFileError, KeyKind, SigningKey, VerifyingKey, write_new};
 /// The folder with the closing checkpoints, beside the journal; and in a bundle.
 pub const CLOSED: &str = "audit-closed";
 /// Most logs of one chain: a closing a day for a year.
-const CLOSED_MAX: usize = 366;
+pub(super) const CLOSED_MAX: usize = 366;
 /// The lines of a closing checkpoint behind its root.
 const OWN_KEY: &str = "key ";
 const SUCCESSOR: &str = "successor ";
@@ -159,6 +159,26 @@ pub fn read_closings(folder: &Path) -> io::Result<Vec<Closing>> {
         Closing::parse(&note).map_err(io::Error::other)
     };
     paths.iter().map(read).collect()
+}
+
+/// Keeps in the folder `closed` the closings of a signer of its own which are not there yet; returns these.
+pub fn adopt(closed: &Path, closings: Vec<Closing>) -> Result<Vec<Closing>, KeyFileError> {
+    let io = |source| KeyFileError::Io {
+        action: "keep the closed logs in",
+        path: closed.to_owned(),
+        source,
+    };
+    let known = read_closings(closed).map_err(io)?;
+    let mut new = closings;
+    new.retain(|closing| !known.contains(closing));
+    if !new.is_empty() {
+        fs::create_dir_all(closed).map_err(io)?;
+    }
+    for (number, closing) in (known.len() + 1..).zip(&new) {
+        let note = closing.checkpoint.note();
+        write_new(&closed.join(format!("{number:04}")), note.as_bytes(), 0o644)?;
+    }
+    Ok(new)
 }
 
 /// The file of the key that comes next, until it is in the place of the old one.

@@ -7,7 +7,10 @@ use sekimori_domain::record::Phase;
 use tempfile::tempdir;
 use tokio::task::JoinSet;
 
-use crate::kit::{append_all, block_on, faulty, open, phased, read_all, record, segments};
+use crate::kit::{
+    Dice, FaultyDisk, append_all, block_on, faulty, open, phased, read_all, record, segments,
+    try_open,
+};
 
 pub(crate) fn try_append(journal: &Journal, number: u64) -> Result<Position, JournalError> {
     block_on(journal.writer().append(&record(number)))
@@ -219,4 +222,64 @@ fn refused_intents_do_not_count_as_open() {
     journal.close();
     let (_, recovery) = open(dir.path(), options);
     assert_eq!(recovery.orphans, 0);
+}
+
+/// Appends to the journal in `dir` until the disk may be gone; the numbers that were acknowledged.
+fn append_some(dir: &std::path::Path, options: JournalOptions) -> Vec<u64> {
+    let Ok((journal, _)) = try_open(dir, options) else {
+        return Vec::new();
+    };
+    // Segments are so small that some are begun on the way.
+    (0..40)
+        .filter(|number| {
+            let mut record = record(*number);
+            record.trace = Some("x".repeat(900));
+            block_on(journal.writer().append(&record)).is_ok()
+        })
+        .collect()
+}
+
+/// F03: whichever operation on the disk fails, once or for good, and whatever ends the process then: what was
+/// acknowledged is there, and nothing counts as tampering.
+#[test]
+fn whichever_operation_fails_nothing_acknowledged_is_lost() {
+    let mut dice = Dice::new(3);
+    let prepare = |disk: &FaultyDisk, options: JournalOptions| JournalOptions {
+        segment_bytes_max: 16_384,
+        disk: std::sync::Arc::new(disk.clone()),
+        ..options
+    };
+    let (disk, options) = faulty();
+    let whole = tempdir().unwrap();
+    let all = append_some(whole.path(), prepare(&disk, options));
+    assert_eq!(all.len(), 40);
+    assert!(segments(whole.path()).len() > 2);
+    let operations = disk.operations();
+    assert!(operations > 80, "{operations}");
+    for turn in 1..=operations {
+        for (for_good, power) in [(false, false), (false, true), (true, false), (true, true)] {
+            let what = format!("operation {turn}, for good: {for_good}, power loss: {power}");
+            let dir = tempdir().unwrap();
+            let (disk, options) = faulty();
+            disk.fail_at(turn, for_good);
+            let acknowledged = append_some(dir.path(), prepare(&disk, options.clone()));
+            disk.freeze();
+            if power {
+                disk.power_failure(&mut dice);
+            } else {
+                disk.thaw();
+            }
+            let (journal, _) = try_open(dir.path(), prepare(&disk, options))
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            journal.close();
+            let found: Vec<u64> = read_all(dir.path())
+                .iter()
+                .filter_map(|entry| entry.record.duration_us)
+                .collect();
+            let lost = acknowledged.iter().find(|number| !found.contains(number));
+            assert_eq!(lost, None, "{what}");
+            let report = verify(dir.path()).unwrap();
+            assert!(report.is_sound(), "{what}: {report:?}");
+        }
+    }
 }

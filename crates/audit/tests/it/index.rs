@@ -47,6 +47,21 @@ impl AuditIndex for FlakyIndex {
         self.inner.position(node).await
     }
 
+    async fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        self.check()?;
+        self.inner.nodes().await
+    }
+
+    async fn following(
+        &self,
+        node: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<IndexedRecord>, StoreError> {
+        self.check()?;
+        self.inner.following(node, after, limit).await
+    }
+
     async fn clear(&self, node: &str) -> Result<(), StoreError> {
         self.check()?;
         self.inner.clear(node).await

@@ -147,7 +147,10 @@ pub(crate) fn is_whole(dir: &Path) {
 fn no_acknowledged_record_is_lost() {
     let dir = tempdir().unwrap();
     let mut dice = Dice::new(4);
-    for _ in 0..20 {
+    #[allow(clippy::disallowed_methods, reason = "the test run's only setting")]
+    let kills = std::env::var("SEKIMORI_SOAK_KILLS");
+    let kills = kills.map_or(20, |kills| kills.parse().unwrap());
+    for _ in 0..kills {
         let count = usize::try_from(20 + dice.below(400)).unwrap();
         let acknowledged = victim_of(dir.path(), count, |child| child.kill().unwrap());
         nothing_is_lost(dir.path(), &acknowledged);

@@ -277,6 +277,24 @@ struct Faults {
     /// How often a file was used after its sync had failed.
     asked_again: u64,
     syncs: u64,
+    /// Whatever was asked of the disk.
+    operations: u64,
+    /// Which of them fails, and whether all after it do.
+    fail_at: Option<(u64, bool)>,
+}
+
+impl Faults {
+    /// Counts an operation, and fails it if it is its turn.
+    fn operation(&mut self) -> io::Result<()> {
+        self.operations += 1;
+        let is_turn = self.fail_at.is_some_and(|(turn, for_good)| {
+            self.operations == turn || (for_good && self.operations > turn)
+        });
+        if self.frozen || is_turn {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Ok(())
+    }
 }
 
 /// A disk that fails on demand, and loses at a power failure what was not synced.
@@ -286,6 +304,16 @@ pub(crate) struct FaultyDisk(Arc<Mutex<Faults>>);
 impl FaultyDisk {
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.0.lock().unwrap()
+    }
+
+    /// The n-th operation fails, and if `for_good` all after it.
+    pub(crate) fn fail_at(&self, turn: u64, for_good: bool) {
+        self.faults().fail_at = Some((turn, for_good));
+    }
+
+    /// What was asked of the disk so far.
+    pub(crate) fn operations(&self) -> u64 {
+        self.faults().operations
     }
 
     /// Nothing moves on this disk until the guard is dropped.
@@ -374,9 +402,7 @@ impl Disk for FaultyDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut faults = self.faults();
-        if faults.frozen {
-            return Err(io::Error::other("frozen"));
-        }
+        faults.operation()?;
         faults.unsynced.remove(to);
         if let Some(unsynced) = faults.unsynced.remove(from) {
             faults.unsynced.insert(to.to_owned(), unsynced);
@@ -385,18 +411,13 @@ impl Disk for FaultyDisk {
     }
 
     fn sync_directory(&self, _dir: &Path) -> io::Result<()> {
-        if self.faults().frozen {
-            return Err(io::Error::other("frozen"));
-        }
-        Ok(())
+        self.faults().operation()
     }
 }
 
 impl FaultyDisk {
     fn open_with(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
-        if self.faults().frozen {
-            return Err(io::Error::other("frozen"));
-        }
+        self.faults().operation()?;
         let mut options = OpenOptions::new();
         let file = options
             .read(true)
@@ -445,10 +466,16 @@ impl DiskFile for FaultyFile {
         if self.failed {
             faults.asked_again += 1;
         }
+        let failed = faults.operation();
         if faults.frozen {
-            return Err(io::Error::other("frozen"));
+            return failed;
         }
-        let mut length = bytes.len();
+        // What fails may have got half-way.
+        let mut length = if failed.is_ok() {
+            bytes.len()
+        } else {
+            bytes.len() / 2
+        };
         if let Some(room) = &mut faults.room {
             length = length.min(usize::try_from(*room).unwrap());
             *room -= u64::try_from(length).unwrap();
@@ -469,6 +496,7 @@ impl DiskFile for FaultyFile {
             length,
         });
         self.file.write_all_at(&bytes[..length], offset)?;
+        failed?;
         if length < bytes.len() {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
@@ -481,8 +509,9 @@ impl DiskFile for FaultyFile {
         if self.failed {
             faults.asked_again += 1;
         }
-        if faults.frozen {
-            return Err(io::Error::other("frozen"));
+        if let Err(error) = faults.operation() {
+            self.failed = true;
+            return Err(error);
         }
         let named = faults
             .failing_name

@@ -8,7 +8,9 @@
 )]
 
 mod alert;
+mod alert_nodes;
 mod append;
+mod bucket;
 mod calls;
 mod canonical;
 mod catalogue;

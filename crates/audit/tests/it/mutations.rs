@@ -4,12 +4,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sekimori_audit::tlog::{FileSigner, Tiles};
-use sekimori_audit::{Expectations, JournalOptions, VerifyReport, verify_with};
+use sekimori_audit::rotation::rotate;
+use sekimori_audit::tlog::succession::CLOSED;
+use sekimori_audit::tlog::{FileSigner, LogKeys, Tiles, VerifyingKey};
+use sekimori_audit::{
+    AuditOptions, Expectations, JournalOptions, Signing, VerifyReport, verify_with,
+};
+use sekimori_domain::clock::Clock;
 use tempfile::TempDir;
 
-use crate::kit::{Dice, append_all, copy_dir, faulty, open, segments};
-use crate::tlog::{expectations, grow, key, published};
+use crate::kit::{Dice, TestClock, TestIds, append_all, copy_dir, faulty, open, segments};
+use crate::tlog::{ORIGIN, expectations, grow, key, published};
 
 /// How many changes are tried.
 fn rounds() -> u64 {
@@ -27,9 +32,11 @@ fn below(dice: &mut Dice, bound: usize) -> usize {
 }
 
 /// Everything that says what the log is: segments, the newest slot of the checkpoint, the published
-/// checkpoint, and the tiles of the published tree.
+/// checkpoint, the tiles of the published tree, and how earlier logs ended.
 fn files(data: &Path) -> Vec<PathBuf> {
     let mut files = segments(&data.join("journal"));
+    let closed = std::fs::read_dir(data.join(CLOSED)).into_iter().flatten();
+    files.extend(closed.map(|entry| entry.unwrap().path()));
     files.push(data.join("tlog/checkpoint"));
     let size = Tiles::new(&data.join("tlog"))
         .checkpoint()
@@ -44,8 +51,50 @@ fn files(data: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn verify(data: &Path) -> VerifyReport {
-    verify_with(&data.join("journal"), &expectations(data)).unwrap()
+/// A published log, and the key that somebody trusts.
+struct Log {
+    data: TempDir,
+    trusted: VerifyingKey,
+}
+
+impl Log {
+    /// Signed with one key, and with two, of which only the first is trusted.
+    fn both() -> [Self; 2] {
+        let data = published(600);
+        let one = Self {
+            data,
+            trusted: key().verifying().clone(),
+        };
+        let data = tempfile::tempdir().unwrap();
+        let journal = data.path().join("journal");
+        let signing = Signing::by_file(&journal, ORIGIN).unwrap();
+        let trusted = signing.signer.key().clone();
+        grow(data.path(), 300, signing.signer).unwrap();
+        let options = AuditOptions {
+            folder: journal.clone(),
+            node: "gate-1".into(),
+            segment_bytes: 20_000,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
+        rotate(&options, ORIGIN, &clock, &TestIds::default()).unwrap();
+        let signing = Signing::by_file(&journal, ORIGIN).unwrap();
+        grow(data.path(), 300, signing.signer).unwrap();
+        [one, Self { data, trusted }]
+    }
+
+    /// What verifying says; `None` if not even the keys can be read.
+    fn verify(&self) -> Option<VerifyReport> {
+        let data = self.data.path();
+        let expected = Expectations {
+            keys: Some(LogKeys::read(self.trusted.clone(), &data.join(CLOSED)).ok()?),
+            ..expectations(data)
+        };
+        Some(verify_with(&data.join("journal"), &expected).unwrap())
+    }
+
+    fn is_sound(&self) -> bool {
+        self.verify().is_some_and(|report| report.is_sound())
+    }
 }
 
 /// Changes `bytes`; what was done, or `None` if that changed nothing.
@@ -97,51 +146,54 @@ fn only_behind_the_end(before: &[u8], after: &[u8], report: &VerifyReport) -> bo
 
 #[test]
 fn random_changes_of_files_are_found() {
-    let data = published(600);
-    assert!(verify(data.path()).is_sound());
-    let files = files(data.path());
+    let logs = Log::both();
+    let files = logs.each_ref().map(|log| files(log.data.path()));
+    assert!(logs.iter().all(Log::is_sound));
+    assert_eq!(
+        files[1]
+            .iter()
+            .filter(|file| file.parent().unwrap().ends_with(CLOSED))
+            .count(),
+        1
+    );
     for seed in 0..rounds() {
         let dice = &mut Dice::new(seed);
-        let file = pick(dice, &files);
+        let chosen = below(dice, 2);
+        let (log, files) = (&logs[chosen], &files[chosen]);
+        let file = pick(dice, files);
         let whole = std::fs::read(&file).unwrap();
         let mut changed = whole.clone();
         let Some(what) = mutate(&mut changed, dice) else {
             continue;
         };
         std::fs::write(&file, &changed).unwrap();
-        let report = verify(data.path());
-        let found = !report.is_sound() || only_behind_the_end(&whole, &changed, &report);
-        assert!(found, "seed {seed}: {what} of {}: {report}", file.display());
+        if let Some(report) = log.verify() {
+            let found = !report.is_sound() || only_behind_the_end(&whole, &changed, &report);
+            assert!(found, "seed {seed}: {what} of {}: {report}", file.display());
+        }
         std::fs::write(&file, &whole).unwrap();
     }
-    assert!(verify(data.path()).is_sound());
+    assert!(logs.iter().all(Log::is_sound));
 }
 
 #[test]
 fn removed_and_exchanged_files_are_found() {
-    let data = published(600);
-    let files = files(data.path());
-    for (index, file) in files.iter().enumerate() {
-        let whole = std::fs::read(file).unwrap();
-        std::fs::remove_file(file).unwrap();
-        // A purge leaves segments in their places, without what was in them.
-        if !file.ends_with("tlog/checkpoint") {
-            assert!(
-                !verify(data.path()).is_sound(),
-                "{} removed",
-                file.display()
-            );
+    for log in Log::both() {
+        let files = files(log.data.path());
+        for (index, file) in files.iter().enumerate() {
+            let whole = std::fs::read(file).unwrap();
+            std::fs::remove_file(file).unwrap();
+            // A purge leaves segments in their places, without what was in them.
+            if !file.ends_with("tlog/checkpoint") {
+                assert!(!log.is_sound(), "{} removed", file.display());
+            }
+            let other = &files[(index + 1) % files.len()];
+            std::fs::copy(other, file).unwrap();
+            assert!(!log.is_sound(), "{} exchanged", file.display());
+            std::fs::write(file, whole).unwrap();
         }
-        let other = &files[(index + 1) % files.len()];
-        std::fs::copy(other, file).unwrap();
-        assert!(
-            !verify(data.path()).is_sound(),
-            "{} exchanged",
-            file.display()
-        );
-        std::fs::write(file, whole).unwrap();
+        assert!(log.is_sound());
     }
-    assert!(verify(data.path()).is_sound());
 }
 
 /// States of a growing log, each whole and truly signed: putting back an older one shows to whoever kept a newer

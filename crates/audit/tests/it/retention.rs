@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use sekimori_audit::retention::{Keeper, Retention, RetentionRule, plan};
+use sekimori_audit::retention::{Archive, Keeper, Retention, RetentionRule, plan};
 use sekimori_audit::tlog::{
     FileSigner, LogKeys, Selection as Bundled, Source, verify_bundle, write_bundle,
 };
@@ -25,7 +25,7 @@ use crate::tlog::key;
 
 const DAY: i64 = 86_400;
 
-struct House {
+pub(crate) struct House {
     dir: TempDir,
     store: Arc<dyn Store>,
     audit: Arc<Audit>,
@@ -62,11 +62,11 @@ impl House {
         self.audit = Self::start(&self.dir, &self.store).await;
     }
 
-    fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         self.dir.path().join("journal")
     }
 
-    fn keeper(&self, retention: Retention) -> Keeper {
+    pub(crate) fn keeper(&self, retention: Retention) -> Keeper {
         let orders = self.store.retention_orders();
         Keeper::new(Arc::clone(&self.audit), orders, self.journal(), retention)
     }
@@ -132,7 +132,7 @@ fn call(number: u64, user: &str, days: i64) -> Record {
     record
 }
 
-fn days(days: u32) -> Retention {
+pub(crate) fn days(days: u32) -> Retention {
     Retention {
         days: Some(days),
         rules: Vec::new(),
@@ -140,7 +140,7 @@ fn days(days: u32) -> Retention {
 }
 
 /// Thirty old calls of Hanako, thirty of Taro, and thirty new ones.
-async fn filled() -> House {
+pub(crate) async fn filled() -> House {
     let house = House::new().await;
     let old = |number| {
         let user = ["user:hanako", "user:taro"][usize::try_from(number % 2).unwrap()];
@@ -387,7 +387,7 @@ async fn sealed_segments_are_archived_read_only_and_purged_there_too() {
     let archive = house.dir.path().join("archive");
     let keeper = |retention| {
         let keeper = house.keeper(retention);
-        keeper.with_archive(Some(archive.clone()))
+        keeper.with_archives(vec![Archive::Folder(archive.clone())])
     };
     let pass = keeper(Retention::default()).pass().await.unwrap();
     let sealed = segments(&house.journal()).len() - 1;

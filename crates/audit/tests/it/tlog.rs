@@ -31,7 +31,7 @@ fn clock() -> Arc<TestClock> {
     Arc::new(TestClock::default())
 }
 
-const ORIGIN: &str = "gate.example/audit/gate-1";
+pub(crate) const ORIGIN: &str = "gate.example/audit/gate-1";
 
 pub(crate) fn key() -> SigningKey {
     SigningKey::from_seed(ORIGIN, KeyKind::Log, [7; 32]).unwrap()

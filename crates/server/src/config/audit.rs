@@ -1,15 +1,18 @@
 //! `[audit]`: the journal, who vouches for it, and where its records go.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use schemars::JsonSchema;
 use sekimori_audit::alert::{Rule, Severity, default_rules};
-use sekimori_audit::retention::Retention;
+use sekimori_audit::retention::{Archive, Retention};
 use sekimori_audit::tlog::{KeyKind, VerifyingKey, WitnessClient};
+use sekimori_domain::clock::Clock;
 use sekimori_upstream::egress::{Egress, HostPattern, Networks};
 use serde::{Deserialize, Serialize};
 
+use super::archive::{BucketConfig, SEGMENT_MIB_MAX};
 use super::sinks::{SinkConfig, check_sinks};
 
 /// The audit journal.
@@ -22,7 +25,7 @@ pub(crate) struct AuditConfig {
     /// key in the data folder.
     pub(crate) signer_socket: Option<PathBuf>,
     /// Whether the log is closed at the first start in a new year (UTC), and another goes on under a new name and
-    /// key. Not with `signer_socket`.
+    /// key. With `signer_socket`, the signer must agree (`sign-serve --yearly`).
     pub(crate) yearly_log: bool,
     /// Witnesses that cosign the log.
     pub(crate) witnesses: Vec<WitnessConfig>,
@@ -43,6 +46,8 @@ pub(crate) struct AuditConfig {
     pub(crate) keep_minutes: u32,
     /// A folder that gets a read-only copy of every sealed segment: write-once storage, where there is some.
     pub(crate) archive: Option<PathBuf>,
+    /// A bucket that gets one, under object lock.
+    pub(crate) archive_bucket: Option<BucketConfig>,
 }
 
 impl Default for AuditConfig {
@@ -59,6 +64,7 @@ impl Default for AuditConfig {
             retention: Retention::default(),
             keep_minutes: 10,
             archive: None,
+            archive_bucket: None,
         }
     }
 }
@@ -108,11 +114,41 @@ impl AuditConfig {
             (1..=1_440).contains(&self.keep_minutes),
             "audit.keep_minutes: use 1 to 1440"
         );
+        if let Some(bucket) = &self.archive_bucket {
+            bucket.check().context("audit.archive_bucket")?;
+            ensure!(
+                self.segment_mib <= SEGMENT_MIB_MAX,
+                "audit.segment_mib: use at most {SEGMENT_MIB_MAX} with an archive_bucket, which gets \
+                 a segment in one piece"
+            );
+        }
         self.witness_keys()?;
         for witness in &self.witnesses {
             host(&witness.url).context("audit.witnesses.url")?;
         }
         Ok(())
+    }
+
+    /// Where sealed segments are copied to.
+    pub(crate) fn archives(
+        &self,
+        node: &str,
+        egress: &Egress,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<Vec<Archive>> {
+        let mut archives: Vec<_> = self
+            .archive
+            .clone()
+            .map(Archive::Folder)
+            .into_iter()
+            .collect();
+        if let Some(config) = &self.archive_bucket {
+            let bucket = config
+                .open(node, egress, clock)
+                .context("audit.archive_bucket")?;
+            archives.push(Archive::Bucket(bucket));
+        }
+        Ok(archives)
     }
 
     /// The rules in force: the shipped ones, with the configured ones in their places and behind them.

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, overridden by `SEKIMORI__SECTION__KEY` variables, checked as a whole.
 
 pub(crate) mod approvals;
+mod archive;
 pub(crate) mod audit;
 pub(crate) mod authorization_server;
 pub(crate) mod kill_switch;

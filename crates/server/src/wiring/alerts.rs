@@ -182,6 +182,7 @@ mod tests {
             time: jiff::Timestamp::UNIX_EPOCH,
             count: 20,
             records: Vec::new(),
+            window_seconds: 300,
             stop: None,
         };
         let told = announcement(

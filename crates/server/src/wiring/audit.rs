@@ -10,8 +10,11 @@ use sekimori_audit::retention::Keeper;
 use sekimori_audit::rotation::{is_over, rotate};
 use sekimori_audit::sinks::{NamedTransport, Sinks};
 use sekimori_audit::tlog::key::origin;
+use sekimori_audit::tlog::succession::{adopt, read_closings};
 use sekimori_audit::tlog::{Closing, SocketSigner, TreeSigner as _};
-use sekimori_audit::{ALERT_CURSOR, Audit, AuditOptions, Notify, SIGNING_KEY, Signing, Watch};
+use sekimori_audit::{
+    ALERT_CURSOR, Audit, AuditOptions, Notify, Peers, SIGNING_KEY, Signing, Watch, closed_folder,
+};
 use sekimori_domain::ids::CorrelationId;
 use sekimori_domain::record::EventKind;
 use sekimori_gateway::Gateway;
@@ -33,8 +36,8 @@ use crate::system::SystemSecrets;
 pub(super) async fn open_audit(installation: &Installation) -> anyhow::Result<Arc<Audit>> {
     let config = &installation.config;
     let options = audit_options(config);
-    let closing = close_year(installation, &options)?;
-    let signing = signing(config, &options)?;
+    let mut closings = Vec::from_iter(close_year(installation, &options)?);
+    let signing = signing(config, &options, &mut closings)?;
     let audit = Audit::start_signed(
         options,
         signing,
@@ -44,7 +47,11 @@ pub(super) async fn open_audit(installation: &Installation) -> anyhow::Result<Ar
     )
     .await
     .context("the audit journal cannot be opened")?;
-    if let Some(closing) = closing {
+    for closing in closings {
+        tracing::warn!(
+            key = closing.successor.to_string(),
+            "the audit log of the last year is closed; witnesses need the key of the new one"
+        );
         let detail = rotated(&closing).map(|(name, value)| (name.to_owned(), value));
         let id = CorrelationId::from_uuid(installation.ids.next());
         audit
@@ -95,10 +102,6 @@ fn close_year(
     let ids = installation.ids.as_ref();
     let closing = rotate(options, &log_origin(config)?, &installation.clock, ids)
         .context("the audit log of the last year can't be closed")?;
-    tracing::warn!(
-        key = closing.successor.to_string(),
-        "the audit log of the last year is closed; witnesses need the key of the new one"
-    );
     Ok(Some(closing))
 }
 
@@ -112,19 +115,24 @@ pub(super) fn look_after(
     let notify = open_responder(installation, gateway, tasks, stop)?;
     let (sinks, transports) = open_sinks(installation, &gateway.audit, notify)?;
     tasks.spawn(sinks.run(transports, stop.clone()));
-    let journal = installation.config.server.data_dir.join("journal");
-    let settings = &installation.config.audit;
+    let config = &installation.config;
+    let journal = config.server.data_dir.join("journal");
+    let settings = &config.audit;
+    let clock = &installation.clock;
     let keeper = Keeper::new(
         Arc::clone(&gateway.audit),
         installation.store.retention_orders(),
         journal,
         settings.retention.clone(),
     )
-    .with_archive(settings.archive.clone());
+    .with_archives(settings.archives(&config.server.node, &egress(config)?, clock)?);
     let every = Duration::from_mins(settings.keep_minutes.into());
     tasks.spawn(keep_records(keeper, every, stop.clone()));
-    let config = installation.config.clone();
-    tasks.spawn(verify_daily(Arc::clone(gateway), config, stop.clone()));
+    tasks.spawn(verify_daily(
+        Arc::clone(gateway),
+        config.clone(),
+        stop.clone(),
+    ));
     Ok(())
 }
 
@@ -174,7 +182,8 @@ fn open_sinks(
     }
     let engine = Engine::new(config.audit.rules(), Box::new(OfficeHours::of(config)?));
     let journal = config.server.data_dir.join("journal");
-    let watch = Watch::new(engine, Arc::clone(audit), journal, notify);
+    let peers = Peers::new(audit.index(), installation.store.limits());
+    let watch = Watch::new(engine, Arc::clone(audit), journal, notify).with_peers(peers);
     transports.push((ALERT_CURSOR.to_owned(), Box::new(watch) as _));
     let source = audit.sink_source(config.server.data_dir.join("journal"));
     let store = installation.store.audit_sinks();
@@ -184,15 +193,27 @@ fn open_sinks(
     ))
 }
 
-/// Who signs the log: the signing process, or a key in the data folder.
-fn signing(config: &Config, options: &AuditOptions) -> anyhow::Result<Signing> {
+/// Who signs the log: the signing process, or a key in the data folder. What the process closed is added to `closed`.
+fn signing(
+    config: &Config,
+    options: &AuditOptions,
+    closed: &mut Vec<Closing>,
+) -> anyhow::Result<Signing> {
     let witnesses = config.audit.witness_clients(&egress(config)?)?;
     let Some(socket) = &config.audit.signer_socket else {
         let own = Signing::by_file(&options.folder, &log_origin(config)?)?;
         return Ok(Signing { witnesses, ..own });
     };
-    let signer = SocketSigner::connect(socket)
+    let mut signer = SocketSigner::connect(socket)
         .with_context(|| format!("the signer at {} does not answer", socket.display()))?;
+    if config.audit.yearly_log {
+        signer
+            .close_year()
+            .context("the signer could not close the log of the last year")?;
+    }
+    let folder = closed_folder(&options.folder);
+    let said = signer.closings().context("the signer's closed logs")?;
+    closed.extend(adopt(&folder, said)?);
     // Beside the journal, for those who verify it.
     let public = options
         .folder
@@ -202,6 +223,6 @@ fn signing(config: &Config, options: &AuditOptions) -> anyhow::Result<Signing> {
     Ok(Signing {
         signer: Arc::new(signer),
         witnesses,
-        closings: Vec::new(),
+        closings: read_closings(&folder).context("the closed logs")?,
     })
 }

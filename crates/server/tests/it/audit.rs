@@ -173,6 +173,55 @@ async fn a_signer_and_a_witness_vouch_for_the_log() {
     assert!(program("sekimori").is_file());
 }
 
+/// AUDIT-4: the log of a year ends with a signer of its own too: whoever has its first key alone verifies what comes
+/// after.
+#[tokio::test]
+async fn a_signer_closes_its_log_when_a_year_is_over() {
+    let parts = Site::new();
+    let folder = parts.home().path().to_owned();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (socket, signing) = (path("sign.sock"), path("signing.key"));
+    let serve = [
+        "audit",
+        "sign-serve",
+        "--origin",
+        "gate.example/audit/a",
+        "--key",
+        &signing,
+        "--socket",
+        &socket,
+        "--yearly",
+    ];
+    let ready = |line: &str| line.contains("signing for");
+    let signer = Running::start(parts.command(&serve), ready).await;
+    let site = Site::with(&format!(
+        "[audit]\nsigner_socket = \"{socket}\"\nyearly_log = true\n"
+    ));
+    used(&site).await;
+    let old = site.json(&["audit", "checkpoint"]).await;
+    let key = site.home().write("old.pub", old["key"].as_str().unwrap());
+    let file = std::fs::File::options().write(true).open(&signing).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
+    used(&site).await;
+    assert!(signer.terminate().await.success());
+    let signer = Running::start(parts.command(&serve), ready).await;
+    used(&site).await;
+
+    let new = site.json(&["audit", "checkpoint"]).await;
+    let origin = new["origin"].as_str().unwrap();
+    assert!(origin.starts_with("gate.example/audit/a/"), "{origin}");
+    let verify = ["audit", "verify", "--key", key.to_str().unwrap()];
+    let report = site.json(&verify).await;
+    assert_eq!(report["problem"], Value::Null, "{report}");
+    assert_eq!(report["signed"], report["records"]);
+    let told = site
+        .json(&["audit", "search", "--event", "audit.rotate"])
+        .await;
+    assert_eq!(told["records"].as_array().unwrap().len(), 1, "{told}");
+    assert!(signer.terminate().await.success());
+}
+
 /// A sink that nobody answers for is told of, and slows nothing.
 #[tokio::test]
 async fn a_dead_sink_is_told_of() {

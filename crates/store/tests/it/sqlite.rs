@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use sekimori_store::{Expected, StoreError};
+use sekimori_store::{AuditQuery, Expected, StoreError};
 use tempfile::TempDir;
 
-use crate::fixtures::{connector, name};
+use crate::fixtures::{connector, name, record, row};
 
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -110,5 +110,49 @@ async fn other_files_and_urls_are_refused() {
         let error = sekimori_store::open(url).await.unwrap_err();
         assert!(matches!(error, StoreError::Invalid { .. }), "{error:?}");
         assert!(!error.to_string().contains("hunter2"));
+    }
+}
+
+/// F14: the file of the audit index is damaged, at its beginning or where only a search meets it: it begins empty, the
+/// damaged one is kept, and the rest of the store is as it was.
+#[tokio::test]
+async fn a_damaged_audit_index_begins_anew() {
+    for damaged in [0..100, 20_000..200_000] {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("sekimori.db").display());
+        let file = folder.path().join("sekimori.index.db");
+        let store = sekimori_store::open(&url).await.unwrap();
+        let connectors = store.connectors();
+        connectors
+            .put(&connector("crm"), Expected::Absent)
+            .await
+            .unwrap();
+        let rows: Vec<_> = (0..400)
+            .map(|number| row(number, record("a", number)))
+            .collect();
+        store.audit_index().append(&rows).await.unwrap();
+        store.close().await;
+        let mut bytes = fs::read(&file).unwrap();
+        let end = damaged.end.min(bytes.len());
+        bytes[damaged.start..end].fill(0xa5);
+        fs::write(&file, bytes).unwrap();
+
+        if damaged.start > 0 {
+            let store = sekimori_store::open(&url).await.unwrap();
+            let all = AuditQuery {
+                limit: 1_000,
+                ..AuditQuery::default()
+            };
+            let met = store.audit_index().search(&all).await;
+            assert!(matches!(met, Err(StoreError::Unavailable(_))), "{met:?}");
+            store.close().await;
+        }
+        let store = sekimori_store::open(&url).await.unwrap();
+        assert_eq!(store.audit_index().position("a").await.unwrap(), None);
+        store.audit_index().append(&rows).await.unwrap();
+        assert_eq!(store.audit_index().position("a").await.unwrap(), Some(399));
+        assert_eq!(store.connectors().list().await.unwrap().len(), 1);
+        assert!(folder.path().join("sekimori.index.damaged").exists());
+        store.close().await;
     }
 }

@@ -37,6 +37,10 @@ pub(crate) struct SignServe {
     /// File in which it remembers the tree it signed last; default: beside the key
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// Let a gate with audit.yearly_log have the log closed at its first start of a year; another goes on under a
+    /// new key, and the closed ones are kept in audit-closed beside the key
+    #[arg(long)]
+    yearly: bool,
 }
 
 /// The witness.
@@ -62,13 +66,19 @@ pub(crate) struct WitnessServe {
 /// Serves the socket until the process is told to end.
 pub(crate) async fn sign(options: &SignServe) -> anyhow::Result<()> {
     let mut stop = StopSignal::new()?;
-    let key = SigningKey::load_or_create(&options.key, &options.origin, KeyKind::Log)?;
     let state = options
         .state
         .clone()
         .unwrap_or_else(|| options.key.with_extension("state"));
-    let service = SignService::open(key, &state, Arc::new(SystemClock::new()))
-        .with_context(|| format!("the state {} cannot be used", state.display()))?;
+    let (key, clock) = (
+        (options.key.as_path(), options.origin.as_str()),
+        SystemClock::new(),
+    );
+    let service = SignService::open_file(key, &state, Arc::new(clock), options.yearly)
+        .with_context(|| {
+            let (key, state) = (options.key.display(), state.display());
+            format!("the key {key} or the state {state} cannot be used")
+        })?;
     let listener = bind(&options.socket)?;
     output::line(&format!("signing for {}", service.key()))?;
     std::thread::spawn(move || {

@@ -170,7 +170,8 @@ pub(crate) async fn close_log(common: &Common, output: Output) -> anyhow::Result
     let config = &installation.config;
     ensure!(
         config.audit.signer_socket.is_none(),
-        "the key is the signer's (audit.signer_socket), not the gate's"
+        "the key is the signer's (audit.signer_socket): with audit.yearly_log and sign-serve --yearly it closes its log \
+         when a year is over"
     );
     let (options, origin) = (audit_options(config), log_origin(config)?);
     let closing = rotate(

@@ -103,7 +103,7 @@ pub(crate) enum Audit {
     Sinks,
     /// Run the process that signs the log, under a user of its own (audit.signer_socket)
     #[command(
-        after_help = "Example:\n  sekimori audit sign-serve --key /var/lib/sekimori-sign/key --origin gate.example.co.jp/audit/node-1 --socket /run/sekimori-sign/socket"
+        after_help = "Example:\n  sekimori audit sign-serve --key /var/lib/sekimori-sign/key --origin gate.example.co.jp/audit/node-1 --socket /run/sekimori-sign/socket --yearly"
     )]
     SignServe(attest::SignServe),
     /// Be a witness: cosign that the logs of gates only grow (C2SP tlog-witness)

@@ -5,31 +5,62 @@ use std::ops::RangeInclusive;
 
 use sekimori_domain::record::{Phase, Record};
 
+use super::super::first;
+use super::texts::{Text, TextIds, Texts, insert_said, intern as intern_texts};
 use super::{
-    SEQUENCE_BITS, TermIds, WHAT, bind_all, chunks, fold, grams, position, read_ids, select_terms,
-    term,
+    SEQUENCE_BITS, TermIds, WHAT, bind_all, chunks, correlation_key, id_key, position, read_ids,
+    select_terms, term,
 };
 use crate::audit_index::IndexedRecord;
 use crate::database::{Dialect, Param, Statement, Transaction};
 use crate::error::Result;
 
-/// Most texts of one record that it is found by.
-const TEXTS_PER_RECORD_MAX: usize = 64;
+/// What is remembered of an index, so that it need not be asked again.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Numbers of names as they were committed: a name keeps its number for ever.
+    terms: TermIds,
+    /// Numbers of texts as they were committed.
+    texts: TextIds,
+    /// How often something was forgotten when the texts were read: they may be gone since.
+    forgotten: i64,
+}
 
-/// Adds the rows that are not there yet. Returns the numbers of names that `known` did not have.
+impl Known {
+    /// Most names and texts that are remembered.
+    const MAX: usize = 200_000;
+
+    /// Remembers what became known with a transaction, once that is committed.
+    pub(super) fn learn(&mut self, fresh: Self) {
+        if self.terms.len() + fresh.terms.len() > Self::MAX {
+            self.terms.clear();
+        }
+        self.terms.extend(fresh.terms);
+        if self.texts.len() + fresh.texts.len() > Self::MAX {
+            // Names come again, most resources don't.
+            self.texts.retain(|text, _| text.is_owned());
+        }
+        if self.forgotten != fresh.forgotten || self.texts.len() + fresh.texts.len() > Self::MAX {
+            self.texts.clear();
+        }
+        self.texts.extend(fresh.texts);
+        self.forgotten = fresh.forgotten;
+    }
+}
+
+/// Adds the rows that are not there yet. Returns what `known` did not have.
 pub(super) async fn append(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
-    known: &TermIds,
+    known: &Known,
     rows: &[IndexedRecord],
-) -> Result<TermIds> {
-    let fresh = intern(transaction, dialect, known, rows).await?;
+) -> Result<Known> {
+    let terms = intern(transaction, dialect, &known.terms, rows).await?;
     let number = |name: &str| {
         let name = term(name);
         // Every name of the rows was interned; numbers begin at one.
-        let number = known
-            .get(name.as_ref())
-            .or_else(|| fresh.get(name.as_ref()));
+        let number = known.terms.get(name.as_ref());
+        let number = number.or_else(|| terms.get(name.as_ref()));
         number.copied().unwrap_or_default()
     };
     let mut placed = rows
@@ -38,13 +69,56 @@ pub(super) async fn append(
         .collect::<Result<Vec<Placed<'_>>>>()?;
     let there = present(transaction, &placed).await?;
     placed.retain(|(position, _)| !there.contains(position));
-    for chunk in chunks(&placed) {
+
+    let forgotten = forgotten(transaction).await?;
+    let none = TextIds::new();
+    let known_texts = if forgotten == known.forgotten {
+        &known.texts
+    } else {
+        &none
+    };
+    let texts: Vec<Texts> = placed
+        .iter()
+        .map(|(_, row)| {
+            let names = Names::of(&row.record);
+            let (caller, target) = (names.caller.map(number), names.target.map(number));
+            Texts::of(&row.record, caller, target)
+        })
+        .collect();
+    let fresh = intern_texts(transaction, dialect, known_texts, &texts).await?;
+    let id = |text: &Text| known_texts.get(text).or_else(|| fresh.get(text)).copied();
+    let callers: Vec<Option<i64>> = texts
+        .iter()
+        .map(|texts| texts.who.as_ref().and_then(id))
+        .collect();
+    let said: BTreeSet<(i64, i64)> = placed
+        .iter()
+        .zip(&texts)
+        .flat_map(|((position, _), texts)| texts.said.iter().map(|text| (*position, id(text))))
+        .filter_map(|(position, text)| Some((position, text?)))
+        .collect();
+
+    let called: Vec<_> = placed.iter().copied().zip(callers).collect();
+    for chunk in chunks(&called) {
         insert_records(transaction, dialect, &number, chunk).await?;
+    }
+    for chunk in chunks(&placed) {
         insert_bodies(transaction, dialect, chunk).await?;
     }
-    insert_texts(transaction, dialect, &placed).await?;
+    insert_said(transaction, dialect, &said).await?;
     track_intents(transaction, &placed).await?;
-    Ok(fresh)
+    Ok(Known {
+        terms,
+        texts: fresh,
+        forgotten,
+    })
+}
+
+/// How often texts were forgotten.
+async fn forgotten(transaction: &mut dyn Transaction) -> Result<i64> {
+    let statement = Statement::new(WHAT, "SELECT times FROM audit_forgotten");
+    let row = first(transaction.query(statement).await?);
+    row.map_or(Ok(0), |mut row| row.int())
 }
 
 /// A row and its position.
@@ -156,33 +230,34 @@ async fn insert_records(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
     number: &(impl Fn(&str) -> i64 + Sync),
-    rows: &[Placed<'_>],
+    rows: &[(Placed<'_>, Option<i64>)],
 ) -> Result<()> {
     let sql = format!(
         "INSERT INTO audit_record
-             (position, id, time, event, caller, client, connector, target, class, status,
+             (position, id, time, event, caller, who, client, connector, target, class, status,
               correlation, call)
          VALUES {}",
-        dialect.placeholders(rows.len(), 12)
+        dialect.placeholders(rows.len(), 13)
     );
     let mut statement = Statement::new(WHAT, sql);
-    for (position, row) in rows {
+    for ((position, row), who) in rows {
         let record = &row.record;
         let names = Names::of(record);
         let id = |name: Option<&str>| -> Param { name.map(number).into() };
         let call = record.call.map(|call| call.0.as_bytes().to_vec());
         statement = statement
             .bind(*position)
-            .bind(record.id.as_bytes().as_slice())
+            .bind(id_key(record.id))
             .bind(record.time.as_microsecond())
             .bind(number(names.event))
             .bind(id(names.caller))
+            .bind(*who)
             .bind(id(names.client))
             .bind(id(names.connector))
             .bind(id(names.target))
             .bind(id(names.class))
             .bind(id(names.status))
-            .bind(record.correlation.as_str())
+            .bind(correlation_key(record.correlation.as_str()))
             .bind(call);
     }
     transaction.execute(statement).await?;
@@ -202,107 +277,6 @@ async fn insert_bodies(
     }
     transaction.execute(statement).await?;
     Ok(())
-}
-
-/// Notes which records hold which texts.
-async fn insert_texts(
-    transaction: &mut dyn Transaction,
-    dialect: &dyn Dialect,
-    rows: &[Placed<'_>],
-) -> Result<()> {
-    let said: BTreeSet<(i64, String)> = rows
-        .iter()
-        .flat_map(|(position, row)| texts(&row.record).map(|text| (*position, text)))
-        .collect();
-    let texts: BTreeSet<&str> = said.iter().map(|(_, text)| text.as_str()).collect();
-    let texts: Vec<&str> = texts.into_iter().collect();
-    let mut ids = TermIds::new();
-    for chunk in chunks(&texts) {
-        intern_texts(transaction, dialect, chunk, &mut ids).await?;
-    }
-    let said: Vec<_> = said
-        .iter()
-        .filter_map(|(position, text)| Some((*position, *ids.get(text)?)))
-        .collect();
-    for chunk in chunks(&said) {
-        let list = dialect.placeholders(chunk.len(), 2);
-        let sql = format!("INSERT INTO audit_said (position, text) VALUES {list}");
-        let mut statement = Statement::new(WHAT, sql);
-        for (position, text) in chunk {
-            statement = statement.bind(*position).bind(*text);
-        }
-        transaction.execute(statement).await?;
-    }
-    Ok(())
-}
-
-/// Gives texts their numbers, and notes the grams of those that are new.
-async fn intern_texts(
-    transaction: &mut dyn Transaction,
-    dialect: &dyn Dialect,
-    texts: &[&str],
-    ids: &mut TermIds,
-) -> Result<()> {
-    let select = |texts: &[&str]| {
-        let list = dialect.placeholders(1, texts.len());
-        let sql = format!("SELECT text, id FROM audit_text WHERE text IN {list}");
-        bind_all(Statement::new(WHAT, sql), texts)
-    };
-    read_ids(transaction.query(select(texts)).await?, ids)?;
-    let missing = |ids: &TermIds| -> Vec<&str> {
-        let missing = texts.iter().filter(|text| !ids.contains_key(**text));
-        missing.copied().collect()
-    };
-    let absent = missing(ids);
-    let mut new = TermIds::new();
-    for chunk in chunks(&absent) {
-        let list = dialect.placeholders(chunk.len(), 1);
-        let sql = format!(
-            "INSERT INTO audit_text (text) VALUES {list} ON CONFLICT (text) DO NOTHING
-             RETURNING text, id"
-        );
-        let insert = bind_all(Statement::new(WHAT, sql), chunk);
-        read_ids(transaction.query(insert).await?, &mut new)?;
-    }
-    let grams: Vec<_> = new
-        .iter()
-        .map(|(text, id)| (*id, grams::of(text)))
-        .collect();
-    for chunk in chunks(&grams) {
-        let mut statement = Statement::new(WHAT, dialect.insert_grams(chunk.len()));
-        for (id, grams) in chunk {
-            statement = statement.bind(*id).bind(grams.as_str());
-        }
-        transaction.execute(statement).await?;
-    }
-    ids.extend(new);
-    // What another node added meanwhile.
-    let late = missing(ids);
-    for chunk in chunks(&late) {
-        read_ids(transaction.query(select(chunk)).await?, ids)?;
-    }
-    Ok(())
-}
-
-/// What free text finds a record by.
-fn texts(record: &Record) -> impl Iterator<Item = String> {
-    let target = record.target.as_ref();
-    let caller = record.caller.as_ref();
-    let message = record
-        .outcome
-        .as_ref()
-        .and_then(|outcome| outcome.message.as_deref());
-    let who = caller.map(|caller| fold(&[caller.name.as_str(), &caller.id].join("\n")));
-    let names = target.map(|target| target.name.as_str()).into_iter();
-    let resources = target.map_or(&[][..], |target| &target.resources);
-    let others = names
-        .chain(message)
-        .chain(resources.iter().map(String::as_str));
-    who.into_iter()
-        .chain(others.map(fold))
-        .filter(|text| !text.is_empty())
-        .map(|text| term(&text).into_owned())
-        .take(TEXTS_PER_RECORD_MAX)
 }
 
 /// Notes intents and strikes them out when their outcome comes. Rows come in journal order, so that within

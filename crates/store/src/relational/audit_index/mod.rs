@@ -14,6 +14,7 @@ mod load;
 mod plan;
 mod remove;
 mod search;
+mod texts;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sekimori_domain::digest::Digest;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -37,8 +39,6 @@ const WHAT: &str = "audit record";
 const ROWS_PER_STATEMENT: usize = 128;
 /// Bits of a position that are the sequence; those above are the number of the node.
 const SEQUENCE_BITS: u32 = 40;
-/// Most names whose numbers are remembered.
-const TERMS_REMEMBERED_MAX: usize = 100_000;
 
 /// Numbers of names.
 type TermIds = HashMap<String, i64>;
@@ -47,15 +47,14 @@ type TermIds = HashMap<String, i64>;
 #[derive(Debug)]
 pub(super) struct AuditTable {
     database: Arc<dyn Database>,
-    /// Numbers of names as they were committed: a name keeps its number for ever.
-    terms: Mutex<TermIds>,
+    known: Mutex<append::Known>,
 }
 
 impl AuditTable {
     pub(super) fn new(database: Arc<dyn Database>) -> Self {
         Self {
             database,
-            terms: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -77,15 +76,12 @@ impl AuditIndex for AuditTable {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut known = self.terms.lock().await;
+        let mut known = self.known.lock().await;
         let mut transaction = self.database.begin().await?;
         let dialect = self.database.dialect();
         let fresh = append::append(&mut *transaction, dialect, &known, rows).await?;
         transaction.commit(false).await?;
-        if known.len() + fresh.len() > TERMS_REMEMBERED_MAX {
-            known.clear();
-        }
-        known.extend(fresh);
+        known.learn(fresh);
         Ok(())
     }
 
@@ -100,6 +96,43 @@ impl AuditIndex for AuditTable {
         let row = first(self.database.query(statement).await?);
         let last = row.map(|mut row| row.optional_unsigned()).transpose()?;
         Ok(last.flatten().map(sequence))
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>> {
+        let mut nodes = Vec::new();
+        let mut from = 0;
+        // From node to node, however many records each has.
+        let next = "SELECT n.id, n.term FROM audit_term AS n
+                    WHERE n.id = (SELECT min(position) FROM audit_record WHERE position >= $1) >> 40";
+        loop {
+            let statement = Statement::new("audit term", next).bind(from);
+            let Some(mut row) = first(self.database.query(statement).await?) else {
+                return Ok(nodes);
+            };
+            from = position(row.int()? + 1, 0)?;
+            nodes.push(row.text()?);
+        }
+    }
+
+    async fn following(
+        &self,
+        node: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<IndexedRecord>> {
+        let Some(positions) = self.positions(node).await? else {
+            return Ok(Vec::new());
+        };
+        let from = after.map_or(Ok(0), |after| position(0, after + 1))?;
+        let sql = "SELECT n.term, b.position, b.body
+                   FROM audit_body AS b JOIN audit_term AS n ON n.id = b.position >> 40
+                   WHERE b.position >= $1 AND b.position < $2 ORDER BY b.position LIMIT $3";
+        let statement = Statement::new(WHAT, sql)
+            .bind(positions.start + from)
+            .bind(positions.end)
+            .bind(i64::from(limit));
+        let rows = self.database.query(statement).await?;
+        rows.into_iter().map(|mut row| indexed(&mut row)).collect()
     }
 
     async fn clear(&self, node: &str) -> Result<()> {
@@ -151,11 +184,15 @@ impl AuditIndex for AuditTable {
                    FROM audit_record AS r
                    JOIN audit_term AS n ON n.id = r.position >> 40
                    JOIN audit_body AS b ON b.position = r.position
-                   WHERE r.id = $1 ORDER BY r.position LIMIT 1";
-        let statement = Statement::new(WHAT, sql).bind(id.as_bytes().as_slice());
-        first(self.database.query(statement).await?)
-            .map(|mut row| indexed(&mut row))
-            .transpose()
+                   WHERE r.id = $1 ORDER BY r.position LIMIT 2";
+        let statement = Statement::new(WHAT, sql).bind(id_key(id));
+        for mut row in self.database.query(statement).await? {
+            let found = indexed(&mut row)?;
+            if found.record.id == id {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     async fn open_intents(
@@ -212,6 +249,18 @@ fn indexed(row: &mut Row) -> Result<IndexedRecord> {
     })
 }
 
+/// What an id is found by: its random half. Numbers are sorted several times as fast as texts and bytes.
+fn id_key(id: Uuid) -> i64 {
+    id.as_u64_pair().1.cast_signed()
+}
+
+/// What a correlation id is found by: the beginning of its digest. Who finds compares the rest.
+fn correlation_key(correlation: &str) -> i64 {
+    let digest = Digest::of(correlation.as_bytes());
+    let beginning = digest.0.first_chunk().copied().unwrap_or_default();
+    i64::from_be_bytes(beginning)
+}
+
 /// A name as the dictionary holds it: without null characters, cut where a unique index ends.
 fn term(text: &str) -> Cow<'_, str> {
     let mut end = text.len().min(KEY_BYTES_MAX);
@@ -227,7 +276,11 @@ fn term(text: &str) -> Cow<'_, str> {
 
 /// Text for searching without regard to upper and lower case.
 fn fold(text: &str) -> String {
-    text.to_lowercase().replace('\0', "\u{fffd}")
+    let folded = text.to_lowercase();
+    if folded.contains('\0') {
+        return folded.replace('\0', "\u{fffd}");
+    }
+    folded
 }
 
 /// Chunks of a power of two rows each: few different statements, which both databases keep prepared.

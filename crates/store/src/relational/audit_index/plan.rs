@@ -8,9 +8,9 @@ use sekimori_domain::record::{EventKind, OutcomeStatus};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::append::append;
+use super::append::{Known, append};
+use super::indexed;
 use super::search::{Cursor, Path, Terms, choose, statement, wanted_terms};
-use super::{TermIds, indexed};
 use crate::audit_index::{AuditQuery, IndexedRecord, Order};
 use crate::database::{Database, GramQuery, Statement};
 use crate::sqlite::SqliteDatabase;
@@ -170,10 +170,14 @@ async fn filled(folder: &TempDir) -> SqliteDatabase {
         .unwrap();
     let mut transaction = database.begin().await.unwrap();
     let rows: Vec<_> = (0..9).map(row).collect();
-    let known = TermIds::new();
-    append(&mut *transaction, database.dialect(), &known, &rows)
-        .await
-        .unwrap();
+    append(
+        &mut *transaction,
+        database.dialect(),
+        &Known::default(),
+        &rows,
+    )
+    .await
+    .unwrap();
     transaction.commit(false).await.unwrap();
     database
 }

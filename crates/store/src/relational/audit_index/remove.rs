@@ -54,14 +54,27 @@ async fn forget(
     positions: &[i64],
 ) -> Result<()> {
     let dialect = database.dialect();
-    let mut texts = Vec::new();
+    let (mut texts, mut targets) = (Vec::new(), Vec::new());
     for chunk in chunks(positions) {
         let list = dialect.placeholders(1, chunk.len());
-        for table in ["audit_record", "audit_body", "audit_open_intent"] {
+        for table in ["audit_body", "audit_open_intent"] {
             let sql = format!("DELETE FROM {table} WHERE position IN {list}");
             transaction.execute(bind(sql, chunk)).await?;
         }
+        let sql =
+            format!("DELETE FROM audit_record WHERE position IN {list} RETURNING who, target");
+        for mut row in transaction.query(bind(sql, chunk)).await? {
+            texts.extend(row.optional_int()?);
+            targets.extend(row.optional_int()?);
+        }
         let sql = format!("DELETE FROM audit_said WHERE position IN {list} RETURNING text");
+        texts.extend(ints(transaction.query(bind(sql, chunk)).await?)?);
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    for chunk in chunks(&targets) {
+        let list = dialect.placeholders(1, chunk.len());
+        let sql = format!("SELECT id FROM audit_text WHERE target IN {list}");
         texts.extend(ints(transaction.query(bind(sql, chunk)).await?)?);
     }
     texts.sort_unstable();
@@ -69,8 +82,11 @@ async fn forget(
     for chunk in chunks(&texts) {
         let list = dialect.placeholders(1, chunk.len());
         let sql = format!(
-            "DELETE FROM audit_text WHERE id IN {list}
-             AND NOT EXISTS (SELECT 1 FROM audit_said WHERE audit_said.text = audit_text.id)
+            "DELETE FROM audit_text AS t WHERE id IN {list}
+             AND NOT EXISTS (SELECT 1 FROM audit_said AS s WHERE s.text = t.id)
+             AND NOT EXISTS (SELECT 1 FROM audit_record AS r
+                             WHERE r.caller = t.caller AND r.who = t.id)
+             AND NOT EXISTS (SELECT 1 FROM audit_record AS r WHERE r.target = t.target)
              RETURNING id"
         );
         let gone = ints(transaction.query(bind(sql, chunk)).await?)?;
@@ -79,6 +95,8 @@ async fn forget(
             transaction.execute(bind(sql, chunk)).await?;
         }
     }
+    let sql = "UPDATE audit_forgotten SET times = times + 1";
+    transaction.execute(Statement::new(WHAT, sql)).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use sekimori_domain::digest::Digest;
 use sekimori_domain::record::{EventKind, OutcomeStatus};
 
 use super::super::first;
-use super::{TermIds, WHAT, fold, grams, indexed, read_ids, select_terms, term};
+use super::{TermIds, WHAT, correlation_key, fold, grams, indexed, read_ids, select_terms, term};
 use crate::audit_index::{AuditPage, AuditQuery, Order, PAGE_MAX, TEXT_CHARS_MAX};
 use crate::database::{Database, Dialect, GramQuery, Param, Statement};
 use crate::error::{Result, StoreError};
@@ -19,7 +19,7 @@ const RARE_MAX: i64 = 20_000;
 /// Texts that may be looked through for one page.
 const TEXTS_MAX: i64 = 1_000;
 /// In how many texts a gram may be, if asking for it is to narrow a search: tried one after another.
-const GRAM_LIMITS: [i64; 2] = [1_000, 20_000];
+const GRAM_LIMITS: [i64; 3] = [1_000, 5_000, 20_000];
 
 /// Finds one page.
 pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Result<AuditPage> {
@@ -42,7 +42,11 @@ pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Resul
     let mut records = Vec::new();
     let mut last = None;
     for mut row in rows.into_iter().take(query.limit as usize) {
-        records.push(indexed(&mut row)?);
+        let found = indexed(&mut row)?;
+        let asked = query.correlation.as_deref();
+        if asked.is_none_or(|asked| asked == found.record.correlation.as_str()) {
+            records.push(found);
+        }
         last = Some(Cursor {
             time: row.int()?,
             position: row.int()?,
@@ -176,7 +180,7 @@ pub(super) async fn choose(database: &dyn Database, query: &AuditQuery) -> Resul
         if count == 0 {
             return Ok(None);
         }
-        let said = format!("SELECT position FROM audit_said WHERE text IN ({texts})");
+        let said = holders(dialect, &texts);
         if count <= TEXTS_MAX && count_to(database, bound(said), RARE_MAX).await? <= RARE_MAX {
             return Ok(Some(Path::Texts(wanted)));
         }
@@ -233,9 +237,26 @@ async fn count_to(database: &dyn Database, statement: Statement, limit: i64) -> 
 /// The selection of texts that hold the needle, found by their grams.
 fn texts(dialect: &dyn Dialect, grams: &str, needle: &str) -> String {
     format!(
-        "SELECT audit_text.id FROM {} AND {}",
+        "SELECT audit_text.id, audit_text.caller, audit_text.target FROM {} AND {}",
         dialect.texts_with_grams(grams),
         dialect.contains("audit_text.text", needle)
+    )
+}
+
+/// The selection of records that hold one of these texts: they say it, or their caller or target is called so.
+fn holders(dialect: &dyn Dialect, texts: &str) -> String {
+    let of_caller = dialect.table_along("audit_record", "audit_record_caller");
+    let of_target = dialect.table_along("audit_record", "audit_record_target");
+    format!(
+        "WITH found AS MATERIALIZED ({texts})
+         SELECT position FROM audit_said WHERE text IN (SELECT id FROM found)
+         UNION ALL
+         SELECT position FROM {of_caller}
+         WHERE caller IN (SELECT caller FROM found WHERE caller IS NOT NULL)
+         AND who IN (SELECT id FROM found)
+         UNION ALL
+         SELECT position FROM {of_target}
+         WHERE target IN (SELECT target FROM found WHERE target IS NOT NULL)"
     )
 }
 
@@ -344,7 +365,7 @@ fn matching(
         conditions.compare("call", "=", call.0.as_bytes().as_slice());
     }
     if let Some(correlation) = &query.correlation {
-        conditions.compare("correlation", "=", correlation.replace('\0', "\u{fffd}"));
+        conditions.compare("correlation", "=", correlation_key(correlation));
     }
     if let Some(prefix) = &query.target_prefix {
         let [from, until] = prefix_range(prefix).map(|text| conditions.bind(text));
@@ -360,14 +381,19 @@ fn matching(
         let needle = conditions.bind(needle);
         let said = if let Path::Texts(grams) = path {
             let grams = conditions.bind(grams.as_str());
-            let texts = texts(dialect, &grams, &needle);
-            format!("position IN (SELECT position FROM audit_said WHERE text IN ({texts}))")
+            let holders = holders(dialect, &texts(dialect, &grams, &needle));
+            format!("position IN ({holders})")
         } else {
             // In this order: a record has few texts.
             let contains = dialect.contains("t.text", &needle);
             format!(
-                "EXISTS (SELECT 1 FROM audit_said AS s CROSS JOIN audit_text AS t
-                         WHERE s.position = audit_record.position AND t.id = s.text AND {contains})"
+                "(EXISTS (SELECT 1 FROM audit_text AS t
+                          WHERE t.id = audit_record.who AND {contains})
+                  OR EXISTS (SELECT 1 FROM audit_text AS t
+                             WHERE t.target = audit_record.target AND {contains})
+                  OR EXISTS (SELECT 1 FROM audit_said AS s CROSS JOIN audit_text AS t
+                             WHERE s.position = audit_record.position AND t.id = s.text
+                             AND {contains}))"
             )
         };
         conditions.sql.push(said);

@@ -75,6 +75,23 @@ pub(crate) async fn removed_records_are_forgotten(database: &TestDatabase) {
     assert_eq!(index.get(record("a", 3).id).await.unwrap(), None);
 }
 
+/// AUDIT-7: nodes follow each other.
+pub(crate) async fn nodes_are_followed(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = store.audit_index();
+    assert!(index.nodes().await.unwrap().is_empty());
+    index.append(&rows("b", 0..5)).await.unwrap();
+    index.append(&rows("a", 0..30)).await.unwrap();
+    assert_eq!(index.nodes().await.unwrap(), ["b", "a"]);
+    let all = rows("a", 0..30);
+    let found = async |after, limit| index.following("a", after, limit).await.unwrap();
+    assert_eq!(found(None, 100).await, all);
+    assert_eq!(found(None, 7).await, all[..7]);
+    assert_eq!(found(Some(6), 100).await, all[7..]);
+    assert!(found(Some(29), 100).await.is_empty());
+    assert!(index.following("c", None, 100).await.unwrap().is_empty());
+}
+
 /// A load finds everything in the end, also when it was interrupted; meanwhile nothing is searched.
 pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
     let store = database.open().await;

@@ -82,7 +82,7 @@ mod suite {
         approvals: reads_back_what_was_created, a_call_has_one_live_request, of_several_changes_one_wins,
             lists_narrow_and_pages_join, substitutes_are_named_and_ended, notices_are_told_or_given_up,
             tasks_are_changed_one_at_a_time;
-        audit_index: appending_twice_changes_nothing, rows_read_back_exactly,
+        audit_index: nodes_are_followed, appending_twice_changes_nothing, rows_read_back_exactly,
             clearing_forgets_one_node_only, removed_records_are_forgotten, intents_stay_open_until_their_outcome,
             awkward_names_are_indexed, nodes_append_at_the_same_time, a_load_ends_in_the_same_index,
             removed_texts_are_forgotten;

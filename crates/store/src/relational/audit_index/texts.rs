@@ -1,0 +1,192 @@
+//! The texts that records are found by: each is kept once as long as it is remembered, however many records hold it.
+//!
+//! What a person or a tool is called comes with every record of theirs: such a text names its owner, and records
+//! refer to it by the columns that they have anyway. Only resources and messages are noted record by record.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sekimori_domain::record::Record;
+
+use super::{WHAT, chunks, fold, grams, term};
+use crate::database::{Dialect, Row, Statement, Transaction};
+use crate::error::Result;
+
+/// Most texts of one record that it is found by, besides those of its caller and target.
+const TEXTS_PER_RECORD_MAX: usize = 64;
+/// The columns of a text that tell whose it is.
+const OWNERS: [&str; 2] = ["caller", "target"];
+
+/// A text, and the number of the caller or target that is called so.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Text {
+    caller: Option<i64>,
+    target: Option<i64>,
+    text: String,
+}
+
+/// Numbers of texts.
+pub(super) type TextIds = HashMap<Text, i64>;
+
+/// What free text finds one record by.
+pub(super) struct Texts {
+    /// What its caller was called.
+    pub(super) who: Option<Text>,
+    /// What its target is called.
+    target: Option<Text>,
+    /// Resources and messages.
+    pub(super) said: Vec<Text>,
+}
+
+impl Texts {
+    /// The texts of a record, with the numbers of its caller's and its target's name.
+    pub(super) fn of(record: &Record, caller: Option<i64>, target: Option<i64>) -> Self {
+        let who = record
+            .caller
+            .as_ref()
+            .map(|caller| [caller.name.as_str(), &caller.id].join("\n"));
+        let named = record.target.as_ref();
+        let resources = named.map_or(&[][..], |target| &target.resources);
+        let outcome = record.outcome.as_ref();
+        let message = outcome.and_then(|outcome| outcome.message.as_deref());
+        let said = message
+            .into_iter()
+            .chain(resources.iter().map(String::as_str));
+        Self {
+            who: who.and_then(|who| Text::of(&who, caller, None)),
+            target: named.and_then(|named| Text::of(&named.name, None, target)),
+            said: said
+                .filter_map(|text| Text::of(text, None, None))
+                .take(TEXTS_PER_RECORD_MAX)
+                .collect(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Text> {
+        self.who.iter().chain(&self.target).chain(&self.said)
+    }
+}
+
+impl Text {
+    /// As it is searched for; `None` if it is empty.
+    fn of(text: &str, caller: Option<i64>, target: Option<i64>) -> Option<Self> {
+        let text = term(&fold(text)).into_owned();
+        (!text.is_empty()).then_some(Self {
+            caller,
+            target,
+            text,
+        })
+    }
+
+    /// Whether it is what somebody or something is called.
+    pub(super) fn is_owned(&self) -> bool {
+        self.caller.is_some() || self.target.is_some()
+    }
+
+    fn read(row: &mut Row) -> Result<(Self, i64)> {
+        let text = Self {
+            text: row.text()?,
+            caller: row.optional_int()?,
+            target: row.optional_int()?,
+        };
+        Ok((text, row.int()?))
+    }
+}
+
+/// Gives the texts their numbers, and notes the grams of those that are new. Returns those that `known` did not have.
+pub(super) async fn intern(
+    transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
+    known: &TextIds,
+    texts: &[Texts],
+) -> Result<TextIds> {
+    let all = texts.iter().flat_map(Texts::all);
+    let unknown: BTreeSet<&Text> = all.filter(|text| !known.contains_key(*text)).collect();
+    let mut ids = TextIds::new();
+    for owner in OWNERS {
+        owned(transaction, dialect, owner, &unknown, &mut ids).await?;
+    }
+    let missing: Vec<&Text> = unknown
+        .into_iter()
+        .filter(|text| !ids.contains_key(*text))
+        .collect();
+    let mut new = Vec::new();
+    for chunk in chunks(&missing) {
+        let list = dialect.placeholders(chunk.len(), 3);
+        let sql = format!(
+            "INSERT INTO audit_text (text, caller, target) VALUES {list}
+             RETURNING text, caller, target, id"
+        );
+        let insert = chunk
+            .iter()
+            .fold(Statement::new(WHAT, sql), |statement, text| {
+                let statement = statement.bind(text.text.as_str());
+                statement.bind(text.caller).bind(text.target)
+            });
+        for mut row in transaction.query(insert).await? {
+            new.push(Text::read(&mut row)?);
+        }
+    }
+    // FTS5 gathers rows in memory as long as their numbers rise: each that doesn't costs a write of all.
+    new.sort_unstable_by_key(|(_, id)| *id);
+    for chunk in chunks(&new) {
+        let mut statement = Statement::new(WHAT, dialect.insert_grams(chunk.len()));
+        for (text, id) in chunk {
+            statement = statement.bind(*id).bind(grams::of(&text.text));
+        }
+        transaction.execute(statement).await?;
+    }
+    ids.extend(new);
+    Ok(ids)
+}
+
+/// Reads what the owners of texts are known to be called: other than resources, they come back for years.
+async fn owned(
+    transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
+    owner: &'static str,
+    texts: &BTreeSet<&Text>,
+    ids: &mut TextIds,
+) -> Result<()> {
+    let numbers: BTreeSet<i64> = texts
+        .iter()
+        .filter_map(|text| match owner {
+            "caller" => text.caller,
+            _ => text.target,
+        })
+        .collect();
+    let numbers: Vec<i64> = numbers.into_iter().collect();
+    for chunk in chunks(&numbers) {
+        let list = dialect.placeholders(1, chunk.len());
+        let sql =
+            format!("SELECT text, caller, target, id FROM audit_text WHERE {owner} IN {list}");
+        let select = chunk
+            .iter()
+            .fold(Statement::new(WHAT, sql), |statement, number| {
+                statement.bind(*number)
+            });
+        for mut row in transaction.query(select).await? {
+            let (text, id) = Text::read(&mut row)?;
+            ids.insert(text, id);
+        }
+    }
+    Ok(())
+}
+
+/// Notes which records hold which resources and messages.
+pub(super) async fn insert_said(
+    transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
+    said: &BTreeSet<(i64, i64)>,
+) -> Result<()> {
+    let said: Vec<_> = said.iter().copied().collect();
+    for chunk in chunks(&said) {
+        let list = dialect.placeholders(chunk.len(), 2);
+        let sql = format!("INSERT INTO audit_said (position, text) VALUES {list}");
+        let mut statement = Statement::new(WHAT, sql);
+        for (position, text) in chunk {
+            statement = statement.bind(*position).bind(*text);
+        }
+        transaction.execute(statement).await?;
+    }
+    Ok(())
+}
