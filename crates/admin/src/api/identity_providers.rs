@@ -278,7 +278,7 @@ fn check_secret(
     if before.is_some_and(|before| {
         named
             .iter()
-            .all(|(name, new)| before.settings[*name] == *new)
+            .all(|(name, new)| before.settings.get(*name).unwrap_or(&Value::Null) == new)
     }) {
         return Ok(());
     }
