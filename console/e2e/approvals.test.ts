@@ -11,7 +11,22 @@ const TOOL = 'bank__test_echo';
 const ASKS = `
 @id("payments-are-looked-at")
 @approval("支払いは上長が確認します")
-permit (principal in Sekimori::Role::"employee", action == Sekimori::Action::"create", resource);
+permit (principal in Sekimori::Role::"employee", action in [Sekimori::Action::"create", Sekimori::Action::"update"], resource);
+`;
+/** A register of customers: what changes one says how it is read before. */
+const REGISTER = [
+  {
+    name: 'get_customer',
+    inputSchema: { type: 'object', properties: { id: { type: 'string' } } },
+    answer: { customer: { name: '青山商事', limit: 100_000 } },
+  },
+  { name: 'update_customer', inputSchema: { type: 'object' } },
+];
+const READ_BEFORE = `
+[current]
+tool = "get_customer"
+arguments = { id = "/id" }
+compare = { "/limit" = "/customer/limit", "/name" = "/customer/name" }
 `;
 
 let gate: Gate;
@@ -23,6 +38,10 @@ before(async () => {
   gate = await Gate.start((gate) => {
     gate.connect('bank', '経費精算');
     gate.sekimori('tool', 'classify', 'bank', 'test_echo', '--class', 'create');
+    gate.serve('customers', '顧客台帳', REGISTER);
+    gate.sekimori('tool', 'classify', 'customers', 'get_customer', '--class', 'read');
+    gate.sekimori('tool', 'classify', 'customers', 'update_customer', '--class', 'update');
+    gate.sekimori('tool', 'constrain', 'customers', 'update_customer', '--file', gate.file('update.toml', READ_BEFORE));
     const text = gate.sekimori('policy', 'default') + ASKS;
     gate.sekimori('policy', 'save', gate.file('asks.cedar', text), '--activate');
   });
@@ -39,7 +58,11 @@ after(async () => {
 
 /** Somebody's AI client calls a tool that waits for people. Returns the id of the request. */
 async function ask(name: PersonName, message: string): Promise<string> {
-  const answer = await gate.call(TOOL, { message }, tokens.get(name));
+  return askTo(name, TOOL, { message });
+}
+
+async function askTo(name: PersonName, tool: string, args: object): Promise<string> {
+  const answer = await gate.call(tool, args, tokens.get(name));
   const id = /apr_[0-9a-f]+/.exec(answer)?.[0];
   assert(id, answer);
   return id;
@@ -125,6 +148,55 @@ describe('a call waits for people', () => {
     await theirs.getByRole('button', { name: t.approvals.confirm.approve, exact: true }).click();
     await other.page.getByText(t.approvals.did.approve).waitFor();
     await other.close();
+  });
+});
+
+describe('what a call would change', () => {
+  const update = 'customers__update_customer';
+
+  for (const [place, language] of LANGUAGES.entries()) {
+    test(`the present state is beside what is asked for, and follows what people change (${language})`, async () => {
+      const t = TEXTS[language];
+      const id = await askTo('suzuki', update, { id: `c${place}`, name: '青山商事', limit: 500_000 });
+      const { page, complaints, close } = await browsers.seat('ito', `/approvals?open=${id}`, language);
+      const drawer = page.getByRole('dialog');
+      await drawer.getByText(t.approvals.readBy('get_customer')).waitFor();
+      const changes = drawer.getByRole('table', { name: t.approvals.changes });
+      const row = changes.getByRole('row').filter({ hasText: '/limit' });
+      assert.match(await row.innerText(), /100000\s+500000/);
+      assert.equal(await changes.getByRole('row').count(), 2, 'what stays is not a change');
+      await drawer.getByText(`${t.approvals.unchanged}: /name`).waitFor();
+      await changes.scrollIntoViewIfNeeded();
+      await assertAccessible(page, 'changes of a request');
+      await assertFits(page, 'changes of a request');
+      await picture(page, `approval-changes-${language}`);
+      await page.setViewportSize({ width: 390, height: 844 });
+      await assertFits(page, 'changes of a request on a phone');
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await drawer.getByRole('button', { name: t.approvals.ways.edit }).click();
+      await drawer.getByLabel(t.approvals.labels.edit).fill(`{ "id": "c${place}", "name": "青山商事", "limit": 200000 }`);
+      await drawer.getByRole('button', { name: t.approvals.confirm.edit }).click();
+      await page.getByText(t.approvals.did.edit).waitFor();
+      await changes.getByText('200000').waitFor();
+      assert.match(await row.innerText(), /100000\s+200000/);
+      await drawer.getByRole('button', { name: t.approvals.ways.approve }).click();
+      await drawer.getByRole('button', { name: t.approvals.confirm.approve, exact: true }).click();
+      await page.getByText(t.approvals.did.approve).waitFor();
+      const made = { id: `c${place}`, name: '青山商事', limit: 200_000 };
+      assert.match(await gate.call(update, made, tokens.get('suzuki')), /"limit":200000/);
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+  }
+
+  test('that it could not be read is said', async () => {
+    const t = TEXTS.ja;
+    const id = await askTo('suzuki', update, { limit: 1 });
+    const { page, close } = await browsers.seat('ito', `/approvals?open=${id}`, 'ja');
+    const drawer = page.getByRole('dialog');
+    await drawer.getByText(t.approvals.notRead).waitFor();
+    await picture(page, 'approval-not-read-ja');
+    await close();
   });
 });
 

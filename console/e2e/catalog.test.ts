@@ -25,12 +25,9 @@ let browsers: Browsers;
 
 before(async () => {
   gate = await Gate.start((gate) => {
-    const tools = gate.file('tools.json', JSON.stringify(HARMLESS));
-    const shop = new URL('shop.mjs', import.meta.url).pathname;
-    gate.sekimori('connector', 'add', 'shop', '--title', '受発注', '--stdio', process.execPath, `--arg=${shop}`, `--arg=${tools}`);
-    gate.sekimori('tool', 'list', 'shop', '--refresh');
+    gate.serve('shop', '受発注', HARMLESS);
     for (const tool of HARMLESS) gate.sekimori('tool', 'classify', 'shop', tool.name, '--class', 'read');
-    gate.file('tools.json', JSON.stringify(CHANGED));
+    gate.file('shop.json', JSON.stringify(CHANGED));
   });
   browsers = await Browsers.start(gate);
 });

@@ -112,6 +112,15 @@ export class Gate {
     this.sekimori('tool', 'list', name, '--refresh');
   }
 
+  /** Puts a system behind the gate whose tools are in the file `<name>.json`. */
+  serve(name: string, title: string, tools: object[], ...settings: string[]): void {
+    const file = this.file(`${name}.json`, JSON.stringify(tools));
+    const shop = new URL('shop.mjs', import.meta.url).pathname;
+    const program = ['--stdio', process.execPath, `--arg=${shop}`, `--arg=${file}`];
+    this.sekimori('connector', 'add', name, '--title', title, ...program, ...settings);
+    this.sekimori('tool', 'list', name, '--refresh');
+  }
+
   /** Writes a file for a command, and returns where it is. */
   file(name: string, text: string): string {
     const path = join(this.#folder, name);

@@ -5,6 +5,7 @@ import { useEffect, useState } from 'react';
 import { inspection } from '../i18n/inspection.ts';
 import { limits } from '../i18n/limits.ts';
 import { policies } from '../i18n/policies.ts';
+import { promotions } from '../i18n/promotions.ts';
 import { providers } from '../i18n/providers.ts';
 import { stops } from '../i18n/stops.ts';
 import { useT, useWording } from '../i18n/index.tsx';
@@ -23,6 +24,7 @@ function tabs(t: Messages, language: Language): [label: string, place: keyof Mes
     [t.approvals.requested, 'approvals', '/approvals', 'mine'],
     [t.approvals.decided, 'approvals', '/approvals', 'decided'],
     [t.catalog.connectors, 'catalog', '/catalog', 'connectors'],
+    [promotions[language].tab, 'catalog', '/catalog', 'promotions'],
     [t.policies.test, 'policies', '/policies', 'test'],
     [t.policies.roles, 'policies', '/policies', 'roles'],
     [policy.rails, 'policies', '/policies', 'guard-rails'],

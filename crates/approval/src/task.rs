@@ -11,7 +11,7 @@ use sekimori_domain::caller::Caller;
 use sekimori_domain::ids::{ApprovalId, CorrelationId};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::Refusal;
-use sekimori_store::{ApprovalTask, StoreError};
+use sekimori_store::{ApprovalTask, ApprovalTaskVersion, StoreError};
 use serde_json::Value;
 
 use crate::admit::unavailable;
@@ -90,6 +90,14 @@ impl Approvals {
         let content = self.parts.vault.open(&name(id), &stored.content);
         let content = content.map_err(|error| unavailable(&error))?;
         Ok(Some(Task { stored, content }))
+    }
+
+    /// The versions of the tasks of these requests, at most [`TASK_VERSIONS_MAX`](sekimori_store::TASK_VERSIONS_MAX).
+    pub async fn task_versions(
+        &self,
+        ids: &[ApprovalId],
+    ) -> Result<Vec<ApprovalTaskVersion>, StoreError> {
+        self.parts.tasks.versions(ids).await
     }
 
     /// Keeps other content; `false` if somebody else changed the task meanwhile.

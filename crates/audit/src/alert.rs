@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// Most people, tools or pairs of them that are remembered at once.
 const KEYS_MAX: usize = 100_000;
+/// Most records that are remembered of one subject under one rule; older ones are counted as one.
+const WINDOW_RECORDS_MAX: usize = 10_000;
 /// Most records that an alert names.
 const EVIDENCE_MAX: usize = 20;
 /// How much the newest hour counts in the usual volume of a person.
@@ -30,7 +32,7 @@ pub struct Rule {
     pub id: String,
     /// What it looks for.
     pub kind: RuleKind,
-    /// How many it takes.
+    /// How many it takes; of [`RuleKind::AnswerBytes`], how many bytes.
     pub threshold: u64,
     /// Within how many seconds. An alert is not repeated for the same person within this time.
     pub window_seconds: u32,
@@ -121,6 +123,8 @@ pub enum RuleKind {
     Writes,
     /// Many refusals of one person.
     Refusals,
+    /// Many bytes answered to one person: models are paid by what they read.
+    AnswerBytes,
     /// A person changes something at night or on a holiday.
     OffHours,
     /// The first time that a person uses a tool that deletes or administers.
@@ -227,7 +231,7 @@ pub struct Alert {
     pub subject: String,
     /// When the last record of it was written.
     pub time: Timestamp,
-    /// How many records it took.
+    /// How many records it took, or how many bytes.
     pub count: u64,
     /// The newest of them, by id.
     pub records: Vec<uuid::Uuid>,
@@ -256,8 +260,42 @@ pub trait Calendar: Send + Sync + Debug {
 /// What is remembered of one subject under one rule.
 #[derive(Debug, Default)]
 struct Window {
-    times: VecDeque<(Timestamp, uuid::Uuid)>,
+    records: VecDeque<Counted>,
+    /// What they come to.
+    sum: u64,
     raised: Option<Timestamp>,
+}
+
+/// A record that counts.
+#[derive(Debug)]
+struct Counted {
+    time: Timestamp,
+    id: uuid::Uuid,
+    /// As how much.
+    weight: u64,
+}
+
+impl Window {
+    fn add(&mut self, counted: Counted) {
+        self.sum = self.sum.saturating_add(counted.weight);
+        self.records.push_back(counted);
+        if self.records.len() > WINDOW_RECORDS_MAX
+            && let Some(oldest) = self.records.pop_front()
+            && let Some(next) = self.records.front_mut()
+        {
+            next.weight = next.weight.saturating_add(oldest.weight);
+        }
+    }
+
+    /// Forgets the oldest records as long as they are such.
+    fn forget_while(&mut self, such: impl Fn(&Counted, u64) -> bool) {
+        while let Some(oldest) = self.records.front()
+            && such(oldest, self.sum)
+        {
+            self.sum = self.sum.saturating_sub(oldest.weight);
+            self.records.pop_front();
+        }
+    }
 }
 
 /// The usual volume of a person.
@@ -327,36 +365,34 @@ impl Engine {
         let window = self.windows.entry((index, subject.clone())).or_default();
         let seconds = i64::from(rule.window_seconds);
         let now = record.time.as_second();
-        while window
-            .times
-            .pop_front_if(|(time, _)| now - time.as_second() >= seconds)
-            .is_some()
-        {}
-        window.times.push_back((record.time, record.id));
+        window.forget_while(|oldest, _| now - oldest.time.as_second() >= seconds);
+        window.add(Counted {
+            time: record.time,
+            id: record.id,
+            weight: weight(rule.kind, record),
+        });
         let enough = match rule.kind {
             // What makes these is not how many there are.
             RuleKind::UnusualVolume | RuleKind::FirstDangerousUse => 1,
             _ => rule.threshold.max(1),
         };
-        let count = crate::frames::len(window.times.len());
+        let count = window.sum;
         let repeated = window
             .raised
             .is_some_and(|raised| now - raised.as_second() < seconds);
         let silent = rule.silent_until.is_some_and(|until| record.time < until);
         if count < enough || repeated || silent {
             // More than enough is not needed to know that it is enough.
-            while crate::frames::len(window.times.len()) > enough {
-                window.times.pop_front();
-            }
+            window.forget_while(|oldest, sum| sum.saturating_sub(oldest.weight) >= enough);
             return None;
         }
         window.raised = Some(record.time);
         let records = window
-            .times
+            .records
             .iter()
             .rev()
             .take(EVIDENCE_MAX)
-            .map(|(_, id)| *id)
+            .map(|counted| counted.id)
             .collect();
         Some(Alert {
             rule: rule.id.clone(),
@@ -463,6 +499,19 @@ fn status(record: &Record) -> Option<OutcomeStatus> {
     record.outcome.as_ref().map(|outcome| outcome.status)
 }
 
+/// As how much a record counts.
+fn weight(kind: RuleKind, record: &Record) -> u64 {
+    match kind {
+        RuleKind::AnswerBytes => bytes(record),
+        _ => 1,
+    }
+}
+
+fn bytes(record: &Record) -> u64 {
+    let outcome = record.outcome.as_ref();
+    outcome.and_then(|outcome| outcome.bytes).unwrap_or(0)
+}
+
 /// About whom a rule counts this record; `None` if it does not.
 fn subject(rule: &Rule, record: &Record, calendar: &dyn Calendar) -> Option<String> {
     match rule.kind {
@@ -499,6 +548,7 @@ fn subject(rule: &Rule, record: &Record, calendar: &dyn Calendar) -> Option<Stri
         RuleKind::Calls => !refused,
         RuleKind::Writes => writes,
         RuleKind::Refusals => refused,
+        RuleKind::AnswerBytes => bytes(record) > 0,
         RuleKind::OffHours => writes && caller.kind == "user" && calendar.is_off_hours(record.time),
         _ => false,
     };

@@ -42,7 +42,7 @@ use limits::Limits;
 use parked::Parked;
 use request::Endpoint;
 use seal::Sealer;
-use stage::deferred::Running;
+use stage::deferred::{self, Followed};
 use tasks::Tasks;
 use token_vault::TokenVault;
 use turned_away::TurnedAway;
@@ -108,8 +108,8 @@ impl Settings {
 pub struct State {
     parked: Arc<Parked>,
     tasks: Tasks,
-    /// The calls that are made for tasks.
-    running: Running,
+    /// Tasks that wait for people.
+    followed: Followed,
     beside: TaskTracker,
     turned_away: TurnedAway,
     in_flight: Arc<Semaphore>,
@@ -126,7 +126,7 @@ impl State {
         Self {
             parked: Arc::default(),
             tasks: Tasks::default(),
-            running: Running::default(),
+            followed: Followed::default(),
             beside: TaskTracker::new(),
             turned_away: TurnedAway::default(),
             in_flight: Arc::new(Semaphore::new(calls_max)),
@@ -185,6 +185,12 @@ impl Gateway {
     /// with `all` in the present one too. To be called every few seconds.
     pub async fn tell_turned_away(&self, all: bool) -> Result<(), Refusal> {
         turned_away::tell(self, all).await
+    }
+
+    /// Tells listeners what becomes of calls that wait for people as tasks, and cancels those that are made here for
+    /// clients that want them no longer. Runs until it is dropped.
+    pub async fn follow_tasks(&self) {
+        deferred::follow(self).await;
     }
 
     /// Forgets calls whose answers nobody brought in time, and results that nobody fetched. To be called every

@@ -14,6 +14,9 @@ pub const APPROVALS_PAGE_MAX: u32 = 500;
 /// Most live requests of one requester: more than people could decide on.
 pub const LIVE_APPROVALS_MAX: u64 = 100;
 
+/// Most tasks whose versions are read at once.
+pub const TASK_VERSIONS_MAX: usize = 100;
+
 /// A request as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredApproval {
@@ -153,7 +156,18 @@ pub struct ApprovalTask {
     pub content: String,
 }
 
-/// Calls that wait for people as tasks. None of this bumps a revision.
+/// Which state of a task that is: of the task, and of the request for approval that it waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalTaskVersion {
+    /// The request for approval.
+    pub id: ApprovalId,
+    /// Of the task.
+    pub task: u64,
+    /// Of the request.
+    pub request: u64,
+}
+
+/// Calls that wait for people as tasks. A change of one bumps the revision `approvals`.
 #[async_trait]
 pub trait ApprovalTasks: Send + Sync {
     /// Stores a new one; `false` if the request has one already.
@@ -164,6 +178,9 @@ pub trait ApprovalTasks: Send + Sync {
 
     /// The one of that request.
     async fn get(&self, id: &ApprovalId) -> Result<Option<ApprovalTask>>;
+
+    /// The versions of those of these requests, at most [`TASK_VERSIONS_MAX`], in any order.
+    async fn versions(&self, ids: &[ApprovalId]) -> Result<Vec<ApprovalTaskVersion>>;
 
     /// Forgets those whose time is over; tells how many.
     async fn purge(&self, now: Timestamp) -> Result<u64>;

@@ -64,7 +64,8 @@ use async_trait::async_trait;
 pub use administrators::{AdministratorToken, Administrators};
 pub use approvals::{
     APPROVALS_PAGE_MAX, ApprovalNotice, ApprovalNotices, ApprovalQuery, ApprovalTask,
-    ApprovalTasks, Approvals, LIVE_APPROVALS_MAX, StoredApproval, Substitution,
+    ApprovalTaskVersion, ApprovalTasks, Approvals, LIVE_APPROVALS_MAX, StoredApproval,
+    Substitution, TASK_VERSIONS_MAX,
 };
 pub use audit_index::{
     AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, FACET_FIELDS,

@@ -101,6 +101,7 @@ function ConnectorView({ of }: { of: ConnectorDetails }) {
         of={[
           [t.catalog.state, <ConnectorMark key="state" state={of.state} />],
           [t.catalog.problem, of.problem],
+          [s.breaker, of.breaker && <Breaker key="breaker" state={of.breaker} seconds={of.held_back_seconds} />],
           [t.catalog.name, of.name],
           [t.catalog.environment, t.environments[of.environment]],
           [t.catalog.transport, of.transport],
@@ -129,6 +130,19 @@ function ConnectorView({ of }: { of: ConnectorDetails }) {
         <ConnectorForm name={of.name} settings={settingsOf(of)} done={() => change({ edit: undefined })} />
       </Dialog>
     </Stack>
+  );
+}
+
+/** Whether calls go through, on the node that answers. */
+function Breaker({ state, seconds }: { state: string; seconds: number | null | undefined }) {
+  const s = useTexts(connectors);
+  const shown = state === 'closed' && seconds != null ? 'throttled' : state;
+  const tone = shown === 'closed' ? 'good' : shown === 'open' ? 'bad' : 'warn';
+  return (
+    <>
+      <Mark tone={tone}>{s.breakers[shown] ?? shown}</Mark>
+      {seconds != null && ` ${s.heldBack(seconds)}`}
+    </>
   );
 }
 

@@ -1,5 +1,4 @@
-import { Button, Group, Stack, Text, Textarea } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Group, Text } from '@mantine/core';
 import { useState } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
 import { useMe } from '../../api/me.tsx';
@@ -8,9 +7,8 @@ import { policies } from '../../i18n/policies.ts';
 import { Dialog } from '../../parts/Dialog.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
-import { succeeded } from '../../parts/notices.ts';
-import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
+import { type Saying, WordForm } from '../../parts/WordForm.tsx';
 
 const AREA = 'policies';
 type Word = 'approve' | 'reject';
@@ -56,6 +54,25 @@ export function Lifecycle({ set }: { set: Schemas['PolicySetView'] }) {
       act: () => answer(api.POST('/api/v1/policies/{version}/activate', { params })),
       touches,
     });
+  const words: Record<Word, Saying> = {
+    approve: {
+      text: s.agreeText,
+      label: s.note,
+      verb: s.agreeVerb,
+      done: s.agreed(name),
+      say: (note) => answer(api.POST('/api/v1/policies/{version}/approve', { params, body: { note } })),
+      touches,
+    },
+    reject: {
+      text: s.rejectText,
+      label: s.note,
+      verb: s.rejectVerb,
+      done: s.rejected(name),
+      danger: true,
+      say: (note) => answer(api.POST('/api/v1/policies/{version}/reject', { params, body: { note } })),
+      touches,
+    },
+  };
   return (
     <>
       <Group gap="xs" role="group" aria-label={s.decideTitle}>
@@ -98,62 +115,9 @@ export function Lifecycle({ set }: { set: Schemas['PolicySetView'] }) {
         close={() => setWord(undefined)}
         title={word === 'approve' ? s.agreeTitle(name) : s.rejectTitle(name)}
       >
-        {word && <WordForm word={word} version={version} close={() => setWord(undefined)} />}
+        {word && <WordForm of={words[word]} close={() => setWord(undefined)} />}
       </Dialog>
       {dialog}
     </>
-  );
-}
-
-/** Agreeing or not takes a word of why. */
-function WordForm({ word, version, close }: { word: Word; version: number; close: () => void }) {
-  const t = useT();
-  const s = useTexts(policies);
-  const client = useQueryClient();
-  const [note, setNote] = useState('');
-  const agrees = word === 'approve';
-  const saying = useMutation({
-    mutationFn: () => {
-      const said = { params: { path: { version } }, body: { note: note.trim() } };
-      return answer(
-        agrees ? api.POST('/api/v1/policies/{version}/approve', said) : api.POST('/api/v1/policies/{version}/reject', said),
-      );
-    },
-    onSuccess: () => {
-      client.invalidateQueries({ queryKey: [AREA] });
-      const name = t.policies.version(version);
-      succeeded(agrees ? s.agreed(name) : s.rejected(name));
-      close();
-    },
-  });
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (note.trim()) saying.mutate();
-      }}
-    >
-      <Stack gap="sm">
-        <Text size="sm">{agrees ? s.agreeText : s.rejectText}</Text>
-        <Textarea
-          label={s.note}
-          required
-          autosize
-          minRows={2}
-          data-autofocus
-          value={note}
-          onChange={(event) => setNote(event.currentTarget.value)}
-        />
-        {saying.error && <ProblemNotice error={saying.error} />}
-        <Group justify="end">
-          <Button variant="default" onClick={close}>
-            {t.common.cancel}
-          </Button>
-          <Button type="submit" color={agrees ? 'gate' : 'red.8'} disabled={!note.trim()} loading={saying.isPending}>
-            {agrees ? s.agreeVerb : s.rejectVerb}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
   );
 }

@@ -275,7 +275,11 @@ fn check_secret(
         ("issuer", json!(settings.issuer)),
         ("client_secret", json!(secret)),
     ];
-    if before.is_some_and(|before| named.iter().all(|(name, new)| before.settings[*name] == *new)) {
+    if before.is_some_and(|before| {
+        named
+            .iter()
+            .all(|(name, new)| before.settings.get(*name).unwrap_or(&Value::Null) == new)
+    }) {
         return Ok(());
     }
     let settings = &control.settings;

@@ -87,6 +87,40 @@ fn writes_refusals_and_sharing_raise() {
     );
 }
 
+/// What a person's models read within an hour costs too much: bytes count, not calls.
+#[test]
+fn many_bytes_raise() {
+    let rule = Rule {
+        id: "cost".to_owned(),
+        kind: RuleKind::AnswerBytes,
+        threshold: 1_000,
+        window_seconds: 3_600,
+        stop: Some(Stop::User),
+        ..Rule::default()
+    };
+    let answer = |second, bytes| {
+        let mut record = call(second, OperationClass::Read, OutcomeStatus::Success);
+        record.outcome.as_mut().unwrap().bytes = bytes;
+        record
+    };
+    let mut engine = Engine::new(vec![rule.clone()], Box::new(Midnight));
+    let small = (0..900).map(|second| answer(second, Some(1)));
+    assert!(raised(&mut engine, small).is_empty());
+    assert!(raised(&mut engine, [answer(901, None), answer(902, Some(99))]).is_empty());
+    let alerts = raised(
+        &mut engine,
+        [answer(903, Some(500)), answer(904, Some(500))],
+    );
+    assert_eq!(rules(&alerts), ["cost"]);
+    assert!(alerts[0].count >= 1_000, "{alerts:?}");
+    let scope = &alerts[0].stop.as_ref().unwrap().scope;
+    assert_eq!(scope.id, "user:hanako");
+    // What was an hour ago costs nothing any more.
+    let mut engine = Engine::new(vec![rule], Box::new(Midnight));
+    let slowly = (0..20).map(|hour| answer(hour * 3_600, Some(999)));
+    assert!(raised(&mut engine, slowly).is_empty());
+}
+
 #[test]
 fn nights_first_uses_and_definitions_raise() {
     let mut night = call(0, OperationClass::Update, OutcomeStatus::Success);

@@ -437,36 +437,43 @@ pub(super) async fn tell_changes(line: Line, caller: Arc<Caller>) {
             Err(RecvError::Closed) => break,
         };
         for notice in notices {
-            line.tell(&notice).await;
+            line.tell(&notice, &caller).await;
         }
     }
 }
 
 impl Line {
-    async fn tell(&self, notice: &Notice) {
+    async fn tell(&self, notice: &Notice, caller: &Caller) {
         let wanted = match notice {
             Notice::Updated { uri, .. } => self.session.is_subscribed(uri),
             Notice::Tools | Notice::Prompts | Notice::Resources => true,
-            Notice::Task(key) => return self.tell_task(key).await,
+            Notice::Task(key) => return self.tell_task(key, caller).await,
         };
         if let Some(message) = notice.message(None).filter(|_| wanted) {
             self.outlet.notify(message);
         }
     }
 
-    async fn tell_task(&self, key: &TaskKey) {
+    async fn tell_task(&self, key: &TaskKey, caller: &Caller) {
         let Some(id) = self.session.task(key) else {
             return;
         };
         let head = head_in(&self.face, &self.template, &self.session, &RawObject::new());
         let ended = self.session.ended.clone();
-        let Some(state) = self.task_state(head, id, ended).await.into_result() else {
+        let state = self.task_state(head, id.clone(), ended).await;
+        let Some(state) = state.into_result() else {
             return;
         };
         let (message, last) = tasks::notification(&state, Era::Legacy, None);
         self.outlet.notify(message);
-        if last && self.session.forget_task(key) {
-            tasks::unwatch(&self.face, key);
+        if last {
+            for key in self.session.forget_task(&id) {
+                tasks::unwatch(&self.face, &key);
+            }
+        } else if let Some(behind) = tasks::watch_behind(&self.face, caller, &id).await
+            && !self.session.hear(behind.clone(), &id)
+        {
+            tasks::unwatch(&self.face, &behind);
         }
     }
 }

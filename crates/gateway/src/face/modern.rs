@@ -175,7 +175,9 @@ async fn listen(
             notices = next_notices(&mut changes, &head.endpoint, &wanted) => match notices {
                 Some(notices) => {
                     for notice in notices {
-                        subscribed.tell(&notice, &mut wanted, &subscription).await;
+                        subscribed
+                            .tell(&caller, &notice, &mut wanted, &subscription)
+                            .await;
                     }
                 }
                 None => break true,
@@ -283,23 +285,35 @@ impl<'a> Subscribed<'a> {
     }
 
     /// Tells of a change.
-    async fn tell(&self, notice: &Notice, wanted: &mut Wanted, subscription: &RawValue) {
+    async fn tell(
+        &self,
+        caller: &Caller,
+        notice: &Notice,
+        wanted: &mut Wanted,
+        subscription: &RawValue,
+    ) {
         if let Some(message) = notice.message(Some(subscription)) {
             self.outlet.notify(message);
         }
         let Notice::Task(key) = notice else {
             return;
         };
-        let Some(id) = wanted.tasks.id(key) else {
+        let Some(id) = wanted.tasks.id(key).map(str::to_owned) else {
             return;
         };
-        let Some(state) = self.look(id).await else {
+        let Some(state) = self.look(&id).await else {
             return;
         };
         let (message, last) = tasks::notification(&state, Era::Modern, Some(subscription));
         self.outlet.notify(message);
-        if last && wanted.tasks.remove(key) {
-            tasks::unwatch(self.face, key);
+        if last {
+            for key in wanted.tasks.remove(&id) {
+                tasks::unwatch(self.face, &key);
+            }
+        } else if let Some(behind) = tasks::watch_behind(self.face, caller, &id).await
+            && !wanted.tasks.add(behind.clone(), &id)
+        {
+            tasks::unwatch(self.face, &behind);
         }
     }
 

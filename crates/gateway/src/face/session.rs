@@ -255,9 +255,9 @@ impl Session {
         self.lock().tasks.id(key).map(str::to_owned)
     }
 
-    /// Forgets a task; `false` if there was none.
-    pub(super) fn forget_task(&self, key: &TaskKey) -> bool {
-        self.lock().tasks.remove(key)
+    /// Forgets a task, wherever it is.
+    pub(super) fn forget_task(&self, id: &str) -> Vec<TaskKey> {
+        self.lock().tasks.remove(id)
     }
 
     /// Everything that it wanted to hear of, which it forgets.

@@ -206,7 +206,7 @@ impl Wanted {
             honoured.set("resourceSubscriptions", uris);
         }
         if !self.tasks.is_empty() {
-            let ids: Vec<_> = self.tasks.ids().map(raw_str).collect();
+            let ids: Vec<_> = self.tasks.ids().into_iter().map(raw_str).collect();
             honoured.set("taskIds", raw_array(ids.iter().map(|id| &**id)));
         }
         let mut params = RawObject::new();

@@ -1,14 +1,15 @@
 //! Tasks that clients hear of without asking each time, and the list of them that older clients ask for.
 //!
-//! An upstream tells that a task changed; the client is told what the road then answers to `tasks/get` on its
-//! behalf. So nothing reaches it that it could not ask for now.
+//! An upstream tells that a task changed, or the database does of one that waits for people; the client is told what
+//! the road then answers to `tasks/get` on its behalf. So nothing reaches it that it could not ask for now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use sekimori_domain::caller::Caller;
 use sekimori_domain::ids::{ConnectorName, PrincipalId};
 use sekimori_mcp::envelope;
 use sekimori_mcp::raw_object::{RawObject, raw_array};
@@ -24,7 +25,8 @@ use super::turned_away::noted;
 use crate::list;
 use crate::request::{Endpoint, Head, Operation, TaskMethod};
 use crate::seal::Purpose;
-use crate::tasks;
+use crate::stage::deferred;
+use crate::tasks::{self, TaskHandle};
 
 /// Most tasks that one session or listener hears of.
 pub(super) const HEARD_MAX: usize = 100;
@@ -35,7 +37,7 @@ const AT_ONCE: usize = 4;
 /// How long a client may take from one page to the next.
 const CURSOR_LIFE: Duration = Duration::from_hours(1);
 
-/// A task at its upstream.
+/// A task at its upstream, or one that waits for people, by its request for approval.
 pub(super) type TaskKey = (ConnectorName, String);
 
 /// The tasks that one client hears of, by where they are, with the ids that it knows.
@@ -48,9 +50,9 @@ impl Heard {
         self.0.get(key).map(String::as_str)
     }
 
-    /// The client's ids of all.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.0.values().map(String::as_str)
+    /// The client's ids of all, each once.
+    pub(super) fn ids(&self) -> BTreeSet<&str> {
+        self.0.values().map(String::as_str).collect()
     }
 
     /// All, by where they are.
@@ -72,31 +74,54 @@ impl Heard {
         true
     }
 
-    /// One less; `false` if there was none.
-    pub(super) fn remove(&mut self, key: &TaskKey) -> bool {
-        self.0.remove(key).is_some()
+    /// Hears no more of the client's task, wherever it is.
+    pub(super) fn remove(&mut self, id: &str) -> Vec<TaskKey> {
+        let gone = self.0.extract_if(.., |_, known| known == id);
+        gone.map(|(key, _)| key).collect()
     }
 }
 
 /// Hears of the task behind a sealed id of `owner`'s from now on, for one more client. `None` if there is no
-/// such task at an upstream.
+/// such task, or nothing more comes of it.
 pub(super) fn watch(face: &Face, owner: &PrincipalId, sealed: &str) -> Option<TaskKey> {
-    let handle = tasks::open(&face.gateway, owner, sealed)?;
-    if handle.kept.is_some() || handle.approval.is_some() {
+    watch_at(face, tasks::open(&face.gateway, owner, sealed)?)
+}
+
+/// Hears of the upstream's task, if a task that waited for people became one: under its id, as the client knows it.
+pub(super) async fn watch_behind(face: &Face, caller: &Caller, sealed: &str) -> Option<TaskKey> {
+    let handle = tasks::open(&face.gateway, &caller.principal.id, sealed)?;
+    handle.approval.as_ref()?;
+    let lead = deferred::lead(&face.gateway, caller, handle).await;
+    let behind = lead.ok().flatten()?;
+    match behind.approval {
+        Some(_) => None,
+        None => watch_at(face, behind),
+    }
+}
+
+fn watch_at(face: &Face, handle: TaskHandle) -> Option<TaskKey> {
+    if handle.kept.is_some() {
         return None;
     }
     let entry = face.gateway.catalog.entry(&handle.connector).ok()?;
     let key = (handle.connector, handle.id);
     face.watched.add_task(&key);
-    entry.upstream.watch_task(&key.1);
+    match &handle.approval {
+        Some(id) => face.gateway.state.followed.hear(id, &key.0),
+        None => entry.upstream.watch_task(&key.1),
+    }
     Some(key)
 }
 
 /// One client less that hears of a task.
 pub(super) fn unwatch(face: &Face, key: &TaskKey) {
-    if face.watched.remove_task(key)
-        && let Some(entry) = face.gateway.catalog.entries().get(&key.0)
-    {
+    if !face.watched.remove_task(key) {
+        return;
+    }
+    if let Ok(id) = key.1.parse() {
+        face.gateway.state.followed.unhear(&id);
+    }
+    if let Some(entry) = face.gateway.catalog.entries().get(&key.0) {
         entry.upstream.unwatch_task(&key.1);
     }
 }

@@ -329,6 +329,7 @@ fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken) {
             tokio::join!(
                 gateway.identity.maintain(),
                 gateway.limits.follow(),
+                gateway.follow_tasks(),
                 kill_switch::follow(&gateway.kill_switches, &gateway.catalog),
             )
         };

@@ -95,7 +95,7 @@ fn announcement(alert: &Alert, about: &str, id: uuid::Uuid, url: String) -> Anno
                 alert.severity.as_str().to_owned(),
             ),
             (say("対象", "About"), one_line(about)),
-            (say("件数", "Records"), alert.count.to_string()),
+            (say("数", "Count"), alert.count.to_string()),
             (say("時刻", "Time"), alert.time.to_string()),
         ];
         if let Some(stop) = &alert.stop {

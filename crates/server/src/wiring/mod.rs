@@ -348,6 +348,7 @@ fn keep_up(gateway: &Arc<Gateway>, stop: &CancellationToken, tasks: &mut JoinSet
         tokio::join!(
             kill_switch::follow(&follows.kill_switches, &follows.catalog),
             follows.limits.follow(),
+            follows.follow_tasks(),
         );
     });
 }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sekimori_domain::ids::ApprovalId;
 
-use super::first;
-use crate::approvals::{ApprovalTask, ApprovalTasks};
+use super::{Group, begin, first, numbered};
+use crate::approvals::{ApprovalTask, ApprovalTaskVersion, ApprovalTasks, TASK_VERSIONS_MAX};
 use crate::database::{Database, Row, Statement, signed};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 
 const WHAT: &str = "approval task";
 
@@ -50,7 +50,13 @@ impl ApprovalTasks for ApprovalTaskTable {
             .bind(changed.changed_at.as_microsecond())
             .bind(changed.expires_at.as_microsecond())
             .bind(changed.content.as_str());
-        Ok(self.write(statement).await? > 0)
+        // Whoever hears of the task, or makes its call, may be on another node.
+        let (mut transaction, _) = begin(&*self.0, Group::Approvals).await?;
+        let touched = transaction.execute(statement).await?;
+        if touched > 0 {
+            transaction.commit(true).await?;
+        }
+        Ok(touched > 0)
     }
 
     async fn get(&self, id: &ApprovalId) -> Result<Option<ApprovalTask>> {
@@ -60,6 +66,36 @@ impl ApprovalTasks for ApprovalTaskTable {
         first(self.0.query(statement).await?)
             .map(stored)
             .transpose()
+    }
+
+    async fn versions(&self, ids: &[ApprovalId]) -> Result<Vec<ApprovalTaskVersion>> {
+        if ids.len() > TASK_VERSIONS_MAX {
+            return Err(StoreError::Invalid {
+                what: "ids",
+                rule: "use 100 at most",
+            });
+        }
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT t.id, t.version, r.version FROM approval_task t
+             JOIN approval_request r ON r.id = t.id WHERE t.id IN ({})",
+            numbered(1, ids.len())
+        );
+        let statement = ids.iter().fold(Statement::new(WHAT, sql), |statement, id| {
+            statement.bind(id.as_str())
+        });
+        let rows = self.0.query(statement).await?;
+        rows.into_iter()
+            .map(|mut row| {
+                Ok(ApprovalTaskVersion {
+                    id: row.parsed()?,
+                    task: row.unsigned()?,
+                    request: row.unsigned()?,
+                })
+            })
+            .collect()
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64> {

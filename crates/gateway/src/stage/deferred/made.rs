@@ -29,7 +29,7 @@ pub(super) fn make(
     id: ApprovalId,
     request: CallRequest,
 ) -> BoxFuture<'static, ()> {
-    let gone = gateway.state.running.begin(&id);
+    let gone = gateway.state.followed.begin(&id);
     Box::pin(async move {
         let (correlation, era) = (request.head.correlation.clone(), request.client.era);
         let reply = call(&gateway, request, &mut Away::new(gone)).await;
@@ -43,7 +43,7 @@ pub(super) fn make(
                 }
             }
         }
-        gateway.state.running.end(&id);
+        gateway.state.followed.end(&id);
     })
 }
 

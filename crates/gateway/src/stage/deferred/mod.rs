@@ -6,11 +6,11 @@
 //! later looks find what came of it. What the upstream makes of the call (a result, a question, a task of its own)
 //! becomes the state of this task.
 
+mod followed;
 mod made;
 mod told;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sekimori_approval::{Task, Waiting};
@@ -26,7 +26,6 @@ use sekimori_mcp::tasks::{self as wire, Status, Support};
 use sekimori_upstream::exchange::Reply;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio_util::sync::CancellationToken;
 
 use super::approve::pending;
 use super::invoke::{Output, OutputKind, refuse};
@@ -37,6 +36,7 @@ use crate::request::{
     CallRequest, Cause, ClientFeatures, ClientPort, Endpoint, Head, Operation, TaskMethod,
 };
 use crate::tasks::{self, TaskHandle};
+pub(crate) use followed::{Followed, follow};
 use told::{Decided, decided, state};
 
 /// How often a client should look while its call is made.
@@ -66,8 +66,14 @@ struct Deferred {
 enum Progress {
     /// People are to decide. The client was shown the address, or needs it not.
     Waits { shown: bool },
-    /// It is being made.
-    Runs { since: Timestamp, round: u32 },
+    /// It is being made, by whichever node.
+    Runs {
+        since: Timestamp,
+        round: u32,
+        /// The client cancelled it meanwhile.
+        #[serde(default)]
+        unwanted: bool,
+    },
     /// The upstream asks something.
     Asks {
         questions: Box<RawValue>,
@@ -92,32 +98,6 @@ impl Progress {
             Self::Result(_) => Status::Completed,
             Self::Error(_) => Status::Failed,
             Self::Cancelled => Status::Cancelled,
-        }
-    }
-}
-
-/// The calls that this node makes for tasks now, and how they are cancelled.
-#[derive(Debug, Default)]
-pub(crate) struct Running(Mutex<BTreeMap<ApprovalId, CancellationToken>>);
-
-impl Running {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<ApprovalId, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(&self, id: &ApprovalId) -> CancellationToken {
-        let gone = CancellationToken::new();
-        self.all().insert(id.clone(), gone.clone());
-        gone
-    }
-
-    fn end(&self, id: &ApprovalId) {
-        self.all().remove(id);
-    }
-
-    fn cancel(&self, id: &ApprovalId) {
-        if let Some(gone) = self.all().get(id) {
-            gone.cancel();
         }
     }
 }
@@ -344,7 +324,12 @@ impl Look<'_> {
             cause: Cause::Agreement(self.id.clone()),
         };
         let since = self.gateway.clock.now();
-        if !self.change(now, Progress::Runs { since, round }).await? {
+        let runs = Progress::Runs {
+            since,
+            round,
+            unwanted: false,
+        };
+        if !self.change(now, runs).await? {
             return Ok(false);
         }
         let state = &self.gateway.state;
@@ -400,26 +385,32 @@ impl Look<'_> {
         Err(busy())
     }
 
-    /// Ends the task; `true` if it had ended before. What is under way may still get through.
+    /// Ends the task; `true` if it had ended before. What is under way, on whichever node, may still get through.
     async fn cancel(&self) -> Result<bool, Refusal> {
         for _ in 0..TRIES {
             let now = self.now().await?;
-            match &now.deferred.progress {
+            let cancelled = match &now.deferred.progress {
                 progress if progress.status().is_terminal() => return Ok(true),
-                Progress::Runs { .. } => {
-                    self.gateway.state.running.cancel(self.id);
+                Progress::Runs { .. } if self.gateway.state.followed.cancel(self.id) => {
                     return Ok(false);
                 }
+                Progress::Runs { unwanted: true, .. } => return Ok(false),
+                Progress::Runs { since, round, .. } => Progress::Runs {
+                    since: *since,
+                    round: *round,
+                    unwanted: true,
+                },
                 Progress::Waits { .. } => {
                     let correlation = &self.request.head.correlation;
                     let approvals = &self.gateway.approvals;
                     approvals
                         .withdraw(self.id, self.caller, correlation)
                         .await?;
+                    Progress::Cancelled
                 }
-                _ => {}
-            }
-            if self.change(now, Progress::Cancelled).await? {
+                _ => Progress::Cancelled,
+            };
+            if self.change(now, cancelled).await? {
                 return Ok(false);
             }
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::approval::{approve, ask, asking, call, done, manager, waiting};
 use crate::harness::{Gate, keys, until};
 
-const TASKS: &str = "io.modelcontextprotocol/tasks";
+pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 fn knows_tasks(more: Value) -> Value {
     let mut capabilities = more;
@@ -21,12 +21,12 @@ fn knows_tasks(more: Value) -> Value {
     capabilities
 }
 
-fn client(gate: &Gate) -> RawClient {
+pub(super) fn client(gate: &Gate) -> RawClient {
     gate.client().with_capabilities(knows_tasks(json!({})))
 }
 
 /// The task that a call became.
-async fn made(client: &RawClient, params: Value) -> Value {
+pub(super) async fn made(client: &RawClient, params: Value) -> Value {
     let task = client.modern("tools/call", params).await.result();
     assert_eq!(task["resultType"], "task", "{task}");
     for member in ["createdAt", "lastUpdatedAt", "ttlMs", "pollIntervalMs"] {
@@ -42,7 +42,7 @@ async fn look(client: &RawClient, task: &Value) -> Value {
     looked
 }
 
-async fn in_state(client: &RawClient, task: &Value, status: &str) -> Value {
+pub(super) async fn in_state(client: &RawClient, task: &Value, status: &str) -> Value {
     let mut last = Value::Null;
     until(async || {
         last = look(client, task).await;
@@ -52,7 +52,7 @@ async fn in_state(client: &RawClient, task: &Value, status: &str) -> Value {
     last
 }
 
-async fn the_request(gate: &Gate) -> ApprovalRequest {
+pub(super) async fn the_request(gate: &Gate) -> ApprovalRequest {
     let mut found = waiting(gate).await;
     assert_eq!(found.len(), 1);
     found.remove(0)

@@ -4,6 +4,8 @@ mod aggregate;
 mod approval;
 mod coverage;
 mod deferred;
+mod deferred_told;
+mod exact_call;
 mod http;
 mod injection;
 mod inspection;

@@ -9,8 +9,8 @@ use sekimori_domain::catalog::{Environment, OperationClass};
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::{ApprovalId, PrincipalId};
 use sekimori_store::{
-    ApprovalNotice, ApprovalQuery, ApprovalTask, LIVE_APPROVALS_MAX, Store, StoreError,
-    StoredApproval, Substitution,
+    ApprovalNotice, ApprovalQuery, ApprovalTask, ApprovalTaskVersion, LIVE_APPROVALS_MAX, Store,
+    StoreError, StoredApproval, Substitution, TASK_VERSIONS_MAX,
 };
 use uuid::Uuid;
 
@@ -340,7 +340,32 @@ pub(crate) async fn tasks_are_changed_one_at_a_time(database: &TestDatabase) {
     assert!(tasks.replace(&running).await.unwrap());
     assert!(!tasks.replace(&running).await.unwrap());
     let other = database.open().await.approval_tasks();
-    assert_eq!(other.get(&id).await.unwrap(), Some(running));
+    assert_eq!(other.get(&id).await.unwrap(), Some(running.clone()));
+    // A change of the task or of its request is one of `approvals`; one that came too late is none.
+    let revision = async || store.changes().revisions().await.unwrap().approvals;
+    let request = asked(1, "usr_anna", "100");
+    store.approvals().create(&request, &[]).await.unwrap();
+    let version = |task| ApprovalTaskVersion {
+        id: id.clone(),
+        task,
+        request: request.request.version,
+    };
+    let unknown = ApprovalId::from_uuid(Uuid::from_u128(2));
+    let both = [id.clone(), unknown];
+    assert_eq!(tasks.versions(&both).await.unwrap(), [version(2)]);
+    let before = revision().await;
+    assert!(!tasks.replace(&running).await.unwrap());
+    assert_eq!(revision().await, before);
+    let ended = ApprovalTask {
+        version: 3,
+        ..running
+    };
+    assert!(tasks.replace(&ended).await.unwrap());
+    assert_eq!(revision().await, before + 1);
+    assert_eq!(tasks.versions(&both).await.unwrap(), [version(3)]);
+    assert_eq!(tasks.versions(&[]).await.unwrap(), []);
+    let many = vec![id.clone(); TASK_VERSIONS_MAX + 1];
+    assert!(tasks.versions(&many).await.is_err());
     assert_eq!(tasks.purge(at(99)).await.unwrap(), 0);
     assert_eq!(tasks.purge(at(100)).await.unwrap(), 1);
     assert_eq!(tasks.get(&id).await.unwrap(), None);
