@@ -20,7 +20,13 @@ const REGISTER = [
     inputSchema: { type: 'object', properties: { id: { type: 'string' } } },
     answer: { customer: { name: '青山商事', limit: 100_000 } },
   },
-  { name: 'update_customer', inputSchema: { type: 'object' } },
+  {
+    name: 'update_customer',
+    inputSchema: {
+      type: 'object',
+      properties: { id: { type: 'string' }, name: { type: 'string' }, limit: { type: 'integer' } },
+    },
+  },
 ];
 const READ_BEFORE = `
 [current]
