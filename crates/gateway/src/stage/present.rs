@@ -12,6 +12,7 @@ use sekimori_approval::Present;
 use sekimori_domain::approval::{CurrentState, Reading};
 use sekimori_domain::constraint::CurrentRead;
 use sekimori_domain::ids::{ApprovalId, ConnectorName};
+use sekimori_mcp::names;
 use sekimori_mcp::raw_object::{RawObject, as_array, raw_json};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -52,10 +53,8 @@ impl PresentState {
         let connector = resolved.tool.target.connector.clone();
         Some(Arc::new(Self {
             gateway: Arc::clone(gateway),
-            head: Head {
-                endpoint: Endpoint::Connector(connector.clone()),
-                ..request.head.clone()
-            },
+            // Where the call came in: its credentials are for that endpoint alone.
+            head: request.head.clone(),
             client: ClientFeatures {
                 capabilities: RawObject::new(),
                 log_level: None,
@@ -121,11 +120,13 @@ impl PresentState {
             let value = value.ok_or_else(|| format!("the call has no {place} to read by"))?;
             arguments.insert(name.clone(), value.clone());
         }
+        let name = match &self.head.endpoint {
+            Endpoint::All => names::public_name(&self.connector, &self.declared.tool),
+            Endpoint::Connector(_) => self.declared.tool.clone(),
+        };
         Ok(CallRequest {
             head: self.head.clone(),
-            operation: Operation::CallTool {
-                name: self.declared.tool.clone(),
-            },
+            operation: Operation::CallTool { name },
             arguments: Some(raw_json(&Value::Object(arguments))),
             mirrored: None,
             rest: RawObject::new(),

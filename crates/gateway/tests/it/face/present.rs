@@ -145,6 +145,28 @@ async fn people_see_what_a_call_would_change() {
 }
 
 /// Whatever goes wrong is told; people are asked all the same.
+/// Asked for at the endpoint of all connectors, it is read there: that is what the caller's token is for.
+#[tokio::test]
+async fn it_is_read_where_the_call_came_in() {
+    let (fake, gate) = register(&format!("{READS_GO}{WRITES_WAIT}"), by_customer()).await;
+    let customer = json!({ "customer": { "limit": 100, "name": "Aoyama" } });
+    fake.serve(json!({ "content": [], "structuredContent": customer }));
+    let mut params = change();
+    params["name"] = json!("fixture__plain");
+    let client = gate.client_of_all();
+    let waits = client.modern("tools/call", params).await.result();
+    let viewer = Viewer {
+        decider: manager("usr_bob"),
+        sees_all: false,
+    };
+    let approvals = &gate.gateway.approvals;
+    let details = approvals.details(&id(&pending(&waits)), &viewer).await;
+    let before = details.unwrap().before.unwrap();
+    assert_eq!(before.state.failure(), None);
+    assert_eq!(before.changes[0].before, Some(json!(100)));
+    assert_eq!(fake.asked("tools/call")[0]["name"], "page");
+}
+
 #[tokio::test]
 async fn what_could_not_be_read_is_said() {
     let (fake, gate) = register(&format!("{READS_GO}{WRITES_WAIT}"), by_customer()).await;
