@@ -144,7 +144,6 @@ async fn people_see_what_a_call_would_change() {
     assert_eq!(before.changes[0].after, Some(json!("***")));
 }
 
-/// Whatever goes wrong is told; people are asked all the same.
 /// Asked for at the endpoint of all connectors, it is read there: that is what the caller's token is for.
 #[tokio::test]
 async fn it_is_read_where_the_call_came_in() {
@@ -167,6 +166,7 @@ async fn it_is_read_where_the_call_came_in() {
     assert_eq!(fake.asked("tools/call")[0]["name"], "page");
 }
 
+/// Whatever goes wrong is told; people are asked all the same.
 #[tokio::test]
 async fn what_could_not_be_read_is_said() {
     let (fake, gate) = register(&format!("{READS_GO}{WRITES_WAIT}"), by_customer()).await;
