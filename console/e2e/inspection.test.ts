@@ -118,7 +118,7 @@ describe('inspection', () => {
       const rule = '[settings]\nnotice = "困ったら情報システム部へ"\n[[rule]]\nid = "no-phones"\nfind = { types = ["PHONE"] }\nwhen = { direction = "input" }\naction = "block"\nmessage = "電話番号は送れません。"\n';
       gate.sekimori('inspect', 'rules', 'save', gate.file(`phones-${language}.toml`, rule), '--activate');
       const token = await browsers.token('suzuki');
-      const message = '部品 03-1234-5678 の在庫は？';
+      const message = '棚 03-1234-5678 の在庫は？';
       const ask = () => gate.call('crm__test_echo', { message }, token);
       const report = async (note: string) => {
         const told = await eventually(ask, (one) => one.includes('/ui/false-alarm?request='));
