@@ -46,11 +46,6 @@ pub(crate) fn released(binary: &str) -> PathBuf {
     target_dir().join("release").join(binary)
 }
 
-/// The path of a binary of this workspace, built as customers get it.
-pub(crate) fn distributed(binary: &str) -> PathBuf {
-    target_dir().join("dist").join(binary)
-}
-
 /// Whether a program of this name is on the path.
 pub(crate) fn on_path(program: &str) -> bool {
     find_on_path(program).is_some()

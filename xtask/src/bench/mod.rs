@@ -22,7 +22,7 @@ use self::load::Request;
 use crate::gate::{Gate, Home};
 use crate::postgres::free_port;
 use crate::process::Running;
-use crate::run::{cache, cargo, distributed, run};
+use crate::run::{cache, cargo, released, run};
 use crate::ui::{Steps, note, out};
 
 const START_TIME_MAX: Duration = Duration::from_secs(20);
@@ -114,7 +114,7 @@ fn gate(args: &GateArgs) -> Result<()> {
     let mut steps = Steps::new("cargo xtask bench gate --way {}");
     steps.run("build", || {
         run(cargo()
-            .args(["build", "--locked", "--profile=dist", "--bins"])
+            .args(["build", "--locked", "--release", "--bins"])
             .args(["--package=sekimori-server", "--package=sekimori-testkit"]))
     })?;
     let folder = cache().join("bench");
@@ -190,7 +190,7 @@ fn request(url: &str, token: Option<&str>, bytes: usize) -> Result<Request> {
     const SENTENCE: &str =
         "来期の販売計画について、関係する部署と話し合いました。The minutes follow. ";
     // Of 64 bytes. Words, because what could be base64 is decoded and inspected as a file.
-    let mut text = "The quarter closed, figures are due on Friday at noon, please. \n".to_owned();
+    let mut text = "The quarter closed, the figures are due by Friday noon, please. ".to_owned();
     while text.len() + SENTENCE.len() <= bytes {
         text.push_str(SENTENCE);
     }
@@ -229,7 +229,7 @@ fn start_gate(upstream: &str, args: &GateArgs, folder: &Path) -> Result<(Gate, R
         .told("token")
         .context("the issuer told no token")?
         .to_owned();
-    let home = Home::create(&folder.join("gate"), port)?.run_by(distributed("sekimori"));
+    let home = Home::create(&folder.join("gate"), port)?.run_by(released("sekimori"));
     home.configure(&format!(
         "\n[[identity.issuers]]\nissuer = \"{}\"\nallow_private_network = true\n\
              groups_claim = \"groups\"\n",
@@ -274,7 +274,7 @@ fn policies() -> String {
 /// One of the programs around the gate, on one core.
 fn peer(name: &'static str, args: &[&str], core: usize, folder: &Path) -> Result<Running> {
     let log = folder.join(format!("{name}.log"));
-    let program = distributed("sekimori-bench-peer");
+    let program = released("sekimori-bench-peer");
     on_core(core, || {
         Running::start(name, &program, args, log, START_TIME_MAX)
     })
