@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
@@ -185,7 +185,7 @@ fn purged(leaf: &Hash) -> Vec<u8> {
 fn create(path: &Path, mode: u32) -> std::io::Result<File> {
     // One that a crash left behind may be read-only.
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     File::options()
@@ -231,7 +231,11 @@ pub(super) fn read_changed(
 pub(super) fn archive(dir: &Path, number: u64, archive: &Path) -> Result<bool, JournalError> {
     let path = segment_path(dir, number);
     let copy = segment_path(archive, number);
-    let there = fs::metadata(&copy).map(|metadata| metadata.len()).ok();
+    let there = match fs::metadata(&copy) {
+        Ok(metadata) => Some(metadata.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(JournalError::io("read", &copy)(error)),
+    };
     if is_current(&path, there).map_err(JournalError::io("read", &path))? {
         return Ok(false);
     }
