@@ -17,6 +17,7 @@ use sekimori_domain::record::{
     ArgumentsNote, CallerNote, DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase,
     RECORD_VERSION, Record, TargetNote,
 };
+use sekimori_domain::refusal::Stage;
 use serde_json::{Map, Value};
 
 use crate::error::JournalError;
@@ -217,6 +218,11 @@ impl OpenRecord {
         }
         self.reached("intent");
         Ok(settled?)
+    }
+
+    /// Notes that a stage is behind the call, where nothing else tells so.
+    pub fn passed(&self, stage: Stage) {
+        self.reached(stage.as_str());
     }
 
     /// Notes that a stage is behind the call; the first time counts.
