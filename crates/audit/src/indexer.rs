@@ -11,6 +11,7 @@ use sekimori_store::{AuditIndex, IndexedRecord, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::error::JournalError;
+use crate::journal::lock;
 use crate::log::Head;
 use crate::reader::{Reader, durable_head};
 
@@ -43,13 +44,13 @@ pub enum IndexError {
     Ended,
 }
 
-/// Clears the index of a node and fills it from its journal; the number of records. For a journal that no
-/// process has open, or beside one: it reads up to the checkpoint.
+/// Clears the index of a node and fills it from its journal, which no process may have open; the number of records.
 pub async fn rebuild_index(
     dir: &Path,
     node: &str,
     index: &dyn AuditIndex,
 ) -> Result<u64, IndexError> {
+    let _lock = lock(dir)?;
     let head = durable_head(dir)?;
     empty(index, node, head.size).await?;
     let mut feed = Feed::new(dir.to_owned(), node.to_owned(), None);

@@ -205,7 +205,8 @@ pub(crate) struct RecordFilter {
     from: Option<Timestamp>,
     /// Before, exclusive.
     until: Option<Timestamp>,
-    /// Part of a name, resource or message; upper and lower case are equal.
+    /// Part of a name, resource or message, of the code of a refusal, of the name of a policy that denied, or of the id
+    /// of an approval; upper and lower case are equal.
     text: Option<String>,
     /// `newest_first` (default) or `oldest_first`.
     order: Option<String>,
