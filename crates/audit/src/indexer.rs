@@ -83,6 +83,8 @@ struct Feed {
     reader: Option<Reader>,
     /// The batch after that, read while the index takes the one before.
     ahead: Option<Reading>,
+    /// The batch before: whoever reads lets it go, which takes time as well.
+    done: Vec<IndexedRecord>,
 }
 
 impl Feed {
@@ -93,6 +95,7 @@ impl Feed {
             position,
             reader: None,
             ahead: None,
+            done: Vec::new(),
         }
     }
 
@@ -118,6 +121,7 @@ impl Feed {
             (Some(reader), None)
         };
         index.append(&rows).await?;
+        self.done = rows;
         // Only now: after an error the same records are read again.
         self.position = reached.checked_sub(1).or(self.position);
         (self.reader, self.ahead) = (reader, ahead);
@@ -125,9 +129,13 @@ impl Feed {
     }
 
     /// Begins to read a batch.
-    fn read(&self, reader: Option<Reader>, from: u64, head: Head) -> Reading {
+    fn read(&mut self, reader: Option<Reader>, from: u64, head: Head) -> Reading {
         let (dir, node) = (self.dir.clone(), self.node.clone());
-        tokio::task::spawn_blocking(move || read_batch(&dir, &node, reader, from, head))
+        let done = std::mem::take(&mut self.done);
+        tokio::task::spawn_blocking(move || {
+            drop(done);
+            read_batch(&dir, &node, reader, from, head)
+        })
     }
 }
 

@@ -445,7 +445,8 @@ async fn a_lost_answer_of_the_index_doubles_nothing() {
             .await;
         assert!(there, "{round}");
     }
-    assert!(index.appended() >= 20, "{}", index.appended());
+    // Each time it was asked where it stands, and so was not given again what it had.
+    assert!(index.appended() >= 10, "{}", index.appended());
     let found = all(bench.store.as_ref()).await;
     let sequences: Vec<_> = found.iter().map(|(sequence, ..)| *sequence).collect();
     assert_eq!(sequences, (0..300).collect::<Vec<_>>());

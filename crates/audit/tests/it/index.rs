@@ -55,7 +55,7 @@ impl AuditIndex for FlakyIndex {
         self.check()?;
         self.inner.append(rows).await?;
         let before = self.appended.fetch_add(1, Ordering::SeqCst);
-        if self.loses.load(Ordering::SeqCst) && before % 2 == 0 {
+        if self.loses.load(Ordering::SeqCst) && before.is_multiple_of(2) {
             return Err(StoreError::Unavailable("the connection died".into()));
         }
         Ok(())

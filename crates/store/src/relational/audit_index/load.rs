@@ -6,17 +6,15 @@
 
 use std::ops::Range;
 
-use super::texts::insert_grams;
+use super::texts::{GRAMS_PER_STATEMENT, insert_grams};
 use super::{WHAT, first};
 use crate::database::{Database, Row, Statement};
 use crate::error::{Result, StoreError};
 
-/// Texts whose grams are made at a time.
-const TEXTS: i64 = 8_192;
-/// How much FTS5 gathers in memory before it writes a list of grams, in bytes; few lists need no merging. What it gets
-/// otherwise are its defaults.
-const GATHERED: [(&str, i64); 2] = [("hashsize", 64 * 1024 * 1024), ("automerge", 0)];
-const GATHERED_OTHERWISE: [(&str, i64); 2] = [("hashsize", 1024 * 1024), ("automerge", 4)];
+/// How much FTS5 gathers in memory before it writes a list of grams, in bytes: few lists need little merging.
+const GATHERED: i64 = 64 * 1024 * 1024;
+/// The same otherwise: its default.
+const GATHERED_OTHERWISE: i64 = 1024 * 1024;
 
 /// Begins with an empty index, without its indexes but for those of texts, which are small and asked while it is
 /// filled. `false` where others have records in it or the database is not ours alone.
@@ -65,15 +63,17 @@ pub(super) async fn end(database: &dyn Database) -> Result<()> {
 /// Notes the grams of all texts, in the order of their numbers.
 async fn add_grams(database: &dyn Database) -> Result<()> {
     let mut transaction = database.begin().await?;
-    let set = "INSERT INTO audit_grams (audit_grams, rank) VALUES ($1, $2)";
-    for (name, value) in GATHERED {
-        let statement = Statement::new(WHAT, set).bind(name).bind(value);
-        transaction.execute(statement).await?;
-    }
-    let page = "SELECT id, text FROM audit_text WHERE id > $1 ORDER BY id LIMIT $2";
+    let gather = |bytes: i64| {
+        let set = "INSERT INTO audit_grams (audit_grams, rank) VALUES ('hashsize', $1)";
+        Statement::new(WHAT, set).bind(bytes)
+    };
+    transaction.execute(gather(GATHERED)).await?;
+    let page = format!(
+        "SELECT id, text FROM audit_text WHERE id > $1 ORDER BY id LIMIT {GRAMS_PER_STATEMENT}"
+    );
     let mut last = 0;
     loop {
-        let select = Statement::new(WHAT, page).bind(last).bind(TEXTS);
+        let select = Statement::new(WHAT, page.clone()).bind(last);
         let rows = transaction.query(select).await?;
         let read = |mut row: Row| Ok((row.int()?, row.text()?));
         let texts = rows.into_iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -83,10 +83,7 @@ async fn add_grams(database: &dyn Database) -> Result<()> {
         last = *id;
         insert_grams(&mut *transaction, database.dialect(), &texts).await?;
     }
-    for (name, value) in GATHERED_OTHERWISE {
-        let statement = Statement::new(WHAT, set).bind(name).bind(value);
-        transaction.execute(statement).await?;
-    }
+    transaction.execute(gather(GATHERED_OTHERWISE)).await?;
     transaction.commit(false).await
 }
 

@@ -299,9 +299,14 @@ fn fold(text: &str) -> String {
 
 /// Chunks of a power of two rows each: few different statements, which both databases keep prepared.
 fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    chunks_to(rows, ROWS_PER_STATEMENT)
+}
+
+/// The same with at most so many rows each.
+fn chunks_to<T>(rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
-        let rows = rest.len().min(ROWS_PER_STATEMENT);
+        let rows = rest.len().min(most);
         let (chunk, left) = rest.split_at_checked(1 << rows.checked_ilog2()?)?;
         rest = left;
         Some(chunk)

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sekimori_domain::record::Record;
 
-use super::{WHAT, chunks, fold, grams, insert_all, term};
+use super::{WHAT, chunks, chunks_to, fold, grams, term};
 use crate::database::{Dialect, Row, Statement, Transaction};
 use crate::error::Result;
 
@@ -17,6 +17,8 @@ const TEXTS_PER_RECORD_MAX: usize = 64;
 const APPROVAL: &str = "approval";
 /// What a decision says that was a no.
 const DENIED: &str = "deny";
+/// Most texts of one statement that notes grams.
+pub(super) const GRAMS_PER_STATEMENT: usize = 8_192;
 /// The columns of a text that tell whose it is.
 const OWNERS: [&str; 2] = ["caller", "target"];
 
@@ -129,18 +131,19 @@ pub(super) async fn intern(
     known: &TextIds,
     texts: &[Texts],
 ) -> Result<Fresh> {
+    let mut seen = HashSet::new();
     let all = texts.iter().flat_map(Texts::all);
-    let unknown: HashSet<&Text> = all.filter(|text| !known.contains_key(*text)).collect();
+    let unknown: Vec<&Text> = all
+        .filter(|text| !known.contains_key(*text) && seen.insert(*text))
+        .collect();
     let mut found = TextIds::new();
     for owner in OWNERS {
         owned(transaction, dialect, owner, &unknown, &mut found).await?;
     }
-    let mut missing: Vec<&Text> = unknown
+    let missing: Vec<&Text> = unknown
         .into_iter()
         .filter(|text| !found.contains_key(*text))
         .collect();
-    // In order: the same records make the same index.
-    missing.sort_unstable();
     let mut new = Vec::with_capacity(missing.len());
     for chunk in chunks(&missing) {
         let list = dialect.placeholders(chunk.len(), 3);
@@ -162,20 +165,21 @@ pub(super) async fn intern(
     Ok(Fresh { found, new })
 }
 
-/// Notes the grams of texts, which come in the order of their numbers: FTS5 gathers rows in memory as long as these
-/// rise, and each that doesn't costs a write of all.
+/// Notes the grams of texts, which come in the order of their numbers. FTS5 gathers rows in memory as long as these
+/// rise, and writes all of them with each that doesn't and with each statement: so there are few of these.
 pub(super) async fn insert_grams<T: AsRef<str> + Sync>(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
     texts: &[(i64, T)],
 ) -> Result<()> {
-    let statement = |chunk: &[(i64, T)]| {
+    for chunk in chunks_to(texts, GRAMS_PER_STATEMENT) {
         let statement = Statement::new(WHAT, dialect.insert_grams(chunk.len()));
-        chunk.iter().fold(statement, |statement, (id, text)| {
+        let statement = chunk.iter().fold(statement, |statement, (id, text)| {
             statement.bind(*id).bind(grams::of(text.as_ref()))
-        })
-    };
-    insert_all(transaction, texts, statement).await
+        });
+        transaction.execute(statement).await?;
+    }
+    Ok(())
 }
 
 /// Reads what the owners of texts are known to be called: other than resources, they come back for years.
@@ -183,7 +187,7 @@ async fn owned(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
     owner: &'static str,
-    texts: &HashSet<&Text>,
+    texts: &[&Text],
     ids: &mut TextIds,
 ) -> Result<()> {
     let numbers: BTreeSet<i64> = texts

@@ -2,7 +2,7 @@
 
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_domain::record::{DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Record};
 use sekimori_store::{AuditIndex, AuditQuery, FACET_FIELDS, Order, StoreError};
 
 use crate::database::TestDatabase;
