@@ -182,6 +182,11 @@ impl AuditIndex for AuditTable {
         facets::facets(&*self.database, query).await
     }
 
+    async fn total(&self, query: &AuditQuery) -> Result<u64> {
+        load::check(&*self.database)?;
+        search::total(&*self.database, query).await
+    }
+
     async fn count(
         &self,
         from: Timestamp,

@@ -3,11 +3,14 @@
 //! What a person or a tool is called comes with every record of theirs: such a text names its owner, and records
 //! refer to it by the columns that they have anyway. What else is said is noted record by record.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sekimori_domain::record::Record;
+use sekimori_domain::record::{Phase, Record};
+use serde_json::Value;
 
 use super::{WHAT, chunks, chunks_to, fold, grams, term};
+use crate::audit_index::FINDING_TEXT;
 use crate::database::{Dialect, Row, Statement, Transaction};
 use crate::error::Result;
 
@@ -39,7 +42,8 @@ pub(super) struct Texts {
     pub(super) who: Option<Text>,
     /// What its target is called.
     target: Option<Text>,
-    /// Resources, messages, codes of refusals and errors, policies that denied, and the id of an approval.
+    /// Resources, messages, codes of refusals and errors, policies that denied, the id of an approval, and types of
+    /// what inspection found.
     pub(super) said: Vec<Text>,
 }
 
@@ -62,12 +66,14 @@ impl Texts {
         let said = [message, code, approval]
             .into_iter()
             .flatten()
-            .chain(resources.iter().chain(policies).map(String::as_str));
+            .map(Cow::Borrowed)
+            .chain(findings(record).map(Cow::Owned))
+            .chain(resources.iter().chain(policies).map(Cow::from));
         Self {
             who: who.and_then(|who| Text::of(&who, caller, None)),
             target: named.and_then(|named| Text::of(&named.name, None, target)),
             said: said
-                .filter_map(|text| Text::of(text, None, None))
+                .filter_map(|text| Text::of(&text, None, None))
                 .take(TEXTS_PER_RECORD_MAX)
                 .collect(),
         }
@@ -76,6 +82,16 @@ impl Texts {
     fn all(&self) -> impl Iterator<Item = &Text> {
         self.who.iter().chain(&self.target).chain(&self.said)
     }
+}
+
+/// The types of what inspection found, told once per call: by the record of how it ended.
+fn findings(record: &Record) -> impl Iterator<Item = String> {
+    let told = record.detail.get("inspection");
+    let told = told.filter(|_| record.phase != Phase::Intent);
+    let lines = told.and_then(|report| report.get("findings")?.as_array());
+    let types = lines.into_iter().flatten();
+    let types = types.filter_map(|line| line.get("type").and_then(Value::as_str));
+    types.map(|kind| format!("{FINDING_TEXT}{kind}"))
 }
 
 impl Text {
