@@ -67,6 +67,9 @@ async fn add_grams(database: &dyn Database) -> Result<()> {
         let set = "INSERT INTO audit_grams (audit_grams, rank) VALUES ('hashsize', $1)";
         Statement::new(WHAT, set).bind(bytes)
     };
+    // Of an end that failed half-way and comes again.
+    let none = "INSERT INTO audit_grams (audit_grams) VALUES ('delete-all')";
+    transaction.execute(Statement::new(WHAT, none)).await?;
     transaction.execute(gather(GATHERED)).await?;
     let page = format!(
         "SELECT id, text FROM audit_text WHERE id > $1 ORDER BY id LIMIT {GRAMS_PER_STATEMENT}"

@@ -3,6 +3,7 @@
 //! What a person or a tool is called comes with every record of theirs: such a text names its owner, and records
 //! refer to it by the columns that they have anyway. What else is said is noted record by record.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sekimori_domain::record::{Phase, Record};
@@ -41,8 +42,8 @@ pub(super) struct Texts {
     pub(super) who: Option<Text>,
     /// What its target is called.
     target: Option<Text>,
-    /// Messages, codes of refusals and errors, the id of an approval, types of what inspection found, policies that
-    /// denied, and resources.
+    /// Resources, messages, codes of refusals and errors, policies that denied, the id of an approval, and types of
+    /// what inspection found.
     pub(super) said: Vec<Text>,
 }
 
@@ -65,9 +66,9 @@ impl Texts {
         let said = [message, code, approval]
             .into_iter()
             .flatten()
-            .map(str::to_owned)
-            .chain(findings(record))
-            .chain(policies.iter().chain(resources).cloned());
+            .map(Cow::Borrowed)
+            .chain(findings(record).map(Cow::Owned))
+            .chain(resources.iter().chain(policies).map(Cow::from));
         Self {
             who: who.and_then(|who| Text::of(&who, caller, None)),
             target: named.and_then(|named| Text::of(&named.name, None, target)),
