@@ -131,16 +131,10 @@ impl Tables {
         set(self.roles.as_mut_slice(), cut(c), role);
     }
 
-    /// What begins with a pair of characters.
-    #[inline]
-    fn by_pair(&self, first: char, second: char) -> u8 {
-        self.pairs.get(pair(first, second)).copied().unwrap_or(0)
-    }
-
-    /// What begins with a character alone.
-    #[inline]
-    fn by_single(&self, first: char) -> u8 {
-        self.singles.get(cut(first)).copied().unwrap_or(0)
+    fn begins(&self, first: char, second: char) -> u8 {
+        let by_pair = self.pairs.get(pair(first, second)).copied();
+        let by_single = self.singles.get(cut(first)).copied();
+        by_pair.unwrap_or(0) | by_single.unwrap_or(0)
     }
 }
 
@@ -169,11 +163,8 @@ fn pair(first: char, second: char) -> usize {
     (mixed >> 16) as usize
 }
 
-/// Marks that are looked at together.
-const BLOCK: usize = 8;
-
 /// Shorter runs of token characters hold no key that tells by itself.
-const TOKEN_MIN: usize = 16;
+const TOKEN_MIN: u32 = 16;
 
 /// Where something may begin, in folded places, in order.
 #[derive(Debug, Default)]
@@ -200,69 +191,35 @@ impl Spots {
         roles.push(0);
         roles.extend(chars.iter().map(|c| role(known, *c)));
         roles.push(0);
-        // What may be at each place. Nothing here depends on what came before, so that the processor does many at once.
-        let rows = roles
-            .iter()
-            .zip(roles.iter().skip(1))
-            .zip(roles.iter().skip(2));
-        let marks: Vec<u8> = rows
-            .map(|((previous, here), next)| {
-                let word = here & FIRST & (next >> 1);
-                let plate = here & HIRAGANA & (previous >> 1);
-                word | plate | here & SINGLE | here & !previous & (DIGIT | TOKEN)
-            })
-            .collect();
-        let (blocks, rest) = marks.as_chunks::<BLOCK>();
-        for (at, block) in blocks.iter().enumerate() {
-            // Most blocks have few places or none.
-            let mut marks = u64::from_le_bytes(*block);
-            while marks != 0 {
-                let lane = marks.trailing_zeros() & !7;
-                let [mark, ..] = (marks >> lane).to_le_bytes();
-                marks &= !(0xFF << lane);
-                let lane = usize::try_from(lane / 8).unwrap_or(0);
-                spots.add(tables, chars, &roles, at * BLOCK + lane, mark);
+        let mut run = 0_u32;
+        for (at, window) in roles.windows(3).enumerate() {
+            let [previous, role, next] = *window else {
+                continue;
+            };
+            run = if role & TOKEN == 0 { 0 } else { run + 1 };
+            let word = role & FIRST & (next >> 1);
+            let plate = role & HIRAGANA & (previous >> 1);
+            let digit = role & DIGIT & !previous;
+            // Most places end at this one branch.
+            if (word | plate | digit | role & SINGLE) == 0 && run != TOKEN_MIN {
+                continue;
             }
-        }
-        for (at, mark) in (blocks.len() * BLOCK..).zip(rest) {
-            spots.add(tables, chars, &roles, at, *mark);
+            if run == TOKEN_MIN {
+                spots.tokens.push(at + 1 - 16);
+            }
+            if digit != 0 {
+                spots.digits.push(at);
+            }
+            let mut begins = if plate == 0 { 0 } else { Begin::Plate.bit() };
+            if word | role & SINGLE != 0 {
+                begins |= tables.begins(folded.at(at), folded.at(at + 1));
+            }
+            if begins != 0 {
+                let place = u32::try_from(at).unwrap_or(u32::MAX);
+                spots.begins.push((place, begins));
+            }
         }
         spots
-    }
-
-    /// Notes what is at a place with that mark; `roles` begin one place earlier than `chars`.
-    #[inline]
-    fn add(&mut self, tables: &Tables, chars: &[char], roles: &[u8], at: usize, mark: u8) {
-        if mark & DIGIT != 0 {
-            self.digits.push(at);
-        }
-        if mark & TOKEN != 0 {
-            let run = roles.get(at + 1..at + 1 + TOKEN_MIN).unwrap_or_default();
-            if run.last().is_some_and(|role| role & TOKEN != 0)
-                && run.iter().all(|role| role & TOKEN != 0)
-            {
-                self.tokens.push(at);
-            }
-        }
-        let mut begins = if mark & HIRAGANA == 0 {
-            0
-        } else {
-            Begin::Plate.bit()
-        };
-        if mark & (FIRST | SINGLE) != 0 {
-            let mut next = chars.iter().skip(at).copied();
-            let (first, second) = (next.next().unwrap_or('\0'), next.next().unwrap_or('\0'));
-            if mark & FIRST != 0 {
-                begins |= tables.by_pair(first, second);
-            }
-            if mark & SINGLE != 0 {
-                begins |= tables.by_single(first);
-            }
-        }
-        if begins != 0 {
-            let place = u32::try_from(at).unwrap_or(u32::MAX);
-            self.begins.push((place, begins));
-        }
     }
 
     /// Where something of that kind may begin.

@@ -264,8 +264,8 @@ fn known_surname(
     let sure = rank != Surname::Ambiguous || evidence.label || evidence.among || evidence.titled;
     let gap = blanks(folded, end);
     // 「本社 大和様」
-    let lead = lead_before(folded, end).is_some_and(|lead| lead >= len && len > 1);
-    if gap > 0 && !lead || folded.at(end) == '・' && evidence.label {
+    let lead = || len > 1 && lead_before(folded, end).is_some_and(|lead| lead >= len);
+    if gap > 0 && !lead() || folded.at(end) == '・' && evidence.label {
         let next = end + gap.max(1);
         let given = given(folded, names, next, true)
             .or_else(|| free_given(folded, next, evidence.label))

@@ -87,10 +87,10 @@ fn items(folded: &Folded, names: &Names, known: &[(usize, usize)]) -> Vec<Item> 
 /// A surname alone between signs at `start`.
 fn item(folded: &Folded, names: &Names, start: usize) -> Option<Item> {
     if !is_kanji(folded.at(start))
+        || !begins(folded, start)
         || !names
             .surnames
             .may_begin(folded.at(start), folded.at(start + 1))
-        || !begins(folded, start)
     {
         return None;
     }
@@ -139,11 +139,12 @@ fn begins(folded: &Folded, start: usize) -> bool {
 
 /// 「1号車」, 「2位」, 「3班」 right before.
 fn counted(folded: &Folded, start: usize) -> bool {
-    let words = ["号車", "号機", "班", "位", "組", "番", "卓", "区", "回"];
-    words.iter().any(|word| {
-        let len = word.chars().count();
-        start > len && folded.has(start - len, word) && folded.before(start - len).is_ascii_digit()
-    })
+    let further = folded.before(start.saturating_sub(1));
+    match folded.before(start) {
+        '車' | '機' => further == '号' && folded.before(start.saturating_sub(2)).is_ascii_digit(),
+        '班' | '位' | '組' | '番' | '卓' | '区' | '回' => further.is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// Whether an item may end at `end`.

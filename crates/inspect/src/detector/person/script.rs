@@ -310,6 +310,10 @@ fn particle(folded: &Folded, at: usize) -> bool {
 
 /// `Mr. `, `Ms. `, `Dear ` before a name.
 fn title(folded: &Folded, start: usize) -> bool {
+    // Most words end here.
+    if !matches!(folded.before(start), ' ' | '.') {
+        return false;
+    }
     [
         "Mr. ", "Ms. ", "Mrs. ", "Dr. ", "Mr ", "Ms ", "Dear ", "Mr.", "Ms.", "Dr.", "Prof. ",
     ]
