@@ -1,9 +1,11 @@
 // What waits for people: who decides on it, how, and who may not.
 
 import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { substitutes } from '../src/i18n/substitutes.ts';
-import { assertAccessible, assertFits, Browsers, type Language, picture, TEXTS } from './browser.ts';
+import { inspection } from '../src/i18n/inspection.ts';
+import { assertAccessible, assertFits, Browsers, eventually, type Language, picture, TEXTS } from './browser.ts';
 import { Gate, type PersonName } from './gate.ts';
 
 const LANGUAGES: Language[] = ['ja', 'en'];
@@ -35,12 +37,37 @@ arguments = { id = "/id" }
 compare = { "/limit" = "/customer/limit", "/name" = "/customer/name" }
 `;
 
+/** Where approvers are told: what it heard, and whether it takes anything. */
+const chat = { heard: [] as string[], takes: true, server: undefined as Server | undefined };
+
 let gate: Gate;
 let browsers: Browsers;
 /** With which an AI client acts for somebody. */
 const tokens = new Map<PersonName, string>();
 
+/** A chat's webhook. Returns the settings that lead to it. */
+async function openChat(): Promise<string> {
+  chat.server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    if (chat.takes) chat.heard.push(Buffer.concat(parts).toString());
+    response.writeHead(chat.takes ? 200 : 410).end();
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => chat.server?.once('listening', resolve));
+  const address = chat.server.address();
+  assert(address !== null && typeof address === 'object');
+  const url = `http://127.0.0.1:${address.port}/hook`;
+  return `
+[[approvals.webhooks]]
+name = "chat"
+form = "slack"
+url = { value = "${url}" }
+allow_private_network = true
+`;
+}
+
 before(async () => {
+  const settings = await openChat();
   gate = await Gate.start((gate) => {
     gate.connect('bank', '経費精算');
     gate.sekimori('tool', 'classify', 'bank', 'test_echo', '--class', 'create');
@@ -50,7 +77,7 @@ before(async () => {
     gate.sekimori('tool', 'constrain', 'customers', 'update_customer', '--file', gate.file('update.toml', READ_BEFORE));
     const text = gate.sekimori('policy', 'default') + ASKS;
     gate.sekimori('policy', 'save', gate.file('asks.cedar', text), '--activate');
-  });
+  }, settings);
   browsers = await Browsers.start(gate);
   for (const name of ['suzuki', 'ito'] as const) tokens.set(name, await browsers.token(name));
   // Whom something is handed over to must be known.
@@ -60,6 +87,7 @@ before(async () => {
 after(async () => {
   await browsers?.stop();
   await gate?.stop();
+  chat.server?.close();
 });
 
 /** Somebody's AI client calls a tool that waits for people. Returns the id of the request. */
@@ -202,6 +230,78 @@ describe('what a call would change', () => {
     const drawer = page.getByRole('dialog');
     await drawer.getByText(t.approvals.notRead).waitFor();
     await picture(page, 'approval-not-read-ja');
+    await close();
+  });
+});
+
+describe('sensitive data in the arguments', () => {
+  for (const language of LANGUAGES) {
+    test(`is set off where it stands and told by its type (${language})`, async () => {
+      const t = TEXTS[language];
+      const s = inspection[language];
+      const mail = `hanako-${language}@example.co.jp`;
+      const id = await ask('suzuki', `${mail} 宛に請求書を送る`);
+      const { page, complaints, close } = await browsers.seat('ito', `/approvals?open=${id}`, language);
+      const drawer = page.getByRole('dialog');
+      await drawer.locator('mark', { hasText: mail }).waitFor();
+      const found = drawer.getByRole('table', { name: t.approvals.findings });
+      await found.getByText(s.types.EMAIL ?? '').waitFor();
+      await found.getByText('/message').waitFor();
+      await assertAccessible(page, 'findings of a request');
+      await assertFits(page, 'findings of a request');
+      await picture(page, `approval-findings-${language}`);
+      await close();
+      // Who only looks sees neither the values nor what is in them.
+      const auditor = await browsers.seat('sato', `/approvals?open=${id}`, language);
+      await auditor.page.getByRole('dialog').getByText(t.approvals.masked).waitFor();
+      assert.equal(await auditor.page.getByText(mail).count(), 0);
+      assert.equal(await auditor.page.getByRole('table', { name: t.approvals.findings }).count(), 0);
+      await auditor.close();
+      assert.deepEqual(complaints, []);
+    });
+  }
+});
+
+describe('what approvers could not be told', () => {
+  for (const language of LANGUAGES) {
+    test(`is an alert with its reason, and is sent again (${language})`, async () => {
+      const s = substitutes[language];
+      chat.takes = false;
+      const id = await ask('suzuki', `nobody hears ${language}`);
+      const { page, complaints, close } = await browsers.seat('yamada', '/alerts', language);
+      const given = async () => (await page.request.get('/api/v1/approval-notices')).text();
+      await eventually(given, (told) => told.includes(id));
+      await page.reload();
+      const link = page.getByTitle(id);
+      const card = page.getByRole('region', { name: s.notTold('chat') }).filter({ has: link });
+      await card.getByText('410').waitFor();
+      await card.getByText(s.notToldNext('1')).waitFor();
+      await assertAccessible(page, 'what approvers could not be told');
+      await assertFits(page, 'what approvers could not be told');
+      await picture(page, `not-told-${language}`);
+      chat.takes = true;
+      await card.getByRole('button', { name: s.retry }).click();
+      await page.getByText(s.retried).waitFor();
+      await card.waitFor({ state: 'detached' });
+      await eventually(async () => chat.heard.join(), (heard) => heard.includes(id));
+      assert.equal((await given()).includes(id), false);
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+  }
+
+  test('is not sent again by who may only look', async () => {
+    const s = substitutes.en;
+    chat.takes = false;
+    const id = await ask('suzuki', 'only look');
+    const { page, close } = await browsers.seat('sato', '/alerts', 'en');
+    await eventually(async () => (await page.request.get('/api/v1/approval-notices')).text(), (told) => told.includes(id));
+    await page.reload();
+    const card = page.getByRole('region', { name: s.notTold('chat') }).filter({ has: page.getByTitle(id) });
+    const button = card.getByRole('button', { name: s.retry });
+    await button.waitFor();
+    assert.equal(await button.getAttribute('aria-disabled'), 'true');
+    chat.takes = true;
     await close();
   });
 });

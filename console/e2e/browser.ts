@@ -5,6 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { en } from '../src/i18n/en.ts';
 import { ja } from '../src/i18n/ja.ts';
@@ -123,6 +124,17 @@ export class Browsers {
   /** Somebody's session does not count any more. */
   forget(name: PersonName): void {
     this.#signedIn.delete(name);
+  }
+}
+
+/** Asks until the answer is as it should be. */
+export async function eventually<T>(ask: () => Promise<T>, holds: (one: T) => boolean): Promise<T> {
+  const end = Date.now() + 15_000;
+  for (;;) {
+    const one = await ask();
+    if (holds(one)) return one;
+    assert(Date.now() < end, `still ${one}`);
+    await pause(100);
   }
 }
 

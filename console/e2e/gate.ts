@@ -61,15 +61,15 @@ export class Gate {
     this.#children = children;
   }
 
-  /** Starts a gate; what is still to be set up by command comes before it serves. */
-  static async start(prepare?: (gate: Gate) => void): Promise<Gate> {
+  /** Starts a gate; what is still to be set up by command comes before it serves. More settings go as TOML. */
+  static async start(prepare?: (gate: Gate) => void, settings = ''): Promise<Gate> {
     const folder = mkdtempSync(join(tmpdir(), 'sekimori-console-'));
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
     const told = { redirect_uris: [`${url}/sign-in/oidc/demo/callback`], people: PEOPLE };
     const idp = await start(process.execPath, [new URL('idp.mjs', import.meta.url).pathname, JSON.stringify(told)]);
     const gate = new Gate(url, folder, [idp.child]);
-    writeFileSync(join(folder, 'sekimori.toml'), configuration(port, idp.url));
+    writeFileSync(join(folder, 'sekimori.toml'), configuration(port, idp.url) + settings);
     try {
       await gate.#serve(prepare);
     } catch (error) {

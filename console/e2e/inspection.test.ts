@@ -2,10 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { inspection } from '../src/i18n/inspection.ts';
 import { providers } from '../src/i18n/providers.ts';
-import { assertAccessible, assertFits, Browsers, type Language, look, picture, TEXTS } from './browser.ts';
+import { assertAccessible, assertFits, Browsers, eventually, type Language, look, picture, TEXTS } from './browser.ts';
 import { Gate } from './gate.ts';
 
 const LANGUAGES: Language[] = ['ja', 'en'];
@@ -13,16 +12,6 @@ const MAIL = 'tanaka.saburo@example.co.jp';
 
 let gate: Gate;
 let browsers: Browsers;
-
-async function eventually<T>(ask: () => Promise<T>, holds: (one: T) => boolean): Promise<T> {
-  const end = Date.now() + 15_000;
-  for (;;) {
-    const one = await ask();
-    if (holds(one)) return one;
-    assert(Date.now() < end, `still ${one}`);
-    await pause(100);
-  }
-}
 
 before(async () => {
   gate = await Gate.start();
@@ -168,6 +157,15 @@ describe('inspection', () => {
       assert.match(passed, /03-1234-5678/);
     });
   }
+
+  test('the overview counts calls with findings and leads to their records', async () => {
+    const t = TEXTS.ja;
+    const { page, close } = await browsers.seat('sato', '/', 'ja');
+    await page.getByRole('link', { name: new RegExp(`^${t.overview.findings} ?[1-9]`) }).click();
+    await page.waitForURL(/text=finding/);
+    await page.getByRole('table', { name: t.places.audit }).getByRole('row').filter({ hasText: 'crm/test_echo' }).first().waitFor();
+    await close();
+  });
 
   test('an auditor looks and cannot change', async () => {
     const s = inspection.en;

@@ -128,6 +128,7 @@ export const inspection = bilingual(
     conversationsLead: 'What the content that a conversation has read decides about what it may send.',
     principal: 'Who',
     client: 'Client',
+    clientId: 'Client id',
     labels: 'Has read',
     label: 'Label',
     labelNames: {
@@ -275,6 +276,7 @@ export const inspection = bilingual(
     conversationsLead: '会話の中で読んだ内容のラベルです。ラベルによって、送信できる相手が制限されます。',
     principal: '呼び出し元',
     client: 'クライアント',
+    clientId: 'クライアント ID',
     labels: '読んだ内容',
     label: 'ラベル',
     labelNames: {

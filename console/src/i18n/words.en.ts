@@ -54,6 +54,7 @@ const stages: Words = {
   authorize: 'Policy',
   inspect_input: 'Inspection of the request',
   approve: 'Approval',
+  intent: 'Record of what is about to happen',
   invoke: 'Call',
   inspect_output: 'Inspection of the answer',
   record: 'Record',

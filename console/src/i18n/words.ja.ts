@@ -89,6 +89,7 @@ export const words: typeof english = {
     authorize: 'ポリシー判定',
     inspect_input: '入力の検査',
     approve: '承認',
+    intent: '実行前の記録',
     invoke: '実行',
     inspect_output: '出力の検査',
     record: '記録',

@@ -7,12 +7,23 @@ use sekimori_domain::Timestamp;
 use sekimori_domain::record::{OutcomeStatus, Record};
 use sekimori_store::IndexedRecord;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::open_record::REACHED;
 
-/// The stages of a call that are told, in the order of the road.
-const STAGES: [&str; 5] = ["authenticate", "resolve", "validate", "authorize", "intent"];
+/// The stages of a call that are told, in the order of the road. The intent is written before the upstream is called.
+const STAGES: [&str; 10] = [
+    "authenticate",
+    "resolve",
+    "validate",
+    "authorize",
+    "inspect_input",
+    "approve",
+    "intent",
+    "invoke",
+    "inspect_output",
+    "record",
+];
 
 /// What happened under one correlation id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -156,7 +167,8 @@ fn step(found: &IndexedRecord, began: Timestamp) -> Step {
     }
 }
 
-fn stages(record: &Record) -> Vec<StageTime> {
+/// What each stage of the road took, as far as the call came.
+pub fn stages(record: &Record) -> Vec<StageTime> {
     let Some(Value::Object(reached)) = record.detail.get(REACHED) else {
         return Vec::new();
     };
@@ -172,11 +184,25 @@ fn stages(record: &Record) -> Vec<StageTime> {
         }
     }
     if let (Some(total), false) = (record.duration_us, stages.is_empty()) {
-        // What comes behind: inspection, the upstream, the answer.
-        stages.push(StageTime {
-            stage: "invoke",
-            duration_us: total.saturating_sub(before),
-        });
+        let duration_us = total.saturating_sub(before);
+        let stage = last(record, reached);
+        match stages.iter_mut().find(|one| one.stage == stage) {
+            Some(one) => one.duration_us += duration_us,
+            None => stages.push(StageTime { stage, duration_us }),
+        }
     }
     stages
+}
+
+/// What the time behind the last stage that is noted went to: the stage that stopped the call, else what comes next.
+fn last(record: &Record, reached: &Map<String, Value>) -> &'static str {
+    let outcome = record.outcome.as_ref();
+    let stopped = outcome.and_then(|outcome| outcome.stage.as_deref());
+    let stopped = STAGES.into_iter().find(|stage| stopped == Some(*stage));
+    let next = if reached.contains_key("inspect_output") {
+        "record"
+    } else {
+        "invoke"
+    };
+    stopped.unwrap_or(next)
 }

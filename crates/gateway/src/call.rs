@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sekimori_domain::caller::Caller;
-use sekimori_domain::refusal::Refusal;
+use sekimori_domain::refusal::{Refusal, Stage};
 use sekimori_domain::road::Inspected;
 use tracing::Instrument as _;
 
@@ -98,6 +98,7 @@ async fn admit(
             Approved::Again => {}
         }
     };
+    record.passed(Stage::Approve);
     let invocation = Invocation {
         resolved: walked.resolved,
         request,
@@ -105,7 +106,9 @@ async fn admit(
         inspecting: &mut walked.inspecting,
     };
     let output = invoke(gateway, record, granted, invocation).await?; // the only one that leaves the building
+    record.passed(Stage::Invoke);
     let output = inspect_output(gateway, record, &mut walked.inspecting, output).await?; // may the content come out
+    record.passed(Stage::InspectOutput);
     walked.allowance.check_answer(output.text().len())?; // and so much of it
     Ok(output)
 }
@@ -165,6 +168,7 @@ pub(crate) async fn judge(
     inspecting.permitted(&permit);
     let (called, content) = ((&resolved, &mut *request), (permit, validated.arguments));
     let inspected = inspect_input(gateway, record, &mut inspecting, called, content).await?; // may the content go in
+    record.passed(Stage::InspectInput);
     let walked = Walked {
         resolved,
         inspecting,

@@ -125,6 +125,10 @@ pub struct AuditCount {
     pub count: u64,
 }
 
+/// What free text finds the records by in which inspection found something; behind it stands the type, as in
+/// `finding:EMAIL`.
+pub const FINDING_TEXT: &str = "finding:";
+
 /// What the records of a search have in common, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFacets {
@@ -134,7 +138,13 @@ pub struct AuditFacets {
     pub truncated: bool,
     /// For each of [`FACET_FIELDS`], the most frequent values: at most [`FACET_VALUES_MAX`].
     pub fields: Vec<Vec<(String, u64)>>,
+    /// How many of the counted records are in each of [`TIME_LINE_PARTS`] equal parts of their time, by the beginning
+    /// of the part; nothing without records.
+    pub time_line: Vec<(Timestamp, u64)>,
 }
+
+/// Parts of a time line.
+pub const TIME_LINE_PARTS: u32 = 48;
 
 /// The fields that are counted, as [`AuditQuery`] names them.
 pub const FACET_FIELDS: [&str; 7] = [
@@ -197,6 +207,9 @@ pub trait AuditIndex: Send + Sync {
     /// Counts the values of each field among the records that match, the newest if there are too many. The
     /// query's cursor and limit do not matter.
     async fn facets(&self, query: &AuditQuery) -> Result<AuditFacets>;
+
+    /// How many records match, all of them. The query's cursor and limit do not matter.
+    async fn total(&self, query: &AuditQuery) -> Result<u64>;
 
     /// Counts events by kind and ending in each of `parts` equal parts of a time, from `from` until before
     /// `until`. [`Invalid`](crate::StoreError::Invalid) for a time that can't be divided so.

@@ -69,8 +69,8 @@ pub use approvals::{
 };
 pub use audit_index::{
     AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, COUNT_PARTS_MAX, FACET_FIELDS,
-    FACET_RECORDS_MAX, FACET_VALUES_MAX, IndexedRecord, Order, PAGE_DEFAULT, PAGE_MAX,
-    TEXT_CHARS_MAX,
+    FACET_RECORDS_MAX, FACET_VALUES_MAX, FINDING_TEXT, IndexedRecord, Order, PAGE_DEFAULT,
+    PAGE_MAX, TEXT_CHARS_MAX, TIME_LINE_PARTS,
 };
 pub use audit_sinks::{AuditSinks, SINKS_MAX, SinkState};
 pub use authenticators::{

@@ -57,7 +57,7 @@ export function Accounts() {
           { label: t.access.name, cell: (account) => account.name },
           { label: t.access.state, width: '7rem', cell: (account) => <AccountMark state={account.state} /> },
           { label: t.access.purpose, cell: (account) => account.purpose, width: 'minmax(0, 1.5fr)', wideOnly: true },
-          { label: t.access.owner, cell: (account) => account.owner, wideOnly: true },
+          { label: t.access.owner, cell: (account) => <Person id={account.owner} />, wideOnly: true },
           { label: t.access.expiresAt, width: '12.5rem', cell: (account) => <Moment time={account.expires_at} />, wideOnly: true },
         ]}
         empty={<EmptyState title={t.access.noAccounts} next={s.lead} action={create} />}

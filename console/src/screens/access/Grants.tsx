@@ -2,8 +2,10 @@ import { Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
 import { useT } from '../../i18n/index.tsx';
+import { Client } from '../../parts/Client.tsx';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
@@ -59,7 +61,7 @@ export function GrantTable({ of }: { of: { subject: string } | { client: string 
         head={['subject' in of ? t.audit.client : t.access.subject, t.access.scopes, t.access.lastUsed, '']}
         rows={alive.map((grant) => ({
           key: grant.id,
-          cells: ['subject' in of ? grant.client : grant.subject, grant.scopes.join(' '), <Moment key="used" time={grant.last_used_at} />, button(grant)],
+          cells: ['subject' in of ? <Client key="who" id={grant.client} /> : <Person key="who" id={grant.subject} link />, grant.scopes.join(' '), <Moment key="used" time={grant.last_used_at} />, button(grant)],
         }))}
       />
       {dialog}

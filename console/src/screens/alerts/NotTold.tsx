@@ -11,6 +11,7 @@ import { succeeded } from '../../parts/notices.ts';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 
 const KEY = ['approvals', 'notices'];
+const REFRESH_MS = 20_000;
 
 /** What approvers could not be told: tried again and again, and given up. */
 export function useNotTold() {
@@ -19,6 +20,7 @@ export function useNotTold() {
     queryKey: KEY,
     queryFn: () => answer(api.GET('/api/v1/approval-notices')),
     enabled: allowed,
+    refetchInterval: REFRESH_MS,
   });
 }
 
@@ -47,11 +49,14 @@ export function NotTold() {
               <Moment time={one.created_at} />
             </div>
             <Text size="sm">
-              {s.notToldNext} {one.problem}
+              {one.problem}
+            </Text>
+            <Text size="sm">
+              {s.notToldNext(String(one.attempts))}
             </Text>
             <Group gap="md" mt={4}>
-              <To to="/approvals" search={{ open: one.request }}>
-                {one.request}
+              <To to="/approvals" search={{ open: one.request }} title={one.request}>
+                {s.openRequest}
               </To>
               <GuardedButton
                 area="approvals"

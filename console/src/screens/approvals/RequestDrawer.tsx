@@ -1,16 +1,23 @@
 import { Alert, Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { type ApprovalDetails, getRequest } from '../../api/approvals.ts';
+import type { Schemas } from '../../api/client.ts';
 import { useMe } from '../../api/me.tsx';
-import { listed, useT } from '../../i18n/index.tsx';
+import { listed, useT, useTexts } from '../../i18n/index.tsx';
+import { inspection } from '../../i18n/inspection.ts';
+import { Client } from '../../parts/Client.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { To, ToButton } from '../../parts/links.tsx';
+import { Mark } from '../../parts/Mark.tsx';
+import { Marked } from '../../parts/Marked.tsx';
 import { ClassMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { RiskMark, StateMark } from './Approvals.tsx';
 import { Decide } from './Decide.tsx';
+
+type Finding = Schemas['ArgumentFinding'];
 
 /** Everything that deciding on a request asks for. */
 export function RequestDrawer({ id, close }: { id: string | undefined; close: () => void }) {
@@ -44,7 +51,7 @@ function RequestView({ request }: { request: ApprovalDetails }) {
           [t.access.state, <StateMark key="state" state={request.state} />],
           [t.approvals.risk, <RiskMark key="risk" risk={request.risk} />],
           [t.audit.who, `${requester.name}${requester.id === me.id ? `（${t.approvals.you}）` : ''}`],
-          [t.audit.client, client.claimed_name ?? client.id],
+          [t.audit.client, client.claimed_name ?? <Client key="client" id={client.id} />],
           [t.audit.class, <ClassMark key="class" name={target.class} />],
           [t.audit.environment, t.environments[target.environment] ?? target.environment],
           [t.audit.dataClasses, listed(target.data_classes)],
@@ -65,7 +72,8 @@ function RequestView({ request }: { request: ApprovalDetails }) {
         {request.arguments_masked && (
           <Alert variant="outline" color="gray" title={t.approvals.masked} className="problem" />
         )}
-        <Arguments value={request.arguments} />
+        <Arguments value={request.arguments} findings={request.findings} />
+        {request.findings.length > 0 && <Findings of={request.findings} />}
         {request.edits.length > 0 && (
           <Text size="sm">{listed(request.edits.map((edit) => t.approvals.editedBy(edit.name)))}</Text>
         )}
@@ -90,7 +98,7 @@ function RequestView({ request }: { request: ApprovalDetails }) {
 }
 
 /** Each argument by its name, so that none is overlooked in a block of JSON. */
-function Arguments({ value }: { value: unknown }) {
+function Arguments({ value, findings }: { value: unknown; findings: Finding[] }) {
   const t = useT();
   const members = typeof value === 'object' && value !== null ? Object.entries(value) : [];
   if (members.length === 0) return <Text size="sm">{t.common.none}</Text>;
@@ -99,9 +107,38 @@ function Arguments({ value }: { value: unknown }) {
       of={members.map(([name, value]) => [
         name,
         <Code key={name} block={typeof value === 'object'} className="argument">
-          {typeof value === 'string' ? value : JSON.stringify(value, null, 2)}
+          {typeof value === 'string' ? (
+            <Marked text={value} findings={findings.filter((one) => one.pointer === `/${escaped(name)}`)} />
+          ) : (
+            JSON.stringify(value, null, 2)
+          )}
         </Code>,
       ])}
+    />
+  );
+}
+
+/** A name as JSON pointers write it. */
+const escaped = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1');
+
+/** What inspection finds in the arguments, by type and place. */
+function Findings({ of: findings }: { of: Finding[] }) {
+  const t = useT();
+  const s = useTexts(inspection);
+  return (
+    <SmallTable
+      label={t.approvals.findings}
+      head={[t.approvals.findings, s.class, t.approvals.argument]}
+      rows={findings.map((one) => ({
+        key: `${one.pointer} ${one.start} ${one.type}`,
+        cells: [
+          <Mark key="type" tone="warn">
+            {s.types[one.type] ?? one.type}
+          </Mark>,
+          s.classes[one.class] ?? one.class,
+          <Code key="where">{one.pointer}</Code>,
+        ],
+      }))}
     />
   );
 }

@@ -1,26 +1,30 @@
 import { Button, Checkbox, Group, TextInput } from '@mantine/core';
-import { IconDownload, IconRefresh } from '@tabler/icons-react';
+import { IconRefresh } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { useNewRecords } from '../../api/live.ts';
-import { useT, useWording } from '../../i18n/index.tsx';
+import { useT, useTexts, useWording } from '../../i18n/index.tsx';
+import { records } from '../../i18n/records.ts';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { type Filter, FilterBar } from '../../parts/FilterBar.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { Listing } from '../../parts/Listing.tsx';
 import { PageHead } from '../../parts/PageHead.tsx';
-import { columns, isNoIntent } from './columns.tsx';
+import { Breakdown } from './Breakdown.tsx';
 import { Checkpoint } from './Checkpoint.tsx';
-import { exportAddress, fetchRecords, PERIODS, queryOf } from './query.ts';
+import { columns, isNoIntent } from './columns.tsx';
+import { Export } from './Export.tsx';
+import { fetchRecords, PERIODS, queryOf } from './query.ts';
 import { RecordDrawer } from './RecordDrawer.tsx';
 import { SavedSearches } from './SavedSearches.tsx';
 
 export default function Audit() {
-  const { t, zone, format, language } = useWording();
+  const { t, zone, format } = useWording();
+  const s = useTexts(records);
   const [filters, change] = useFilters();
   const { grown, seen } = useNewRecords();
   // The time that "the last hour" counts back from: moved on by hand, so that pages belong together.
   const [now, setNow] = useState(Date.now);
-  const { open, intents, ...asked } = filters;
+  const { open, intents, breakdown, ...asked } = filters;
   const key = JSON.stringify(asked);
   const query = useMemo(() => queryOf(JSON.parse(key), zone, now), [key, zone, now]);
   const refresh = () => {
@@ -32,16 +36,7 @@ export default function Audit() {
       <PageHead title={t.places.audit} lead={t.leads.audit}>
         <Checkpoint />
         <SavedSearches />
-        <Button
-          size="xs"
-          variant="default"
-          component="a"
-          download
-          href={exportAddress(query, language)}
-          leftSection={<IconDownload size={14} />}
-        >
-          {t.audit.exportCsv}
-        </Button>
+        <Export query={query} />
         <Button
           size="xs"
           variant={grown ? 'filled' : 'default'}
@@ -61,7 +56,14 @@ export default function Audit() {
           checked={intents === 'yes'}
           onChange={(event) => change({ intents: event.currentTarget.checked ? 'yes' : undefined })}
         />
+        <Checkbox
+          size="xs"
+          label={s.breakdown}
+          checked={breakdown === 'yes'}
+          onChange={(event) => change({ breakdown: event.currentTarget.checked ? 'yes' : undefined })}
+        />
       </Group>
+      {breakdown === 'yes' && <Breakdown query={query} />}
       <Listing
         label={t.places.audit}
         queryKey={['audit', query, now]}

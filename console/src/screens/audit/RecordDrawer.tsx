@@ -2,6 +2,7 @@ import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { answer, api } from '../../api/client.ts';
 import { listed, useT, useWording } from '../../i18n/index.tsx';
+import { Client } from '../../parts/Client.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { ToButton } from '../../parts/links.tsx';
@@ -49,7 +50,7 @@ function RecordView({ record }: { record: AuditRecord }) {
       <Actions record={record} />
       {target && outcome && (
         <Section title={t.audit.road}>
-          <Road stopped={outcome.stage ?? undefined} refused={outcome.status === 'refused'} />
+          <Road stopped={outcome.stage ?? undefined} refused={outcome.status === 'refused'} times={record.stages ?? []} />
         </Section>
       )}
       {decision && (
@@ -74,7 +75,13 @@ function RecordView({ record }: { record: AuditRecord }) {
               ['ID', <Copyable key="id" text={caller.id} />],
               [t.audit.kind, t.kinds[caller.kind] ?? caller.kind],
               [t.audit.groups, listed(caller.groups)],
-              [t.audit.client, caller.client_claimed ? `${caller.client}（${caller.client_claimed}）` : caller.client],
+              [
+                t.audit.client,
+                <span key="client">
+                  <Client id={caller.client} />
+                  {caller.client_claimed && `（${caller.client_claimed}）`}
+                </span>,
+              ],
               [t.audit.method, t.methods[caller.method] ?? caller.method],
               [t.audit.mfa, caller.mfa ? t.common.yes : t.common.no],
               [t.audit.address, caller.ip],

@@ -2,11 +2,11 @@
 
 import type { paths } from '../../api/schema.d.ts';
 import { answer, api, type Page, type Schemas } from '../../api/client.ts';
-import type { Language, Zone } from '../../i18n/index.tsx';
+import type { Zone } from '../../i18n/index.tsx';
 import type { Filters } from '../../parts/filters.ts';
 
 export type AuditRecord = Schemas['RecordView'];
-type Query = NonNullable<paths['/api/v1/audit-records']['get']['parameters']['query']>;
+export type Query = NonNullable<paths['/api/v1/audit-records']['get']['parameters']['query']>;
 
 const PAGE = 200;
 const HOUR_MS = 3_600_000;
@@ -29,7 +29,7 @@ export function momentOf(typed: string | undefined, zone: Zone): string | undefi
 export function typedOf(moment: string | undefined, zone: Zone): string | undefined {
   if (!moment) return undefined;
   const timeZone = zone === 'local' ? undefined : zone;
-  const form = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'short', ...(timeZone ? { timeZone } : {}) });
+  const form = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', ...(timeZone ? { timeZone } : {}) });
   return form.format(new Date(moment)).replace(' ', 'T');
 }
 
@@ -56,10 +56,4 @@ export function queryOf(filters: Filters, zone: Zone, now: number): Query {
 export function fetchRecords(query: Query, cursor: string | undefined, signal: AbortSignal): Promise<Page<AuditRecord>> {
   const page = { ...query, limit: PAGE, ...(cursor ? { cursor } : {}) };
   return answer(api.GET('/api/v1/audit-records', { params: { query: page }, signal }));
-}
-
-/** Where the same search is to be had as a file for spreadsheets. */
-export function exportAddress(query: Query, language: Language): string {
-  const text = new URLSearchParams(query as Record<string, string>).toString();
-  return `/api/v1/audit-exports/records.${language}.csv${text ? `?${text}` : ''}`;
 }

@@ -5,6 +5,7 @@ import { answer, api, type Schemas } from '../../api/client.ts';
 import { useFormat, useTexts } from '../../i18n/index.tsx';
 import { inspection } from '../../i18n/inspection.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
+import { Marked } from '../../parts/Marked.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Section } from '../../parts/Section.tsx';
@@ -139,25 +140,4 @@ function Found({ text, found }: { text: string; found: Schemas['InspectionView']
       </Section>
     </Stack>
   );
-}
-
-/** The text with what was found set off. Findings that lie within others are left to the table. */
-function Marked({ text, findings }: { text: string; findings: Schemas['FindingView'][] }) {
-  const s = useTexts(inspection);
-  // Places count code points.
-  const points = [...text];
-  const parts: React.ReactNode[] = [];
-  let end = 0;
-  for (const one of findings.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
-    if (one.start < end) continue;
-    parts.push(points.slice(end, one.start).join(''));
-    parts.push(
-      <mark key={one.start} title={s.types[one.type] ?? one.type}>
-        {points.slice(one.start, one.end).join('')}
-      </mark>,
-    );
-    end = one.end;
-  }
-  parts.push(points.slice(end).join(''));
-  return <>{parts}</>;
 }

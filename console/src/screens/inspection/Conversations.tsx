@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../../api/client.ts';
 import { useTexts } from '../../i18n/index.tsx';
 import { inspection } from '../../i18n/inspection.ts';
+import { Client } from '../../parts/Client.tsx';
 import { Copyable } from '../../parts/Copyable.tsx';
 import { Details, Fields } from '../../parts/Details.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
@@ -62,13 +63,13 @@ export function Conversations() {
               </span>
             ),
           },
-          { label: s.client, cell: (one) => one.client, wideOnly: true },
+          { label: s.client, cell: (one) => <Client id={one.client} />, wideOnly: true },
           { label: s.updatedAt, width: '12.5rem', cell: (one) => <Moment time={one.updated_at} />, wideOnly: true },
           { label: s.expiresAt, width: '12.5rem', cell: (one) => <Moment time={one.expires_at} />, wideOnly: true },
         ]}
         empty={<EmptyState title={s.noConversations} next={s.noConversationsNext} />}
       />
-      <Details title={one.data?.principal} opened={open !== undefined} close={() => change({ open: undefined })} query={one}>
+      <Details title={one.data && <Person id={one.data.principal} />} opened={open !== undefined} close={() => change({ open: undefined })} query={one}>
         {(one) => <View of={one} />}
       </Details>
     </>
@@ -102,7 +103,8 @@ function View({ of }: { of: Conversation }) {
       <Fields
         of={[
           [s.principal, <Copyable key="who" text={of.principal} />],
-          [s.client, of.client],
+          [s.client, <Client key="client" id={of.client} />],
+          [s.clientId, <Copyable key="id" text={of.client} />],
           [s.kind, of.session ? s.session : s.window],
           [s.updatedAt, <Moment key="updated" time={of.updated_at} />],
           [s.expiresAt, <Moment key="expires" time={of.expires_at} />],

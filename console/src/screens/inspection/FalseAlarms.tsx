@@ -79,15 +79,15 @@ function View({ of }: { of: FalseAlarm }) {
     <Stack>
       <Fields
         of={[
-          [s.reporter, <Copyable key="who" text={of.by} />],
+          [s.reporter, <Person key="who" id={of.by} link />],
           [s.reportedAt, <Moment key="at" time={of.at} />],
           [s.tool, `${of.connector} / ${of.tool}`],
           [s.request, <Copyable key="request" text={of.correlation} />],
           [s.note, of.note],
           [s.state, s.alarmStates[of.state] ?? of.state],
-          ...(of.decided_by ? ([[s.decidedBy, of.decided_by]] as [string, string][]) : []),
-          ...(of.reason ? ([[s.reason, of.reason]] as [string, string][]) : []),
-          ...(of.rules ? ([[s.draft, s.version(String(of.rules))]] as [string, string][]) : []),
+          [s.decidedBy, of.decided_by && <Person key="by" id={of.decided_by} link />],
+          [s.reason, of.reason],
+          [s.draft, of.rules && s.version(String(of.rules))],
         ]}
       />
       <Section title={s.takenFor}>

@@ -17,6 +17,8 @@ import { CallsChart } from './CallsChart.tsx';
 
 const REFRESH_MS = 20_000;
 const HOURS = ['1', '24', '168'];
+/** What free text finds records with findings by. */
+const FINDING = 'finding:';
 
 export default function Overview() {
   const t = useT();
@@ -68,7 +70,7 @@ function Numbers({ overview, hours }: { overview: OverviewData; hours: number })
   });
   return (
     <Stack>
-      <SimpleGrid cols={{ base: 2, md: 4 }} spacing="sm">
+      <SimpleGrid cols={{ base: 2, md: 3 }} spacing="sm">
         <Figure label={t.overview.calls} {...compared(overview.calls, 'neither')} search={{ event: 'tool.call', period }} />
         <Figure label={t.overview.refusals} {...compared(overview.refusals, 'less')} search={{ outcome: 'refused', period }} />
         <Figure label={t.overview.failures} {...compared(overview.failures, 'less')} search={{ outcome: 'error', period }} />
@@ -84,6 +86,8 @@ function Numbers({ overview, hours }: { overview: OverviewData; hours: number })
           note={latency.p50_ms == null ? t.overview.noComparison : t.overview.latencyNote(format.millis(latency.p50_ms))}
           search={{ event: 'tool.call', outcome: 'success', period }}
         />
+        <Figure label={t.overview.findings} {...compared(overview.findings, 'less')} search={{ text: FINDING, period }} />
+        <WaitingForMe />
       </SimpleGrid>
       <Panel title={t.overview.chart}>
         {overview.calls.now + overview.calls.before === 0 ? <NoCalls /> : <CallsChart series={overview.series} />}
@@ -119,17 +123,18 @@ export function Panel({ title, children }: { title: string; children: ReactNode 
 interface FigureProps {
   label: string;
   value: string;
-  change: string | null;
+  change?: string | null;
   tone: Tone;
   note: string;
-  /** Where its records are. */
-  search: Record<string, string>;
+  /** Where it leads: to records, if not told otherwise. */
+  to?: string;
+  search?: Record<string, string>;
 }
 
-/** A number that leads to its records. */
-function Figure({ label, value, change, tone, note, search }: FigureProps) {
+/** A number that leads to what it counts. */
+function Figure({ label, value, change = null, tone, note, to = '/audit', search = {} }: FigureProps) {
   return (
-    <To to="/audit" search={search} className="figure">
+    <To to={to} search={search} className="figure">
       <Text size="sm" component="span">
         {label}
       </Text>
@@ -185,20 +190,9 @@ function WaitingForMe() {
     queryFn: ({ signal }) => listRequests('for-me', undefined, signal),
     refetchInterval: REFRESH_MS,
   });
-  if (!waiting.data) return null;
-  const { items, next_cursor } = waiting.data;
+  const count = waiting.data && `${format.number(waiting.data.items.length)}${waiting.data.next_cursor ? '+' : ''}`;
   return (
-    <>
-      <dt>{t.overview.waiting}</dt>
-      <dd>
-        <To to="/approvals" className="marks">
-          <Mark tone={items.length > 0 ? 'warn' : 'good'}>
-            {format.number(items.length)}
-            {next_cursor && '+'}
-          </Mark>
-        </To>
-      </dd>
-    </>
+    <Figure label={t.overview.waiting} value={count ?? '–'} tone="plain" note={t.overview.waitingNote} to="/approvals" />
   );
 }
 
@@ -255,7 +249,6 @@ function Health({ overview }: { overview: OverviewData }) {
         <span>{t.overview.records(format.number(audit.records))}</span>
         {audit.index_lag > 0 && <span>{t.overview.lag(format.number(audit.index_lag))}</span>}
       </dd>
-      <WaitingForMe />
       <Stopped />
     </dl>
   );

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use sekimori_approval::{Before, Details, View};
 use sekimori_domain::approval::{ApprovalRequest, ApprovalState};
+use sekimori_inspect::Scanner;
+use sekimori_inspect::rules::RuleSet;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -191,6 +193,9 @@ pub(crate) struct ApprovalDetailsView {
     pub(crate) arguments: Value,
     /// Whether the values are hidden.
     arguments_masked: bool,
+    /// What inspection finds in the arguments as they stand now, by the rules in force; nothing for who may not see
+    /// their values.
+    findings: Vec<ArgumentFindingView>,
     /// What the call would change, where somebody declared with the tool how that is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<CurrentStateView>,
@@ -198,6 +203,23 @@ pub(crate) struct ApprovalDetailsView {
     history: Vec<PastView>,
     /// What the caller may do.
     pub(crate) may: MayView,
+}
+
+/// Sensitive data in an argument.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ArgumentFinding)]
+pub(crate) struct ArgumentFindingView {
+    /// The value: a JSON pointer.
+    pointer: String,
+    /// Its type, such as `MY_NUMBER`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Its class, such as `personal`.
+    class: &'static str,
+    /// First code point in the value.
+    start: u32,
+    /// Behind the last code point in the value.
+    end: u32,
 }
 
 /// What stood in the system when people were asked.
@@ -375,10 +397,16 @@ impl ApprovalDetailsView {
             View::Whole(arguments) => (arguments, false),
             View::Masked(arguments) => (arguments, true),
         };
+        let findings = if arguments_masked {
+            Vec::new()
+        } else {
+            findings(&control.gateway.inspector.rules(), &arguments)
+        };
         Self {
             request: ApprovalRequestView::of(control, &details.request),
             arguments,
             arguments_masked,
+            findings,
             current: details.before.map(current),
             history: details
                 .history
@@ -392,6 +420,21 @@ impl ApprovalDetailsView {
             },
         }
     }
+}
+
+fn findings(rules: &RuleSet, arguments: &Value) -> Vec<ArgumentFindingView> {
+    let scanner = Scanner::new().with_terms(&rules.terms);
+    let found = scanner.mask_json(&mut arguments.clone()).into_iter();
+    found
+        .filter(|one| one.finding.confidence >= rules.settings.confidence)
+        .map(|one| ArgumentFindingView {
+            pointer: one.pointer,
+            kind: one.finding.kind.as_str(),
+            class: one.finding.kind.class().as_str(),
+            start: one.finding.start,
+            end: one.finding.end,
+        })
+        .collect()
 }
 
 fn current(before: Before) -> CurrentStateView {

@@ -1,23 +1,22 @@
-//! What can be made of the audit log: stories, files, the signed tree, who else is told (AUDIT-4 to AUDIT-7).
+//! What can be made of the audit log: stories, reports, the signed tree, who else is told (AUDIT-4 to AUDIT-7).
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::{SignedDuration, Timestamp};
-use sekimori_audit::export::{self, Language};
+use sekimori_audit::export::Language;
 use sekimori_audit::report::{Collector, Report, ReportKind};
 use sekimori_audit::story;
 use sekimori_domain::record::EventKind;
-use sekimori_store::{AuditQuery, IndexedRecord, Order, PAGE_MAX, SinkState};
+use sekimori_store::{AuditQuery, Order, PAGE_MAX, SinkState};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problems;
 use super::access::{Allowed, ViewAudit};
-use super::audit_records::{RecordFilter, may_read_contents, searched};
+use super::audit_exports::all;
+use super::audit_records::StageView;
 use super::list::List;
 use crate::control::Control;
 use crate::extract::{Json, Path, Query};
@@ -25,8 +24,6 @@ use crate::problem::Problem;
 
 /// Most records of one story.
 const STORY_RECORDS_MAX: usize = 5_000;
-/// Most records of one export over HTTP; more go by command, or page by page.
-const EXPORT_RECORDS_MAX: usize = 10_000;
 /// Most records that one report over HTTP reads.
 const REPORT_RECORDS_MAX: usize = 200_000;
 /// What a report is of, unless asked otherwise.
@@ -99,15 +96,6 @@ pub(crate) struct StepView {
     stages: Vec<StageView>,
 }
 
-/// What one stage took.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StageView {
-    /// The stage.
-    stage: &'static str,
-    /// In microseconds.
-    duration_us: u64,
-}
-
 impl From<story::Story> for StoryView {
     fn from(story: story::Story) -> Self {
         Self {
@@ -127,10 +115,6 @@ impl From<story::Step> for StepView {
             Some(decision) => (Some(decision.effect), decision.policies),
             None => (None, Vec::new()),
         };
-        let stage = |stage: story::StageTime| StageView {
-            stage: stage.stage,
-            duration_us: stage.duration_us,
-        };
         Self {
             record: step.record.to_string(),
             node: step.node,
@@ -149,32 +133,7 @@ impl From<story::Step> for StepView {
             code: step.code,
             message: step.message,
             duration_us: step.duration_us,
-            stages: step.stages.into_iter().map(stage).collect(),
-        }
-    }
-}
-
-/// All records that match, up to `most`; an error if there are more.
-async fn all(
-    control: &Control,
-    mut query: AuditQuery,
-    most: usize,
-) -> Result<Vec<IndexedRecord>, Problem> {
-    query.limit = PAGE_MAX;
-    query.cursor = None;
-    let mut records = Vec::new();
-    loop {
-        let page = control.audit.search(&query).await?;
-        records.extend(page.records);
-        if records.len() > most {
-            return Err(Problem::invalid(
-                "filter",
-                "too many records match: narrow it down",
-            ));
-        }
-        match page.next {
-            Some(next) => query.cursor = Some(next),
-            None => return Ok(records),
+            stages: step.stages.into_iter().map(StageView::from).collect(),
         }
     }
 }
@@ -207,72 +166,9 @@ pub(crate) async fn get_story(
         order: Order::OldestFirst,
         ..AuditQuery::default()
     };
-    let records = all(&control, query, STORY_RECORDS_MAX).await?;
+    let records = all(&control.audit, query, STORY_RECORDS_MAX).await?;
     let story = story::tell(&records).ok_or_else(|| Problem::not_found("story"))?;
     Ok(Json(story.into()))
-}
-
-/// Export audit records
-///
-/// As CSV that spreadsheets show and never run, or as JSON lines: at most 10,000 records. Takes the filters of the
-/// search. Every export leaves a record.
-#[utoipa::path(
-    get, path = "/api/v1/audit-exports/{file}", tag = "audit", operation_id = "exportAuditRecords",
-    params(
-        ("file" = String, Path, description = "records.ja.csv, records.en.csv or records.jsonl"),
-        RecordFilter,
-    ),
-    responses(
-        (status = 200, description = "The file", body = String, content_type = "text/csv"),
-        (status = 404, description = "There is no such form"),
-        Problems,
-    ),
-    security(("bearer" = []), ("session" = [])),
-)]
-pub(crate) async fn export_records(
-    allowed: Allowed<ViewAudit>,
-    State(control): State<Arc<Control>>,
-    Path(file): Path<String>,
-    Query(filter): Query<RecordFilter>,
-) -> Result<Response, Problem> {
-    let language = match file.as_str() {
-        "records.ja.csv" => Some(Language::Japanese),
-        "records.en.csv" => Some(Language::English),
-        "records.jsonl" => None,
-        _ => return Err(Problem::not_found("form of export")),
-    };
-    let query = filter.query()?;
-    let mut details = searched(&query);
-    details.push(("form", json!(file)));
-    allowed
-        .looked(&control, EventKind::AuditExport, details)
-        .await?;
-    let contents = may_read_contents(&control, &allowed.someone);
-    let mut records = all(&control, query, EXPORT_RECORDS_MAX).await?;
-    let (kind, text) = if let Some(language) = language {
-        let lines: String = records.iter().map(export::csv_line).collect();
-        (
-            "text/csv; charset=utf-8",
-            export::csv_head(language) + &lines,
-        )
-    } else {
-        for found in &mut records {
-            if let Some(arguments) = found.record.arguments.as_mut().filter(|_| !contents) {
-                arguments.masked = None;
-            }
-        }
-        (
-            "application/x-ndjson",
-            records.iter().map(export::json_line).collect(),
-        )
-    };
-    // The name is one of three, so it needs no quoting.
-    let disposition = format!("attachment; filename=\"audit-{file}\"");
-    let headers = [
-        (CONTENT_TYPE, kind.to_owned()),
-        (CONTENT_DISPOSITION, disposition),
-    ];
-    Ok((headers, text).into_response())
 }
 
 /// Which time a report is of, and how it is written.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use jiff::Timestamp;
+use sekimori_audit::story::{self, StageTime};
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CallId;
 use sekimori_domain::record::{
@@ -65,12 +66,33 @@ pub(crate) struct RecordView {
     /// From opening the record to closing it, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_us: Option<u64>,
+    /// What each stage of the road took, as far as a call came.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<StageView>,
     /// W3C trace context of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
     /// What else this kind of event tells.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     detail: BTreeMap<String, Value>,
+}
+
+/// What one stage of the road took.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StageView {
+    /// The stage; `intent` is what is written before the upstream is called, `record` what comes behind its answer.
+    stage: &'static str,
+    /// In microseconds.
+    duration_us: u64,
+}
+
+impl From<StageTime> for StageView {
+    fn from(time: StageTime) -> Self {
+        Self {
+            stage: time.stage,
+            duration_us: time.duration_us,
+        }
+    }
 }
 
 /// Who called.
@@ -178,7 +200,7 @@ pub(crate) struct RecordArguments {
 #[into_params(parameter_in = Query)]
 pub(crate) struct RecordFilter {
     /// Most items: 1 to 200, 50 by default.
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// Principal id.
@@ -205,7 +227,8 @@ pub(crate) struct RecordFilter {
     from: Option<Timestamp>,
     /// Before, exclusive.
     until: Option<Timestamp>,
-    /// Part of a name, resource or message; upper and lower case are equal.
+    /// Part of a name, resource or message; upper and lower case are equal. `finding:` finds what inspection found
+    /// something in, `finding:EMAIL` a type of it.
     text: Option<String>,
     /// `newest_first` (default) or `oldest_first`.
     order: Option<String>,
@@ -336,6 +359,18 @@ pub(crate) struct FacetsView {
     truncated: bool,
     /// The fields, as the search names them, with their most frequent values.
     fields: Vec<FacetView>,
+    /// When the counted records were written: equal parts of the time from the oldest to the newest.
+    time_line: Vec<TimePartView>,
+}
+
+/// A part of a time.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditTimePart)]
+pub(crate) struct TimePartView {
+    /// Its beginning.
+    from: Timestamp,
+    /// How many of the counted records are in it.
+    count: u64,
 }
 
 /// The values of one field.
@@ -391,6 +426,8 @@ pub(crate) async fn count_facets(
     let found = control.audit.index().facets(&query).await?;
     let value = |(value, count)| FacetValueView { value, count };
     let fields = FACET_FIELDS.into_iter().zip(found.fields);
+    let parts = found.time_line.into_iter();
+    let parts = parts.map(|(from, count)| TimePartView { from, count });
     Ok(Json(FacetsView {
         records: found.records,
         truncated: found.truncated,
@@ -400,6 +437,7 @@ pub(crate) async fn count_facets(
                 values: values.into_iter().map(value).collect(),
             })
             .collect(),
+        time_line: parts.collect(),
     }))
 }
 
@@ -440,7 +478,9 @@ pub(crate) fn may_read_contents(control: &Control, someone: &Someone) -> bool {
 
 fn view(found: IndexedRecord, contents: bool) -> RecordView {
     let record = found.record;
+    let stages = story::stages(&record).into_iter();
     RecordView {
+        stages: stages.map(StageView::from).collect(),
         id: record.id.to_string(),
         time: record.time,
         event: record.event.as_str(),

@@ -22,6 +22,7 @@ mod alerts;
 mod approval_view;
 mod approvals;
 mod audit_evidence;
+mod audit_exports;
 mod audit_records;
 mod catalog;
 mod clients;
@@ -277,7 +278,9 @@ fn of_catalog_and_audit() -> OpenApiRouter<Arc<Control>> {
         ))
         .routes(routes!(audit_evidence::get_story))
         .routes(routes!(audit_evidence::get_report))
-        .routes(routes!(audit_evidence::export_records))
+        .routes(routes!(audit_exports::measure_export))
+        .routes(routes!(audit_exports::export_records))
+        .routes(routes!(audit_exports::export_part))
         .routes(routes!(audit_evidence::get_checkpoint))
         .routes(routes!(audit_evidence::list_sinks))
         .routes(routes!(promotions::list, promotions::propose))

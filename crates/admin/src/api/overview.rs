@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 use sekimori_domain::record::{EventKind, OutcomeStatus};
-use sekimori_store::{AuditCount, AuditQuery};
+use sekimori_store::{AuditCount, AuditQuery, FINDING_TEXT};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -57,6 +57,8 @@ pub(crate) struct OverviewView {
     refusals: Compared,
     /// Calls that failed, or of which it is not known how they ended.
     failures: Compared,
+    /// Calls in which inspection found something.
+    findings: Compared,
     /// How long calls took, with the systems behind the gate.
     latency: LatencyView,
     /// Calls over time.
@@ -176,6 +178,10 @@ pub(crate) async fn get_overview(
         calls: compared(&ENDINGS),
         refusals: compared(&[OutcomeStatus::Refused]),
         failures: compared(&FAILURES),
+        findings: Compared {
+            now: findings(&control, from, until).await?,
+            before: findings(&control, from - length, from).await?,
+        },
         latency: LatencyView {
             p50_ms: percentile(&durations, 50),
             p95_ms: percentile(&durations, 95),
@@ -239,6 +245,16 @@ fn series(counts: &[AuditCount], from: Timestamp, until: Timestamp) -> Vec<Point
         }
     }
     points
+}
+
+async fn findings(control: &Control, from: Timestamp, until: Timestamp) -> Result<u64, Problem> {
+    let query = AuditQuery {
+        text: Some(FINDING_TEXT.to_owned()),
+        from: Some(from),
+        until: Some(until),
+        ..AuditQuery::default()
+    };
+    Ok(control.store.audit_index().total(&query).await?)
 }
 
 /// How long the newest tool calls of a time took, in microseconds, sorted.

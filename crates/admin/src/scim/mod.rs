@@ -68,6 +68,30 @@ fn service(control: &Control) -> Scim {
     )
 }
 
+/// What a list is of.
+enum Of {
+    All,
+    Users,
+    Groups,
+}
+
+/// A list, however it was asked for.
+async fn list(
+    control: &Control,
+    call: &Call,
+    of: Of,
+    asked: Result<ListQuery, ScimError>,
+) -> Response {
+    let scim = service(control);
+    let answer = match (asked, of) {
+        (Err(error), _) => Err(error),
+        (Ok(query), Of::All) => scim.search(&call.by, &query).await,
+        (Ok(query), Of::Users) => scim.list_users(&call.by, &query).await,
+        (Ok(query), Of::Groups) => scim.list_groups(&call.by, &query).await,
+    };
+    finish(control, call, answer).await
+}
+
 async fn config(State(control): Control_, call: Call) -> Response {
     let answer = service(&control).service_provider_config();
     finish(&control, &call, Ok(answer)).await
@@ -94,35 +118,25 @@ async fn schema(State(control): Control_, call: Call, Id(id): Id) -> Response {
 }
 
 async fn search(State(control): Control_, call: Call, Body(body): Body) -> Response {
-    let answer = match ListQuery::from_search(&body) {
-        Ok(query) => service(&control).search(&call.by, &query).await,
-        Err(error) => Err(error),
-    };
-    finish(&control, &call, answer).await
+    list(&control, &call, Of::All, ListQuery::from_search(&body)).await
 }
 
 async fn search_users(State(control): Control_, call: Call, Body(body): Body) -> Response {
-    let answer = match ListQuery::from_search(&body) {
-        Ok(query) => service(&control).list_users(&call.by, &query).await,
-        Err(error) => Err(error),
-    };
-    finish(&control, &call, answer).await
+    list(&control, &call, Of::Users, ListQuery::from_search(&body)).await
 }
 
 async fn search_groups(State(control): Control_, call: Call, Body(body): Body) -> Response {
-    let answer = match ListQuery::from_search(&body) {
-        Ok(query) => service(&control).list_groups(&call.by, &query).await,
-        Err(error) => Err(error),
-    };
-    finish(&control, &call, answer).await
+    list(&control, &call, Of::Groups, ListQuery::from_search(&body)).await
 }
 
 async fn list_users(State(control): Control_, call: Call) -> Response {
-    let answer = match ListQuery::from_parameters(&call.parameters) {
-        Ok(query) => service(&control).list_users(&call.by, &query).await,
-        Err(error) => Err(error),
-    };
-    finish(&control, &call, answer).await
+    list(
+        &control,
+        &call,
+        Of::Users,
+        ListQuery::from_parameters(&call.parameters),
+    )
+    .await
 }
 
 async fn create_user(State(control): Control_, call: Call, Body(body): Body) -> Response {
@@ -172,11 +186,13 @@ async fn delete_user(State(control): Control_, call: Call, Id(id): Id) -> Respon
 }
 
 async fn list_groups(State(control): Control_, call: Call) -> Response {
-    let answer = match ListQuery::from_parameters(&call.parameters) {
-        Ok(query) => service(&control).list_groups(&call.by, &query).await,
-        Err(error) => Err(error),
-    };
-    finish(&control, &call, answer).await
+    list(
+        &control,
+        &call,
+        Of::Groups,
+        ListQuery::from_parameters(&call.parameters),
+    )
+    .await
 }
 
 async fn create_group(State(control): Control_, call: Call, Body(body): Body) -> Response {

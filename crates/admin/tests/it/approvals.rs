@@ -240,6 +240,40 @@ impl Person {
     }
 }
 
+/// TOOL-3: what is sensitive in the arguments is set off for who decides, and not told to who may not see them.
+#[tokio::test]
+async fn findings_in_the_arguments_are_shown_with_their_places() {
+    let plane = Plane::start().await;
+    let bob = Person::sign_in(&plane, "bob", &["managers"], false).await;
+    let arguments = json!({ "note": "連絡先 090-1234-5678 へ", "to": ["hanako@example.co.jp"] });
+    let id = waiting(&plane, arguments).await;
+    let place = format!("{REQUESTS}/{id}");
+    let shown = bob.get(&plane, &place).await.json();
+    let found: Vec<_> = shown["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (
+                one["pointer"].as_str().unwrap(),
+                one["type"].as_str().unwrap(),
+                one["start"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [("/note", "PHONE", 4), ("/to/0", "EMAIL", 0)],
+        "{shown}"
+    );
+    let token = plane.service_key("auditor", &["sekimori-auditor"]).await;
+    let masked = plane.call("GET", &place, Some(&token), None).await.json();
+    assert_eq!(
+        (&masked["arguments_masked"], &masked["findings"]),
+        (&json!(true), &json!([]))
+    );
+}
+
 #[tokio::test]
 async fn approvers_see_what_waits_and_decide_once() {
     let plane = Plane::start().await;
@@ -260,6 +294,7 @@ async fn approvers_see_what_waits_and_decide_once() {
     assert_eq!(shown["requester"]["id"], "service:batch");
     assert_eq!(shown["client"]["claimed_name"], "Claude 1.0");
     assert_eq!(shown["reasons"][0]["reason"], "payments are looked at");
+    assert_eq!(shown["findings"], json!([]));
     assert_eq!(shown["may"]["decide"], true);
     assert_eq!(shown["url"], format!("https://gate.example/approvals/{id}"));
 

@@ -115,12 +115,24 @@ async fn the_overview_counts_calls_with_comparison() {
     let plane = Plane::start().await;
     let administrator = plane.administrator().await;
     let correlation = sekimori_domain::ids::CorrelationId::new("c").unwrap();
-    template(&plane, &correlation).await;
+    let open = plane
+        .control
+        .audit
+        .open(EventKind::ToolCall, correlation.clone(), None);
+    let open = open.unwrap();
+    open.detail(
+        "inspection",
+        json!({"rules": 1, "findings": [{"type": "EMAIL", "count": 1}]}),
+    );
+    let ended = sekimori_audit::note::ended(OutcomeStatus::Success);
+    open.close(ended).await.unwrap();
+    plane.records(correlation.as_str()).await;
     let overview = get(&plane, "/api/v1/overview?hours=1", &administrator).await;
     assert_eq!(overview.status, 200, "{}", overview.text);
     let overview = overview.json();
     assert_eq!(overview["calls"], json!({"now": 1, "before": 0}));
     assert_eq!(overview["refusals"]["now"], 0);
+    assert_eq!(overview["findings"], json!({"now": 1, "before": 0}));
     let series = overview["series"].as_array().unwrap();
     assert_eq!(series.len(), 48);
     let total: u64 = series

@@ -92,6 +92,11 @@ impl AuditIndex for FlakyIndex {
         self.inner.facets(query).await
     }
 
+    async fn total(&self, query: &AuditQuery) -> Result<u64, StoreError> {
+        self.check()?;
+        self.inner.total(query).await
+    }
+
     async fn count(
         &self,
         from: Timestamp,

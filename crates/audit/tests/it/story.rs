@@ -6,7 +6,7 @@ use sekimori_audit::story;
 use sekimori_domain::Timestamp;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Phase, Record};
 use sekimori_store::IndexedRecord;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::schemas::full;
 
@@ -70,7 +70,53 @@ fn steps_are_in_order_with_decisions_and_durations() {
         ("invoke", 5_000),
     ];
     assert_eq!(times, expected);
+    let stopped = stages_of(
+        "authorize",
+        2_000,
+        json!({"authenticate": 100, "resolve": 250, "authorize": 900}),
+    );
+    assert_eq!(
+        stopped,
+        [
+            ("authenticate", 100),
+            ("resolve", 150),
+            ("authorize", 1_750)
+        ]
+    );
+    let asked = stages_of(
+        "approve",
+        2_000,
+        json!({"authorize": 900, "inspect_input": 1_000}),
+    );
+    assert_eq!(
+        asked,
+        [
+            ("authorize", 900),
+            ("inspect_input", 100),
+            ("approve", 1_000)
+        ]
+    );
+    let whole = json!({"inspect_input": 400, "approve": 500, "intent": 700, "invoke": 1_700, "inspect_output": 1_800});
+    let passed = [
+        ("inspect_input", 400),
+        ("approve", 100),
+        ("intent", 200),
+        ("invoke", 1_000),
+        ("inspect_output", 100),
+        ("record", 200),
+    ];
+    assert_eq!(stages_of("", 2_000, whole), passed);
     let decision = step.decision.as_ref().unwrap();
     assert_eq!((decision.effect.as_str(), decision.version), ("allow", 4));
     assert_eq!(story::tell(&[]), None);
+}
+
+/// What each stage took of a call that was stopped in one, or in none.
+fn stages_of(stopped: &str, duration_us: u64, reached: Value) -> Vec<(&'static str, u64)> {
+    let mut record = full(EventKind::ToolCall, OutcomeStatus::Refused);
+    record.duration_us = Some(duration_us);
+    record.detail.insert("reached_us".to_owned(), reached);
+    record.outcome.as_mut().unwrap().stage = (!stopped.is_empty()).then(|| stopped.to_owned());
+    let stages = story::stages(&record).into_iter();
+    stages.map(|one| (one.stage, one.duration_us)).collect()
 }

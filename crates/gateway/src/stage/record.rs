@@ -174,6 +174,11 @@ impl CallRecord {
         self.open.detail(name, value);
     }
 
+    /// Notes that a stage is behind the call.
+    pub(crate) fn passed(&self, stage: Stage) {
+        self.open.passed(stage);
+    }
+
     /// Makes the intent durable, before the upstream sees anything.
     pub(crate) async fn intent(&mut self) -> Result<(), Refusal> {
         self.intended = true;

@@ -1,7 +1,11 @@
 //! Signing in at an identity provider: begun here, answered there, finished in the same browser.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use sekimori_domain::digest::Digest;
 use sekimori_domain::identity_provider::IdentityProvider;
+use sekimori_domain::ids::ProviderName;
 use sekimori_domain::person::User;
 
 use super::facts::{Facts, Told};
@@ -86,34 +90,36 @@ impl SignIn {
         answer: &OidcAnswer,
         browser: &Browser,
     ) -> Result<Done, SignInFailure> {
-        let failed = |reason| SignInFailure::at(provider, reason);
-        let step = self.steps.take(state).await.map_err(failed)?;
+        let proved = self.vouched_by_oidc(provider, state, answer, browser).await;
+        let (provider, facts, wish) =
+            proved.map_err(|reason| SignInFailure::at(provider, reason))?;
+        self.admit(&provider, facts, wish, browser).await
+    }
+
+    async fn vouched_by_oidc(
+        &self,
+        name: &str,
+        state: &str,
+        answer: &OidcAnswer,
+        browser: &Browser,
+    ) -> Result<(Arc<Provider>, Facts, Wish), Reason> {
         let Step::Oidc {
             provider: asked,
             browser: began,
             wish,
-        } = step
+        } = self.steps.take(state).await?
         else {
-            return Err(failed(Reason::Ended));
+            return Err(Reason::Ended);
         };
-        if asked.as_str() != provider {
-            return Err(failed(Reason::MixedUp));
-        }
-        check_browser(browser, &began).map_err(failed)?;
-        let provider = self.providers.get(provider).await.map_err(failed)?;
+        let provider = self.answers(name, &asked, &began, browser).await?;
         let Client::Oidc(client) = &provider.client else {
-            return Err(failed(Reason::UnknownProvider));
+            return Err(Reason::UnknownProvider);
         };
         let key = browser.valid_key().unwrap_or_default();
         let secrets = FlowSecrets::new(&self.public_url, &provider.config, key, state);
         let request = secrets.request(state, &wish, &provider.config);
-        let proved = client
-            .prove(&provider.config, &request, answer)
-            .await
-            .map_err(failed)?;
-        let about = Told::Claims(&proved.claims)
-            .about(&provider.config)
-            .map_err(failed)?;
+        let proved = client.prove(&provider.config, &request, answer).await?;
+        let about = Told::Claims(&proved.claims).about(&provider.config)?;
         let facts = Facts {
             subject: proved.subject,
             session: proved.session,
@@ -123,7 +129,22 @@ impl SignIn {
             id_token: Some(proved.id_token),
             about,
         };
-        self.admit(&provider, facts, wish, browser).await
+        Ok((provider, facts, wish))
+    }
+
+    /// The provider that was asked, where it is the one that answers, in the browser that began it.
+    async fn answers(
+        &self,
+        name: &str,
+        asked: &ProviderName,
+        began: &Digest,
+        browser: &Browser,
+    ) -> Result<Arc<Provider>, Reason> {
+        if asked.as_str() != name {
+            return Err(Reason::MixedUp);
+        }
+        check_browser(browser, began)?;
+        self.providers.get(name).await
     }
 
     /// Takes the answer of a SAML provider, which a page of that provider posted; returns where the browser
@@ -211,23 +232,29 @@ impl SignIn {
         handle: &str,
         browser: &Browser,
     ) -> Result<Done, SignInFailure> {
-        let failed = |reason| SignInFailure::at(provider, reason);
-        let step = self.steps.take(handle).await.map_err(failed)?;
+        let arrived = self.vouched_by_saml(provider, handle, browser).await;
+        let (provider, facts, wish) =
+            arrived.map_err(|reason| SignInFailure::at(provider, reason))?;
+        self.admit(&provider, facts, wish, browser).await
+    }
+
+    async fn vouched_by_saml(
+        &self,
+        name: &str,
+        handle: &str,
+        browser: &Browser,
+    ) -> Result<(Arc<Provider>, Facts, Wish), Reason> {
         let Step::Arrived {
             provider: asked,
             browser: began,
             wish,
             facts,
-        } = step
+        } = self.steps.take(handle).await?
         else {
-            return Err(failed(Reason::Ended));
+            return Err(Reason::Ended);
         };
-        if asked.as_str() != provider {
-            return Err(failed(Reason::MixedUp));
-        }
-        check_browser(browser, &began).map_err(failed)?;
-        let provider = self.providers.get(provider).await.map_err(failed)?;
-        self.admit(&provider, *facts, wish, browser).await
+        let provider = self.answers(name, &asked, &began, browser).await?;
+        Ok((provider, *facts, wish))
     }
 
     /// What a SAML provider needs to know of this gate.

@@ -255,6 +255,28 @@ async fn attack_ssrf_names_that_resolve_inside() {
         assert_eq!(error.to_string(), "the destination is not allowed");
         assert_eq!(resolver.asked.lock().unwrap().pop().unwrap(), "app.example");
     }
+    // Addresses instead of names, in every spelling that some resolver understands.
+    *resolver.answer.lock().unwrap() = vec!["127.0.0.1".parse().unwrap()];
+    for literal in [
+        "127.0.0.1",
+        "169.254.169.254",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+        "localhost",
+    ] {
+        let url: Uri = format!("https://{literal}/client.json").parse().unwrap();
+        let error = documents.get_document(&url, 1_024).await.unwrap_err();
+        assert!(
+            matches!(error, FetchError::Forbidden(_)),
+            "{literal}: {error:?}"
+        );
+    }
+    resolver.asked.lock().unwrap().clear();
     for bad in [
         "http://app.example/x",
         "https://app.example:8443/x",

@@ -3,9 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::search;
 use crate::audit_index::{
-    AuditFacets, AuditQuery, FACET_FIELDS, FACET_RECORDS_MAX, FACET_VALUES_MAX,
+    AuditFacets, AuditQuery, FACET_FIELDS, FACET_RECORDS_MAX, FACET_VALUES_MAX, TIME_LINE_PARTS,
 };
 use crate::database::{Database, Statement};
 use crate::error::Result;
@@ -17,7 +19,8 @@ pub(super) async fn facets(database: &dyn Database, query: &AuditQuery) -> Resul
         limit: 1,
         ..query.clone()
     };
-    let columns = FACET_FIELDS.join(", ");
+    let columns = format!("{}, time", FACET_FIELDS.join(", "));
+    let mut times = Vec::new();
     let mut counted: Vec<BTreeMap<i64, u64>> = vec![BTreeMap::new(); FACET_FIELDS.len()];
     let mut facets = AuditFacets::default();
     let wanted = FACET_RECORDS_MAX + 1;
@@ -33,8 +36,10 @@ pub(super) async fn facets(database: &dyn Database, query: &AuditQuery) -> Resul
                     *counts.entry(id).or_default() += 1;
                 }
             }
+            times.push(row.int()?);
         }
     }
+    facets.time_line = time_line(&times);
     let tops: Vec<Vec<(i64, u64)>> = counted.into_iter().map(top).collect();
     let names = names(database, &tops).await?;
     let named = |(id, count): (i64, u64)| Some((names.get(&id)?.clone(), count));
@@ -43,6 +48,28 @@ pub(super) async fn facets(database: &dyn Database, query: &AuditQuery) -> Resul
         .map(|top| top.into_iter().filter_map(named).collect())
         .collect();
     Ok(facets)
+}
+
+/// Equal parts from the oldest to the newest; times come newest first.
+fn time_line(times: &[i64]) -> Vec<(Timestamp, u64)> {
+    let (Some(newest), Some(oldest)) = (times.first(), times.last()) else {
+        return Vec::new();
+    };
+    // Rounded up, so that the newest is in the last part.
+    let width = (newest - oldest) / i64::from(TIME_LINE_PARTS) + 1;
+    let mut parts: Vec<_> = (0..TIME_LINE_PARTS)
+        .map(|part| {
+            let begins = oldest + i64::from(part) * width;
+            (Timestamp::from_microsecond(begins).unwrap_or_default(), 0)
+        })
+        .collect();
+    for time in times {
+        let part = usize::try_from((time - oldest) / width).unwrap_or_default();
+        if let Some((_, count)) = parts.get_mut(part) {
+            *count += 1;
+        }
+    }
+    parts
 }
 
 /// The most frequent ones.

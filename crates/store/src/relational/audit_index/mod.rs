@@ -168,6 +168,11 @@ impl AuditIndex for AuditTable {
         facets::facets(&*self.database, query).await
     }
 
+    async fn total(&self, query: &AuditQuery) -> Result<u64> {
+        load::check(&*self.database).await?;
+        search::total(&*self.database, query).await
+    }
+
     async fn count(
         &self,
         from: Timestamp,

@@ -431,6 +431,24 @@ pub(super) async fn newest(
     }))
 }
 
+/// How many records match.
+pub(super) async fn total(database: &dyn Database, query: &AuditQuery) -> Result<u64> {
+    check(query)?;
+    let found = Terms::resolve(database, query).await?;
+    let (Some(terms), Some(path)) = (found, choose(database, query).await?) else {
+        return Ok(0);
+    };
+    let (from, conditions) = matching(database.dialect(), query, &terms, &path);
+    let filter = conditions.filter();
+    let statement = Statement {
+        what: WHAT,
+        sql: format!("SELECT count(*) FROM {from} {filter}").into(),
+        params: conditions.params,
+    };
+    let row = first(database.query(statement).await?);
+    row.map_or(Ok(0), |mut row| row.unsigned())
+}
+
 fn page(
     from: &str,
     query: &AuditQuery,

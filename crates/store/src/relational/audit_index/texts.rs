@@ -1,13 +1,16 @@
 //! The texts that records are found by: each is kept once as long as it is remembered, however many records hold it.
 //!
 //! What a person or a tool is called comes with every record of theirs: such a text names its owner, and records
-//! refer to it by the columns that they have anyway. Only resources and messages are noted record by record.
+//! refer to it by the columns that they have anyway. Only the rest (resources, messages, what was found) is noted
+//! record by record.
 
 use std::collections::{BTreeSet, HashMap};
 
-use sekimori_domain::record::Record;
+use sekimori_domain::record::{Phase, Record};
+use serde_json::Value;
 
 use super::{WHAT, chunks, fold, grams, term};
+use crate::audit_index::FINDING_TEXT;
 use crate::database::{Dialect, Row, Statement, Transaction};
 use crate::error::Result;
 
@@ -33,7 +36,7 @@ pub(super) struct Texts {
     pub(super) who: Option<Text>,
     /// What its target is called.
     target: Option<Text>,
-    /// Resources and messages.
+    /// Resources, messages, and types of what inspection found.
     pub(super) said: Vec<Text>,
 }
 
@@ -50,12 +53,14 @@ impl Texts {
         let message = outcome.and_then(|outcome| outcome.message.as_deref());
         let said = message
             .into_iter()
-            .chain(resources.iter().map(String::as_str));
+            .map(str::to_owned)
+            .chain(findings(record))
+            .chain(resources.iter().cloned());
         Self {
             who: who.and_then(|who| Text::of(&who, caller, None)),
             target: named.and_then(|named| Text::of(&named.name, None, target)),
             said: said
-                .filter_map(|text| Text::of(text, None, None))
+                .filter_map(|text| Text::of(&text, None, None))
                 .take(TEXTS_PER_RECORD_MAX)
                 .collect(),
         }
@@ -64,6 +69,16 @@ impl Texts {
     fn all(&self) -> impl Iterator<Item = &Text> {
         self.who.iter().chain(&self.target).chain(&self.said)
     }
+}
+
+/// The types of what inspection found, told once per call: by the record of how it ended.
+fn findings(record: &Record) -> impl Iterator<Item = String> {
+    let told = record.detail.get("inspection");
+    let told = told.filter(|_| record.phase != Phase::Intent);
+    let lines = told.and_then(|report| report.get("findings")?.as_array());
+    let types = lines.into_iter().flatten();
+    let types = types.filter_map(|line| line.get("type").and_then(Value::as_str));
+    types.map(|kind| format!("{FINDING_TEXT}{kind}"))
 }
 
 impl Text {

@@ -2,8 +2,12 @@
 
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
-use sekimori_store::{AuditIndex, AuditQuery, FACET_FIELDS, Order, StoreError};
+use sekimori_domain::record::{EventKind, OutcomeStatus, Phase, Record};
+use sekimori_store::{
+    AuditIndex, AuditQuery, FACET_FIELDS, FINDING_TEXT, Order, StoreError, TIME_LINE_PARTS,
+};
+
+use serde_json::json;
 
 use crate::database::TestDatabase;
 use crate::fixtures::{at, record, row};
@@ -115,7 +119,62 @@ pub(crate) async fn values_are_counted_among_what_matches(database: &TestDatabas
     assert_eq!((records, client), (1, pairs(&[("vscode", 1)])));
     assert_eq!(event, pairs(&[("tool.call", 1)]));
     let nobody = query(|q| q.caller = Some("user:nobody".into()));
-    assert_eq!(counted(nobody).await.0, 0);
+    assert_eq!(counted(nobody.clone()).await.0, 0);
+    assert!(index.facets(&nobody).await.unwrap().time_line.is_empty());
+    assert_eq!(index.total(&nobody).await.unwrap(), 0);
+    let line = index
+        .facets(&AuditQuery::default())
+        .await
+        .unwrap()
+        .time_line;
+    let parts = usize::try_from(TIME_LINE_PARTS).unwrap();
+    assert_eq!(line.len(), parts);
+    assert_eq!(line.iter().map(|(_, count)| count).sum::<u64>(), 10);
+    assert_eq!(
+        (line[0].1, line[parts - 1].1),
+        (1, 1),
+        "from the oldest to the newest"
+    );
+    assert!(line.is_sorted_by_key(|(begins, _)| *begins));
+}
+
+/// A page holds no more than it may; how many there are is told all the same.
+pub(crate) async fn findings_are_searched_for_and_counted(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    let found_in = |record: &mut Record| {
+        let report = json!({"rules": 1, "findings": [{"type": "EMAIL", "count": 2}, {"type": "PHONE", "count": 1}]});
+        record.detail.insert("inspection".to_owned(), report);
+    };
+    let edits: [fn(&mut Record); 4] = [
+        |_| {},
+        found_in,
+        |record| {
+            let report = json!({"rules": 1, "suspicions": [{"type": "link", "count": 1}]});
+            record.detail.insert("inspection".to_owned(), report);
+        },
+        |record| {
+            let report = json!({"rules": 1, "findings": [{"type": "EMAIL", "count": 1}]});
+            record.detail.insert("inspection".to_owned(), report);
+            record.phase = Phase::Intent;
+        },
+    ];
+    fill(index, &edits).await;
+    for (text, expected) in [
+        (FINDING_TEXT, vec![1]),
+        ("finding:EMAIL", vec![1]),
+        ("finding:phone", vec![1]),
+        ("finding:MY_NUMBER", vec![]),
+    ] {
+        let asked = query(|q| q.text = Some(text.into()));
+        assert_eq!(found(index, asked.clone()).await, expected, "{text}");
+        let total = u64::try_from(expected.len()).unwrap();
+        assert_eq!(index.total(&asked).await.unwrap(), total, "{text}");
+    }
+    let one = query(|q| q.limit = 1);
+    assert_eq!(index.total(&one).await.unwrap(), 4);
+    let until = query(|q| q.until = Some(at(2)));
+    assert_eq!(index.total(&until).await.unwrap(), 2);
 }
 
 pub(crate) async fn filters_combine(database: &TestDatabase) {
