@@ -19,6 +19,8 @@ const LAG_MAX = 1_000;
 interface Finding {
   title: string;
   next: string;
+  /** Why, as the gate tells it to its log. */
+  why?: string | undefined;
   severe: boolean;
   to?: string;
   search?: Record<string, string>;
@@ -50,6 +52,11 @@ export default function Alerts() {
                 </Title>
               </div>
               <Text size="sm">{finding.next}</Text>
+              {finding.why && (
+                <Text size="sm">
+                  {t.alerts.why} <span lang="en">{finding.why}</span>
+                </Text>
+              )}
               {finding.to && (
                 <To to={finding.to} search={finding.search ?? {}}>
                   {t.alerts.look}
@@ -109,7 +116,8 @@ function useFindings(): { findings: Finding[]; error: Error | null; pending: boo
     if (connector.state !== 'unreachable') continue;
     findings.push({
       title: t.alerts.unreachable(connector.title || connector.name),
-      next: connector.problem ?? t.alerts.unreachableNext,
+      next: t.alerts.unreachableNext,
+      why: connector.problem ?? undefined,
       severe: true,
       to: '/catalog',
       search: { tab: 'connectors', open: connector.name },
