@@ -1,6 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
+import { Fragment } from 'react';
 import { answer, api } from '../api/client.ts';
 import { useRight } from '../api/me.tsx';
+import { listed } from '../i18n/index.tsx';
 import { To } from './links.tsx';
 
 const PERSON = /^usr_[0-9a-f]+$/;
@@ -27,5 +29,21 @@ export function Person({ id, link = false }: { id: string; link?: boolean }) {
     <To to="/access" search={account ? { tab: 'accounts', open: account } : { open: id }} title={id}>
       {name}
     </To>
+  );
+}
+
+/** Several of them in a row, as the page's language writes them, behind what is known by a name anyway. */
+export function People({ ids, after = [] }: { ids: string[]; after?: string[] }) {
+  const comma = listed(['', '']);
+  return (
+    <>
+      {listed(after)}
+      {ids.map((id, place) => (
+        <Fragment key={id}>
+          {place + after.length > 0 && comma}
+          <Person id={id} />
+        </Fragment>
+      ))}
+    </>
   );
 }

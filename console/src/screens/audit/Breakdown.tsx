@@ -12,6 +12,7 @@ import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 import { type Query, typedOf } from './query.ts';
+import './breakdown.css';
 
 const SECOND_MS = 1000;
 /** Values of one field that are shown: the rest is found by typing. */
