@@ -16,9 +16,12 @@ pub(crate) struct SoakArgs {
     /// Power losses of a file system with an audit log (needs root)
     #[arg(long, default_value_t = 100)]
     power_losses: u64,
+    /// Kills of a gate with 256 calls under way
+    #[arg(long, default_value_t = 50)]
+    gate_kills: u64,
 }
 
-/// Runs the tests of the audit log's files with so many changes.
+/// Runs the tests of the audit log's files with so many changes, and that of a killed gate.
 pub(crate) fn soak(args: &SoakArgs) -> Result<()> {
     let tests = [
         "test",
@@ -32,5 +35,10 @@ pub(crate) fn soak(args: &SoakArgs) -> Result<()> {
         .args(["mutations::", "tamper::", "power::", "kill::"])
         .env("SEKIMORI_SOAK_MUTATIONS", args.mutations.to_string())
         .env("SEKIMORI_SOAK_KILLS", args.kills.to_string())
-        .env("SEKIMORI_SOAK_POWER", args.power_losses.to_string()))
+        .env("SEKIMORI_SOAK_POWER", args.power_losses.to_string()))?;
+    let crash = ["test", "--locked", "--release", "--package=sekimori-server"];
+    run(cargo()
+        .args(crash)
+        .args(["--test=it", "crash::"])
+        .env("SEKIMORI_KILLS", args.gate_kills.to_string()))
 }

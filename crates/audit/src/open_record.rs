@@ -83,7 +83,7 @@ struct State {
     /// Whether the closing record is in the queue.
     closed: bool,
     /// When each stage of a call was behind it, in microseconds since its beginning.
-    reached: Map<String, Value>,
+    reached: Vec<(&'static str, u64)>,
 }
 
 /// The record of one call on the road; made by [`crate::Audit::open`].
@@ -117,7 +117,7 @@ impl OpenRecord {
                 draft,
                 intent: Intent::Absent,
                 closed: false,
-                reached: Map::new(),
+                reached: Vec::new(),
             }),
         }
     }
@@ -226,11 +226,12 @@ impl OpenRecord {
     }
 
     /// Notes that a stage is behind the call; the first time counts.
-    fn reached(&self, stage: &str) {
+    fn reached(&self, stage: &'static str) {
         let elapsed = u64::try_from(self.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let mut state = self.state();
-        let reached = &mut state.reached;
-        reached.entry(stage).or_insert_with(|| elapsed.into());
+        let reached = &mut self.state().reached;
+        if reached.iter().all(|(known, _)| *known != stage) {
+            reached.push((stage, elapsed));
+        }
     }
 
     /// Writes how it ended, and returns when that is durable. After an error nobody may get the answer; the
@@ -262,7 +263,13 @@ impl OpenRecord {
         let mut record = self.written(phase);
         record.duration_us = u64::try_from(self.elapsed().as_micros()).ok();
         if record.target.is_some() {
-            let reached = self.state().reached.clone();
+            let mut reached = self.state().reached.clone();
+            // The order of the canonical text: it need not be sorted again.
+            reached.sort_unstable_by_key(|(stage, _)| *stage);
+            let reached = reached
+                .into_iter()
+                .map(|(stage, at)| (stage.to_owned(), at.into()));
+            let reached = reached.collect::<Map<_, _>>();
             record.detail.insert(REACHED.to_owned(), reached.into());
         }
         let encoded = encode(&record).or_else(|error| {

@@ -25,39 +25,40 @@ pub const FACTS: &str = "facts";
 /// Most groups of changes that an impact report tells one by one.
 const CHANGES_MAX: usize = 1_000;
 
-/// What policies saw of a call that its record tells nowhere else. What is absent was unknown.
+/// What policies saw of a call that its record tells nowhere else. What is absent was unknown. In the order of names,
+/// which is that of a record's canonical text: it need not be sorted again for each call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Facts {
-    now: Timestamp,
-    client_kind: ClientKind,
-    issuer: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    proved_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     acr: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     amr: Vec<String>,
+    /// Whether a person had to agree.
+    #[serde(default, skip_serializing_if = "is_false")]
+    approval: bool,
+    #[serde(default, skip_serializing_if = "Projections::is_empty")]
+    arguments: Projections,
+    client_kind: ClientKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    scopes: Option<Vec<String>>,
+    country: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     department: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<Device>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     employment: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     environments: Option<Vec<Environment>>,
+    issuer: String,
+    now: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    zones: Option<Vec<String>>,
+    proved_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    country: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    device: Option<Device>,
+    scopes: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<ToolTag>,
-    #[serde(default, skip_serializing_if = "Projections::is_empty")]
-    arguments: Projections,
-    /// Whether a person had to agree.
-    #[serde(default, skip_serializing_if = "is_false")]
-    approval: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    zones: Option<Vec<String>>,
 }
 
 #[expect(

@@ -9,10 +9,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -21,6 +21,7 @@ use super::report::{Check, Requirements, Side};
 use super::suite;
 use crate::gate::{Gate, Home, free_port};
 use crate::mcp::{Client, get_json};
+use crate::process::tail;
 use crate::run::wait_for;
 use crate::setup::node;
 use crate::ui::note;
@@ -122,15 +123,17 @@ impl Stage {
     fn play(&mut self, scenario: &str, revision: &str, folder: &Path) -> Result<Vec<Check>> {
         let listener = TcpListener::bind("127.0.0.1:0").context("listening for the suite")?;
         let port = listener.local_addr()?.port();
-        let own = std::env::current_exe().context("finding this program")?;
-        let log = fs::File::create(folder.join("suite.log")).context("creating the log")?;
+        // By its process: a build since then may have put another program where this one was.
+        let own = format!("/proc/{}/exe", std::process::id());
+        let told = folder.join("suite.log");
+        let log = fs::File::create(&told).context("creating the log")?;
         let mut suite = Command::new(node())
             .arg(suite())
             .args(["client", "--scenario", scenario, "--spec-version", revision])
             // An extension is on no timeline of revisions.
             .arg("--force")
             .arg("--command")
-            .arg(format!("{} conformance-client {port}", own.display()))
+            .arg(format!("{own} conformance-client {port}"))
             .arg("-o")
             .arg(folder)
             .stdin(Stdio::null())
@@ -138,7 +141,9 @@ impl Stage {
             .stderr(log)
             .spawn()
             .context("starting the conformance suite: cargo xtask setup --only node")?;
-        let played = accept(&listener).and_then(|wire| self.serve(wire));
+        let played = accept(&listener, &mut suite)
+            .with_context(|| tail(&told))
+            .and_then(|wire| self.serve(wire));
         suite.wait().context("waiting for the suite")?;
         played.with_context(|| format!("playing {scenario}"))?;
         let mut results = fs::read_dir(folder.join("auth")).context("reading the results")?;
@@ -223,12 +228,15 @@ fn issuer_of(url: &str) -> Result<String> {
     Ok(issuer.context("the upstream names no issuer")?.to_owned())
 }
 
-/// Waits for the suite's client, which may never come.
-fn accept(listener: &TcpListener) -> Result<TcpStream> {
+/// Waits for the suite's client, which never comes if the suite has ended.
+fn accept(listener: &TcpListener, suite: &mut Child) -> Result<TcpStream> {
     listener.set_nonblocking(true)?;
     let wire = wait_for("the suite's client", PATIENCE, || match listener.accept() {
         Ok((wire, _)) => Ok(Some(wire)),
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => match suite.try_wait()? {
+            Some(status) => bail!("the suite ended before its client came: {status}"),
+            None => Ok(None),
+        },
         Err(error) => Err(error.into()),
     })?;
     wire.set_nonblocking(false)?;

@@ -141,7 +141,9 @@ pub(crate) fn conformance(args: &ConformanceArgs) -> Result<()> {
             broken += steps.run(&name, || client::run(&folder, revision, only))?;
         }
     }
-    report::print_table(&tables, out);
+    if !tables.is_empty() {
+        report::print_table(&tables, out);
+    }
     note(format_args!(
         "\nThe suite's own results are in {}",
         results.display()

@@ -127,7 +127,11 @@ impl Catalog {
         match self.list_upstream(entry).await {
             Ok(()) => {}
             Err(RelistError::Upstream(problem)) => {
-                tracing::warn!(connector = %entry.connector.name, %problem, "connector could not be listed");
+                // It is tried again every few seconds, for as long as it takes: only news is worth a line.
+                let known = state.problem.as_ref().map(ToString::to_string);
+                if known.is_none_or(|known| known != problem.to_string()) {
+                    tracing::warn!(connector = %entry.connector.name, %problem, "connector could not be listed");
+                }
                 entry.state.store(Arc::new(EntryState {
                     discovery: state.discovery.clone(),
                     listed_at: Some(now),
