@@ -423,7 +423,7 @@ impl ApprovalDetailsView {
 }
 
 fn findings(rules: &RuleSet, arguments: &Value) -> Vec<ArgumentFindingView> {
-    let scanner = Scanner::new().with_terms(&rules.terms);
+    let scanner = rules.equip(Scanner::new());
     let found = scanner.mask_json(&mut arguments.clone()).into_iter();
     found
         .filter(|one| one.finding.confidence >= rules.settings.confidence)
