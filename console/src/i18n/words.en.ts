@@ -152,6 +152,7 @@ const events: Words = {
   'audit.export': 'Audit log exported',
   'audit.verify': 'Audit log verified',
   'audit.rotate': 'Audit log of a year closed',
+  'audit.reindex': 'Search index of the audit log rebuilt',
   'retention.purge': 'Old records removed',
   'legal_hold.change': 'Legal hold changed',
   'deletion.change': 'Deletion on request changed',

@@ -45,6 +45,7 @@ const events: Record<string, string> = {
   'audit.export': '監査ログの出力',
   'audit.verify': '監査ログの検証',
   'audit.rotate': '監査ログの年次締め',
+  'audit.reindex': '監査ログの検索インデックスの再作成',
   'retention.purge': '保存期間を過ぎた記録の削除',
   'legal_hold.change': '訴訟ホールドの変更',
   'deletion.change': '記録の削除依頼の変更',

@@ -1,8 +1,9 @@
-//! What a durable record costs: a lone `fdatasync` as the yardstick, the journal with 1, 16 and 256 writers, and
-//! the work that a caller does itself. Disks differ and machines are shared: read the ratios.
+//! What a durable record costs: first in ratios to a lone `fdatasync` as the yardstick, then the journal with 1, 16 and
+//! 256 writers, and the work that a caller does itself. Disks differ and machines are shared: read the ratios.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     missing_docs,
     reason = "a benchmark, not the gate"
 )]
@@ -120,6 +121,71 @@ fn raw_sync(bench: &mut Criterion) {
     });
 }
 
+/// The goals of the journal, as ratios: yardstick and journal take turns, because disks have moods.
+fn ratios(_: &mut Criterion) {
+    const TURNS: u64 = 12;
+    const TURN: Duration = Duration::from_millis(500);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(BenchClock(Instant::now()));
+    let key = SigningKey::from_seed("gate/audit/1", KeyKind::Log, [7; 32]).unwrap();
+    let options = JournalOptions {
+        signer: Some(Arc::new(FileSigner::new(key))),
+        ..JournalOptions::new("gate-1")
+    };
+    let journal = dir.path().join("journal");
+    let (journal, _) = Journal::open(&journal, options, &clock, &BenchIds).unwrap();
+    let file = std::fs::File::create(dir.path().join("probe")).unwrap();
+    let (mut lone, mut of_16, mut of_64) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        let began = Instant::now();
+        while began.elapsed() < TURN {
+            let (at, one) = (u64::try_from(lone.len()).unwrap(), Instant::now());
+            file.write_all_at(&[7; 1_024], at * 1_024).unwrap();
+            file.sync_data().unwrap();
+            lone.push(one.elapsed());
+        }
+        of_16.extend(runtime.block_on(timed(&journal, 16, TURN)));
+        of_64.extend(runtime.block_on(timed(&journal, 64, TURN)));
+    }
+    let total = (TURN * u32::try_from(TURNS).unwrap()).as_secs_f64();
+    let per_second = |took: &[Duration]| f64::from(u32::try_from(took.len()).unwrap()) / total;
+    let (syncs, records) = (per_second(&lone), per_second(&of_64));
+    println!(
+        "64 writers: {records:.0} records/s for {syncs:.0} fdatasync/s: {:.1} times as many (goal: at least 10)",
+        records / syncs
+    );
+    let (sync, added) = (median(lone), median(of_16));
+    println!(
+        "16 writers: p50 {added:.2?} for {sync:.2?} of fdatasync: {:.2} times as long (goal: at most 2)",
+        added.as_secs_f64() / sync.as_secs_f64()
+    );
+}
+
+/// How long each record took that writers append for a while, each after the one before is durable.
+async fn timed(journal: &Journal, writers: u64, long: Duration) -> Vec<Duration> {
+    let began = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..writers {
+        let writer = journal.writer();
+        tasks.spawn(async move {
+            let (record, mut took) = (record(), Vec::new());
+            while began.elapsed() < long {
+                let one = Instant::now();
+                writer.append(&record).await.unwrap();
+                took.push(one.elapsed());
+            }
+            took
+        });
+    }
+    tasks.join_all().await.concat()
+}
+
+fn median(mut took: Vec<Duration>) -> Duration {
+    took.sort();
+    took.get(took.len() / 2).copied().unwrap_or_default()
+}
+
 fn append(bench: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut group = bench.benchmark_group("append");
@@ -218,6 +284,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3));
-    targets = raw_sync, append, append_signed, own_work, open
+    targets = ratios, raw_sync, append, append_signed, own_work, open
 }
 criterion_main!(benches);

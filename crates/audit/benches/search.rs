@@ -1,8 +1,8 @@
-//! Searching a large log: fills an index with made-up records, and measures how fast it takes them (all at once as
-//! after a loss of the index, then more as they come) and how long searches take. A lone `fdatasync` beside it tells
-//! what the disk is worth.
+//! Searching a large log: writes a journal of made-up records, and measures how fast an index is made anew from it,
+//! how fast it takes more as they come, and how long searches take. A lone `fdatasync` beside it tells what the disk
+//! is worth.
 //!
-//! `SEKIMORI_BENCH_RECORDS` says how many (1,000,000 by default); a million take about 1.5 GB.
+//! `SEKIMORI_BENCH_RECORDS` says how many (1,000,000 by default); a million take about 2.5 GB.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -19,16 +19,19 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sekimori_audit::{Journal, JournalOptions, rebuild_index};
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::OperationClass;
+use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
 use sekimori_store::{AuditIndex, AuditQuery, IndexedRecord};
 
-/// As the indexer hands them over.
-const BATCH: u64 = 8_192;
-/// As it does with what comes while the gate is busy.
+/// Records that are written to the journal at a time.
+const WRITTEN: u64 = 4_096;
+/// As the indexer hands over what comes while the gate is busy.
 const SMALL_BATCH: u64 = 512;
 const PEOPLE: u64 = 2_000;
 const TOOLS: u64 = 300;
@@ -120,38 +123,73 @@ fn row(number: u64) -> IndexedRecord {
     }
 }
 
+#[derive(Debug)]
+struct BenchClock(Instant);
+
+impl Clock for BenchClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[derive(Debug)]
+struct BenchIds;
+
+impl Ids for BenchIds {
+    fn next(&self) -> uuid::Uuid {
+        uuid::Uuid::now_v7()
+    }
+}
+
+/// A journal of so many records.
+async fn write(dir: &Path, records: u64) {
+    let clock: Arc<dyn Clock> = Arc::new(BenchClock(Instant::now()));
+    let (journal, _) =
+        Journal::open(dir, JournalOptions::new("gate-1"), &clock, &BenchIds).unwrap();
+    for first in (0..records).step_by(WRITTEN as usize) {
+        let numbers = first..(first + WRITTEN).min(records);
+        let mut written = tokio::task::JoinSet::new();
+        for number in numbers {
+            let writer = journal.writer();
+            written.spawn(async move { writer.append(&row(number).record).await.unwrap() });
+        }
+        written.join_all().await;
+    }
+    journal.close();
+}
+
 async fn run(dir: &Path, records: u64) {
+    let journal = dir.join("journal");
+    let began = Instant::now();
+    write(&journal, records).await;
+    println!("journal written: {:.0} s", began.elapsed().as_secs_f64());
     let file = dir.join("store.db");
     let store = sekimori_store::open(&format!("sqlite:{}", file.display()))
         .await
         .unwrap();
     let index = store.audit_index();
-    assert!(index.begin_load("gate-1").await.unwrap());
-    let (mut took, used) = append(index.as_ref(), 0..records, BATCH).await;
-    let report = |what: &str, took: Duration, used: f64| {
+    let report = |what: &str, records: u64, took: Duration, used: f64| {
         println!(
-            "{what}: {:.1} s, {used:.1} s of processors",
-            took.as_secs_f64()
+            "{what}: {:.1} s, {used:.1} s of processors, {:.0} records/s",
+            took.as_secs_f64(),
+            records as f64 / took.as_secs_f64()
         );
     };
-    report("rows", took, used);
     let (began, used) = (Instant::now(), processor_seconds());
-    index.end_load().await.unwrap();
-    took += began.elapsed();
-    report("indexes", began.elapsed(), processor_seconds() - used);
+    let rebuilt = rebuild_index(&journal, "gate-1", index.as_ref()).await;
+    let took = began.elapsed();
+    assert_eq!(rebuilt.unwrap(), records);
+    report("index made anew", records, took, processor_seconds() - used);
     let bytes = std::fs::metadata(dir.join("store.index.db")).unwrap().len();
-    println!(
-        "loaded {records} records: {:.0} records/s, {} bytes each",
-        records as f64 / took.as_secs_f64(),
-        bytes / records
-    );
-    let more = records / 20;
+    println!("{} bytes each", bytes / records);
+    std::fs::remove_dir_all(journal).unwrap();
+    let more = (records / 20).min(50_000);
     let (took, used) = append(index.as_ref(), records..records + more, SMALL_BATCH).await;
-    report("more rows", took, used);
-    println!(
-        "then {more} more: {:.0} records/s",
-        more as f64 / took.as_secs_f64()
-    );
+    report("more records", more, took, used);
     searches(index.as_ref(), records).await;
     store.close().await;
 }

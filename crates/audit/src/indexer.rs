@@ -11,6 +11,7 @@ use sekimori_store::{AuditIndex, IndexedRecord, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::error::JournalError;
+use crate::journal::lock;
 use crate::log::Head;
 use crate::reader::{Reader, durable_head};
 
@@ -43,13 +44,13 @@ pub enum IndexError {
     Ended,
 }
 
-/// Clears the index of a node and fills it from its journal; the number of records. For a journal that no
-/// process has open, or beside one: it reads up to the checkpoint.
+/// Clears the index of a node and fills it from its journal, which no process may have open; the number of records.
 pub async fn rebuild_index(
     dir: &Path,
     node: &str,
     index: &dyn AuditIndex,
 ) -> Result<u64, IndexError> {
+    let _lock = lock(dir)?;
     let head = durable_head(dir)?;
     empty(index, node, head.size).await?;
     let mut feed = Feed::new(dir.to_owned(), node.to_owned(), None);
@@ -82,6 +83,8 @@ struct Feed {
     reader: Option<Reader>,
     /// The batch after that, read while the index takes the one before.
     ahead: Option<Reading>,
+    /// The batch before: whoever reads lets it go, which takes time as well.
+    done: Vec<IndexedRecord>,
 }
 
 impl Feed {
@@ -92,6 +95,7 @@ impl Feed {
             position,
             reader: None,
             ahead: None,
+            done: Vec::new(),
         }
     }
 
@@ -117,6 +121,7 @@ impl Feed {
             (Some(reader), None)
         };
         index.append(&rows).await?;
+        self.done = rows;
         // Only now: after an error the same records are read again.
         self.position = reached.checked_sub(1).or(self.position);
         (self.reader, self.ahead) = (reader, ahead);
@@ -124,9 +129,13 @@ impl Feed {
     }
 
     /// Begins to read a batch.
-    fn read(&self, reader: Option<Reader>, from: u64, head: Head) -> Reading {
+    fn read(&mut self, reader: Option<Reader>, from: u64, head: Head) -> Reading {
         let (dir, node) = (self.dir.clone(), self.node.clone());
-        tokio::task::spawn_blocking(move || read_batch(&dir, &node, reader, from, head))
+        let done = std::mem::take(&mut self.done);
+        tokio::task::spawn_blocking(move || {
+            drop(done);
+            read_batch(&dir, &node, reader, from, head)
+        })
     }
 }
 

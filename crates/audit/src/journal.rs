@@ -224,7 +224,8 @@ impl Drop for Journal {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, JournalError> {
+/// Keeps other processes from opening the journal, until the file is dropped.
+pub(crate) fn lock(dir: &Path) -> Result<File, JournalError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)

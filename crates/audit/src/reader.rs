@@ -43,6 +43,8 @@ pub fn durable_head(dir: &Path) -> Result<Head, JournalError> {
 pub struct Reader {
     dir: PathBuf,
     segment: Segment,
+    /// Where its records end, once it has a successor.
+    sealed_end: Option<u64>,
     frames: Frames,
     /// Of the record that comes next.
     sequence: u64,
@@ -82,6 +84,7 @@ impl Reader {
             dir: dir.to_owned(),
             sequence: segment.header.tree.size(),
             segment,
+            sealed_end: None,
             frames,
             head,
             leaf: [0; 32],
@@ -197,12 +200,17 @@ impl Reader {
     }
 
     /// Where the valid part of the current segment ends.
-    fn end(&self) -> Result<u64, JournalError> {
+    fn end(&mut self) -> Result<u64, JournalError> {
         if self.segment.number == self.head.segment {
             return Ok(self.head.offset);
         }
+        if let Some(end) = self.sealed_end {
+            return Ok(end);
+        }
         let next = read_segment(&self.dir, self.segment.number + 1)?;
-        Ok(self.segment.end(&next))
+        let end = self.segment.end(&next);
+        self.sealed_end = Some(end);
+        Ok(end)
     }
 
     fn next_segment(&mut self) -> Result<(), JournalError> {
@@ -218,6 +226,7 @@ impl Reader {
         }
         self.frames = frames;
         self.segment = segment;
+        self.sealed_end = None;
         Ok(())
     }
 

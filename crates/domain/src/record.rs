@@ -231,6 +231,9 @@ pub enum EventKind {
     /// The log was closed, and another goes on under a new name and key.
     #[serde(rename = "audit.rotate")]
     AuditRotate,
+    /// The search index was made anew from the journal.
+    #[serde(rename = "audit.reindex")]
+    AuditReindex,
     /// Records whose time was over were removed; their hashes stay.
     #[serde(rename = "retention.purge")]
     RetentionPurge,
@@ -259,7 +262,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 60] = [
         Self::ToolCall,
         Self::ResourceRead,
         Self::PromptGet,
@@ -311,6 +314,7 @@ impl EventKind {
         Self::AuditExport,
         Self::AuditVerify,
         Self::AuditRotate,
+        Self::AuditReindex,
         Self::RetentionPurge,
         Self::LegalHoldChange,
         Self::DeletionChange,
@@ -375,6 +379,7 @@ impl EventKind {
             Self::AuditExport => "audit.export",
             Self::AuditVerify => "audit.verify",
             Self::AuditRotate => "audit.rotate",
+            Self::AuditReindex => "audit.reindex",
             Self::RetentionPurge => "retention.purge",
             Self::LegalHoldChange => "legal_hold.change",
             Self::DeletionChange => "deletion.change",

@@ -10,7 +10,7 @@ use cedar_policy::{
     Authorizer, Context, Decision as CedarDecision, Entities, Entity, EntityId, EntityTypeName,
     EntityUid, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use sekimori_domain::caller::{Caller, PrincipalKind};
+use sekimori_domain::caller::{Caller, Principal, PrincipalKind};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Decision;
 
@@ -223,6 +223,25 @@ impl Administration {
             .flat_map(|area| [(area, AdminAction::View), (area, AdminAction::Manage)])
             .filter(|(area, action)| self.authorize(caller, *action, *area).is_ok())
             .collect()
+    }
+
+    /// Refuses that `giver` acts for somebody with the groups of `taker`, where that one may do more to the gate than
+    /// they may: a right that one could give to a program of one's own would be one's own.
+    pub fn hand_out(&self, giver: &Caller, taker: Principal) -> Result<(), Refusal> {
+        let (client, authentication) = (giver.client.clone(), giver.authentication.clone());
+        let taker = Caller::new(taker, client, authentication);
+        for (area, action) in self.allowed(&taker) {
+            if let Err(refusal) = self.authorize(giver, action, area) {
+                let message = format!(
+                    "you may not {} {} yourself, so you can't let a service account do it: {}",
+                    action.as_str(),
+                    area.as_str(),
+                    refusal.message
+                );
+                return Err(Refusal { message, ..refusal });
+            }
+        }
+        Ok(())
     }
 
     fn why_not(&self, policies: &[String], action: AdminAction, area: Area) -> String {

@@ -69,8 +69,8 @@ pub struct AuditQuery {
     pub from: Option<Timestamp>,
     /// Before, exclusive.
     pub until: Option<Timestamp>,
-    /// Part of the target's name, of a touched resource, of the caller's name or id, or of the message;
-    /// upper and lower case are equal.
+    /// Part of the target's name, of a touched resource, of the caller's name or id, of the message or its code, of the
+    /// name of a policy that denied, or of the id of an approval; upper and lower case are equal.
     pub text: Option<String>,
     /// Which way.
     pub order: Order,

@@ -32,6 +32,22 @@ pub(crate) trait Database: Send + Sync + Debug {
     /// How the dialect says what the other can't.
     fn dialect(&self) -> &'static dyn Dialect;
 
+    /// Begins with nothing, to be filled by this process alone and without care for crashes. `false`, with nothing
+    /// done, where others have the database open, or where it is more than an index.
+    async fn begin_load(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Ends what [`begin_load`](Self::begin_load) began; else does nothing.
+    async fn end_load(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether this process is between the two.
+    fn is_loading(&self) -> bool {
+        false
+    }
+
     /// Closes all connections.
     async fn close(&self);
 }
@@ -83,9 +99,6 @@ pub(crate) trait Dialect: Send + Sync {
     /// A selection of the texts with the gram bound to `$1`, for dialects that read the list of every gram that is
     /// asked for to its end.
     fn texts_with_gram(&self) -> Option<&'static str>;
-
-    /// Whether the index of the audit journal lies apart, so that it may be taken to pieces.
-    fn is_loaded_apart(&self) -> bool;
 }
 
 /// What is asked of the grams of a text.

@@ -53,6 +53,7 @@ mod sessions;
 mod sign_ins;
 mod snapshot;
 mod sqlite;
+mod sqlite_index;
 mod tokens;
 
 use std::fmt::Debug;
@@ -192,7 +193,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     let (database, index): (Opened, Opened) = if let Some(path) = sqlite_path(url) {
         let path = Path::new(path);
         let database = sqlite::SqliteDatabase::open(path).await?;
-        let index = sqlite::SqliteDatabase::open_index(path).await?;
+        let index = sqlite_index::IndexFile::open(path).await?;
         (Arc::new(database), Arc::new(index))
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         let database = Arc::new(postgres::PostgresDatabase::open(url).await?);

@@ -214,8 +214,4 @@ impl Dialect for PostgresDialect {
         // Its lists are read from several places at a time.
         None
     }
-
-    fn is_loaded_apart(&self) -> bool {
-        false
-    }
 }

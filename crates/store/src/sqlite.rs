@@ -6,7 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use crate::database::{Database, Dialect, GramQuery, Row, Statement, Transaction}
 use crate::driver::{prepare, read_all};
 use crate::error::{Result, StoreError};
 use crate::migration;
+use crate::sqlite_index::Damage;
 
 /// How long a writer waits for writers of other processes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,29 +31,18 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// What SQLite says of a lock that somebody else has, and of a file that is not as it was written.
 const BUSY: u32 = 5;
-const CORRUPT: u32 = 11;
-const NOT_A_DATABASE: u32 = 26;
+pub(crate) const CORRUPT: u32 = 11;
+pub(crate) const NOT_A_DATABASE: u32 = 26;
 /// How long a statement waits for a free connection of this process.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// What the file of the audit index is called: as the database, with this instead of its extension.
-const INDEX_EXTENSION: &str = "index.db";
-/// What the writer of the audit index keeps in memory, in KiB (negative means that unit): with SQLite's 2 MiB most
-/// of its time goes into pages that it has just put away.
-const INDEX_CACHE: &str = "-65536";
-/// Bytes of its pages: records of some 800 bytes leave less of them empty than of SQLite's 4 KiB.
-const INDEX_PAGE_BYTES: u32 = 8_192;
-/// Pages after which its log is written back: a page that changes often goes there once.
-const INDEX_CHECKPOINT: &str = "8192";
-/// Rows of the audit index that SQLite's thread may be ahead of their reader: with few, the two wait for each other
-/// again and again.
-const ROWS_AHEAD: usize = 4_096;
 /// Connections that read: more would only compete for the same two or four cores.
 const READERS_MAX: u32 = 4;
 
 /// A SQLite file.
 #[derive(Debug)]
 pub(crate) struct SqliteDatabase {
-    readers: SqlitePool,
+    /// `None` where the one that writes keeps everybody else out.
+    readers: Option<SqlitePool>,
     writer: SqlitePool,
     changed: Arc<Notify>,
     damage: Damage,
@@ -61,61 +51,33 @@ pub(crate) struct SqliteDatabase {
 impl SqliteDatabase {
     /// Opens the file, making it (mode 0600) and its folder (mode 0700) where missing.
     pub(crate) async fn open(path: &Path) -> Result<Self> {
-        let options = options(path).synchronous(SqliteSynchronous::Full);
+        let reader = options(path).synchronous(SqliteSynchronous::Full);
+        let writer = reader.clone().journal_mode(SqliteJournalMode::Wal);
         let damage = Damage::default();
-        Self::open_with(path, options.clone(), options, migration::SQLITE, damage).await
+        Self::open_with(path, writer, Some(reader), migration::SQLITE, damage).await
     }
 
-    /// Opens the index of the audit journal that lies beside the database at `path`. A power loss may cost what
-    /// was written last, which is read from the journal again.
-    pub(crate) async fn open_index(path: &Path) -> Result<Self> {
-        let path = &path.with_extension(INDEX_EXTENSION);
-        let damage = Damage::of_file(path);
-        damage.set_aside_what_was_found()?;
-        let options = options(path)
-            .synchronous(SqliteSynchronous::Normal)
-            .page_size(INDEX_PAGE_BYTES);
-        let writer = options
-            .clone()
-            .row_buffer_size(ROWS_AHEAD)
-            .pragma("cache_size", INDEX_CACHE)
-            .pragma("wal_autocheckpoint", INDEX_CHECKPOINT)
-            .pragma("threads", "2");
-        let open = || {
-            let (writer, reader) = (writer.clone(), options.clone());
-            Self::open_with(
-                path,
-                writer,
-                reader,
-                migration::SQLITE_INDEX,
-                damage.clone(),
-            )
-        };
-        let opened = open().await;
-        if opened.is_ok() || !damage.is_known() {
-            return opened;
-        }
-        damage.set_aside_what_was_found()?;
-        open().await
-    }
-
-    async fn open_with(
+    /// Opens the file with such connections, and brings its schema up to date.
+    pub(crate) async fn open_with(
         path: &Path,
         writer: SqliteConnectOptions,
-        reader: SqliteConnectOptions,
+        readers: Option<SqliteConnectOptions>,
         migrations: &'static [migration::Migration],
         damage: Damage,
     ) -> Result<Self> {
         prepare_file(path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let read = |options: SqliteConnectOptions| {
+            pool(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON"))
+        };
         let database = Self {
             writer: connect_writer(&writer)
                 .await
                 .map_err(|error| damage.seen(error))?,
-            readers: pool(READERS_MAX).connect_lazy_with(reader.pragma("query_only", "ON")),
+            readers: readers.map(read),
             changed: Arc::default(),
             damage,
         };
-        // A command must not wait for whoever writes, such as a gate that builds the audit index.
+        // A command must not wait for whoever writes, such as a gate that adds to the audit index.
         if !migration::is_current(&database, migrations).await {
             let mut transaction = database.begin().await?;
             migration::migrate(&mut *transaction, migrations).await?;
@@ -123,9 +85,29 @@ impl SqliteDatabase {
         }
         Ok(database)
     }
+
+    /// Closes all connections, if no other process has the file open; else only those that read, and `false`.
+    pub(crate) async fn close_alone(&self) -> Result<bool> {
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
+        // Only the last connection can leave the write-ahead log.
+        let left = sqlx::query_scalar::<_, String>("PRAGMA journal_mode = DELETE")
+            .fetch_one(&self.writer)
+            .await;
+        match left {
+            Ok(mode) if mode == "delete" => {}
+            Ok(_) => return Ok(false),
+            Err(error) if is_busy(&error) => return Ok(false),
+            Err(error) => return Err(self.damage.seen(error)),
+        }
+        self.writer.close().await;
+        Ok(true)
+    }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+/// What all connections have in common.
+pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -144,10 +126,9 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// Connects and turns the write-ahead log on. `busy_timeout` does not cover that turn: of several processes
+/// Connects, which may turn the write-ahead log on. `busy_timeout` does not cover that turn: of several processes
 /// that open a new file at the same time, all but one are sent away and must come back.
 async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
-    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
         match pool(1).connect_with(options.clone()).await {
@@ -164,72 +145,9 @@ fn is_busy(error: &sqlx::Error) -> bool {
 }
 
 /// What SQLite says went wrong; extended codes keep it in their low byte.
-fn code(error: &sqlx::Error) -> Option<u32> {
+pub(crate) fn code(error: &sqlx::Error) -> Option<u32> {
     let code = error.as_database_error().and_then(DatabaseError::code);
     Some(code?.parse::<u32>().ok()? & 0xff)
-}
-
-/// Damage of a file that can be made anew: whoever meets it leaves a mark, and the next who opens the file begins with
-/// an empty one. Other files have none to leave it.
-#[derive(Debug, Clone, Default)]
-struct Damage(Option<Arc<Path>>);
-
-impl Damage {
-    fn of_file(path: &Path) -> Self {
-        Self(Some(Arc::from(path)))
-    }
-
-    fn mark(&self) -> Option<PathBuf> {
-        let mut mark = self.0.as_ref()?.as_os_str().to_owned();
-        mark.push("-damaged");
-        Some(mark.into())
-    }
-
-    /// Whether somebody met it.
-    fn is_known(&self) -> bool {
-        self.mark().is_some_and(|mark| mark.exists())
-    }
-
-    /// Leaves the mark, if the error tells of damage.
-    fn seen(&self, error: sqlx::Error) -> StoreError {
-        if let (Some(CORRUPT | NOT_A_DATABASE), Some(mark)) = (code(&error), self.mark())
-            && !mark.exists()
-        {
-            let marked = fs::write(mark, "").is_ok();
-            tracing::error!(
-                alert = true,
-                marked,
-                "the audit index is damaged: it is made anew from the journal at the next start"
-            );
-        }
-        error.into()
-    }
-
-    /// Puts a damaged file out of the way, for whoever wants to know how that came.
-    fn set_aside_what_was_found(&self) -> Result<()> {
-        let (Some(path), Some(mark)) = (&self.0, self.mark()) else {
-            return Ok(());
-        };
-        if !mark.exists() {
-            return Ok(());
-        }
-        let unavailable = |error| StoreError::Unavailable(Box::new(error));
-        for suffix in ["-wal", "-shm"] {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(suffix);
-            match fs::remove_file(beside) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(unavailable(error));
-                }
-                _ => {}
-            }
-        }
-        // The mark goes last: what is interrupted here begins again.
-        if path.exists() {
-            fs::rename(path, path.with_extension("damaged")).map_err(unavailable)?;
-        }
-        fs::remove_file(mark).map_err(unavailable)
-    }
 }
 
 fn prepare_file(path: &Path) -> io::Result<()> {
@@ -259,7 +177,7 @@ impl Database for SqliteDatabase {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
         let what = statement.what;
         let rows = prepare::<Sqlite>(statement)?
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers.as_ref().unwrap_or(&self.writer))
             .await
             .map_err(|error| self.damage.seen(error))?;
         read_all::<Sqlite>(what, &rows)
@@ -282,7 +200,9 @@ impl Database for SqliteDatabase {
     }
 
     async fn close(&self) {
-        self.readers.close().await;
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
         self.writer.close().await;
     }
 }
@@ -326,7 +246,7 @@ impl Transaction for SqliteTransaction {
     }
 }
 
-struct SqliteDialect;
+pub(crate) struct SqliteDialect;
 
 impl Dialect for SqliteDialect {
     fn table_along(&self, table: &'static str, index: &'static str) -> String {
@@ -372,11 +292,8 @@ impl Dialect for SqliteDialect {
             GramQuery::Prefix(prefix) => format!("{prefix}*"),
         }
     }
+
     fn texts_with_gram(&self) -> Option<&'static str> {
         Some("SELECT rowid FROM audit_grams WHERE audit_grams MATCH $1")
-    }
-
-    fn is_loaded_apart(&self) -> bool {
-        true
     }
 }

@@ -227,8 +227,9 @@ pub(crate) struct RecordFilter {
     from: Option<Timestamp>,
     /// Before, exclusive.
     until: Option<Timestamp>,
-    /// Part of a name, resource or message; upper and lower case are equal. `finding:` finds what inspection found
-    /// something in, `finding:EMAIL` a type of it.
+    /// Part of a name, resource or message, of the code of a refusal, of the name of a policy that denied, or of the id
+    /// of an approval; upper and lower case are equal. `finding:` finds what inspection found something in,
+    /// `finding:EMAIL` a type of it.
     text: Option<String>,
     /// `newest_first` (default) or `oldest_first`.
     order: Option<String>,

@@ -57,7 +57,7 @@ pub(crate) struct FilterView {
     /// Correlation id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     correlation: Option<String>,
-    /// Part of a name, resource or message.
+    /// Part of a name, resource, message or code, of a policy that denied, or of the id of an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     /// Not older than that when the search runs, such as `24h` or `7d`; then neither `from` nor `until`.

@@ -8,8 +8,9 @@ use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use sekimori_domain::caller::{Principal, PrincipalKind, SERVICE_PREFIX};
 use sekimori_domain::catalog::Environment;
-use sekimori_domain::ids::GroupName;
+use sekimori_domain::ids::{GroupName, PrincipalId};
 use sekimori_domain::record::EventKind;
 use sekimori_domain::revocation::SubjectKind;
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
@@ -227,6 +228,9 @@ pub(crate) async fn create_account(
     let deed = allowed
         .begin(&control, EventKind::ServiceAccountChange, details)
         .await?;
+    if let Err(refusal) = hand_out(&allowed, &control, &new.name, &new.groups) {
+        return deed.end(Err(refusal)).await;
+    }
     let new = NewAccount {
         name: new.name,
         owner,
@@ -246,6 +250,23 @@ pub(crate) async fn create_account(
         response.headers_mut().insert(LOCATION, value);
     }
     Ok(response)
+}
+
+/// Nobody gives a service account a right on the gate that they do not have: its keys would be theirs.
+fn hand_out(
+    allowed: &Allowed<ManageServiceAccounts>,
+    control: &Control,
+    name: &str,
+    groups: &[GroupName],
+) -> Result<(), Problem> {
+    let id =
+        PrincipalId::new(&[SERVICE_PREFIX, name].concat()).map_err(|_| Problem::not_found(WHAT))?;
+    let taker = Principal {
+        groups: groups.to_vec(),
+        ..Principal::new(id, PrincipalKind::ServiceAccount)
+    };
+    let giver = &allowed.someone.caller;
+    Ok(control.administration.hand_out(giver, taker)?)
 }
 
 /// Show a service account
@@ -371,9 +392,13 @@ pub(crate) async fn create_key(
     Path(name): Path<String>,
     Json(new): Json<NewServiceKey>,
 ) -> Result<Response, Problem> {
-    find(&control, &name).await?;
-    let deed = begin(&allowed, &control, "create_key", &name).await?;
     let accounts = control.store.service_accounts();
+    let found = accounts.get(&name).await?;
+    let account = found.ok_or_else(|| Problem::not_found(WHAT))?;
+    let deed = begin(&allowed, &control, "create_key", &name).await?;
+    if let Err(refusal) = hand_out(&allowed, &control, &name, &account.groups) {
+        return deed.end(Err(refusal)).await;
+    }
     let random = &*control.random;
     let made =
         sekimori_identity::create_key(&*accounts, &*control.clock, random, &name, new.expires_at)

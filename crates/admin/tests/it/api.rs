@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::PrincipalId;
+use sekimori_domain::record::OutcomeStatus;
 use serde_json::{Value, json};
 
 use crate::harness::Plane;
@@ -94,6 +95,33 @@ async fn an_account_lives_from_its_making_to_its_suspension() {
     let stale = plane.send(suspend(&tag)).await;
     assert_eq!(stale.status, 412);
     assert_eq!(stale.json()["code"], "changed_meanwhile");
+}
+
+/// An administrator who could make a service account an auditor, or take a key of one that is, would be an auditor.
+#[tokio::test]
+async fn nobody_gives_away_a_right_that_they_do_not_have() {
+    let plane = Plane::start().await;
+    let world = World::make(&plane).await;
+    let admin = plane.service_key("root", &["sekimori-admin"]).await;
+    plane.service_key("inspector", &["sekimori-auditor"]).await;
+    let (path, body) = world.examples().remove("createServiceAccount").unwrap();
+    let mut body = body.unwrap();
+    body["groups"] = json!(["employee", "sekimori-auditor"]);
+    let (_, key) = world.examples().remove("createServiceKey").unwrap();
+    let keys = "/api/v1/service-accounts/inspector/keys".to_owned();
+    for (path, body) in [(path.clone(), body.clone()), (keys, key.unwrap())] {
+        let answer = plane.call("POST", &path, Some(&admin), Some(&body)).await;
+        assert_eq!(answer.status, 403, "{}", answer.text);
+        assert_eq!(answer.json()["code"], "policy_denied");
+        assert!(answer.text.contains("sekimori-auditor"), "{}", answer.text);
+        let records = plane.records(answer.header("x-correlation-id")).await;
+        let outcomes = records.iter().filter_map(|record| record.outcome.as_ref());
+        let ends: Vec<_> = outcomes.map(|outcome| outcome.status).collect();
+        assert_eq!(ends, [OutcomeStatus::Refused]);
+    }
+    body["groups"] = json!(["sekimori-admin"]);
+    let made = plane.call("POST", &path, Some(&admin), Some(&body)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
 }
 
 #[tokio::test]

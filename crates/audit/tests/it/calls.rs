@@ -430,6 +430,28 @@ async fn an_index_that_is_down_is_caught_up() {
     assert_eq!(all(bench.store.as_ref()).await.len(), 600);
 }
 
+/// F13: the database commits, and the connection dies before it says so: the index has every record once.
+#[tokio::test]
+async fn a_lost_answer_of_the_index_doubles_nothing() {
+    let bench = Bench::new().await;
+    let index = Arc::new(FlakyIndex::new(bench.store.audit_index()));
+    index.lose_answers();
+    let audit = bench.start_on(Arc::clone(&index) as _).await;
+    for round in 0..10 {
+        notes(&audit, round * 30..(round + 1) * 30).await;
+        let sequence = u64::from(round) * 30 + 29;
+        let there = audit
+            .indexed(Position { sequence }, Duration::from_secs(30))
+            .await;
+        assert!(there, "{round}");
+    }
+    // Each time it was asked where it stands, and so was not given again what it had.
+    assert!(index.appended() >= 10, "{}", index.appended());
+    let found = all(bench.store.as_ref()).await;
+    let sequences: Vec<_> = found.iter().map(|(sequence, ..)| *sequence).collect();
+    assert_eq!(sequences, (0..300).collect::<Vec<_>>());
+}
+
 /// A restart goes on where the index stands; an index of another journal is made anew.
 #[tokio::test]
 async fn an_index_ahead_of_the_journal_is_made_anew() {

@@ -1,7 +1,7 @@
-//! An index that can be switched off.
+//! An index that can be switched off, or whose answers are lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use sekimori_domain::Timestamp;
@@ -13,6 +13,9 @@ use uuid::Uuid;
 pub(crate) struct FlakyIndex {
     inner: Arc<dyn AuditIndex>,
     down: AtomicBool,
+    /// Every other answer to [`append`](AuditIndex::append) is lost.
+    loses: AtomicBool,
+    appended: AtomicUsize,
 }
 
 impl FlakyIndex {
@@ -20,11 +23,22 @@ impl FlakyIndex {
         Self {
             inner,
             down: AtomicBool::new(false),
+            loses: AtomicBool::new(false),
+            appended: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// From now on what is appended is committed, and half the time nobody is told.
+    pub(crate) fn lose_answers(&self) {
+        self.loses.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn appended(&self) -> usize {
+        self.appended.load(Ordering::SeqCst)
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -39,7 +53,12 @@ impl FlakyIndex {
 impl AuditIndex for FlakyIndex {
     async fn append(&self, rows: &[IndexedRecord]) -> Result<(), StoreError> {
         self.check()?;
-        self.inner.append(rows).await
+        self.inner.append(rows).await?;
+        let before = self.appended.fetch_add(1, Ordering::SeqCst);
+        if self.loses.load(Ordering::SeqCst) && before.is_multiple_of(2) {
+            return Err(StoreError::Unavailable("the connection died".into()));
+        }
+        Ok(())
     }
 
     async fn position(&self, node: &str) -> Result<Option<u64>, StoreError> {

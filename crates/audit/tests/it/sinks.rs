@@ -126,6 +126,20 @@ impl Gate {
         }
     }
 
+    /// Waits until the sink takes nothing; why.
+    async fn problem(&self, name: &str) -> String {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let state = self.store.audit_sinks().get("gate-1", name).await.unwrap();
+            if let Some(problem) = state.as_ref().and_then(|state| state.problem.clone()) {
+                assert_eq!(state.unwrap().cursor, 0);
+                return problem;
+            }
+            assert!(Instant::now() < deadline, "the sink has no problem");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn end(self) {
         self.stop.cancel();
         self.audit.close().await;
@@ -137,30 +151,36 @@ struct Certificates(TempDir);
 
 impl Certificates {
     fn make() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let openssl = |arguments: &str| {
-            let status = Command::new("openssl")
-                .args(arguments.split_whitespace())
-                .current_dir(dir.path())
-                .stderr(Stdio::null())
-                .status()
-                .expect("openssl is on the path");
-            assert!(status.success(), "openssl {arguments}");
-        };
+        let all = Self(tempfile::tempdir().unwrap());
         let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";
-        openssl(&format!("{new} -keyout ca.key -out ca.pem -subj /CN=ca"));
+        all.openssl(&format!("{new} -keyout ca.key -out ca.pem -subj /CN=ca"));
         for name in [SIEM, "gate.test.example"] {
             let request = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-            openssl(&format!(
+            all.openssl(&format!(
                 "req {request} -keyout {name}.key -out {name}.csr -subj /CN={name}"
             ));
-            let extensions = format!("subjectAltName=DNS:{name}\nbasicConstraints=CA:FALSE\n");
-            std::fs::write(dir.path().join("ext"), extensions).unwrap();
-            openssl(&format!(
-                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out {name}.pem"
-            ));
+            all.sign(name, 30);
         }
-        Self(dir)
+        all
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let status = Command::new("openssl")
+            .args(arguments.split_whitespace())
+            .current_dir(self.0.path())
+            .stderr(Stdio::null())
+            .status()
+            .expect("openssl is on the path");
+        assert!(status.success(), "openssl {arguments}");
+    }
+
+    /// Gives somebody a certificate for so many days from now; below zero, it has ended.
+    fn sign(&self, name: &str, days: i32) {
+        let extensions = format!("subjectAltName=DNS:{name}\nbasicConstraints=CA:FALSE\n");
+        std::fs::write(self.path("ext"), extensions).unwrap();
+        self.openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile ext -out {name}.pem"
+        ));
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -206,6 +226,14 @@ impl Rsyslog {
             .spawn()
             .expect("rsyslog is installed: cargo xtask setup --only siem");
         Self { process }
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.process.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success(), "kill -{name}");
     }
 }
 
@@ -330,9 +358,8 @@ input(type="imtcp" port="{port}" address="127.0.0.1" ruleset="siem" SupportOctet
     killed_and_started_again(sink, || Rsyslog::start(dir.path(), &text), dir.path()).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn relp_has_no_gap() {
-    let (certificates, dir) = (Certificates::make(), tempfile::tempdir().unwrap());
+/// A receiver of RELP, and the sink for it.
+fn relp(certificates: &Certificates, dir: &Path) -> (String, Box<dyn Transport>) {
     let port = free_port();
     let path = |name: &str| certificates.path(name).display().to_string();
     let input = format!(
@@ -343,15 +370,62 @@ input(type="imrelp" port="{port}" address="127.0.0.1" maxDataSize="64k" tls="on"
         cert = path(&format!("{SIEM}.pem")),
         key = path(&format!("{SIEM}.key")),
     );
-    let text = config(&input, &certificates, dir.path());
     let dialer = certificates.dialer(port);
     let sink = Relp::new(dialer, "gate-1".to_owned(), Facility::AUDIT, Schema::Ocsf);
-    killed_and_started_again(
-        Box::new(sink),
-        || Rsyslog::start(dir.path(), &text),
-        dir.path(),
-    )
+    (config(&input, certificates, dir), Box::new(sink))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relp_has_no_gap() {
+    let (certificates, dir) = (Certificates::make(), tempfile::tempdir().unwrap());
+    let (text, sink) = relp(&certificates, dir.path());
+    killed_and_started_again(sink, || Rsyslog::start(dir.path(), &text), dir.path()).await;
+}
+
+/// F16: a receiver that stands still with its connection open slows nothing, and gets everything once it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_hangs_slows_nothing() {
+    let (certificates, dir) = (Certificates::make(), tempfile::tempdir().unwrap());
+    let (text, sink) = relp(&certificates, dir.path());
+    let receiver = Rsyslog::start(dir.path(), &text);
+    let gate = Gate::start(vec![("siem".to_owned(), sink)]).await;
+    gate.append(100).await;
+    until("the first records arrive", || {
+        numbers(dir.path()).len() >= 50
+    })
     .await;
+    receiver.signal("STOP");
+    let began = Instant::now();
+    gate.append(300).await;
+    assert!(began.elapsed() < Duration::from_secs(20));
+    let state = gate.store.audit_sinks().get("gate-1", "siem").await;
+    assert!(state.unwrap().is_none_or(|state| state.cursor < 400));
+    receiver.signal("CONT");
+    gate.delivered("siem", 400).await;
+    let all: BTreeSet<u64> = (0..400).collect();
+    until("nothing is missing", || numbers(dir.path()) == all).await;
+    gate.end().await;
+}
+
+/// F16: a receiver whose certificate has ended is told nothing, and everything once it has another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_with_an_ended_certificate_gets_nothing() {
+    let (certificates, dir) = (Certificates::make(), tempfile::tempdir().unwrap());
+    let (text, sink) = relp(&certificates, dir.path());
+    certificates.sign(SIEM, -1);
+    let receiver = Rsyslog::start(dir.path(), &text);
+    let gate = Gate::start(vec![("siem".to_owned(), sink)]).await;
+    gate.append(50).await;
+    let problem = gate.problem("siem").await;
+    assert!(numbers(dir.path()).is_empty(), "{problem}");
+    drop(receiver);
+    certificates.sign(SIEM, 30);
+    let receiver = Rsyslog::start(dir.path(), &text);
+    gate.delivered("siem", 50).await;
+    let all: BTreeSet<u64> = (0..50).collect();
+    until("nothing is missing", || numbers(dir.path()) == all).await;
+    gate.end().await;
+    drop(receiver);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

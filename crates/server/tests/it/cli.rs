@@ -148,6 +148,7 @@ async fn every_command_prints_json() {
         (&["admin", "create"], "/token"),
         (&["admin", "revoke"], "/revoked"),
         (&["audit", "search"], "/records"),
+        (&["audit", "reindex"], "/records"),
         (&["connector", "remove", "faults"], "/removed"),
         (&["connector", "templates"], "/0/fields/0/name"),
         (

@@ -13,7 +13,9 @@ use sekimori_audit::tlog::{
     LogKeys, Selection, SignedCheckpoint, Source, Tiles, VerifyingKey, proof, prove, verify_bundle,
     write_bundle,
 };
-use sekimori_audit::{Expectations, SIGNING_KEY, closed_folder, tlog_folder, verify_with};
+use sekimori_audit::{
+    Expectations, SIGNING_KEY, closed_folder, rebuild_index, tlog_folder, verify_with,
+};
 use sekimori_domain::record::EventKind;
 use serde_json::json;
 
@@ -195,6 +197,19 @@ pub(crate) async fn close_log(common: &Common, output: Output) -> anyhow::Result
             closing.successor.name(),
             closing.successor
         )
+    })
+}
+
+/// Makes the search index anew.
+pub(crate) async fn reindex(common: &Common, output: Output) -> anyhow::Result<()> {
+    let installation = Installation::open(common).await?;
+    let (config, index) = (&installation.config, installation.store.audit_index());
+    let records = rebuild_index(&journal(config), &config.server.node, &*index)
+        .await
+        .context("the index can't be made anew: stop the gate before")?;
+    installation.note(EventKind::AuditReindex, [("records", json!(records))])?;
+    output.show(&json!({ "records": records }), |_| {
+        format!("{records} records can be searched.")
     })
 }
 

@@ -73,6 +73,11 @@ pub(crate) enum Audit {
         after_help = "Example:\n  sekimori audit close-log --json\n\nThe gate must not run. Whoever has the old key follows the log to the new one."
     )]
     CloseLog,
+    /// Make the search index anew from the journal
+    #[command(
+        after_help = "Example:\n  sekimori audit reindex --json\n\nThe gate must not run. Cut short, begin it again."
+    )]
+    Reindex,
     /// Prove that a record is in the log, or that the log only grew
     #[command(
         after_help = "Examples:\n  sekimori audit proof 0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50 > record.tlog-proof\n  sekimori audit proof --since-size 12000"
@@ -149,7 +154,8 @@ pub(crate) struct Search {
     /// Before (exclusive): the same forms
     #[arg(long)]
     until: Option<String>,
-    /// Part of a name or message
+    /// Part of a name, resource or message, of the code of a refusal, of the name of a policy that denied, or of the id
+    /// of an approval
     #[arg(long)]
     text: Option<String>,
     /// Oldest first
@@ -210,6 +216,7 @@ pub(crate) async fn run(command: Audit, common: &Common) -> anyhow::Result<bool>
         Audit::Verify(options) => evidence::verify(&options, common, output),
         Audit::Checkpoint => evidence::checkpoint(common, output).map(|()| true),
         Audit::CloseLog => evidence::close_log(common, output).await.map(|()| true),
+        Audit::Reindex => evidence::reindex(common, output).await.map(|()| true),
         Audit::Proof(options) => {
             let proved = evidence::prove_record(&options, common, output).await;
             proved.map(|()| true)

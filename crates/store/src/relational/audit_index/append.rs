@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use sekimori_domain::record::{Phase, Record};
 
 use super::super::first;
-use super::texts::{Text, TextIds, Texts, insert_said, intern as intern_texts};
+use super::texts::{Text, TextIds, Texts, insert_grams, intern as intern_texts, sayings};
 use super::{
-    SEQUENCE_BITS, TermIds, WHAT, bind_all, chunks, correlation_key, id_key, position, read_ids,
-    select_terms, term,
+    SEQUENCE_BITS, TermIds, WHAT, bind_all, chunks, correlation_key, id_key, insert_all, position,
+    read_ids, select_terms, term,
 };
 use crate::audit_index::IndexedRecord;
 use crate::database::{Dialect, Param, Statement, Transaction};
@@ -48,70 +48,88 @@ impl Known {
     }
 }
 
-/// Adds the rows that are not there yet. Returns what `known` did not have.
-pub(super) async fn append(
-    transaction: &mut dyn Transaction,
-    dialect: &dyn Dialect,
-    known: &Known,
-    rows: &[IndexedRecord],
-) -> Result<Known> {
-    let terms = intern(transaction, dialect, &known.terms, rows).await?;
-    let number = |name: &str| {
-        let name = term(name);
-        // Every name of the rows was interned; numbers begin at one.
-        let number = known.terms.get(name.as_ref());
-        let number = number.or_else(|| terms.get(name.as_ref()));
-        number.copied().unwrap_or_default()
-    };
-    let mut placed = rows
-        .iter()
-        .map(|row| Ok((position(number(&row.node), row.sequence)?, row)))
-        .collect::<Result<Vec<Placed<'_>>>>()?;
-    let there = present(transaction, &placed).await?;
-    placed.retain(|(position, _)| !there.contains(position));
+/// How records are added.
+pub(super) struct Append<'a> {
+    pub(super) dialect: &'a dyn Dialect,
+    pub(super) known: &'a Known,
+    /// Whether the grams of new texts are noted.
+    pub(super) with_grams: bool,
+}
 
-    let forgotten = forgotten(transaction).await?;
-    let none = TextIds::new();
-    let known_texts = if forgotten == known.forgotten {
-        &known.texts
-    } else {
-        &none
-    };
-    let texts: Vec<Texts> = placed
-        .iter()
-        .map(|(_, row)| {
-            let names = Names::of(&row.record);
-            let (caller, target) = (names.caller.map(number), names.target.map(number));
-            Texts::of(&row.record, caller, target)
+impl Append<'_> {
+    /// Adds the rows that are not there yet. Returns what `known` did not have.
+    pub(super) async fn run(
+        &self,
+        transaction: &mut dyn Transaction,
+        rows: &[IndexedRecord],
+    ) -> Result<Known> {
+        let (dialect, known) = (self.dialect, self.known);
+        let terms = intern(transaction, dialect, &known.terms, rows).await?;
+        let number = |name: &str| {
+            let name = term(name);
+            // Every name of the rows was interned; numbers begin at one.
+            let number = known.terms.get(name.as_ref());
+            let number = number.or_else(|| terms.get(name.as_ref()));
+            number.copied().unwrap_or_default()
+        };
+        let mut placed = rows
+            .iter()
+            .map(|row| Ok((position(number(&row.node), row.sequence)?, row)))
+            .collect::<Result<Vec<Placed<'_>>>>()?;
+        let there = present(transaction, &placed).await?;
+        placed.retain(|(position, _)| !there.contains(position));
+
+        let forgotten = forgotten(transaction).await?;
+        let none = TextIds::new();
+        let known_texts = if forgotten == known.forgotten {
+            &known.texts
+        } else {
+            &none
+        };
+        let texts: Vec<Texts> = placed
+            .iter()
+            .map(|(_, row)| {
+                let names = Names::of(&row.record);
+                let (caller, target) = (names.caller.map(number), names.target.map(number));
+                Texts::of(&row.record, caller, target)
+            })
+            .collect();
+        let fresh = intern_texts(transaction, dialect, known_texts, &texts).await?;
+        if self.with_grams {
+            let new: Vec<_> = fresh
+                .new
+                .iter()
+                .map(|(text, id)| (*id, text.text()))
+                .collect();
+            insert_grams(transaction, dialect, &new).await?;
+        }
+        let fresh = fresh.all();
+        let id = |text: &Text| known_texts.get(text).or_else(|| fresh.get(text)).copied();
+        let callers: Vec<Option<i64>> = texts
+            .iter()
+            .map(|texts| texts.who.as_ref().and_then(id))
+            .collect();
+        let mut said: Vec<(i64, i64)> = placed
+            .iter()
+            .zip(&texts)
+            .flat_map(|((position, _), texts)| texts.said.iter().map(|text| (*position, id(text))))
+            .filter_map(|(position, text)| Some((position, text?)))
+            .collect();
+        said.sort_unstable();
+        said.dedup();
+
+        let called: Vec<_> = placed.iter().copied().zip(callers).collect();
+        let records = |chunk: &[_]| records(dialect, &number, chunk);
+        insert_all(transaction, &called, records).await?;
+        insert_all(transaction, &placed, |chunk| bodies(dialect, chunk)).await?;
+        insert_all(transaction, &said, |chunk| sayings(dialect, chunk)).await?;
+        track_intents(transaction, &placed).await?;
+        Ok(Known {
+            terms,
+            texts: fresh,
+            forgotten,
         })
-        .collect();
-    let fresh = intern_texts(transaction, dialect, known_texts, &texts).await?;
-    let id = |text: &Text| known_texts.get(text).or_else(|| fresh.get(text)).copied();
-    let callers: Vec<Option<i64>> = texts
-        .iter()
-        .map(|texts| texts.who.as_ref().and_then(id))
-        .collect();
-    let said: BTreeSet<(i64, i64)> = placed
-        .iter()
-        .zip(&texts)
-        .flat_map(|((position, _), texts)| texts.said.iter().map(|text| (*position, id(text))))
-        .filter_map(|(position, text)| Some((position, text?)))
-        .collect();
-
-    let called: Vec<_> = placed.iter().copied().zip(callers).collect();
-    for chunk in chunks(&called) {
-        insert_records(transaction, dialect, &number, chunk).await?;
     }
-    for chunk in chunks(&placed) {
-        insert_bodies(transaction, dialect, chunk).await?;
-    }
-    insert_said(transaction, dialect, &said).await?;
-    track_intents(transaction, &placed).await?;
-    Ok(Known {
-        terms,
-        texts: fresh,
-        forgotten,
-    })
 }
 
 /// How often texts were forgotten.
@@ -226,12 +244,12 @@ impl<'a> Names<'a> {
     }
 }
 
-async fn insert_records(
-    transaction: &mut dyn Transaction,
+/// The statement that adds records, with the texts of what their callers were called.
+fn records(
     dialect: &dyn Dialect,
-    number: &(impl Fn(&str) -> i64 + Sync),
+    number: &impl Fn(&str) -> i64,
     rows: &[(Placed<'_>, Option<i64>)],
-) -> Result<()> {
+) -> Statement {
     let sql = format!(
         "INSERT INTO audit_record
              (position, id, time, event, caller, who, client, connector, target, class, status,
@@ -240,6 +258,7 @@ async fn insert_records(
         dialect.placeholders(rows.len(), 13)
     );
     let mut statement = Statement::new(WHAT, sql);
+    statement.params.reserve(rows.len() * 13);
     for ((position, row), who) in rows {
         let record = &row.record;
         let names = Names::of(record);
@@ -260,23 +279,17 @@ async fn insert_records(
             .bind(correlation_key(record.correlation.as_str()))
             .bind(call);
     }
-    transaction.execute(statement).await?;
-    Ok(())
+    statement
 }
 
-async fn insert_bodies(
-    transaction: &mut dyn Transaction,
-    dialect: &dyn Dialect,
-    rows: &[Placed<'_>],
-) -> Result<()> {
+/// The statement that adds their bodies.
+fn bodies(dialect: &dyn Dialect, rows: &[Placed<'_>]) -> Statement {
     let list = dialect.placeholders(rows.len(), 2);
     let sql = format!("INSERT INTO audit_body (position, body) VALUES {list}");
-    let mut statement = Statement::new(WHAT, sql);
-    for (position, row) in rows {
-        statement = statement.bind(*position).bind(row.text.as_str());
-    }
-    transaction.execute(statement).await?;
-    Ok(())
+    let statement = Statement::new(WHAT, sql);
+    rows.iter().fold(statement, |statement, (position, row)| {
+        statement.bind(*position).bind(row.text.as_str())
+    })
 }
 
 /// Notes intents and strikes them out when their outcome comes. Rows come in journal order, so that within

@@ -15,45 +15,81 @@ const WANTED_MAX: usize = 12;
 /// The runs of a text, with spaces between them. At the end of a line they are shorter, so that a shorter run
 /// is always the beginning of one that is there.
 pub(super) fn of(text: &str) -> String {
-    let mut grams = BTreeSet::new();
-    for line in text.split('\n') {
-        let words = words(line);
-        let runs = (0..words.len()).filter_map(|at| words.get(at..words.len().min(at + RUN)));
-        grams.extend(runs.map(gram));
-    }
-    grams.into_iter().collect::<Vec<_>>().join(" ")
+    let lines: Vec<_> = text.split('\n').map(Words::of).collect();
+    let mut runs: Vec<_> = lines
+        .iter()
+        .flat_map(|line| (0..line.len()).map(|at| line.run(at)))
+        .collect();
+    runs.sort_unstable();
+    runs.dedup();
+    let grams: Vec<_> = runs.into_iter().map(gram).collect();
+    grams.join(" ")
 }
 
 /// What a text must hold to hold `needle`; `None` if no run tells.
 pub(super) fn wanted(needle: &str) -> Option<GramQuery> {
     // A line break is in no run: that it stands between the lines is left to the check.
-    let lines: Vec<_> = needle.split('\n').map(words).collect();
+    let lines: Vec<_> = needle.split('\n').map(Words::of).collect();
     let runs: BTreeSet<_> = lines
         .iter()
-        .flat_map(|words| words.windows(RUN))
-        .map(gram)
+        .flat_map(|line| (RUN..=line.len()).map(|end| line.run(end - RUN)))
         .take(WANTED_MAX)
         .collect();
     if !runs.is_empty() {
-        return Some(GramQuery::All(runs.into_iter().collect()));
+        return Some(GramQuery::All(runs.into_iter().map(gram).collect()));
     }
     match lines.as_slice() {
-        [words] if !words.is_empty() => Some(GramQuery::Prefix(gram(words))),
+        [line] if line.len() > 0 => Some(GramQuery::Prefix(gram(line.run(0)))),
         _ => None,
     }
 }
 
-/// A word for each character, of digits and a letter that is no hexadecimal digit: so a run's beginning can't be
-/// mistaken.
-fn words(line: &str) -> Vec<String> {
-    line.chars()
-        .map(|char| format!("{:x}z", u32::from(char)))
-        .collect()
+/// A word for each character of a line, of digits and a letter that is no hexadecimal digit: so a run's beginning
+/// can't be mistaken.
+struct Words {
+    text: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Words {
+    fn of(line: &str) -> Self {
+        let mut words = Self {
+            text: String::with_capacity(line.len() * 3),
+            ends: Vec::with_capacity(line.len()),
+        };
+        for char in line.chars() {
+            let mut number = u32::from(char);
+            // From the left, without the zeros.
+            let digits = (32 - number.leading_zeros()).div_ceil(4).max(1);
+            number <<= 32 - 4 * digits;
+            for _ in 0..digits {
+                number = number.rotate_left(4);
+                words.text.extend(char::from_digit(number & 0xf, 16));
+                number &= !0xf;
+            }
+            words.text.push('z');
+            words.ends.push(words.text.len());
+        }
+        words
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The run that begins with the word at `at`, or what there is of one.
+    fn run(&self, at: usize) -> &str {
+        let start = at.checked_sub(1).and_then(|before| self.ends.get(before));
+        let end = self.ends.get(at + RUN - 1).or(self.ends.last());
+        let (start, end) = (start.map_or(0, |start| *start), end.map_or(0, |end| *end));
+        self.text.get(start..end).unwrap_or_default()
+    }
 }
 
 /// A run as a word of letters and digits, which no tokenizer takes apart and no query language reads.
-fn gram(words: &[String]) -> String {
-    ["x", &words.concat()].concat()
+fn gram(run: &str) -> String {
+    ["x", run].concat()
 }
 
 #[cfg(test)]

@@ -1,41 +1,30 @@
 //! Filling the index from nothing.
 //!
-//! An index that is built after its rows are there is sorted once; one that grows with them is searched for
-//! every row. While a load lasts the indexes are not there, and a search would read every record: it is refused
-//! instead. What has to be built is kept beside, so that a load that was interrupted can be ended.
+//! What is built after its rows are there is sorted once; what grows with them is searched for every row. So a load
+//! begins without indexes and without the grams of texts, and ends with making them. Until then a search would read
+//! every record: it is refused instead.
 
 use std::ops::Range;
 
+use super::texts::{GRAMS_PER_STATEMENT, insert_grams};
 use super::{WHAT, first};
-use crate::database::{Database, Statement};
+use crate::database::{Database, Row, Statement};
 use crate::error::{Result, StoreError};
 
-/// What is emptied; names keep their numbers.
-const TABLES: [&str; 7] = [
-    "DELETE FROM audit_record",
-    "DELETE FROM audit_body",
-    "DELETE FROM audit_said",
-    "DELETE FROM audit_text",
-    "DELETE FROM audit_open_intent",
-    "INSERT INTO audit_grams (audit_grams) VALUES ('delete-all')",
-    "UPDATE audit_forgotten SET times = times + 1",
-];
+/// How much FTS5 gathers in memory before it writes a list of grams, in bytes: few lists need little merging.
+const GATHERED: i64 = 64 * 1024 * 1024;
+/// The same otherwise: its default.
+const GATHERED_OTHERWISE: i64 = 1024 * 1024;
 
-/// Empties the index and takes its indexes down, but for those of texts, which are small and asked while it is filled. `false` where others have records in it or the database is not
-/// ours alone.
+/// Begins with an empty index, without its indexes but for those of texts, which are small and asked while it is
+/// filled. `false` where others have records in it or the database is not ours alone.
 pub(super) async fn begin(database: &dyn Database, own: Range<i64>) -> Result<bool> {
-    if !database.dialect().is_loaded_apart() {
+    let others = "SELECT 1 FROM audit_record WHERE position < $1 OR position >= $2 LIMIT 1";
+    let statement = Statement::new(WHAT, others).bind(own.start).bind(own.end);
+    if first(database.query(statement).await?).is_some() || !database.begin_load().await? {
         return Ok(false);
     }
     let mut transaction = database.begin().await?;
-    let others = "SELECT 1 FROM audit_record WHERE position < $1 OR position >= $2 LIMIT 1";
-    let statement = Statement::new(WHAT, others).bind(own.start).bind(own.end);
-    if first(transaction.query(statement).await?).is_some() {
-        return Ok(false);
-    }
-    for sql in TABLES {
-        transaction.execute(Statement::new(WHAT, sql)).await?;
-    }
     let indexes = "INSERT INTO audit_loading (name, ddl)
                    SELECT name, sql FROM sqlite_schema
                    WHERE type = 'index' AND name LIKE 'audit%' AND sql IS NOT NULL
@@ -50,33 +39,61 @@ pub(super) async fn begin(database: &dyn Database, own: Range<i64>) -> Result<bo
     Ok(true)
 }
 
-/// Builds the indexes that a load left out, each in a transaction of its own: what is built stays built.
+/// Builds what a load left out.
 pub(super) async fn end(database: &dyn Database) -> Result<()> {
-    if !database.dialect().is_loaded_apart() {
+    if !database.is_loading() {
         return Ok(());
     }
+    add_grams(database).await?;
     let next = "DELETE FROM audit_loading WHERE name = (SELECT min(name) FROM audit_loading)
                 RETURNING ddl";
     loop {
         let mut transaction = database.begin().await?;
         let Some(mut row) = first(transaction.query(Statement::new(WHAT, next)).await?) else {
-            return Ok(());
+            break;
         };
         transaction
             .execute(Statement::new(WHAT, row.text()?))
             .await?;
         transaction.commit(false).await?;
     }
+    database.end_load().await
+}
+
+/// Notes the grams of all texts, in the order of their numbers.
+async fn add_grams(database: &dyn Database) -> Result<()> {
+    let mut transaction = database.begin().await?;
+    let gather = |bytes: i64| {
+        let set = "INSERT INTO audit_grams (audit_grams, rank) VALUES ('hashsize', $1)";
+        Statement::new(WHAT, set).bind(bytes)
+    };
+    // Of an end that failed half-way and comes again.
+    let none = "INSERT INTO audit_grams (audit_grams) VALUES ('delete-all')";
+    transaction.execute(Statement::new(WHAT, none)).await?;
+    transaction.execute(gather(GATHERED)).await?;
+    let page = format!(
+        "SELECT id, text FROM audit_text WHERE id > $1 ORDER BY id LIMIT {GRAMS_PER_STATEMENT}"
+    );
+    let mut last = 0;
+    loop {
+        let select = Statement::new(WHAT, page.clone()).bind(last);
+        let rows = transaction.query(select).await?;
+        let read = |mut row: Row| Ok((row.int()?, row.text()?));
+        let texts = rows.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+        let Some((id, _)) = texts.last() else {
+            break;
+        };
+        last = *id;
+        insert_grams(&mut *transaction, database.dialect(), &texts).await?;
+    }
+    transaction.execute(gather(GATHERED_OTHERWISE)).await?;
+    transaction.commit(false).await
 }
 
 /// Refuses to search while a load lasts.
-pub(super) async fn check(database: &dyn Database) -> Result<()> {
-    if !database.dialect().is_loaded_apart() {
-        return Ok(());
+pub(super) fn check(database: &dyn Database) -> Result<()> {
+    if database.is_loading() {
+        return Err(StoreError::Loading);
     }
-    let statement = Statement::new(WHAT, "SELECT 1 FROM audit_loading LIMIT 1");
-    match first(database.query(statement).await?) {
-        Some(_) => Err(StoreError::Loading),
-        None => Ok(()),
-    }
+    Ok(())
 }

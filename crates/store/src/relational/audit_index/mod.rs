@@ -22,16 +22,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::join;
 use jiff::Timestamp;
 use sekimori_domain::digest::Digest;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use self::append::{Append, Known};
 use super::first;
 use crate::audit_index::{
     AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, IndexedRecord,
 };
-use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement};
+use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement, Transaction};
 use crate::error::{Result, StoreError};
 
 const WHAT: &str = "audit record";
@@ -47,7 +49,7 @@ type TermIds = HashMap<String, i64>;
 #[derive(Debug)]
 pub(super) struct AuditTable {
     database: Arc<dyn Database>,
-    known: Mutex<append::Known>,
+    known: Mutex<Known>,
 }
 
 impl AuditTable {
@@ -79,7 +81,13 @@ impl AuditIndex for AuditTable {
         let mut known = self.known.lock().await;
         let mut transaction = self.database.begin().await?;
         let dialect = self.database.dialect();
-        let fresh = append::append(&mut *transaction, dialect, &known, rows).await?;
+        let append = Append {
+            dialect,
+            known: &known,
+            // A load notes them in the end.
+            with_grams: !self.database.is_loading(),
+        };
+        let fresh = append.run(&mut *transaction, rows).await?;
         transaction.commit(false).await?;
         known.learn(fresh);
         Ok(())
@@ -151,7 +159,13 @@ impl AuditIndex for AuditTable {
 
     async fn begin_load(&self, node: &str) -> Result<bool> {
         let positions = self.positions(node).await?;
-        load::begin(&*self.database, positions.unwrap_or_default()).await
+        let mut known = self.known.lock().await;
+        let began = load::begin(&*self.database, positions.unwrap_or_default()).await?;
+        if began {
+            // Names and texts get new numbers.
+            *known = Known::default();
+        }
+        Ok(began)
     }
 
     async fn end_load(&self) -> Result<()> {
@@ -159,17 +173,17 @@ impl AuditIndex for AuditTable {
     }
 
     async fn search(&self, query: &AuditQuery) -> Result<AuditPage> {
-        load::check(&*self.database).await?;
+        load::check(&*self.database)?;
         search::search(&*self.database, query).await
     }
 
     async fn facets(&self, query: &AuditQuery) -> Result<AuditFacets> {
-        load::check(&*self.database).await?;
+        load::check(&*self.database)?;
         facets::facets(&*self.database, query).await
     }
 
     async fn total(&self, query: &AuditQuery) -> Result<u64> {
-        load::check(&*self.database).await?;
+        load::check(&*self.database)?;
         search::total(&*self.database, query).await
     }
 
@@ -179,12 +193,12 @@ impl AuditIndex for AuditTable {
         until: Timestamp,
         parts: u32,
     ) -> Result<Vec<AuditCount>> {
-        load::check(&*self.database).await?;
+        load::check(&*self.database)?;
         count::count(&*self.database, from, until, parts).await
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<IndexedRecord>> {
-        load::check(&*self.database).await?;
+        load::check(&*self.database)?;
         let sql = "SELECT n.term, b.position, b.body
                    FROM audit_record AS r
                    JOIN audit_term AS n ON n.id = r.position >> 40
@@ -290,13 +304,34 @@ fn fold(text: &str) -> String {
 
 /// Chunks of a power of two rows each: few different statements, which both databases keep prepared.
 fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    chunks_to(rows, ROWS_PER_STATEMENT)
+}
+
+/// The same with at most so many rows each.
+fn chunks_to<T>(rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
-        let rows = rest.len().min(ROWS_PER_STATEMENT);
+        let rows = rest.len().min(most);
         let (chunk, left) = rest.split_at_checked(1 << rows.checked_ilog2()?)?;
         rest = left;
         Some(chunk)
     })
+}
+
+/// Runs a statement for each chunk of the rows, and makes the next one while the database is busy with the one before.
+async fn insert_all<T: Sync>(
+    transaction: &mut dyn Transaction,
+    rows: &[T],
+    statement: impl Fn(&[T]) -> Statement + Send + Sync,
+) -> Result<()> {
+    let mut chunks = chunks(rows).map(statement);
+    let mut next = chunks.next();
+    while let Some(now) = next {
+        let done;
+        (done, next) = join(transaction.execute(now), async { chunks.next() }).await;
+        done?;
+    }
+    Ok(())
 }
 
 /// The statement that reads the numbers of terms.

@@ -8,12 +8,12 @@ use sekimori_domain::record::{EventKind, OutcomeStatus};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::append::{Known, append};
+use super::append::{Append, Known};
 use super::indexed;
 use super::search::{Cursor, Path, Terms, choose, statement, wanted_terms};
 use crate::audit_index::{AuditQuery, IndexedRecord, Order};
 use crate::database::{Database, GramQuery, Statement};
-use crate::sqlite::SqliteDatabase;
+use crate::sqlite_index::IndexFile;
 
 fn query(edit: impl FnOnce(&mut AuditQuery)) -> AuditQuery {
     let mut query = AuditQuery::default();
@@ -68,7 +68,7 @@ async fn plan(database: &dyn Database, mut statement: Statement) -> Vec<String> 
 async fn searches_run_along_their_index() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("plan.db");
-    let database = SqliteDatabase::open_index(&path).await.unwrap();
+    let database = IndexFile::open(&path).await.unwrap();
     let cursor = Cursor {
         time: 1,
         position: 1,
@@ -164,20 +164,18 @@ async fn every_way_finds_the_same() {
 }
 
 /// An index with nine records.
-async fn filled(folder: &TempDir) -> SqliteDatabase {
-    let database = SqliteDatabase::open_index(&folder.path().join("plan.db"))
+async fn filled(folder: &TempDir) -> IndexFile {
+    let database = IndexFile::open(&folder.path().join("plan.db"))
         .await
         .unwrap();
     let mut transaction = database.begin().await.unwrap();
     let rows: Vec<_> = (0..9).map(row).collect();
-    append(
-        &mut *transaction,
-        database.dialect(),
-        &Known::default(),
-        &rows,
-    )
-    .await
-    .unwrap();
+    let append = Append {
+        dialect: database.dialect(),
+        known: &Known::default(),
+        with_grams: true,
+    };
+    append.run(&mut *transaction, &rows).await.unwrap();
     transaction.commit(false).await.unwrap();
     database
 }

@@ -1,21 +1,27 @@
 //! The texts that records are found by: each is kept once as long as it is remembered, however many records hold it.
 //!
 //! What a person or a tool is called comes with every record of theirs: such a text names its owner, and records
-//! refer to it by the columns that they have anyway. Only the rest (resources, messages, what was found) is noted
-//! record by record.
+//! refer to it by the columns that they have anyway. What else is said is noted record by record.
 
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sekimori_domain::record::{Phase, Record};
 use serde_json::Value;
 
-use super::{WHAT, chunks, fold, grams, term};
+use super::{WHAT, chunks, chunks_to, fold, grams, term};
 use crate::audit_index::FINDING_TEXT;
 use crate::database::{Dialect, Row, Statement, Transaction};
 use crate::error::Result;
 
 /// Most texts of one record that it is found by, besides those of its caller and target.
 const TEXTS_PER_RECORD_MAX: usize = 64;
+/// The member of a record's detail that names a request for approval.
+const APPROVAL: &str = "approval";
+/// What a decision says that was a no.
+const DENIED: &str = "deny";
+/// Most texts of one statement that notes grams.
+pub(super) const GRAMS_PER_STATEMENT: usize = 8_192;
 /// The columns of a text that tell whose it is.
 const OWNERS: [&str; 2] = ["caller", "target"];
 
@@ -36,7 +42,8 @@ pub(super) struct Texts {
     pub(super) who: Option<Text>,
     /// What its target is called.
     target: Option<Text>,
-    /// Resources, messages, and types of what inspection found.
+    /// Resources, messages, codes of refusals and errors, policies that denied, the id of an approval, and types of
+    /// what inspection found.
     pub(super) said: Vec<Text>,
 }
 
@@ -51,11 +58,17 @@ impl Texts {
         let resources = named.map_or(&[][..], |target| &target.resources);
         let outcome = record.outcome.as_ref();
         let message = outcome.and_then(|outcome| outcome.message.as_deref());
-        let said = message
+        let code = outcome.and_then(|outcome| outcome.code.as_deref());
+        let approval = record.detail.get(APPROVAL).and_then(|id| id.as_str());
+        let denied = record.decision.as_ref();
+        let denied = denied.filter(|decision| decision.effect == DENIED);
+        let policies = denied.map_or(&[][..], |decision| &decision.policies);
+        let said = [message, code, approval]
             .into_iter()
-            .map(str::to_owned)
-            .chain(findings(record))
-            .chain(resources.iter().cloned());
+            .flatten()
+            .map(Cow::Borrowed)
+            .chain(findings(record).map(Cow::Owned))
+            .chain(resources.iter().chain(policies).map(Cow::from));
         Self {
             who: who.and_then(|who| Text::of(&who, caller, None)),
             target: named.and_then(|named| Text::of(&named.name, None, target)),
@@ -92,6 +105,10 @@ impl Text {
         })
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether it is what somebody or something is called.
     pub(super) fn is_owned(&self) -> bool {
         self.caller.is_some() || self.target.is_some()
@@ -107,24 +124,43 @@ impl Text {
     }
 }
 
-/// Gives the texts their numbers, and notes the grams of those that are new. Returns those that `known` did not have.
+/// Numbers of texts that were not remembered.
+pub(super) struct Fresh {
+    /// Of those that were there.
+    found: TextIds,
+    /// Of those that were not, in the order of the numbers.
+    pub(super) new: Vec<(Text, i64)>,
+}
+
+impl Fresh {
+    pub(super) fn all(self) -> TextIds {
+        let mut all = self.found;
+        all.extend(self.new);
+        all
+    }
+}
+
+/// Gives the texts their numbers. Returns those that `known` did not have.
 pub(super) async fn intern(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
     known: &TextIds,
     texts: &[Texts],
-) -> Result<TextIds> {
+) -> Result<Fresh> {
+    let mut seen = HashSet::new();
     let all = texts.iter().flat_map(Texts::all);
-    let unknown: BTreeSet<&Text> = all.filter(|text| !known.contains_key(*text)).collect();
-    let mut ids = TextIds::new();
+    let unknown: Vec<&Text> = all
+        .filter(|text| !known.contains_key(*text) && seen.insert(*text))
+        .collect();
+    let mut found = TextIds::new();
     for owner in OWNERS {
-        owned(transaction, dialect, owner, &unknown, &mut ids).await?;
+        owned(transaction, dialect, owner, &unknown, &mut found).await?;
     }
     let missing: Vec<&Text> = unknown
         .into_iter()
-        .filter(|text| !ids.contains_key(*text))
+        .filter(|text| !found.contains_key(*text))
         .collect();
-    let mut new = Vec::new();
+    let mut new = Vec::with_capacity(missing.len());
     for chunk in chunks(&missing) {
         let list = dialect.placeholders(chunk.len(), 3);
         let sql = format!(
@@ -141,17 +177,25 @@ pub(super) async fn intern(
             new.push(Text::read(&mut row)?);
         }
     }
-    // FTS5 gathers rows in memory as long as their numbers rise: each that doesn't costs a write of all.
     new.sort_unstable_by_key(|(_, id)| *id);
-    for chunk in chunks(&new) {
-        let mut statement = Statement::new(WHAT, dialect.insert_grams(chunk.len()));
-        for (text, id) in chunk {
-            statement = statement.bind(*id).bind(grams::of(&text.text));
-        }
+    Ok(Fresh { found, new })
+}
+
+/// Notes the grams of texts, which come in the order of their numbers. FTS5 gathers rows in memory as long as these
+/// rise, and writes all of them with each that doesn't and with each statement: so there are few of these.
+pub(super) async fn insert_grams<T: AsRef<str> + Sync>(
+    transaction: &mut dyn Transaction,
+    dialect: &dyn Dialect,
+    texts: &[(i64, T)],
+) -> Result<()> {
+    for chunk in chunks_to(texts, GRAMS_PER_STATEMENT) {
+        let statement = Statement::new(WHAT, dialect.insert_grams(chunk.len()));
+        let statement = chunk.iter().fold(statement, |statement, (id, text)| {
+            statement.bind(*id).bind(grams::of(text.as_ref()))
+        });
         transaction.execute(statement).await?;
     }
-    ids.extend(new);
-    Ok(ids)
+    Ok(())
 }
 
 /// Reads what the owners of texts are known to be called: other than resources, they come back for years.
@@ -159,7 +203,7 @@ async fn owned(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
     owner: &'static str,
-    texts: &BTreeSet<&Text>,
+    texts: &[&Text],
     ids: &mut TextIds,
 ) -> Result<()> {
     let numbers: BTreeSet<i64> = texts
@@ -187,21 +231,12 @@ async fn owned(
     Ok(())
 }
 
-/// Notes which records hold which resources and messages.
-pub(super) async fn insert_said(
-    transaction: &mut dyn Transaction,
-    dialect: &dyn Dialect,
-    said: &BTreeSet<(i64, i64)>,
-) -> Result<()> {
-    let said: Vec<_> = said.iter().copied().collect();
-    for chunk in chunks(&said) {
-        let list = dialect.placeholders(chunk.len(), 2);
-        let sql = format!("INSERT INTO audit_said (position, text) VALUES {list}");
-        let mut statement = Statement::new(WHAT, sql);
-        for (position, text) in chunk {
-            statement = statement.bind(*position).bind(*text);
-        }
-        transaction.execute(statement).await?;
-    }
-    Ok(())
+/// The statement that notes which records say what.
+pub(super) fn sayings(dialect: &dyn Dialect, said: &[(i64, i64)]) -> Statement {
+    let list = dialect.placeholders(said.len(), 2);
+    let sql = format!("INSERT INTO audit_said (position, text) VALUES {list}");
+    let statement = Statement::new(WHAT, sql);
+    said.iter().fold(statement, |statement, (position, text)| {
+        statement.bind(*position).bind(*text)
+    })
 }

@@ -92,7 +92,7 @@ pub(crate) async fn nodes_are_followed(database: &TestDatabase) {
     assert!(index.following("c", None, 100).await.unwrap().is_empty());
 }
 
-/// A load finds everything in the end, also when it was interrupted; meanwhile nothing is searched.
+/// A load finds everything in the end; until then nothing is searched. One that is cut short begins again.
 pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
     let store = database.open().await;
     let index = store.audit_index();
@@ -107,10 +107,17 @@ pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
     index.append(&rows("a", 0..200)).await.unwrap();
     let refused = index.search(&AuditQuery::default()).await;
     assert!(matches!(refused, Err(StoreError::Loading)));
+    // Whoever comes while somebody else fills it gets the rest of the store.
+    let other = database.open().await;
+    assert!(other.connectors().list().await.unwrap().is_empty());
+    let refused = other.audit_index().search(&AuditQuery::default()).await;
+    assert!(matches!(refused, Err(StoreError::Loading)));
     store.close().await;
 
-    let store = database.open().await;
-    let index = store.audit_index();
+    let index = other.audit_index();
+    assert_eq!(index.position("a").await.unwrap(), None);
+    assert!(index.begin_load("a").await.unwrap());
+    index.append(&rows("a", 0..200)).await.unwrap();
     assert_eq!(index.position("a").await.unwrap(), Some(199));
     index.append(&rows("a", 150..300)).await.unwrap();
     index.end_load().await.unwrap();
@@ -126,7 +133,11 @@ pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
         index.search(&query).await.unwrap().records,
         std::slice::from_ref(row)
     );
-    // What other nodes have here stays.
+    // What others use stays, and so does what other nodes have here.
+    let user = database.open().await;
+    assert!(!index.begin_load("a").await.unwrap());
+    assert_eq!(count(&*index).await, 300);
+    user.close().await;
     index.append(&rows("b", 0..10)).await.unwrap();
     assert!(!index.begin_load("a").await.unwrap());
     assert_eq!(count(&*index).await, 310);

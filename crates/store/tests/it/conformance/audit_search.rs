@@ -2,11 +2,10 @@
 
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Phase, Record};
+use sekimori_domain::record::{DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase, Record};
 use sekimori_store::{
     AuditIndex, AuditQuery, FACET_FIELDS, FINDING_TEXT, Order, StoreError, TIME_LINE_PARTS,
 };
-
 use serde_json::json;
 
 use crate::database::TestDatabase;
@@ -254,6 +253,50 @@ async fn all_pages(index: &dyn AuditIndex, mut query: AuditQuery) -> Vec<u64> {
             Some(next) => query.cursor = Some(next),
             None => return sequences,
         }
+    }
+}
+
+/// By the code of a refusal, a policy that denied, and the id of an approval; a policy that allowed is in too many.
+pub(crate) async fn text_finds_what_was_refused_and_agreed_to(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = store.audit_index();
+    let mut rows: Vec<_> = (0..3)
+        .map(|number| row(number, record("a", number)))
+        .collect();
+    let decision = |effect: &str| {
+        Some(DecisionNote {
+            effect: effect.into(),
+            policies: vec!["no-deletions-at-night".into()],
+            version: 1,
+        })
+    };
+    rows[0].record.decision = decision("deny");
+    rows[0].record.outcome = Some(OutcomeNote {
+        bytes: None,
+        code: Some("policy_denied".into()),
+        digest: None,
+        message: None,
+        stage: None,
+        status: OutcomeStatus::Refused,
+    });
+    rows[1].record.decision = decision("allow");
+    let approval = "0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50";
+    rows[2]
+        .record
+        .detail
+        .insert("approval".into(), approval.into());
+    for row in &mut rows {
+        row.text = serde_json::to_string(&row.record).unwrap();
+    }
+    index.append(&rows).await.unwrap();
+    for (text, expected) in [("policy_denied", 0), ("No-Deletions", 0), (approval, 2)] {
+        let query = AuditQuery {
+            text: Some(text.into()),
+            ..AuditQuery::default()
+        };
+        let found = index.search(&query).await.unwrap().records;
+        let sequences: Vec<_> = found.iter().map(|found| found.sequence).collect();
+        assert_eq!(sequences, [expected], "{text}");
     }
 }
 

@@ -86,7 +86,8 @@ mod suite {
             clearing_forgets_one_node_only, removed_records_are_forgotten, intents_stay_open_until_their_outcome,
             awkward_names_are_indexed, nodes_append_at_the_same_time, a_load_ends_in_the_same_index,
             removed_texts_are_forgotten;
-        audit_search: every_filter_narrows, findings_are_searched_for_and_counted, filters_combine, text_finds_parts_of_japanese_words,
+        audit_search: every_filter_narrows, findings_are_searched_for_and_counted, filters_combine,
+            text_finds_parts_of_japanese_words, text_finds_what_was_refused_and_agreed_to,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time,
             values_are_counted_among_what_matches;
