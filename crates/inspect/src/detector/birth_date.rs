@@ -1,5 +1,7 @@
 //! 生年月日: a date in any spelling, behind 「生年月日」 and the like, or before 「生まれ」. Other dates are not personal.
 
+use std::ops::RangeInclusive;
+
 use super::Detector;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
@@ -89,8 +91,8 @@ fn find(document: &Document, found: &mut Vec<Match>) {
 
 /// A date right behind somebody who ends at `end`: in brackets of its own, or old enough to be nothing else.
 fn behind_person(document: &Document, end: usize, found: &mut Vec<Match>) {
-    const RECENT: u32 = 2020;
-    const OLD: u32 = 1990;
+    const RECENT: RangeInclusive<u32> = 1868..=2020;
+    const OLD: RangeInclusive<u32> = 1868..=1990;
     let folded = &document.folded;
     let start = past_title(folded, end);
     let Some(stop) = date(folded, start) else {
@@ -98,9 +100,9 @@ fn behind_person(document: &Document, end: usize, found: &mut Vec<Match>) {
     };
     let (before, next) = (folded.before(start), folded.at(stop));
     let year = year(folded, start);
-    let bracket = before == '(' && next == ')' && year <= RECENT;
+    let bracket = before == '(' && next == ')' && RECENT.contains(&year);
     // 「甲野様、昭和60年4月1日、東京都…」 may be any list.
-    let old = year <= OLD
+    let old = OLD.contains(&year)
         && matches!(
             next,
             '\0' | '\n' | ' ' | ')' | '。' | '\t' | '|' | '"' | '/'

@@ -270,12 +270,14 @@ pub(super) fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
     let weak = ["より", "から", "に確認", "宛", "へ連絡", "に連絡"];
     let told = weak.iter().any(|word| folded.has(end, word));
     let place = is_place(folded.part(start, end));
-    let named = before == 'の'
-        && (["でございます", "と申し"]
-            .iter()
-            .any(|word| folded.has(end, word))
-            || of_company(folded, start - 1));
-    said && head && (!place || begins || named) || told && begins && !place && end - start >= 2
+    let named = || {
+        before == 'の'
+            && (["でございます", "と申し"]
+                .iter()
+                .any(|word| folded.has(end, word))
+                || of_company(folded, start - 1))
+    };
+    said && head && (!place || begins || named()) || told && begins && !place && end - start >= 2
 }
 
 /// Surnames that are more often a place, a company or a thing.

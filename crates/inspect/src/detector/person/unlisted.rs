@@ -90,9 +90,13 @@ pub(super) fn unlisted_surname(
     let kanji = run(folded, start, 5);
     let (end, word) = (start + kanji, folded.part(start, start + kanji));
     let says = |words: &[&str]| words.iter().any(|word| folded.has(end, word));
-    let staff = folded.before(start) == 'の' && of_company(folded, start - 1);
+    let staff = || {
+        folded.before(start) == 'の'
+            && says(&["と申し", "です。", "でございます"])
+            && of_company(folded, start - 1)
+    };
     let told = opens(folded, start) && says(&["と申し"])
-        || staff && says(&["と申し", "です。", "でございます"])
+        || staff()
         || speaks(folded, start, end) && (evidence.talk || replies(folded, end))
         || evidence.among && (ends_name(folded, end) || honorific(folded, end));
     let value = evidence.label

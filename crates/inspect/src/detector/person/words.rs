@@ -69,9 +69,10 @@ pub(super) fn workplace(folded: &Folded, at: usize) -> bool {
 pub(super) fn is_common_word(word: &[char]) -> bool {
     #[rustfmt::skip]
     const WORDS: [&str; 60] = ["審査", "承認", "同席", "同行", "普通", "当座", "貯蓄", "確認", "作成", "担当", "出席", "欠席", "参加", "不在", "在宅", "出張", "休暇", "早退", "遅刻", "外出", "直行", "直帰", "会議", "訪問", "来社", "連絡", "電話", "対応", "完了", "保留", "継続", "新規", "更新", "変更", "中止", "延期", "予定", "未定", "本人", "家族", "夫婦", "両親", "午前", "午後", "終日", "以上", "以下", "敬具", "拝啓", "退職", "入社", "異動", "昇進", "受付", "記入", "決裁", "照査", "検印", "発言", "代筆"];
-    WORDS
-        .iter()
-        .any(|common| common.chars().eq(word.iter().copied()))
+    word.len() == 2
+        && WORDS
+            .iter()
+            .any(|common| common.chars().eq(word.iter().copied()))
 }
 
 /// Whether an honorific of every day follows at `at`, no title, which offices and shops of a place have as well.

@@ -51,6 +51,99 @@ pub(crate) const HARD: &[(&str, &[(&str, &str)])] = &[
     ),
     ("山田: 了解しました", &[("PERSON", "山田")]),
     ("弊社の山田が伺います。", &[("PERSON", "山田")]),
+    (
+        "Dear Onodera-san,\nThank you for your mail. Mr. Uebara and Ms. Chihiro Hoshina will join the call. My direct line is +81-3-6277-1045.\nBest regards,\nDaniel Okafor",
+        &[
+            ("PERSON", "Onodera"),
+            ("PERSON", "Uebara"),
+            ("PERSON", "Chihiro Hoshina"),
+            ("PHONE", "+81-3-6277-1045"),
+            ("PERSON", "Daniel Okafor"),
+        ],
+    ),
+    (
+        "【議事録】\n日時：2026年6月3日 10:00〜\n場所：本館4階大会議室\n出席：青木専務、坂本（経理）、Lars Eriksson（監査法人）、書記鳴海\n欠席：及川",
+        &[
+            ("PERSON", "青木"),
+            ("PERSON", "坂本"),
+            ("PERSON", "Lars Eriksson"),
+            ("PERSON", "鳴海"),
+            ("PERSON", "及川"),
+        ],
+    ),
+    (
+        "【急募】明日の早番！ 石井くん熱出したって。ゆかりちゃんか隼人くん入れる？",
+        &[("PERSON", "石井"), ("PERSON", "ゆかり"), ("PERSON", "隼人")],
+    ),
+    (
+        "【人事異動通知】（8月1日付）\n岡田隆史　営業統括部長（福岡支店長）\n西村綾香　法務部主事（総務部）\n楢崎 進　退職（北斗ロジへ出向）",
+        &[
+            ("PERSON", "岡田隆史"),
+            ("PERSON", "西村綾香"),
+            ("PERSON", "楢崎 進"),
+        ],
+    ),
+    (
+        "手術同意書　説明医師：渡部　同席看護師：喜屋武　患者（または代理人）署名：佐々木 清",
+        &[
+            ("PERSON", "渡部"),
+            ("PERSON", "喜屋武"),
+            ("PERSON", "佐々木 清"),
+        ],
+    ),
+    (
+        "住民異動届\n届出日 令和8年4月2日\n異動者 沖本 朝陽（平成29年8月14日）\n世帯主 沖本 雄介\n新住所 高知県四万十市中村大橋通七丁目1番地5",
+        &[
+            ("PERSON", "沖本 朝陽"),
+            ("DOB", "平成29年8月14日"),
+            ("PERSON", "沖本 雄介"),
+            ("ADDRESS", "高知県四万十市中村大橋通七丁目1番地5"),
+        ],
+    ),
+    (
+        "Ship to: 東京都港区芝公園4-2-8, Japan 105-0011, attn: Megumi Tateno",
+        &[
+            ("ADDRESS", "東京都港区芝公園4-2-8"),
+            ("POSTAL_CODE", "105-0011"),
+            ("PERSON", "Megumi Tateno"),
+        ],
+    ),
+    (
+        "長男の瑛斗が2019年9月30日に生まれました。",
+        &[("PERSON", "瑛斗"), ("DOB", "2019年9月30日")],
+    ),
+    (
+        "技能実習生：TRAN VAN DUC（ベトナム）、SITI NURHALIZA（インドネシア）、JUAN DELA CRUZ（フィリピン）",
+        &[
+            ("PERSON", "TRAN VAN DUC"),
+            ("PERSON", "SITI NURHALIZA"),
+            ("PERSON", "JUAN DELA CRUZ"),
+        ],
+    ),
+    (
+        "当番表\n4/1 肥後・秋葉\n4/2 鳴海・都築\n4/3 保科・道下",
+        &[
+            ("PERSON", "肥後"),
+            ("PERSON", "秋葉"),
+            ("PERSON", "鳴海"),
+            ("PERSON", "都築"),
+            ("PERSON", "保科"),
+            ("PERSON", "道下"),
+        ],
+    ),
+    (
+        "配車：1号車坂本、2号車近藤、3号車阿部（予備）",
+        &[("PERSON", "坂本"), ("PERSON", "近藤"), ("PERSON", "阿部")],
+    ),
+    (
+        "研究代表者 名取 樹、分担者 Sofia Andersson、協力者 水口・矢島",
+        &[
+            ("PERSON", "名取 樹"),
+            ("PERSON", "Sofia Andersson"),
+            ("PERSON", "水口"),
+            ("PERSON", "矢島"),
+        ],
+    ),
 ];
 
 /// Texts in which nothing is to be found.
