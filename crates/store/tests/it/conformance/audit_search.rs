@@ -6,7 +6,6 @@ use sekimori_domain::record::{DecisionNote, EventKind, OutcomeNote, OutcomeStatu
 use sekimori_store::{
     AuditIndex, AuditQuery, FACET_FIELDS, FINDING_TEXT, Order, StoreError, TIME_LINE_PARTS,
 };
-
 use serde_json::json;
 
 use crate::database::TestDatabase;
