@@ -77,7 +77,8 @@ describe('an export', () => {
       const dialog = page.getByRole('dialog', { name: s.title });
       await assertAccessible(page, 'a new export');
       await dialog.getByRole('button', { name: s.start }).click();
-      await dialog.getByRole('alert').getByText(s.failed).waitFor();
+      await dialog.getByText(s.failed).waitFor();
+      await dialog.getByRole('alert').getByText(t.problems.offline).waitFor();
       await dialog.getByText(s.written('4', String(CALLS + 1))).waitFor();
       assert.equal(await dialog.getByRole('progressbar', { name: s.progress }).getAttribute('aria-valuenow'), '50');
       await assertAccessible(page, 'an export that was interrupted');

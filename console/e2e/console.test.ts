@@ -59,6 +59,8 @@ describe('audit', () => {
       await drawer.getByRole('list').getByText(t.stages.authorize ?? '', { exact: true }).waitFor();
       await drawer.getByText(t.audit.stopped).waitFor();
       await drawer.getByText('unclassified-is-admin').first().waitFor();
+      const authorized = drawer.getByRole('listitem').filter({ hasText: t.stages.authorize ?? '' });
+      assert.match(await authorized.first().innerText(), /[\d.]+ ms/, 'what the stage took');
       await assertAccessible(page, 'record');
       await picture(page, `record-${language}`);
       assert.match(page.url(), /open=/);

@@ -247,7 +247,7 @@ describe('policies', () => {
     const drawer = page.getByRole('dialog');
     await drawer.getByRole('button', { name: s.impactRun }).click();
     const row = drawer.getByRole('table', { name: s.impact }).getByRole('row').filter({ hasText: 'crm/test_echo' });
-    await row.getByText('service:nightly').first().waitFor();
+    await row.getByText('nightly').first().waitFor();
     await row.getByText(TEXTS.en.decisions.deny ?? '').first().waitFor();
     await assertAccessible(page, 'impact');
     await row.first().scrollIntoViewIfNeeded();

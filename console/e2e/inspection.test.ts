@@ -87,7 +87,7 @@ describe('inspection', () => {
   test('what a conversation has read is forgotten after somebody looked', async () => {
     const s = inspection.ja;
     const { page, close } = await browsers.seat('yamada', '/inspection?tab=conversations', 'ja');
-    await page.getByRole('button', { name: 'service:nightly' }).click();
+    await page.getByRole('button', { name: 'nightly' }).click();
     const drawer = page.getByRole('dialog');
     await drawer.getByText(s.labelNames['personal-data'] ?? '').first().waitFor();
     await assertAccessible(page, 'conversation');

@@ -158,6 +158,19 @@ describe('connectors', () => {
     });
   }
 
+  test('one that is protected by OAuth tells whose accounts are linked', async () => {
+    const s = connectors.ja;
+    gate.sekimori('connector', 'add', 'drive', '--http', system, '--oauth', 'person', '--allow-private-network');
+    const { page, close } = await browsers.seat('sato', '/catalog?tab=connectors&open=drive', 'ja');
+    const drawer = page.getByRole('dialog');
+    await drawer.getByRole('heading', { name: s.accounts }).waitFor();
+    await drawer.getByText(s.noAccounts).waitFor();
+    await assertAccessible(page, 'linked accounts');
+    await assertFits(page, 'linked accounts');
+    await picture(page, 'linked-accounts-ja');
+    await close();
+  });
+
   test('a program that the configuration does not name is set up by command', async () => {
     const s = connectors.ja;
     const { page, close } = await browsers.seat('yamada', '/catalog?tab=connectors&new=yes', 'ja');

@@ -503,6 +503,7 @@ export const en = {
     lag: (count: string) => `${count} records are not searchable yet`,
     lagNext: 'They are safe in the journal; the index catches up by itself.',
     look: 'Look',
+    why: 'Cause:',
     acknowledge: 'Acknowledge',
     acknowledged: 'The alert is acknowledged.',
     acknowledgedBy: (who: string) => `Acknowledged by ${who}`,

@@ -500,6 +500,7 @@ export const ja: Messages = {
     lag: (count) => `${count} 件の記録がまだ検索できません`,
     lagNext: 'ジャーナルには保存済みです。索引は自動で追いつきます。',
     look: '確認する',
+    why: '原因：',
     acknowledge: '確認済みにする',
     acknowledged: 'アラートを確認済みにしました。',
     acknowledgedBy: (who) => `${who} が確認済み`,

@@ -138,17 +138,21 @@ function Row<T>({ item, columns, tracks, index, top, open }: RowProps<T>) {
       onClick={act}
       data-opens={act ? true : undefined}
     >
-      {columns.map((column, place) => (
-        <div role="cell" key={column.label}>
-          {place === 0 && act ? (
-            <button type="button" className="row-open" onClick={stopped(act)}>
-              {column.cell(item)}
-            </button>
-          ) : (
-            column.cell(item)
-          )}
-        </div>
-      ))}
+      {columns.map((column, place) => {
+        const content = column.cell(item);
+        return (
+          // A text that is cut off is read by pointing at it.
+          <div role="cell" key={column.label} title={typeof content === 'string' ? content : undefined}>
+            {place === 0 && act ? (
+              <button type="button" className="row-open" onClick={stopped(act)}>
+                {content}
+              </button>
+            ) : (
+              content
+            )}
+          </div>
+        );
+      })}
     </div>
   );
 }

@@ -59,6 +59,19 @@ fn tables(folded: &Folded, labels: &[Label], cells: &mut Vec<Cell>) {
     let mut start = 0;
     let mut next_label = 0;
     while start < chars.len() {
+        while labels
+            .get(next_label)
+            .is_some_and(|label| label.start < start)
+        {
+            next_label += 1;
+        }
+        if head.is_none() {
+            // A table begins with a line that holds a label: on to the next one.
+            let Some(label) = labels.get(next_label) else {
+                return;
+            };
+            start = line_start(chars, start, label.start);
+        }
         let rest = chars.get(start..).unwrap_or_default();
         let len = rest.iter().position(|c| *c == '\n').unwrap_or(rest.len());
         let end = start + len;
@@ -76,12 +89,6 @@ fn tables(folded: &Folded, labels: &[Label], cells: &mut Vec<Cell>) {
                 continue;
             }
         }
-        while labels
-            .get(next_label)
-            .is_some_and(|label| label.start < start)
-        {
-            next_label += 1;
-        }
         let labelled = labels.get(next_label).is_some_and(|label| label.end <= end);
         head = if labelled {
             header(folded, labels, start, end)
@@ -90,6 +97,13 @@ fn tables(folded: &Folded, labels: &[Label], cells: &mut Vec<Cell>) {
         };
         start = end + 1;
     }
+}
+
+/// Where the line of `place` begins, which is not before `from`.
+fn line_start(chars: &[char], from: usize, place: usize) -> usize {
+    let before = chars.get(from..place).unwrap_or_default();
+    let head = before.iter().rposition(|c| *c == '\n');
+    head.map_or(from, |at| from + at + 1)
 }
 
 /// A heading line has cells of which at least half are labels, and no digits.
@@ -103,9 +117,11 @@ fn header(
     if line.len() > 4096 || line.iter().any(char::is_ascii_digit) {
         return None;
     }
-    let delimiter = *DELIMITERS
-        .iter()
-        .max_by_key(|d| line.iter().filter(|c| c == d).count())?;
+    let counts = DELIMITERS.map(|d| (line.iter().filter(|c| **c == d).count(), d));
+    let (count, delimiter) = *counts.iter().max_by_key(|(count, _)| *count)?;
+    if count == 0 {
+        return None;
+    }
     let spans = split(folded, start, end, delimiter);
     if spans.len() < 2 || line.contains(&'{') {
         return None;

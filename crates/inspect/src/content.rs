@@ -102,8 +102,8 @@ impl<'r> Inspection<'r> {
             Scanner::new()
         } else {
             Scanner::without_names()
-        }
-        .with_terms(&set.terms);
+        };
+        let scanner = set.equip(scanner);
         Self {
             set,
             direction,

@@ -7,6 +7,7 @@
 
 mod attachment;
 mod check_digit;
+mod code;
 mod column;
 mod content;
 pub mod detector;
@@ -35,6 +36,7 @@ mod stream;
 mod text;
 mod token;
 
+pub use code::{Code, Codes};
 pub use dictionary::{TERMS_MAX, Terms, TermsError};
 pub use file::{FILE_BYTES_MAX, FileError, FileText, Format, read_file};
 pub use finding::{Class, Finding, Kind};

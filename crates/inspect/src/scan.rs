@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::code::Codes;
 use crate::detector::ALL;
 use crate::dictionary::Terms;
 use crate::document::Document;
@@ -12,6 +13,7 @@ use crate::finding::{Finding, Kind, resolve};
 pub struct Scanner {
     names: bool,
     terms: Option<Arc<Terms>>,
+    codes: Option<Arc<Codes>>,
 }
 
 impl Default for Scanner {
@@ -19,6 +21,7 @@ impl Default for Scanner {
         Self {
             names: true,
             terms: None,
+            codes: None,
         }
     }
 }
@@ -33,7 +36,7 @@ impl Scanner {
     pub fn without_names() -> Self {
         Self {
             names: false,
-            terms: None,
+            ..Self::default()
         }
     }
 
@@ -41,6 +44,13 @@ impl Scanner {
     #[must_use]
     pub fn with_terms(mut self, terms: &Arc<Terms>) -> Self {
         self.terms = (!terms.is_empty()).then(|| Arc::clone(terms));
+        self
+    }
+
+    /// The same, which also finds the company's own codes.
+    #[must_use]
+    pub fn with_codes(mut self, codes: &Arc<Codes>) -> Self {
+        self.codes = (!codes.is_empty()).then(|| Arc::clone(codes));
         self
     }
 
@@ -56,6 +66,9 @@ impl Scanner {
         }
         if let Some(terms) = &self.terms {
             terms.find(&document.folded, &mut found);
+        }
+        if let Some(codes) = &self.codes {
+            codes.find(&document, &mut found);
         }
         resolve(found)
             .into_iter()

@@ -14,6 +14,7 @@ import { Listing } from '../../parts/Listing.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { Person } from '../../parts/Person.tsx';
+import { Scope, useScope } from '../../parts/Scope.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
@@ -25,16 +26,9 @@ type KillSwitch = Schemas['KillSwitchView'];
 export const AREA = 'kill-switches';
 const TONES: Record<string, Tone> = { engaged: 'bad', released: 'plain', ended: 'plain' };
 
-/** What is stopped in words. */
-function useScope(): (scope: Schemas['KillSwitchScope']) => string {
-  const s = useTexts(stops);
-  return (scope) => [s.kinds[scope.kind] ?? scope.kind, scope.id].filter(Boolean).join(' ');
-}
-
 export function KillSwitches() {
   const t = useT();
   const s = useTexts(stops);
-  const inWords = useScope();
   const [filters, change] = useFilters();
   const [drilling, setDrilling] = useState(false);
   const { open, stop } = filters;
@@ -73,7 +67,7 @@ export function KillSwitches() {
         rowKey={(one) => one.id}
         open={(one) => change({ open: one.id }, 'push')}
         columns={[
-          { label: s.scope, width: 'minmax(0, 1.2fr)', cell: (one) => inWords(one.scope) },
+          { label: s.scope, width: 'minmax(0, 1.2fr)', cell: (one) => <Scope of={one.scope} /> },
           { label: s.state, width: '8.5rem', cell: (one) => <StateMark of={one} /> },
           { label: s.reason, width: 'minmax(0, 1.6fr)', cell: (one) => one.reason, wideOnly: true },
           { label: s.by, cell: (one) => one.rule ?? <Person id={one.engaged_by} />, wideOnly: true },
@@ -83,7 +77,7 @@ export function KillSwitches() {
         empty={<EmptyState title={s.none} next={s.noneNext} />}
       />
       <Details
-        title={one.data && inWords(one.data.scope)}
+        title={one.data && <Scope of={one.data.scope} />}
         opened={open !== undefined}
         close={() => change({ open: undefined })}
         query={one}

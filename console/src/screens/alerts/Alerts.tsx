@@ -1,13 +1,14 @@
 import { Paper, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 import { answer, api } from '../../api/client.ts';
-import { useFormat, useT, useTexts } from '../../i18n/index.tsx';
-import { stops } from '../../i18n/stops.ts';
+import { useFormat, useT } from '../../i18n/index.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { To } from '../../parts/links.tsx';
 import { Mark } from '../../parts/Mark.tsx';
 import { PageHead } from '../../parts/PageHead.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
+import { Scope, useScope } from '../../parts/Scope.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 import { NotTold, useNotTold } from './NotTold.tsx';
 import { Raised, useRaised } from './Raised.tsx';
@@ -18,7 +19,11 @@ const LAG_MAX = 1_000;
 
 interface Finding {
   title: string;
+  /** The same with names instead of ids. */
+  shown?: ReactNode;
   next: string;
+  /** Why, as the gate tells it to its log. */
+  why?: string | undefined;
   severe: boolean;
   to?: string;
   search?: Record<string, string>;
@@ -46,10 +51,15 @@ export default function Alerts() {
               <div className="marks">
                 <Mark tone={finding.severe ? 'bad' : 'warn'}>{finding.severe ? t.alerts.severe : t.alerts.mild}</Mark>
                 <Title order={2} size="h5">
-                  {finding.title}
+                  {finding.shown ?? finding.title}
                 </Title>
               </div>
               <Text size="sm">{finding.next}</Text>
+              {finding.why && (
+                <Text size="sm">
+                  {t.alerts.why} <span lang="en">{finding.why}</span>
+                </Text>
+              )}
               {finding.to && (
                 <To to={finding.to} search={finding.search ?? {}}>
                   {t.alerts.look}
@@ -67,7 +77,7 @@ export default function Alerts() {
 
 function useFindings(): { findings: Finding[]; error: Error | null; pending: boolean } {
   const t = useT();
-  const s = useTexts(stops);
+  const inWords = useScope();
   const format = useFormat();
   const refetchInterval = REFRESH_MS;
   const overview = useQuery({
@@ -93,7 +103,12 @@ function useFindings(): { findings: Finding[]; error: Error | null; pending: boo
   const findings: Finding[] = [];
   for (const one of stopped.data?.items ?? []) {
     findings.push({
-      title: t.alerts.stopped([s.kinds[one.scope.kind] ?? one.scope.kind, one.scope.id].filter(Boolean).join(' ')),
+      title: t.alerts.stopped(inWords(one.scope)),
+      shown: (
+        <>
+          {t.alerts.stopped('')} <Scope of={one.scope} />
+        </>
+      ),
       next: one.reason,
       severe: true,
       to: '/access',
@@ -109,7 +124,8 @@ function useFindings(): { findings: Finding[]; error: Error | null; pending: boo
     if (connector.state !== 'unreachable') continue;
     findings.push({
       title: t.alerts.unreachable(connector.title || connector.name),
-      next: connector.problem ?? t.alerts.unreachableNext,
+      next: t.alerts.unreachableNext,
+      why: connector.problem ?? undefined,
       severe: true,
       to: '/catalog',
       search: { tab: 'connectors', open: connector.name },

@@ -2,10 +2,11 @@ import { Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { answer, api } from '../../api/client.ts';
 import { useRight } from '../../api/me.tsx';
-import { useTexts } from '../../i18n/index.tsx';
+import { useT, useTexts } from '../../i18n/index.tsx';
 import { substitutes } from '../../i18n/substitutes.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { To } from '../../parts/links.tsx';
+import { Mark } from '../../parts/Mark.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { succeeded } from '../../parts/notices.ts';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
@@ -25,6 +26,7 @@ export function useNotTold() {
 }
 
 export function NotTold() {
+  const t = useT();
   const s = useTexts(substitutes);
   const client = useQueryClient();
   const found = useNotTold();
@@ -43,13 +45,14 @@ export function NotTold() {
         <li key={one.id}>
           <Paper withBorder p="md" component="section" aria-label={s.notTold(one.channel)}>
             <div className="marks">
+              <Mark tone="bad">{t.alerts.severe}</Mark>
               <Title order={2} size="h5">
                 {s.notTold(one.channel)}
               </Title>
               <Moment time={one.created_at} />
             </div>
             <Text size="sm">
-              {one.problem}
+              {t.alerts.why} <span lang="en">{one.problem}</span>
             </Text>
             <Text size="sm">
               {s.notToldNext(String(one.attempts))}

@@ -12,6 +12,7 @@ import { Mark } from '../../parts/Mark.tsx';
 import { Marked } from '../../parts/Marked.tsx';
 import { ClassMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
+import { People } from '../../parts/Person.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { RiskMark, StateMark } from './Approvals.tsx';
@@ -194,7 +195,7 @@ function Progress({ request }: { request: ApprovalDetails }) {
       <ul className="plain-list">
         {request.approvers.map((panel) => (
           <li key={panel.chosen_by}>
-            {t.approvals.panel(String(panel.agreed), String(panel.quorum))} {listed([...panel.groups, ...panel.people])}
+            {t.approvals.panel(String(panel.agreed), String(panel.quorum))} <People after={panel.groups} ids={panel.people} />
             {panel.step_up && `（${t.approvals.stepUp}）`}
           </li>
         ))}

@@ -12,6 +12,7 @@ import { Person } from '../../parts/Person.tsx';
 import { ProblemNotice } from '../../parts/ProblemNotice.tsx';
 import { Waiting } from '../../parts/Waiting.tsx';
 import { type Query, typedOf } from './query.ts';
+import './breakdown.css';
 
 const SECOND_MS = 1000;
 /** Values of one field that are shown: the rest is found by typing. */
@@ -49,27 +50,34 @@ function TimeLine({ parts }: { parts: Schemas['AuditTimePart'][] }) {
   const times = parts.map((part) => Date.parse(part.from));
   const width = Math.max((times[1] ?? 0) - (times[0] ?? 0), SECOND_MS);
   const highest = Math.max(...parts.map((part) => part.count));
+  const [first, last] = [parts[0], parts.at(-1)];
   return (
-    <div className="time-line" role="group" aria-label={s.timeLine}>
-      {parts.map((part, place) => {
-        const begins = times[place] ?? 0;
-        const until = new Date(Math.ceil((begins + width) / SECOND_MS) * SECOND_MS).toISOString();
-        const height = `${Math.max((part.count / highest) * 100, 4)}%`;
-        const told = s.part(format.moment(part.from), format.moment(until), format.number(part.count));
-        if (part.count === 0) return <span key={part.from} />;
-        return (
-          <button
-            key={part.from}
-            type="button"
-            title={told}
-            aria-label={told}
-            onClick={() => change({ period: 'custom', from: typedOf(part.from, zone), until: typedOf(until, zone) }, 'push')}
-          >
-            <span style={{ height }} />
-          </button>
-        );
-      })}
-    </div>
+    <>
+      <div className="time-line" role="group" aria-label={s.timeLine}>
+        {parts.map((part, place) => {
+          const begins = times[place] ?? 0;
+          const until = new Date(Math.ceil((begins + width) / SECOND_MS) * SECOND_MS).toISOString();
+          const height = `${Math.max((part.count / highest) * 100, 4)}%`;
+          const told = s.part(format.moment(part.from), format.moment(until), format.number(part.count));
+          if (part.count === 0) return <span key={part.from} />;
+          return (
+            <button
+              key={part.from}
+              type="button"
+              title={told}
+              aria-label={told}
+              onClick={() => change({ period: 'custom', from: typedOf(part.from, zone), until: typedOf(until, zone) }, 'push')}
+            >
+              <span style={{ height }} />
+            </button>
+          );
+        })}
+      </div>
+      <div className="time-line-ends">
+        <span>{first && format.shortMoment(first.from)}</span>
+        <span>{last && format.shortMoment(last.from)}</span>
+      </div>
+    </>
   );
 }
 

@@ -91,7 +91,7 @@ function Running({ job }: { job: ExportJob }) {
       <Text size="sm">{s.forms[job.form]}</Text>
       <Progress value={state === 'done' ? 100 : percentOf(job)} animated={state === 'running'} aria-label={s.progress} />
       {total !== undefined && <Text size="sm">{s.written(format.number(written), format.number(total))}</Text>}
-      {state === 'failed' || state === 'too-many' ? (
+      {state === 'too-many' ? (
         <Alert variant="outline" color="gray" className="problem" role="alert" title={told} />
       ) : (
         <Text size="sm" role="status">

@@ -61,9 +61,7 @@ export function Road({ stopped, refused, times }: Props) {
         return [
           aside(BETWEEN[stage]),
           <li key={stage} data-state={state}>
-            <span>
-              {t.stages[stage]} <span className="lead">{t.audit[state]}</span>
-            </span>
+            <span>{t.stages[stage]}</span> <span className="lead">{t.audit[state]}</span>
             {time(stage)}
           </li>,
         ];

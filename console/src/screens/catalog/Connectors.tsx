@@ -21,6 +21,7 @@ import { useConfirm } from '../../parts/useConfirm.tsx';
 import { CheckResult } from './CheckResult.tsx';
 import { ConnectorForm } from './ConnectorForm.tsx';
 import { settingsOf } from './connectorSettings.ts';
+import { LinkedAccounts } from './LinkedAccounts.tsx';
 import { NewConnector } from './NewConnector.tsx';
 
 type Connector = Schemas['ConnectorView'];
@@ -118,6 +119,7 @@ function ConnectorView({ of }: { of: ConnectorDetails }) {
         ]}
       />
       {of.secrets.length > 0 && <Secrets of={of.secrets} />}
+      {settingsOf(of).oauth && <LinkedAccounts connector={of.name} />}
       <Group>
         <ToButton to="/catalog" search={{ connector: of.name }}>
           {t.catalog.showTools}

@@ -40,11 +40,11 @@ export function Tools() {
         rowKey={(tool) => `${tool.connector}/${tool.name}`}
         open={(tool) => change({ open: `${tool.connector}/${tool.name}` }, 'push')}
         columns={[
-          { label: t.catalog.name, width: 'minmax(0, 1.2fr)', cell: (tool) => `${tool.connector}/${tool.name}` },
+          { label: t.catalog.name, width: 'minmax(0, 1.8fr)', cell: (tool) => `${tool.connector}/${tool.name}` },
           { label: t.catalog.class, width: '6rem', cell: (tool) => <ClassMark name={tool.class} />, wideOnly: true },
           {
             label: t.catalog.review,
-            width: '14rem',
+            width: '12.5rem',
             cell: (tool) => (
               <span className="marks">
                 <ReviewMark state={tool.review_state} />

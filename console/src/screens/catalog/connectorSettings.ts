@@ -28,6 +28,8 @@ export interface Settings {
   allow_sampling?: boolean;
   allow_roots?: boolean;
   timeout_seconds?: number;
+  /** With whose accounts calls are made, if the system is protected by OAuth. */
+  oauth?: object | null;
   [more: string]: unknown;
 }
 

@@ -11,6 +11,7 @@ import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
 import { Mark, type Tone } from '../../parts/Mark.tsx';
+import { People } from '../../parts/Person.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { SmallTable } from '../../parts/SmallTable.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
@@ -66,7 +67,7 @@ function Matrix() {
             cell: (role: RoleView) => <CellMark cell={cellOf(roleOf(role), one)} />,
             wideOnly: one !== 'read',
           })),
-          { label: s.members, cell: (role) => listed(membersOf(roleOf(role))) || s.nobody, wideOnly: true },
+          { label: s.members, cell: (role) => <Members of={roleOf(role)} />, wideOnly: true },
         ]}
         empty={<EmptyState title={t.policies.noRoles} next={t.policies.noRolesNext} action={create} />}
       />
@@ -82,7 +83,11 @@ function CellMark({ cell }: { cell: Cell }) {
   return cell === 'no' ? <span>{s.cells.no}</span> : <Mark tone={TONES[cell]}>{s.cells[cell]}</Mark>;
 }
 
-const membersOf = (role: Role) => [...(role.members?.groups ?? []), ...(role.members?.principals ?? [])];
+function Members({ of: { members } }: { of: Role }) {
+  const s = useTexts(policies);
+  const [groups, people] = [members?.groups ?? [], members?.principals ?? []];
+  return groups.length + people.length > 0 ? <People after={groups} ids={people} /> : <>{s.nobody}</>;
+}
 
 function RoleDetails({ view }: { view: RoleView }) {
   const t = useT();
@@ -120,7 +125,7 @@ function RoleDetails({ view }: { view: RoleView }) {
           [s.titleEn, role.title?.en],
           [s.description, role.description],
           [s.memberGroups, listed(role.members?.groups ?? [])],
-          [s.memberPeople, listed(role.members?.principals ?? [])],
+          [s.memberPeople, role.members?.principals?.length ? <People key="people" ids={role.members.principals} /> : null],
         ]}
       />
       <Section title={s.grants}>

@@ -503,7 +503,7 @@ fn verdict(rule: &Rule, kind: &'static str) -> Verdict {
 }
 
 fn look_at(version: Option<u64>, rules: &RuleSet, text: &str) -> InspectionView {
-    let scanner = Scanner::new().with_terms(&rules.terms);
+    let scanner = rules.equip(Scanner::new());
     let least = rules.settings.confidence;
     let found: Vec<Finding> = scanner
         .scan(text)

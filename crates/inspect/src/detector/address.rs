@@ -13,7 +13,7 @@ use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Address,
-    version: 2,
+    version: 3,
     approach: "prefecture or municipality, town, block numbers (丁目, 番, hyphens, kanji), building",
     find,
 };
@@ -103,6 +103,9 @@ fn outline(document: &Document, start: usize) -> Option<(usize, u8)> {
             },
         ));
     }
+    if let Some(end) = crossing(folded, at) {
+        return Some((end, 84));
+    }
     // Behind a label, or as a cell, an address may end with the town.
     let cell = document.cell(start).filter(|cell| cell.start == start);
     let town = town_end(folded, at);
@@ -123,6 +126,38 @@ fn unknown_municipality(folded: &Folded, at: usize) -> Option<usize> {
         .take(end)
         .all(|c| is_kanji(*c) || is_hiragana(*c) || is_katakana(*c));
     (letters && end > 0).then_some(at + end + 1)
+}
+
+/// 「下立売通新町西入薮ノ内町」: a street of Kyoto, which way one turns from it, and a town, without numbers.
+fn crossing(folded: &Folded, start: usize) -> Option<usize> {
+    const STREETS_MAX: usize = 28;
+    const TURNS: [&str; 9] = [
+        "上る",
+        "下る",
+        "上ル",
+        "下ル",
+        "東入",
+        "西入",
+        "上がる",
+        "下がる",
+        "入る",
+    ];
+    let part = folded.part(start, start + STREETS_MAX);
+    let letters = part.iter().take_while(|c| is_town(**c)).count();
+    let turn = (1..letters).rev().find_map(|at| {
+        let turn = TURNS.iter().find(|turn| folded.has(start + at, turn))?;
+        Some(at + turn.chars().count())
+    })?;
+    let street = part
+        .iter()
+        .take(turn)
+        .any(|c| matches!(c, '通' | '町' | '路' | '条'));
+    let town = part
+        .iter()
+        .take(letters)
+        .skip(turn)
+        .position(|c| *c == '町');
+    street.then_some(start + town.map_or(turn, |town| turn + town + 1))
 }
 
 fn is_town(c: char) -> bool {

@@ -5,12 +5,12 @@ use crate::document::Document;
 use crate::finding::{Kind, Match};
 use crate::label::Tag;
 use crate::spots::Begin;
-use crate::text::{Folded, digit_value};
+use crate::text::{Folded, digit_value, is_hiragana, is_kanji, is_katakana};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Dob,
-    version: 1,
-    approach: "dates of both calendars in any spelling, only with a label or 生まれ",
+    version: 2,
+    approach: "dates of both calendars in any spelling, with a label or 生まれ, or right behind somebody",
     find,
 };
 
@@ -55,6 +55,11 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             Document::push(found, Kind::Dob, cell.start, end, 96);
         }
     }
+    let people = found.iter().filter(|found| found.kind == Kind::Person);
+    let ends: Vec<usize> = people.map(|person| person.end).collect();
+    for end in ends {
+        behind_person(document, end, found);
+    }
     let folded = &document.folded;
     for at in document.spots.of(Begin::Born) {
         if matches!(
@@ -75,11 +80,66 @@ fn find(document: &Document, found: &mut Vec<Match>) {
                 | 'の'
                 | 'で'
                 | ';'
-                | '，'
+                | '→'
         ) {
             before(document, at, found);
         }
     }
+}
+
+/// A date right behind somebody who ends at `end`: in brackets of its own, or old enough to be nothing else.
+fn behind_person(document: &Document, end: usize, found: &mut Vec<Match>) {
+    const RECENT: u32 = 2020;
+    const OLD: u32 = 1990;
+    let folded = &document.folded;
+    let start = past_title(folded, end);
+    let Some(stop) = date(folded, start) else {
+        return;
+    };
+    let (before, next) = (folded.before(start), folded.at(stop));
+    let year = year(folded, start);
+    let bracket = before == '(' && next == ')' && year <= RECENT;
+    // 「甲野様、昭和60年4月1日、東京都…」 may be any list.
+    let old = year <= OLD
+        && matches!(
+            next,
+            '\0' | '\n' | ' ' | ')' | '。' | '\t' | '|' | '"' | '/'
+        );
+    if start > end && (bracket || old) && document.context(start, stop).tag != Some(Tag::OtherDate)
+    {
+        Document::push(found, Kind::Dob, start, stop, 78);
+    }
+}
+
+/// Past an honorific, a reading in brackets and signs behind somebody who ends at `end`.
+fn past_title(folded: &Folded, end: usize) -> usize {
+    const READING_MAX: usize = 16;
+    const SIGNS_MAX: usize = 3;
+    let title = ["さん", "様", "氏", "殿", "くん", "ちゃん"];
+    let title = title.iter().find(|title| folded.has(end, title));
+    let mut at = end + title.map_or(0, |title| title.chars().count());
+    let inside = folded.part(at + 1, at + 1 + READING_MAX);
+    let letters = |c: &&char| is_kanji(**c) || is_hiragana(**c) || is_katakana(**c) || **c == ' ';
+    let reading = inside.iter().take_while(letters).count();
+    if folded.at(at) == '(' && reading > 0 && inside.get(reading) == Some(&')') {
+        at += reading + 2;
+    }
+    let signs = folded.part(at, at + SIGNS_MAX);
+    let sign = |c: &&char| matches!(**c, ' ' | '、' | ',' | '(' | '/' | '\t' | '・');
+    at + signs.iter().take_while(sign).count()
+}
+
+/// The year of the date that starts at `start`.
+fn year(folded: &Folded, start: usize) -> u32 {
+    if compact(folded, start).is_some() {
+        let digits = folded.part(start, start + 4);
+        return digits
+            .iter()
+            .fold(0, |year, c| year * 10 + c.to_digit(10).unwrap_or(0));
+    }
+    era_year(folded, start)
+        .or_else(|| number(folded, start))
+        .map_or(0, |(year, _)| year)
 }
 
 /// A date within reach behind a label.
@@ -214,6 +274,12 @@ fn mark(folded: &Folded, at: usize, kanji: char) -> Option<usize> {
 }
 
 fn era(folded: &Folded, start: usize) -> Option<usize> {
+    let (year, at) = era_year(folded, start)?;
+    rest(folded, year, at)
+}
+
+/// The year of our calendar that is written with an era at `start`, and where it ends.
+fn era_year(folded: &Folded, start: usize) -> Option<(u32, usize)> {
     let (name, from, to) = ERAS.iter().find(|(name, ..)| {
         let mut letters = name.chars().enumerate();
         letters.all(|(at, c)| folded.at(start + at).to_ascii_lowercase() == c)
@@ -234,10 +300,7 @@ fn era(folded: &Folded, start: usize) -> Option<usize> {
     };
     let year = from + year.checked_sub(1)?;
     // The last year of an era belongs to both.
-    if year > *to {
-        return None;
-    }
-    rest(folded, year, at)
+    (year <= *to).then_some((year, at))
 }
 
 /// `Jan 28, 1967` and `28 January 1967`

@@ -23,6 +23,10 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         if sign < free || !matches!(folded.at(sign), '.' | ':') {
             continue;
         }
+        // Most signs stand alone.
+        if !is_part(folded.before(sign)) && !is_part(folded.at(sign + 1)) {
+            continue;
+        }
         let mut at = sign;
         while at > free && is_part(folded.before(at)) {
             at -= 1;

@@ -63,7 +63,6 @@ impl Detector {
 pub static ALL: &[Detector] = &[
     address::DETECTOR,
     bank_account::DETECTOR,
-    birth_date::DETECTOR,
     classification::DETECTOR,
     corporate_number::DETECTOR,
     credit_card::DETECTOR,
@@ -78,6 +77,8 @@ pub static ALL: &[Detector] = &[
     passport::DETECTOR,
     pension_number::DETECTOR,
     person::DETECTOR,
+    // Behind the one for people: a date right behind somebody is rather a date of birth.
+    birth_date::DETECTOR,
     phone::DETECTOR,
     postal_code::DETECTOR,
     residence_card::DETECTOR,

@@ -7,7 +7,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::PostalCode,
-    version: 1,
+    version: 2,
     approach: "3-4 digits behind 〒 or a label, or before a prefecture or municipality",
     find,
 };
@@ -26,7 +26,9 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             continue;
         } else if before_address(document, number.end) && !behind_area(document, number.start) {
             94
-        } else if context.is(Tag::Address) && context.distance <= 4 {
+        } else if behind_country(document, number.start)
+            || context.is(Tag::Address) && context.distance <= 4
+        {
             90
         } else {
             continue;
@@ -45,6 +47,17 @@ fn find(document: &Document, found: &mut Vec<Match>) {
 fn behind_area(document: &Document, start: usize) -> bool {
     let at = start - usize::from(document.folded.before(start) == ' ');
     document.folded.before(at) == ')' && document.folded.before(at - 1).is_ascii_digit()
+}
+
+/// `Minato-ku, Tokyo 105-0011`, `Japan 105-0011`
+fn behind_country(document: &Document, start: usize) -> bool {
+    const WORDS: [&str; 9] = [
+        "japan", "tokyo", "osaka", "kyoto", "kanagawa", "aichi", "fukuoka", "hokkaido", "hyogo",
+    ];
+    let before = document.folded.part(start.saturating_sub(12), start);
+    let lower: String = before.iter().map(char::to_ascii_lowercase).collect();
+    let words = lower.trim_end_matches([' ', ',']);
+    words.len() < lower.len() && WORDS.iter().any(|word| words.ends_with(word))
 }
 
 fn before_address(document: &Document, end: usize) -> bool {

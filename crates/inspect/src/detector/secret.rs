@@ -13,7 +13,7 @@ use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Secret,
-    version: 3,
+    version: 4,
     approach: "providers' prefixes with length, PEM, JWT, URLs with password, values of telling names",
     find,
 };
@@ -240,6 +240,10 @@ fn url(folded: &Folded, colon: usize, found: &mut Vec<Match>) {
     let rest = folded.part(colon + 3, colon + 515);
     let len = rest.iter().take_while(|c| !is_end(c)).count();
     let rest = rest.get(..len).unwrap_or_default();
+    if is_hook(rest) && !placeholder(rest) {
+        push(found, start, colon + 3 + trim(rest).len(), 95);
+        return;
+    }
     let path = rest
         .iter()
         .position(|c| matches!(c, '/' | '?'))
@@ -259,6 +263,27 @@ fn url(folded: &Folded, colon: usize, found: &mut Vec<Match>) {
         }
         push(found, start, colon + 3 + end, 98);
     }
+}
+
+/// Addresses that let whoever has them write to a channel, and how they begin.
+const HOOKS: [&str; 6] = [
+    "hooks.slack.com/services/",
+    "hooks.slack.com/workflows/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+    "chat.googleapis.com/v1/spaces/",
+    "hooks.zapier.com/hooks/catch/",
+];
+
+/// Whether `rest`, what follows `://`, is the address of a webhook with its key.
+fn is_hook(rest: &[char]) -> bool {
+    const KEY_MIN: usize = 16;
+    let begins = |hook: &&str| {
+        rest.len() >= hook.len() + KEY_MIN && hook.chars().eq(rest.iter().copied().take(hook.len()))
+    };
+    let (host, _) = rest.split_at(rest.iter().position(|c| *c == '/').unwrap_or(rest.len()));
+    let office: Vec<char> = ".webhook.office.com".chars().collect();
+    HOOKS.iter().any(begins) || host.ends_with(&office) && rest.len() > host.len() + KEY_MIN
 }
 
 /// Most names looked at within the value of another.
@@ -309,6 +334,11 @@ fn assigned(folded: &Folded, end: usize, min: usize, found: &mut Vec<Match>) -> 
         || matches!(folded.at(at), '<' | '{')
     {
         return at + len;
+    }
+    // `bad_password request=…`: the next assignment, whose name tells nothing.
+    let name = value.iter().take_while(|c| is_word(**c)).count();
+    if !sign && name > 1 && value.get(name) == Some(&'=') && value.len() > name + 2 {
+        return end;
     }
     let kinds = mixed(value);
     let symbols = value.iter().any(char::is_ascii_punctuation);

@@ -17,8 +17,10 @@ use sekimori_domain::ids::{ConnectorName, DataClass, GroupName};
 use sekimori_domain::inspection::FlowLabel;
 use serde::{Deserialize, Serialize};
 
+use crate::code::Codes;
 use crate::dictionary::Terms;
 use crate::finding::{Class, Kind};
+use crate::scan::Scanner;
 
 pub use answer::{AnswerAction, InjectionRule, LinkRule};
 pub use parse::{RULES_BYTES_MAX, RulesError};
@@ -245,6 +247,9 @@ pub struct RuleSet {
     /// The company's own words.
     #[serde(skip)]
     pub terms: Arc<Terms>,
+    /// The company's own codes.
+    #[serde(skip)]
+    pub codes: Arc<Codes>,
 }
 
 /// Between whom content passes.
@@ -329,6 +334,7 @@ impl RuleSet {
             injections: Vec::new(),
             links: Vec::new(),
             terms: Arc::default(),
+            codes: Arc::default(),
         }
     }
 
@@ -340,6 +346,11 @@ impl RuleSet {
             problem: error.to_string(),
         })?);
         Ok(self)
+    }
+
+    /// The scanner, which also finds the company's own words and codes.
+    pub fn equip(&self, scanner: Scanner) -> Scanner {
+        scanner.with_terms(&self.terms).with_codes(&self.codes)
     }
 
     /// The rules that may be about findings of a kind, in order.

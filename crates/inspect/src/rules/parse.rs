@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::code::{Code, Codes};
 use crate::dictionary::Terms;
 use crate::finding::{Class, Kind};
 
@@ -42,6 +43,14 @@ pub enum RulesError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A code makes no sense.
+    #[error("code {code:?}: {problem}")]
+    Code {
+        /// Its id.
+        code: String,
+        /// What is wrong with it, and how to mend it.
+        problem: &'static str,
+    },
     /// A rule makes no sense.
     #[error("rule {rule:?}: {problem}")]
     Rule {
@@ -69,6 +78,8 @@ struct Text {
     link: Vec<LinkRule>,
     #[serde(default)]
     dictionary: Vec<Dictionary>,
+    #[serde(default)]
+    code: Vec<Code>,
 }
 
 impl RuleSet {
@@ -81,6 +92,8 @@ impl RuleSet {
             problem: error.to_string(),
         })?;
         let terms = terms(&read.dictionary)?;
+        let codes =
+            Codes::new(&read.code).map_err(|(code, problem)| RulesError::Code { code, problem })?;
         let set = Self {
             version,
             settings: read.settings,
@@ -90,6 +103,7 @@ impl RuleSet {
             injections: read.injection,
             links: read.link,
             terms: Arc::new(terms),
+            codes: Arc::new(codes),
         };
         set.check()?;
         Ok(set)
@@ -270,7 +284,7 @@ mod tests {
             format!("[[dictionary]]\nid = \"d\"\ntype = \"{kind}\"\nwords = [{words}]\n")
         };
         let set = RuleSet::parse(1, &list("PROJECT_NAME", "\"北極星計画\"")).unwrap();
-        let scanner = crate::Scanner::without_names().with_terms(&set.terms);
+        let scanner = set.equip(crate::Scanner::without_names());
         let found = scanner.scan("来週、北極星 計画の説明会です");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].kind.as_str(), "PROJECT_NAME");
@@ -278,6 +292,20 @@ mod tests {
         assert!(problem(&list("PERSON", "\"山田太郎\"")).contains("\"d\""));
         assert!(problem(&list("CUSTOMER", "\"山田太郎\", \"山\"")).contains("entry 2"));
         assert!(problem(&list("CUSTOMER", "").repeat(2)).contains("same id"));
+    }
+
+    #[test]
+    fn codes_are_found_and_bad_ones_named() {
+        let code = |shape: &str| {
+            format!("[[code]]\nid = \"c\"\ntype = \"EMPLOYEE_NUMBER\"\nshapes = [\"{shape}\"]\n")
+        };
+        let set = RuleSet::parse(1, &code("KT-####")).unwrap();
+        let scanner = set.equip(crate::Scanner::without_names());
+        let found = scanner.scan("来週KT-1041が着任");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].kind.as_str(), "EMPLOYEE_NUMBER");
+        assert_eq!((found[0].start, found[0].end), (2, 9));
+        assert!(problem(&code("####")).contains("\"c\""));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use sekimori_domain::caller::PrincipalKind;
 use sekimori_domain::ids::{ApprovalId, CorrelationId, PrincipalId};
 use sekimori_domain::record::EventKind;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::cli::Common;
 use crate::installation::{self, Installation};
@@ -101,6 +102,17 @@ pub(crate) enum Approval {
         /// Its id
         id: String,
     },
+    /// List what approvers could not be told: tried again and again, and given up
+    #[command(after_help = "Example:\n  sekimori approval notices --json")]
+    Notices,
+    /// Try again to tell approvers
+    #[command(
+        after_help = "Example:\n  sekimori approval retry 0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
+    )]
+    Retry {
+        /// Id of the notice
+        notice: Uuid,
+    },
 }
 
 /// Which requests.
@@ -155,6 +167,8 @@ pub(crate) async fn run(command: Approval, common: &Common) -> anyhow::Result<()
         }
         Approval::Delegate { id, to } => desk.decide(&id, Decision::Delegate { to }, false).await,
         Approval::Cancel { id } => desk.decide(&id, Decision::Cancel, false).await,
+        Approval::Notices => desk.notices().await,
+        Approval::Retry { notice } => desk.retry(notice).await,
     }
 }
 
@@ -248,6 +262,51 @@ impl Desk {
             done.push(self.decide_one(&other.id, &decision).await?);
         }
         self.output.show(&done, |done| table(done))
+    }
+
+    async fn notices(&self) -> anyhow::Result<()> {
+        let given_up = self.approvals.given_up(LISTED_MAX).await?.into_iter();
+        let listed: Vec<Value> = given_up
+            .map(|notice| {
+                json!({
+                    "id": notice.id,
+                    "channel": notice.channel,
+                    "request": notice.request,
+                    "kind": notice.kind,
+                    "created_at": notice.created_at,
+                    "attempts": notice.attempts,
+                    "problem": notice.problem,
+                })
+            })
+            .collect();
+        self.output.show(&listed, |listed| {
+            if listed.is_empty() {
+                return "Nothing was given up.".to_owned();
+            }
+            let names = ["id", "channel", "request", "attempts", "problem"];
+            let cell = |notice: &Value, name| match notice.get(name) {
+                Some(Value::String(text)) => text.clone(),
+                Some(other) if !other.is_null() => other.to_string(),
+                _ => "-".to_owned(),
+            };
+            let row = |notice| names.iter().map(|name| cell(notice, *name)).collect();
+            let rows: Vec<Vec<String>> = listed.iter().map(row).collect();
+            output::table(&["NOTICE", "CHANNEL", "REQUEST", "TRIES", "WHY"], &rows)
+        })
+    }
+
+    async fn retry(&self, notice: Uuid) -> anyhow::Result<()> {
+        let detail = [
+            ("decision", json!("retry_notice")),
+            ("notice", json!(notice)),
+        ];
+        self.installation
+            .note(EventKind::ApprovalDecision, detail)?;
+        let found = self.approvals.retry(notice).await?;
+        anyhow::ensure!(found, "there is no notice of that id that was given up");
+        let done = json!({ "retried": notice });
+        self.output
+            .show(&done, |_| "It is told as soon as the gate runs.".to_owned())
     }
 
     async fn decide_one(

@@ -39,7 +39,7 @@ pub(crate) enum Inspect {
     Text {
         /// File to read; standard input if left out
         file: Option<PathBuf>,
-        /// Find the words of the dictionaries too, those of the rules in force included
+        /// Find the company's own words and codes too: dictionaries, and those of the rules in force
         #[arg(long)]
         dictionaries: bool,
         /// Read and write one JSON object a line
@@ -53,7 +53,7 @@ pub(crate) enum Inspect {
     File {
         /// The file
         path: PathBuf,
-        /// Find the words of the dictionaries too, those of the rules in force included
+        /// Find the company's own words and codes too: dictionaries, and those of the rules in force
         #[arg(long)]
         dictionaries: bool,
     },
@@ -202,7 +202,7 @@ pub(crate) async fn run(command: Inspect, common: &Common) -> anyhow::Result<boo
     Ok(true)
 }
 
-/// A scanner, with the words of the installation's dictionaries if asked for. Without them it needs no installation.
+/// A scanner, with the installation's own words and codes if asked for. Without them it needs no installation.
 async fn scanner(common: &Common, dictionaries: bool) -> anyhow::Result<Scanner> {
     if !dictionaries {
         return Ok(Scanner::new());
@@ -212,7 +212,7 @@ async fn scanner(common: &Common, dictionaries: bool) -> anyhow::Result<Scanner>
         store: Arc::clone(&installation.store),
     };
     let (rules, _) = desk.in_force().await?;
-    Ok(Scanner::new().with_terms(&rules.terms))
+    Ok(rules.equip(Scanner::new()))
 }
 
 fn text(output: Output, scanner: &Scanner, file: Option<&Path>, jsonl: bool) -> anyhow::Result<()> {

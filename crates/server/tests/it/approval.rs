@@ -79,3 +79,48 @@ async fn tool_3_a_request_outlives_the_gate() {
         );
     }
 }
+
+/// What approvers could not be told is listed with its reason, and told again once the channel is mended.
+#[tokio::test]
+async fn tool_3_a_lost_notice_is_told_again_by_command() {
+    let upstream = fixture::start(Options::default()).await;
+    // It takes no chat messages, and says so for good.
+    let address = format!("{}/nothing-here", upstream.url);
+    let site = Site::with(&format!(
+        "[[approvals.webhooks]]\nname = \"chat\"\nform = \"slack\"\nurl = {{ value = \"{address}\" }}\nallow_private_network = true\n"
+    ));
+    site.connector("fixture", &upstream.url, &[]).await;
+    site.classify("fixture", "test_echo", "update").await;
+    site.policy(POLICY).await;
+    let key = site.key("clerk", "employee").await;
+    let gate = site.serve().await;
+    let id = waits(&echo(&gate.all(&key.text), "who hears?").await);
+    let notice = async || {
+        let listed = site.json(&["approval", "notices"]).await;
+        listed.get(0).cloned()
+    };
+    let lost = crate::gate::until("the notice is given up", notice).await;
+    assert_eq!(
+        (&lost["channel"], &lost["request"]),
+        (&json!("chat"), &json!(id))
+    );
+    assert!(
+        lost["problem"].as_str().unwrap().contains("status 4"),
+        "{lost}"
+    );
+    assert_eq!(lost["attempts"], 1);
+    let told = site.run(&["approval", "notices"]).await;
+    assert!(
+        told.out.contains("chat") && told.out.contains(&id),
+        "{told:?}"
+    );
+    drop(gate);
+
+    let notice = lost["id"].as_str().unwrap();
+    let retried = site.json(&["approval", "retry", notice]).await;
+    assert_eq!(retried["retried"], notice);
+    assert_eq!(site.json(&["approval", "notices"]).await, json!([]));
+    let twice = site.run(&["approval", "retry", notice]).await;
+    assert!(!twice.status.success(), "{twice:?}");
+    assert!(twice.err.contains("given up"), "{twice:?}");
+}

@@ -271,12 +271,15 @@ async fn attack_ssrf_names_that_resolve_inside() {
     ] {
         let url: Uri = format!("https://{literal}/client.json").parse().unwrap();
         let error = documents.get_document(&url, 1_024).await.unwrap_err();
-        assert!(
-            matches!(error, FetchError::Forbidden(_)),
-            "{literal}: {error:?}"
-        );
+        // Where it is no host at all nobody is asked for its address, so there is nothing to connect to.
+        let asked = std::mem::take(&mut *resolver.asked.lock().unwrap());
+        let refused = match &error {
+            FetchError::Forbidden(_) => true,
+            FetchError::Unavailable(_) => asked.is_empty(),
+            FetchError::NotFound => false,
+        };
+        assert!(refused, "{literal}: {error:?} {asked:?}");
     }
-    resolver.asked.lock().unwrap().clear();
     for bad in [
         "http://app.example/x",
         "https://app.example:8443/x",

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::ends_name;
-use super::words::honorific;
-use crate::text::{Folded, is_hiragana, is_kanji, modern};
+use super::words::{honorific, organisation_like};
+use crate::text::{Folded, is_hiragana, is_kanji, is_katakana, modern};
 
 /// Whether a name at `start` would be the next one behind a person that ends at `last`, perhaps with an honorific
 /// or something in brackets in between: 「佐藤（営業）、鈴木」.
@@ -271,9 +271,10 @@ pub(super) fn introduced(folded: &Folded, start: usize, end: usize) -> bool {
     let told = weak.iter().any(|word| folded.has(end, word));
     let place = is_place(folded.part(start, end));
     let named = before == 'の'
-        && ["でございます", "と申し"]
+        && (["でございます", "と申し"]
             .iter()
-            .any(|word| folded.has(end, word));
+            .any(|word| folded.has(end, word))
+            || of_company(folded, start - 1));
     said && head && (!place || begins || named) || told && begins && !place && end - start >= 2
 }
 
@@ -315,6 +316,41 @@ static PLACES: LazyLock<HashSet<[char; 3]>> = LazyLock::new(|| {
 /// Prefectures, quarters, stations, companies and words.
 #[rustfmt::skip]
 const THINGS: &[&str] = &["宮崎", "福島", "石川", "山口", "千葉", "長崎", "大分", "岡山", "秋田", "山形", "富山", "福井", "長野", "香川", "徳島", "広島", "大阪", "東京", "京都", "奈良", "神戸", "横浜", "川崎", "福岡", "札幌", "仙台", "高松", "松山", "熊本", "佐賀", "大宮", "前橋", "水戸", "青森", "岩手", "宮城", "栃木", "静岡", "三重", "滋賀", "和歌山", "鳥取", "島根", "高知", "成田", "渋谷", "新宿", "品川", "上野", "目黒", "豊田", "小山", "浦和", "本社", "平和島", "赤羽", "神田", "葛西", "蒲田", "大森", "大崎", "五反田", "赤坂", "六本木", "青山", "戸塚", "鶴見", "梅田", "難波", "天王寺", "小倉", "八幡", "博多", "会津", "関西", "関東", "出口", "入江", "西口", "北口", "東口", "南口", "根本", "馬場", "高原", "鳥居", "石垣", "山野", "野原", "水田", "田畑", "原野", "平原", "河原", "河口", "川端", "川岸", "川辺", "井戸", "竹林", "松林", "松葉", "山路", "山地", "山際", "山上", "山中", "三角", "四方", "一色", "仲間", "大家", "古本", "別所", "下地", "下山", "長屋", "新居", "新家", "新開", "新妻", "新田", "本山", "朝日", "春日", "大和", "白鳥", "真下", "水上", "小口", "南部", "下野", "大関", "大門", "大道", "大黒", "中道", "中元", "国分", "本田", "松下", "三井", "住友", "安田", "佐川", "土方", "日向", "常盤", "瀬戸", "木場", "名取", "向後", "有馬", "草津", "熱海", "軽井沢", "日光", "本郷", "早稲田", "立川", "永田町", "市川", "岡崎", "高山", "川口", "金沢", "長岡", "町田", "中野", "板橋", "松島", "小松"];
+
+/// Whether a word of two characters for a member of a family stands at `at`.
+pub(super) fn kin_at(folded: &Folded, at: usize) -> bool {
+    #[rustfmt::skip]
+    const KIN: [&str; 26] = ["長男", "長女", "次男", "次女", "二男", "二女", "三男", "三女", "四男", "四女", "息子", "祖母", "祖父", "伯父", "伯母", "叔父", "叔母", "養子", "養女", "義父", "義母", "孫娘", "亡父", "亡母", "亡夫", "亡妻"];
+    // Most kanji end here.
+    matches!(
+        folded.at(at + 1),
+        '男' | '女' | '子' | '母' | '父' | '娘' | '夫' | '妻'
+    ) && KIN.iter().any(|word| folded.has(at, word))
+}
+
+/// 「長男の」, 「妻」 right before `start`.
+pub(super) fn kin_before(folded: &Folded, start: usize) -> bool {
+    let at = start - usize::from(folded.before(start) == 'の');
+    let single = matches!(
+        folded.before(at),
+        '妻' | '夫' | '父' | '母' | '娘' | '孫' | '姉' | '妹' | '兄' | '弟'
+    ) && !is_kanji(folded.before(at.saturating_sub(1)));
+    single || at >= 2 && kin_at(folded, at - 2)
+}
+
+/// Whether the word before 「の」 at `no` ends as the names of companies and their parts do: 「甲乙精機の」, 「経理課の」.
+pub(super) fn of_company(folded: &Folded, no: usize) -> bool {
+    const NAME_MAX: usize = 8;
+    let before = folded.part(no.saturating_sub(NAME_MAX), no);
+    let letters = before
+        .iter()
+        .rev()
+        .take_while(|c| is_kanji(**c) || is_katakana(**c))
+        .count();
+    folded.at(no) == 'の'
+        && letters >= 3
+        && organisation_like(before.get(before.len() - letters..).unwrap_or_default())
+}
 
 /// Words before 様 and さん that are nobody's name.
 pub(super) fn is_role(word: &[char]) -> bool {

@@ -2,20 +2,26 @@
 //! surroundings: an honorific or title behind it, a label or column before it, or surname and given name
 //! together.
 
+mod abroad;
 mod context;
 mod full;
+mod roster;
 mod script;
 mod unlisted;
 mod words;
 
 use self::context::{
-    acts, does, in_talk, introduced, is_among, is_line, is_place, is_role, is_value, joins, logged,
-    replies, signs, speaks,
+    acts, does, in_talk, introduced, is_among, is_line, is_place, is_role, is_value, joins, kin_at,
+    kin_before, logged, replies, signs, speaks,
 };
 use self::full::{closed, full_name, spread_name, titled_name};
+use self::roster::rosters;
 use self::script::{kana, latin};
 use self::unlisted::{opens, ranked, ring_name, unlisted_name, unlisted_surname};
-use self::words::{honorific, lead_before, organisation, organisation_like, polite, within_title};
+use self::words::{
+    honorific, is_common_word, lead_before, organisation, organisation_like, polite, within_title,
+    workplace,
+};
 use super::{Detector, PLACE_NAMES};
 use crate::document::Document;
 use crate::finding::{Kind, Match};
@@ -25,7 +31,7 @@ use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Person,
-    version: 4,
+    version: 5,
     approach: "surnames, given names and their characters, with honorifics, titles, labels, columns; kana, Latin",
     find,
 };
@@ -33,6 +39,7 @@ pub(super) const DETECTOR: Detector = Detector {
 fn find(document: &Document, found: &mut Vec<Match>) {
     let names = &*NAMES;
     let folded = &document.folded;
+    let people = found.len();
     let mut at = 0;
     let mut previous = '\0';
     // Where the last person ends.
@@ -63,6 +70,7 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         at = next;
     }
     columns(document, names, found);
+    rosters(document, names, found, people);
 }
 
 /// What speaks for a name at a place.
@@ -155,7 +163,10 @@ fn kanji(
         let value = matches!(folded.at(label.end), ' ' | ':' | '(' | '"');
         label.start == start && label.tag == Tag::Name && (label.end - start >= 2 || value)
     };
-    if labels.get(label).is_some_and(is_label) || within_title(folded, start) {
+    if labels.get(label).is_some_and(is_label)
+        || within_title(folded, start)
+        || kin_at(folded, start)
+    {
         return None;
     }
     let mut evidence = evidence(document, start);
@@ -201,10 +212,15 @@ fn lone_given(
     let cell = document
         .cell(start)
         .is_some_and(|cell| cell.start == start && cell.end == end);
-    let value = evidence.label && (cell || matches!(folded.at(end), '"' | '\'' | '\n' | '\0'));
+    let whole = cell || matches!(folded.at(end), '"' | '\'' | '<' | '\n' | '\0');
     let word = folded.part(start, end);
-    if value && names.is_listed_given(word) {
+    if evidence.label && whole && names.is_listed_given(word) {
         return Some((end, 74));
+    }
+    // 「長男の翔太が」, 「妻花子、」
+    let known = names.is_listed_given(word) || word.len() == 1 && names.is_given(word);
+    if known && kin_before(folded, start) && (acts(folded, end) || folded.at(end) == 'の') {
+        return Some((end, 66));
     }
     let close = ["くん", "ちゃん", "さん", "君"];
     let called = (2..=word.len()).find(|len| {
@@ -247,21 +263,30 @@ fn known_surname(
     }
     let sure = rank != Surname::Ambiguous || evidence.label || evidence.among || evidence.titled;
     let gap = blanks(folded, end);
-    if gap > 0 || folded.at(end) == '・' && evidence.label {
+    // 「本社 大和様」
+    let lead = || len > 1 && lead_before(folded, end).is_some_and(|lead| lead >= len);
+    if gap > 0 && !lead() || folded.at(end) == '・' && evidence.label {
         let next = end + gap.max(1);
         let given = given(folded, names, next, true)
             .or_else(|| free_given(folded, next, evidence.label))
             .or_else(|| said_given(folded, next));
+        // 「協力者 甲野・乙川」: two surnames.
+        let twin = gap == 0
+            && names
+                .surnames
+                .at(folded.chars(), next)
+                .any(|(len, _)| given == Some(next + len));
         let listed = |given: usize| names.is_listed_given(folded.part(next, given));
         let fits = |given: &usize| {
             sure || honorific(folded, *given)
                 || opens(folded, start) && listed(*given) && ends_name(folded, *given)
         };
-        if let Some(given) = given.filter(fits) {
+        if let Some(given) = given.filter(|_| !twin).filter(fits) {
             return Some((given, if len > 1 || evidence.label { 92 } else { 82 }));
         }
     }
-    if honorific(folded, end) && is_role(folded.part(start, end)) {
+    let word = folded.part(start, end);
+    if honorific(folded, end) && (is_role(word) || is_place(word) && workplace(folded, end)) {
         return None;
     }
     if honorific(folded, end) {
@@ -375,7 +400,7 @@ fn given(folded: &Folded, names: &Names, start: usize, spaced: bool) -> Option<u
     let run = run(folded, start, 6);
     let fits = |end: &usize| {
         let word = folded.part(start, *end);
-        let name = names.is_given(word);
+        let name = names.is_given(word) && !is_common_word(word);
         let office = || names.is_listed_given(word) && closed(folded, *end);
         let closed = end - start == run || honorific(folded, *end) || office();
         // 「美里」 and 「ゆかり」 go on in hiragana, words with okurigana do too.
@@ -416,6 +441,7 @@ fn free_given(folded: &Folded, start: usize, label: bool) -> Option<usize> {
     (1..=run.min(3)).rev().map(|len| start + len).find(|end| {
         let closed = *end == start + run && label && ends_name(folded, *end);
         (closed || honorific(folded, *end))
+            && !is_common_word(folded.part(start, *end))
             && !organisation(folded, start)
             && !honorific(folded, start)
     })

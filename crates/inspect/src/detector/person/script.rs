@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use super::abroad;
 use super::words::{honorific, polite};
 use super::{ends_name, evidence};
 use crate::document::Document;
@@ -92,6 +93,9 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
         if evidence.label && first >= 4 && (2..first).any(split) {
             return Some((end, 80));
         }
+        if let Some(cut) = called(folded, names, start, first) {
+            return Some((start + cut, 66));
+        }
         let cut = (3..=first.min(6)).find(|cut| {
             honorific(folded, start + cut)
                 && names.is_surname_reading(folded.part(start, start + cut))
@@ -112,6 +116,17 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
         && (names.is_surname_reading(folded.part(start, end))
             || names.is_given_reading(folded.part(start, end))))
     .then_some((end, 72))
+}
+
+/// 「ゆかりちゃん」: how much of the hiragana is a given name; not 「あかちゃん」.
+fn called(folded: &Folded, names: &Names, start: usize, run: usize) -> Option<usize> {
+    const OTHERS: [&str; 8] = [
+        "あか", "にい", "ねえ", "かあ", "とう", "おば", "おじ", "みな",
+    ];
+    let close = |at: usize| ["ちゃん", "くん"].iter().any(|title| folded.has(at, title));
+    let cut = (2..=run.min(5)).find(|cut| close(start + cut))?;
+    let other = cut == 2 && OTHERS.iter().any(|other| folded.has(start, other));
+    (!other && names.is_given_reading(folded.part(start, start + cut))).then_some(cut)
 }
 
 /// 「ジョン・スミス様」: katakana in parts with an honorific behind, that is no word for a role.
@@ -227,13 +242,21 @@ pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<
         (' ' | ',', _) => 1,
         _ => 0,
     };
+    let foreign = || {
+        let titled = || titled(folded, start).filter(|_| title(folded, start));
+        let abroad = abroad::name(folded, start).map(|stop| (stop, 74));
+        abroad.or_else(|| titled().map(|stop| (stop, 78)))
+    };
     if first < 2 || gap == 0 || !folded.at(end + gap).is_ascii_uppercase() {
-        return single_latin(document, names, start, end);
+        return foreign().or_else(|| single_latin(document, names, start, end));
     }
     let second = word(end + gap);
     let stop = end + gap + second;
     if second < 2 || folded.at(stop).is_ascii_alphanumeric() || matches!(folded.at(stop), '@' | '_')
     {
+        return foreign();
+    }
+    if is_city(folded.part(start, end)) && is_city(folded.part(end + gap, stop)) {
         return None;
     }
     let spelled = |from, to| Romaji::of(folded.part(from, to));
@@ -244,6 +267,9 @@ pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<
     );
     if western || eastern {
         return Some((stop, 88));
+    }
+    if let Some(found) = foreign() {
+        return Some(found);
     }
     let japanese = names.is_surname_romaji(&a) && b.is_japanese()
         || names.is_surname_romaji(&b) && a.is_japanese();
@@ -265,6 +291,14 @@ pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<
     spoken_for.then_some((stop, 78))
 }
 
+/// Prefectures and large cities: two of them in a row are nobody.
+fn is_city(word: &[char]) -> bool {
+    #[rustfmt::skip]
+    const CITIES: [&str; 56] = ["tokyo", "osaka", "kyoto", "nagoya", "yokohama", "kobe", "fukuoka", "sapporo", "sendai", "hiroshima", "chiba", "saitama", "kanagawa", "nara", "wakayama", "okayama", "kumamoto", "kagoshima", "okinawa", "naha", "nagasaki", "oita", "miyazaki", "saga", "kochi", "matsuyama", "takamatsu", "tokushima", "tottori", "shimane", "yamaguchi", "niigata", "toyama", "kanazawa", "ishikawa", "fukui", "nagano", "gifu", "shizuoka", "hamamatsu", "mie", "shiga", "akita", "aomori", "iwate", "yamagata", "fukushima", "ibaraki", "tochigi", "gunma", "yamanashi", "aichi", "hyogo", "hokkaido", "kawasaki", "kitakyushu"];
+    let lower = || word.iter().map(char::to_ascii_lowercase);
+    CITIES.iter().any(|city| city.chars().eq(lower()))
+}
+
 /// Words that follow a name in hiragana.
 fn particle(folded: &Folded, at: usize) -> bool {
     [
@@ -276,8 +310,12 @@ fn particle(folded: &Folded, at: usize) -> bool {
 
 /// `Mr. `, `Ms. `, `Dear ` before a name.
 fn title(folded: &Folded, start: usize) -> bool {
+    // Most words end here.
+    if !matches!(folded.before(start), ' ' | '.') {
+        return false;
+    }
     [
-        "Mr. ", "Ms. ", "Mrs. ", "Dr. ", "Mr ", "Ms ", "Dear ", "Mr.", "Ms.", "Dr.",
+        "Mr. ", "Ms. ", "Mrs. ", "Dr. ", "Mr ", "Ms ", "Dear ", "Mr.", "Ms.", "Dr.", "Prof. ",
     ]
     .iter()
     .any(|word| {
@@ -289,6 +327,14 @@ fn title(folded: &Folded, start: usize) -> bool {
                 .copied()
                 .eq(word.chars())
     })
+}
+
+/// The end of one or two words behind `Mr.` and the like, whatever they are.
+fn titled(folded: &Folded, start: usize) -> Option<usize> {
+    let dear = folded.before(start) == ' ' && folded.before(start.saturating_sub(1)) == 'r';
+    let first = abroad::word(folded, start).filter(|_| !dear)?;
+    let second = (folded.at(first) == ' ').then(|| abroad::word(folded, first + 1));
+    Some(second.flatten().unwrap_or(first))
 }
 
 /// `TODO(Tanaka)`, `@Tanaka`
@@ -309,7 +355,7 @@ fn single_latin(
 ) -> Option<(usize, u8)> {
     let folded = &document.folded;
     let word = folded.part(start, end);
-    let polite = ["-san", "-sama", "さん", "様"]
+    let polite = ["-san", "-sama", "さん", "様", "くん", "ちゃん", "氏"]
         .iter()
         .any(|word| folded.has(end, word));
     let own = ["-san", "-sama"].iter().any(|word| folded.has(end, word));

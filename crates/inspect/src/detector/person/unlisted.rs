@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::context::{is_place, is_role, replies, speaks};
+use super::context::{is_place, is_role, of_company, replies, speaks};
 use super::full::reading;
 use super::words::{honorific, organisation_like};
 use super::{Evidence, blanks, ends_name, run};
@@ -89,7 +89,10 @@ pub(super) fn unlisted_surname(
 ) -> Option<(usize, u8)> {
     let kanji = run(folded, start, 5);
     let (end, word) = (start + kanji, folded.part(start, start + kanji));
-    let told = opens(folded, start) && folded.has(end, "と申し")
+    let says = |words: &[&str]| words.iter().any(|word| folded.has(end, word));
+    let staff = folded.before(start) == 'の' && of_company(folded, start - 1);
+    let told = opens(folded, start) && says(&["と申し"])
+        || staff && says(&["と申し", "です。", "でございます"])
         || speaks(folded, start, end) && (evidence.talk || replies(folded, end))
         || evidence.among && (ends_name(folded, end) || honorific(folded, end));
     let value = evidence.label

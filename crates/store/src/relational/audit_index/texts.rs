@@ -42,8 +42,8 @@ pub(super) struct Texts {
     pub(super) who: Option<Text>,
     /// What its target is called.
     target: Option<Text>,
-    /// Messages, codes of refusals and errors, the id of an approval, types of what inspection found, policies that
-    /// denied, and resources.
+    /// Resources, messages, codes of refusals and errors, policies that denied, the id of an approval, and types of
+    /// what inspection found.
     pub(super) said: Vec<Text>,
 }
 
@@ -68,7 +68,7 @@ impl Texts {
             .flatten()
             .map(Cow::Borrowed)
             .chain(findings(record).map(Cow::Owned))
-            .chain(policies.iter().chain(resources).map(Cow::from));
+            .chain(resources.iter().chain(policies).map(Cow::from));
         Self {
             who: who.and_then(|who| Text::of(&who, caller, None)),
             target: named.and_then(|named| Text::of(&named.name, None, target)),
