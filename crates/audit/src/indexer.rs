@@ -11,6 +11,7 @@ use sekimori_store::{AuditIndex, IndexedRecord, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::error::JournalError;
+use crate::frames::segment_numbers;
 use crate::journal::lock;
 use crate::log::Head;
 use crate::reader::{Reader, durable_head};
@@ -51,7 +52,12 @@ pub async fn rebuild_index(
     index: &dyn AuditIndex,
 ) -> Result<u64, IndexError> {
     let _lock = lock(dir)?;
-    let head = durable_head(dir)?;
+    // A gate that never ran has no journal yet.
+    let head = if segment_numbers(dir)?.is_empty() {
+        Head::default()
+    } else {
+        durable_head(dir)?
+    };
     empty(index, node, head.size).await?;
     let mut feed = Feed::new(dir.to_owned(), node.to_owned(), None);
     while feed.next(index, head).await? < head.size {}

@@ -197,6 +197,7 @@ pub fn stages(record: &Record) -> Vec<StageTime> {
 /// What the time behind the last stage that is noted went to: the stage that stopped the call, else what comes next.
 fn last(record: &Record, reached: &Map<String, Value>) -> &'static str {
     let outcome = record.outcome.as_ref();
+    let outcome = outcome.filter(|outcome| outcome.status != OutcomeStatus::Success);
     let stopped = outcome.and_then(|outcome| outcome.stage.as_deref());
     let stopped = STAGES.into_iter().find(|stage| stopped == Some(*stage));
     let next = if reached.contains_key("inspect_output") {

@@ -225,10 +225,13 @@ fn a_log_that_was_set_back_is_found_by_whoever_remembers() {
     );
     grow(data.path(), 90, signer()).unwrap();
     let report = verify_with(&journal, &known).unwrap();
-    assert_eq!(
-        report.problem.unwrap().what,
-        "the tree is another one than was signed"
-    );
+    // A group of commits may have been signed at just that size, or passed it.
+    let told = report.problem.unwrap().what;
+    let either = [
+        "the tree is another one than was signed",
+        "two different trees of one size were signed",
+    ];
+    assert!(either.contains(&told.as_str()), "{told}");
 }
 
 /// A signer of its own remembers what it signed, whatever happens to the data folder.
