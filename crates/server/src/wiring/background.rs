@@ -134,6 +134,9 @@ pub(super) async fn tell_approvers(
     }
 }
 
+/// How long to wait before rules that could not be used are read again.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// Follows the rules of inspection in force; rules that cannot be used leave the last good ones in force. Forgets
 /// conversations that have ended.
 pub(super) async fn follow_inspection_rules(
@@ -149,6 +152,7 @@ pub(super) async fn follow_inspection_rules(
     let mut known = revisions.borrow_and_update().inspection;
     let mut tick = tokio::time::interval(FORGETTING);
     let mut installed = None;
+    let mut failed = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -162,16 +166,21 @@ pub(super) async fn follow_inspection_rules(
                 continue;
             }
             changed = revisions.changed() => if changed.is_err() { return },
+            // What could not be read may be read later; no change would tell.
+            () = tokio::time::sleep(AGAIN_AFTER), if failed => {}
         }
         let revision = revisions.borrow_and_update().inspection;
-        if std::mem::replace(&mut known, revision) == revision {
+        if std::mem::replace(&mut known, revision) == revision && !failed {
             continue;
         }
         let edition = desk.edition().await.ok();
         if edition.is_some() && edition == installed {
+            failed = false;
             continue;
         }
-        match desk.in_force().await {
+        let in_force = desk.in_force().await;
+        failed = in_force.is_err();
+        match in_force {
             Ok((rules, _)) => {
                 let (version, words) = (rules.version, rules.terms.len());
                 inspector.install(rules);
