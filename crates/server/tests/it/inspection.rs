@@ -10,17 +10,21 @@ use serde_json::{Value, json};
 
 use crate::gate::{Gate, OPEN_POLICY, Site, get, until};
 
-async fn stage() -> (Local, Site, Gate, RawClient) {
+/// A gate with two callers.
+async fn stage() -> (Local, Site, Gate, [RawClient; 2]) {
     let upstream = fixture::start(Options::default()).await;
     let site = Site::new();
     site.connector("fixture", &upstream.url, &["--exposure", "external"])
         .await;
     site.accept_suggestions("fixture").await;
     site.policy(OPEN_POLICY).await;
-    let key = site.key("desk", "employee").await.text;
+    let keys = [
+        site.key("desk", "employee").await,
+        site.key("other", "employee").await,
+    ];
     let gate = site.serve().await;
-    let client = gate.all(&key);
-    (upstream, site, gate, client)
+    let clients = keys.map(|key| gate.all(&key.text));
+    (upstream, site, gate, clients)
 }
 
 async fn echo(client: &RawClient, arguments: Value) -> String {
@@ -54,7 +58,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 /// installation, in what the gate logged, or in its metrics.
 #[tokio::test]
 async fn no_value_that_was_found_is_written_anywhere() {
-    let (_upstream, site, gate, client) = stage().await;
+    let (_upstream, site, gate, [client, _]) = stage().await;
     let values = [
         "3530-1113-3330-0000",
         "6258-6516-6052",
@@ -107,7 +111,7 @@ async fn no_value_that_was_found_is_written_anywhere() {
 /// A dictionary that is uploaded while the gate runs is found by its rules, and stored without its words.
 #[tokio::test]
 async fn a_dictionary_holds_while_the_gate_runs() {
-    let (_upstream, site, _gate, client) = stage().await;
+    let (_upstream, site, _gate, [client, other]) = stage().await;
     let words = site.home().path().join("projects.txt");
     std::fs::write(&words, "北極星計画\nProject Polaris\n").unwrap();
     let put = [
@@ -141,8 +145,10 @@ async fn a_dictionary_holds_while_the_gate_runs() {
     assert_eq!(listed[0]["id"], "projects");
     site.json(&["inspect", "dictionaries", "remove", "projects"])
         .await;
+    // Somebody else: an answer that came back while the word was put in force made the first one's conversation
+    // confidential, and it stays so.
     until("it is no word any more", async || {
-        let told = echo(&client, json!({ "message": "北極星計画の説明会です" })).await;
+        let told = echo(&other, json!({ "message": "北極星計画の説明会です" })).await;
         told.contains("北極星計画").then_some(())
     })
     .await;
