@@ -8,6 +8,8 @@
     reason = "a benchmark, not the gate"
 )]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -26,27 +28,7 @@ use sekimori_domain::record::{
 };
 use uuid::Uuid;
 
-#[derive(Debug)]
-struct BenchClock(Instant);
-
-impl Clock for BenchClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
-#[derive(Debug)]
-struct BenchIds;
-
-impl Ids for BenchIds {
-    fn next(&self) -> Uuid {
-        Uuid::now_v7()
-    }
-}
+use crate::support::{BenchClock, BenchIds};
 
 /// A record as a governed call leaves it, of about 1,000 bytes.
 fn record() -> Record {

@@ -17,6 +17,8 @@
     reason = "a benchmark, not the gate"
 )]
 
+mod support;
+
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::clock::{Clock, Ids};
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
 use sekimori_store::{AuditIndex, AuditQuery, IndexedRecord};
+
+use crate::support::{BenchClock, BenchIds};
 
 /// Records that are written to the journal at a time.
 const WRITTEN: u64 = 4_096;
@@ -120,28 +124,6 @@ fn row(number: u64) -> IndexedRecord {
         sequence: number,
         record,
         text,
-    }
-}
-
-#[derive(Debug)]
-struct BenchClock(Instant);
-
-impl Clock for BenchClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
-#[derive(Debug)]
-struct BenchIds;
-
-impl Ids for BenchIds {
-    fn next(&self) -> uuid::Uuid {
-        uuid::Uuid::now_v7()
     }
 }
 
