@@ -93,7 +93,7 @@ pub(crate) struct FindingView {
     /// Its type, such as `MY_NUMBER`.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// Its class, such as `personal`.
+    /// Its class, such as `personal`, or one of the company's own.
     class: String,
     /// First code point.
     start: u32,

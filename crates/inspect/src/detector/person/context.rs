@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::ends_name;
 use super::words::{honorific, organisation_like};
+use crate::lexicon::Lexicon;
 use crate::text::{Folded, is_hiragana, is_kanji, is_katakana, modern};
 
 /// Whether a name at `start` would be the next one behind a person that ends at `last`, perhaps with an honorific
@@ -125,12 +126,9 @@ pub(super) fn does_something(folded: &Folded, at: usize) -> bool {
     let by = [
         "が", "は", "も", "に", "から", "へ", "より", "を", "と", "まで", "って", "だけ",
     ];
-    let further = |particle: &&str| {
-        let from = at + particle.chars().count();
-        let more = || any_in_clause(folded, from, MORE_DEEDS);
-        folded.has(at, particle) && (deed(folded, from) || more())
-    };
-    by.iter().any(further) || owns(folded, at)
+    let particle = by.iter().find(|particle| folded.has(at, particle));
+    let further = |particle: &&str| clause(folded, at + particle.chars().count(), |_| true);
+    particle.is_some_and(further) || owns(folded, at)
 }
 
 /// 「熊本です。」, 「と申します」
@@ -142,22 +140,30 @@ pub(super) fn says_so(folded: &Folded, at: usize) -> bool {
 
 /// Whether the clause that goes on at `from` tells of what only people do.
 fn deed(folded: &Folded, from: usize) -> bool {
-    any_in_clause(folded, from, &DEEDS)
+    clause(folded, from, |only| only)
 }
 
-/// Whether one of `words` stands in the clause that goes on at `from`.
-fn any_in_clause(folded: &Folded, from: usize, words: &[&str]) -> bool {
+/// Whether one of the deeds that `counts` stands in the clause that goes on at `from`.
+fn clause(folded: &Folded, from: usize, counts: fn(bool) -> bool) -> bool {
     const CLAUSE: usize = 14;
+    let chars = folded.chars();
     for place in from..from + CLAUSE {
         if matches!(folded.at(place), '。' | '、' | '\n' | '\0' | ',') {
             return false;
         }
-        if words.iter().any(|word| folded.has(place, word)) {
+        let may = ALL_DEEDS.may_begin(folded.at(place), folded.at(place + 1));
+        if may && ALL_DEEDS.at(chars, place).any(|(_, only)| counts(only)) {
             return true;
         }
     }
     false
 }
+
+/// Both lists; whether only people do it.
+static ALL_DEEDS: LazyLock<Lexicon<bool>> = LazyLock::new(|| {
+    let only = DEEDS.iter().map(|deed| (*deed, true));
+    Lexicon::new(only.chain(MORE_DEEDS.iter().map(|deed| (*deed, false))))
+});
 
 /// What people do, and places in other senses.
 #[rustfmt::skip]

@@ -1,6 +1,8 @@
 //! Further places of people: 「新庄谷様 … 新庄谷は」. Who is named once with something that tells is meant by the name
 //! alone later, and earlier, as well.
 
+use std::collections::HashMap;
+
 use super::context::{acts, is_place};
 use super::ends_name;
 use super::words::{honorific, lead_before, organisation};
@@ -18,18 +20,24 @@ const SURE: u8 = 62;
 pub(super) fn echoes(document: &Document, names: &Names, found: &mut Vec<Match>, people: usize) {
     let folded = &document.folded;
     let mut spans: Vec<(usize, usize)> = Vec::new();
-    let mut words: Vec<&[char]> = Vec::new();
-    // Which first characters occur at all, by their last six bits.
-    let mut firsts = 0_u64;
+    let mut words: HashMap<char, Vec<&[char]>> = HashMap::new();
+    // Which first characters occur at all, by their last six bits: most places end there.
+    let (mut firsts, mut count) = (0_u64, 0);
     for person in found.iter().skip(people) {
         spans.push((person.start, person.end));
-        if person.confidence >= SURE && words.len() < PEOPLE_MAX {
-            for (start, end) in parts(folded, names, person.start, person.end) {
-                let word = folded.part(start, end);
-                if !words.contains(&word) {
-                    firsts |= bit(word);
-                    words.push(word);
-                }
+        if person.confidence < SURE || count >= PEOPLE_MAX {
+            continue;
+        }
+        for (start, end) in parts(folded, names, person.start, person.end) {
+            let word = folded.part(start, end);
+            let Some(first) = word.first() else {
+                continue;
+            };
+            let alike = words.entry(*first).or_default();
+            if !alike.contains(&word) {
+                firsts |= bit(*first);
+                alike.push(word);
+                count += 1;
             }
         }
     }
@@ -47,9 +55,9 @@ pub(super) fn echoes(document: &Document, names: &Names, found: &mut Vec<Match>,
             at = (*end).max(at + 1);
             continue;
         }
-        let hit = (firsts & bit(rest) != 0)
-            .then(|| words.iter().find(|word| rest.starts_with(word)))
-            .flatten();
+        let first = rest.first().filter(|first| firsts & bit(**first) != 0);
+        let alike = first.and_then(|first| words.get(first));
+        let hit = alike.and_then(|alike| alike.iter().find(|word| rest.starts_with(word)));
         if let Some(word) = hit
             && stands_alone(folded, names, at, at + word.len())
         {
@@ -61,8 +69,8 @@ pub(super) fn echoes(document: &Document, names: &Names, found: &mut Vec<Match>,
     }
 }
 
-fn bit(word: &[char]) -> u64 {
-    word.first().map_or(0, |c| 1 << (u32::from(*c) & 63))
+fn bit(c: char) -> u64 {
+    1 << (u32::from(c) & 63)
 }
 
 /// The words of the name at `start..end` that stand for the person alone: surname, given name.

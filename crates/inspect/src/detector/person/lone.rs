@@ -61,10 +61,12 @@ pub(super) fn lone_given(
         && !is_common_word(word)
         && !is_place(word)
         && !organisation_like(word);
-    let somebody = does_something(folded, end)
-        || evidence.among && ends_name(folded, end)
-        || polite(folded, end);
-    (evidence.boundary && clear && somebody).then_some((end, 58))
+    let somebody = || {
+        evidence.among && ends_name(folded, end)
+            || polite(folded, end)
+            || does_something(folded, end)
+    };
+    (evidence.boundary && clear && somebody()).then_some((end, 58))
 }
 
 /// A surname without a given name, a title or a label.
@@ -76,8 +78,8 @@ pub(super) fn alone_surname(
 ) -> Option<(usize, u8)> {
     let next = folded.at(end);
     // 「（乾購買課長と面談）」
-    let office = opens(folded, start) && titled(folded, end);
-    if evidence.weak || is_katakana(next) || is_kanji(next) && !acts(folded, end) && !office {
+    let office = is_kanji(next) && opens(folded, start) && titled(folded, end);
+    if evidence.weak || is_katakana(next) || is_kanji(next) && !office && !acts(folded, end) {
         return None;
     }
     let (word, before) = (folded.part(start, end), folded.before(start));
@@ -87,7 +89,7 @@ pub(super) fn alone_surname(
         let known =
             usual && (free || evidence.lead || evidence.among || matches!(before, 'た' | 'の'));
         let acts =
-            does(folded, end) || introduced(folded, start, end) || speaks(folded, start, end);
+            || does(folded, end) || introduced(folded, start, end) || speaks(folded, start, end);
         let ends = ends_name(folded, end);
         let listed = (evidence.among || evidence.titled) && ends;
         // 「早番：原、谷」
@@ -96,8 +98,8 @@ pub(super) fn alone_surname(
             && ends
             && (signs(folded, start) || is_value(folded, start) && bracketed(folded, end));
         // 「代わりに乾が」
-        let stands_in = evidence.lead && does_something(folded, end);
-        let fits = known && (acts || listed || before == '@' || office || stands_in)
+        let stands_in = || evidence.lead && does_something(folded, end);
+        let fits = known && (listed || before == '@' || office || acts() || stands_in())
             || next
             || value
             || usual && signed_off(folded, start, end);

@@ -210,8 +210,9 @@ fn kanji(
         .filter(|(len, _)| *len < 6)
         // 「前田道路様」 is a company: nobody is called 前, 田道路 either.
         .take_while(|(len, _)| {
-            let company =
-                *len >= 2 && organisation_word(folded, start + len).is_some_and(|w| w > 1);
+            let company = *len >= 2
+                && is_kanji(folded.at(start + len))
+                && organisation_word(folded, start + len).is_some_and(|w| w > 1);
             evidence.label || !company
         })
         .find_map(|(len, rank)| {

@@ -177,6 +177,9 @@ pub(super) fn called(folded: &Folded, names: &Names, start: usize) -> Option<(us
     ];
     const NAME_MAX: usize = 5;
     let title = |at: usize| {
+        if !matches!(folded.at(at), 'ち' | 'く' | 'さ') {
+            return None;
+        }
         let close = ["ちゃん", "くん"].iter().any(|title| folded.has(at, title));
         // 「さん」 follows much that is no name.
         close

@@ -89,6 +89,9 @@ pub(super) fn unlisted_surname(
 ) -> Option<(usize, u8)> {
     let kanji = run(folded, start, 5);
     let (end, word) = (start + kanji, folded.part(start, start + kanji));
+    if !(2..=3).contains(&kanji) || !names.is_like_surname(word) || names.is_word(word) {
+        return None;
+    }
     let says = |words: &[&str]| words.iter().any(|word| folded.has(end, word));
     let staff = || {
         folded.before(start) == 'の'
@@ -115,13 +118,7 @@ pub(super) fn unlisted_surname(
     } else {
         is_other(names, word)
     };
-    ((value || told)
-        && (2..=3).contains(&kanji)
-        && names.is_like_surname(word)
-        && !other
-        && !names.is_word(word)
-        && !is_place(word))
-    .then_some((end, 58))
+    ((value || told) && !other && !is_place(word)).then_some((end, 58))
 }
 
 /// Whether a word ends as many surnames do.

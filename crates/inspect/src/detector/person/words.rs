@@ -107,11 +107,13 @@ pub(super) fn organisation_word(folded: &Folded, at: usize) -> Option<usize> {
 
 /// Whether a word ends as the names of companies and places do.
 pub(super) fn organisation_like(word: &[char]) -> bool {
-    ORGANISATIONS.iter().any(|end| {
-        let len = end.chars().count();
-        word.len() >= len && word.iter().skip(word.len() - len).copied().eq(end.chars())
-    })
+    let ends = word.last().and_then(|last| ORGANISATION_END.get(last));
+    ends.is_some_and(|ends| ends.iter().any(|end| word.ends_with(end)))
 }
+
+/// [`ORGANISATIONS`] by their last character.
+static ORGANISATION_END: LazyLock<HashMap<char, Vec<Vec<char>>>> =
+    LazyLock::new(|| by_last(ORGANISATIONS));
 
 /// Whether a word that stands where names do ends as those of companies do; hills and rivers end names as well.
 pub(super) fn company_like(word: &[char]) -> bool {
@@ -131,12 +133,17 @@ pub(super) fn lead_before(folded: &Folded, at: usize) -> Option<usize> {
 }
 
 /// [`LEADS`] by their last character.
-static LEAD: LazyLock<HashMap<char, Vec<Vec<char>>>> = LazyLock::new(|| {
-    let mut leads: HashMap<char, Vec<_>> = HashMap::new();
-    for lead in LEADS {
-        if let Some(last) = lead.chars().next_back() {
-            leads.entry(last).or_default().push(lead.chars().collect());
+static LEAD: LazyLock<HashMap<char, Vec<Vec<char>>>> = LazyLock::new(|| by_last(LEADS));
+
+fn by_last(words: &[&str]) -> HashMap<char, Vec<Vec<char>>> {
+    let mut by_last: HashMap<char, Vec<_>> = HashMap::new();
+    for word in words {
+        if let Some(last) = word.chars().next_back() {
+            by_last
+                .entry(last)
+                .or_default()
+                .push(word.chars().collect());
         }
     }
-    leads
-});
+    by_last
+}
