@@ -242,6 +242,7 @@ impl Committer {
         self.shared
             .queued_intents
             .fetch_sub(intents, Ordering::SeqCst);
+        self.set_healthy(self.log.is_open());
         self.shared.recent.add(told(first, &mut self.batch));
         self.shared.head.send_replace(self.log.head());
         self.batch.clear();

@@ -377,11 +377,11 @@ fn a_witness_cosigns_what_grows_and_nothing_else() {
     assert_eq!(ask(400, &[], &second.note()).status, 200, "the same again");
 
     let other = SigningKey::from_seed("elsewhere", KeyKind::Log, [7; 32]).unwrap();
-    let stranger = sekimori_audit::tlog::SignedCheckpoint::sign(&other, 1, [1; 32]);
+    let stranger = SignedCheckpoint::sign(&other, 1, [1; 32]);
     assert_eq!(ask(0, &[], &stranger.note()).status, 404);
     let name = key().verifying().name().to_owned();
     let false_key = SigningKey::from_seed(&name, KeyKind::Log, [9; 32]).unwrap();
-    let forged = sekimori_audit::tlog::SignedCheckpoint::sign(&false_key, 500, [1; 32]);
+    let forged = SignedCheckpoint::sign(&false_key, 500, [1; 32]);
     assert_eq!(forged.verify(key().verifying()), Err(NoteError::Unsigned));
     assert_eq!(ask(400, &[], &forged.note()).status, 403);
     assert_eq!(witness.add_checkpoint("old").unwrap().status, 400);
