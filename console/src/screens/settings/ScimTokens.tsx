@@ -100,7 +100,7 @@ export function ScimTokens() {
 }
 
 /** The secret, to whoever may have it. */
-function Issued({ secret, close }: { secret: string | undefined; close: () => void }) {
+function Issued({ secret, close }: { secret: string | null | undefined; close: () => void }) {
   const t = useT();
   return (
     <Stack>

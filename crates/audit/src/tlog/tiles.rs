@@ -59,7 +59,7 @@ pub enum TileError {
     },
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TileError {
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TileError {
     let path = path.to_owned();
     move |source| TileError::Io {
         action,
