@@ -9,7 +9,7 @@ use sekimori_store::{
 use serde_json::json;
 
 use crate::database::TestDatabase;
-use crate::fixtures::{at, record, row};
+use crate::fixtures::{at, batch, record, row};
 
 /// Appends records 0.. of one node, each edited.
 async fn fill(index: &dyn AuditIndex, edits: &[fn(&mut Record)]) {
@@ -21,7 +21,7 @@ async fn fill(index: &dyn AuditIndex, edits: &[fn(&mut Record)]) {
             row(number, record)
         })
         .collect();
-    index.append(&rows).await.unwrap();
+    index.append(batch(&rows)).await.unwrap();
 }
 
 async fn found(index: &dyn AuditIndex, query: AuditQuery) -> Vec<u64> {
@@ -288,7 +288,7 @@ pub(crate) async fn text_finds_what_was_refused_and_agreed_to(database: &TestDat
     for row in &mut rows {
         row.text = serde_json::to_string(&row.record).unwrap();
     }
-    index.append(&rows).await.unwrap();
+    index.append(batch(&rows)).await.unwrap();
     for (text, expected) in [("policy_denied", 0), ("No-Deletions", 0), (approval, 2)] {
         let query = AuditQuery {
             text: Some(text.into()),
@@ -322,7 +322,7 @@ pub(crate) async fn pages_join_without_gap_over_equal_times(database: &TestDatab
             )
         })
         .collect();
-    index.append(&rows).await.unwrap();
+    index.append(batch(&rows)).await.unwrap();
     let forth: Vec<u64> = (0..50).collect();
     let back: Vec<u64> = (0..50).rev().collect();
     for limit in [1, 3, 7, 49, 50, 51] {
@@ -346,7 +346,10 @@ pub(crate) async fn pages_join_without_gap_over_equal_times(database: &TestDatab
         ..AuditQuery::default()
     };
     let page = index.search(&query).await.unwrap();
-    index.append(&[row(50, record("a", 50))]).await.unwrap();
+    index
+        .append(batch(&[row(50, record("a", 50))]))
+        .await
+        .unwrap();
     let rest = all_pages(
         index,
         AuditQuery {
