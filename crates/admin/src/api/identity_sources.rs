@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use sekimori_domain::caller::{Caller, SERVICE_PREFIX};
-use sekimori_domain::identity_provider::Awaiting;
+use sekimori_domain::identity_provider::{Awaiting, IdentityProvider};
 use sekimori_domain::ids::ProviderName;
 use sekimori_domain::record::EventKind;
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
@@ -28,7 +28,7 @@ use crate::problem::Problem;
 pub(super) fn awaiting(
     control: &Control,
     caller: &Caller,
-    provider: &sekimori_domain::identity_provider::IdentityProvider,
+    provider: &IdentityProvider,
     before: Option<&StoredProvider>,
 ) -> Option<Awaiting> {
     let before = before.and_then(StoredProvider::in_force);

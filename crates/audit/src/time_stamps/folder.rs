@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::token::verify;
 use super::{Roots, TimeStampError, imprint};
 use crate::tlog::TileError;
-use crate::tlog::tiles::{io_error, write_file};
+use crate::tlog::tiles::{io_error, write_durably};
 
 /// The folder, in that of the published tree and in a bundle.
 pub const FOLDER: &str = "time-stamps";
@@ -109,6 +109,7 @@ impl Folder {
         (authority, roots): (&str, &Roots),
         answer: &[u8],
     ) -> Result<(), TileError> {
+        fs::create_dir_all(&self.0).map_err(io_error("make", &self.0))?;
         let file = file_name(size, note);
         let trusted = format!("{authority}{AUTHORITY}");
         let mut pem = fs::read_to_string(self.0.join(&trusted)).unwrap_or_default();
@@ -120,7 +121,8 @@ impl Folder {
             (format!("{file}{CHECKPOINT}"), note.as_bytes()),
             (format!("{file}.{authority}{TOKEN}"), answer),
         ] {
-            write_file(&self.0.join(name), bytes)?;
+            let path = self.0.join(name);
+            write_durably(&path, bytes, 0o644).map_err(io_error("write", &path))?;
         }
         Ok(())
     }

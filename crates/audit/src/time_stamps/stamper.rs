@@ -20,12 +20,13 @@ use super::{Roots, TimeStampError, imprint};
 use crate::audit::{closed_folder, tlog_folder};
 use crate::frames::segment_numbers;
 use crate::tlog::succession::read_closings;
+use crate::tlog::tiles::io_error;
 use crate::tlog::{TileError, Tiles};
 
 /// How states of authorities are kept among those of sinks.
 pub const STATE_PREFIX: &str = "time-stamps/";
 /// How often is looked whether something is to be stamped.
-const LOOK_INTERVAL: Duration = Duration::from_mins(1);
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// A new segment of the journal is reason enough for a time stamp, but not more often than this.
 const SEGMENT_INTERVAL: Duration = Duration::from_mins(10);
 /// How long an authority may take.
@@ -111,10 +112,13 @@ impl Stamper {
     /// Looks again and again, until told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            self.look().await;
+            let turn = async {
+                self.look().await;
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                () = turn => {}
             }
         }
     }
@@ -203,7 +207,7 @@ impl Stamper {
         let tlog = tlog_folder(&self.journal);
         let folder = Folder::of(&tlog);
         let closings = read_closings(&closed_folder(&self.journal));
-        let closings = closings.map_err(crate::tlog::tiles::io_error("read", &self.journal))?;
+        let closings = closings.map_err(io_error("read", &self.journal))?;
         for closing in closings {
             let (size, note) = (closing.checkpoint.head().size, closing.checkpoint.note());
             if !folder.has(size, &note, &one.authority.name) {
@@ -224,7 +228,7 @@ impl Stamper {
         let over = state
             .delivered_at
             .is_none_or(|at| is_over(at, every, self.clock.now()));
-        Ok((size > state.cursor && over).then(|| (size, newest.note())))
+        Ok((size != state.cursor && over).then(|| (size, newest.note())))
     }
 
     /// The segment that is being written.

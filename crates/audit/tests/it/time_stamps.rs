@@ -175,8 +175,8 @@ fn serve(stream: TcpStream, dir: &Path, manner: Manner) {
         reply.len()
     );
     let stream = stream.get_mut();
-    _ = stream.write_all(head.as_bytes());
-    _ = stream.write_all(&reply);
+    drop(stream.write_all(head.as_bytes()));
+    drop(stream.write_all(&reply));
 }
 
 /// A node whose log is stamped.
@@ -384,7 +384,7 @@ fn audit_4_what_is_no_time_stamp_is_not_kept() {
     let folder = tsa.folder.path();
     for (manner, problem) in [
         (Manner::Fails, "status"),
-        (Manner::Repeats, "another digest"),
+        (Manner::Repeats, "another request"),
         (Manner::Mistakes, "another digest"),
     ] {
         tsa.act(manner);
