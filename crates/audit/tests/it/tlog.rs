@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use sekimori_audit::rotation::{is_over, rotate};
 use sekimori_audit::tlog::succession::{CLOSED, read_closings};
 use sekimori_audit::tlog::{
-    FileSigner, InclusionProof, KeyKind, LogKeys, NoteError, Selection, SignService, SigningKey,
-    SocketSigner, Source, Tiles, TreeSigner, VerifyingKey, Witness, prove, verify_bundle,
-    write_bundle,
+    FileSigner, InclusionProof, KeyKind, LogKeys, NoteError, Selection, SignService,
+    SignedCheckpoint, SigningKey, SocketSigner, Source, Tiles, TreeSigner, VerifyingKey, Witness,
+    prove, verify_bundle, write_bundle,
 };
 use sekimori_audit::{
     Audit, AuditError, AuditOptions, Expectations, JournalError, JournalOptions, Signing,
@@ -292,6 +292,13 @@ fn without_a_signature_nothing_new_begins() {
     };
     let (journal, _) = open(&data.path().join("journal"), options);
     append_all(&journal, 0..5);
+    let mut signed = journal.signed_changes();
+    let all = |signed: &Option<Arc<SignedCheckpoint>>| {
+        signed
+            .as_ref()
+            .is_some_and(|signed| signed.head().size == 5)
+    };
+    block_on(signed.wait_for(all)).unwrap();
     connection.shutdown(std::net::Shutdown::Both).unwrap();
     first.join().unwrap();
     std::fs::remove_file(&socket).unwrap();

@@ -280,7 +280,7 @@ fn records(dialect: &dyn Dialect, names: &Numbers, texts: &Numbers, rows: &[Plac
             .bind(names.param(row.class))
             .bind(names.param(row.data_classes))
             .bind(names.param(row.status))
-            .bind(names.param(row.decision))
+            .bind(row.decision)
             .bind(row.approval)
             .bind(row.correlation)
             .bind(call);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::ids::CallId;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Phase};
+use sekimori_domain::record::{DecisionEffect, EventKind, OutcomeStatus, Phase};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -19,8 +19,6 @@ use crate::database::KEY_BYTES_MAX;
 
 /// Most texts of one record that it is found by, besides those of its caller and target.
 const TEXTS_PER_RECORD_MAX: usize = 64;
-/// What a decision says that was a no.
-const DENIED: &str = "deny";
 /// Stands before, between and behind the data classes of a record, which are one name together. No other name begins
 /// with it.
 pub(super) const CLASS_MARK: char = '\u{1f}';
@@ -39,11 +37,14 @@ pub struct AuditBatch {
     grams: HashMap<usize, String>,
     /// What each record says, as numbers of texts; [`BatchRow::said`] tells which are whose.
     pub(super) said: Vec<usize>,
-    /// The text of what the caller of that number was called, by what that was.
-    callers: HashMap<usize, Vec<(Box<str>, Option<usize>)>>,
+    /// By what the callers of these numbers were called.
+    callers: HashMap<usize, Vec<Called>>,
     /// The text of what the target of that number is called.
     targets: HashMap<usize, Option<usize>>,
 }
+
+/// What a caller was called, and the text of that.
+type Called = (Box<str>, Option<usize>);
 
 /// One record; names and texts are numbers in their batch.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub(super) struct BatchRow {
     pub(super) class: Option<usize>,
     pub(super) data_classes: Option<usize>,
     pub(super) status: Option<usize>,
-    pub(super) decision: Option<usize>,
+    pub(super) decision: Option<i64>,
     pub(super) approval: Option<i64>,
     pub(super) correlation: i64,
     pub(super) call: Option<CallId>,
@@ -198,7 +199,7 @@ impl AuditBatch {
             class: target.map(|target| name(target.class.as_str())),
             data_classes: data_classes.map(|target| name(&target.all_data_classes())),
             status: outcome.map(|outcome| name(outcome.status.as_str())),
-            decision: decision.map(|decision| name(&decision.effect)),
+            decision: decision.map(|decision| decision_code(decision.effect)),
             approval: record.approval().map(digest_key),
             correlation: digest_key(&record.correlation),
             call: record.call,
@@ -305,8 +306,7 @@ struct Caller<'a> {
 
 #[derive(Debug, Deserialize)]
 struct Decision<'a> {
-    #[serde(borrow)]
-    effect: Cow<'a, str>,
+    effect: DecisionEffect,
     #[serde(borrow, default)]
     policies: Vec<Text<'a>>,
 }
@@ -372,7 +372,7 @@ impl<'a> Findable<'a> {
         let message = outcome.and_then(|outcome| outcome.message.as_ref());
         let code = outcome.and_then(|outcome| outcome.code.as_ref());
         let denied = self.decision.as_ref();
-        let denied = denied.filter(|decision| decision.effect == DENIED);
+        let denied = denied.filter(|decision| decision.effect == DecisionEffect::Deny);
         let policies = denied.map_or(&[][..], |decision| &decision.policies);
         let resources = self.target.as_ref();
         let resources = resources.map_or(&[][..], |target| &target.resources);
@@ -411,6 +411,22 @@ impl Target<'_> {
         }
         name
     }
+}
+
+/// How the index holds a decision.
+pub(super) fn decision_code(effect: DecisionEffect) -> i64 {
+    match effect {
+        DecisionEffect::Allow => 0,
+        DecisionEffect::Deny => 1,
+    }
+}
+
+/// The decision that the index holds so.
+pub(super) fn decision_name(code: i64) -> Option<&'static str> {
+    [DecisionEffect::Allow, DecisionEffect::Deny]
+        .into_iter()
+        .find(|effect| decision_code(*effect) == code)
+        .map(DecisionEffect::as_str)
 }
 
 /// What an id is found by: its random half. Numbers are sorted several times as fast as texts and bytes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::batch::CLASS_MARK;
+use super::batch::{CLASS_MARK, decision_name};
 use super::search;
 use crate::audit_index::{
     AuditFacets, AuditQuery, FACET_FIELDS, FACET_RECORDS_MAX, FACET_VALUES_MAX, TIME_LINE_PARTS,
@@ -44,25 +44,30 @@ pub(super) async fn facets(database: &dyn Database, query: &AuditQuery) -> Resul
     facets.time_line = time_line(&times);
     let tops: Vec<Vec<(i64, u64)>> = counted.into_iter().map(top).collect();
     let names = names(database, &tops).await?;
-    let named = |(id, count): &(i64, u64)| Some((names.get(id)?.as_str(), *count));
-    facets.fields = FACET_FIELDS
-        .into_iter()
-        .zip(&tops)
-        .map(|(field, top)| {
-            let named = top.iter().filter_map(named);
-            if field == DATA_CLASS {
-                return each_class(named);
-            }
-            named
-                .map(|(name, count)| (name.to_owned(), count))
-                .collect()
-        })
-        .collect();
+    let fields = FACET_FIELDS.into_iter().zip(&tops);
+    let fields = fields.map(|(field, top)| {
+        let name = |id: &i64| match field {
+            DECISION => decision_name(*id),
+            _ => names.get(id).map(String::as_str),
+        };
+        let named = top
+            .iter()
+            .filter_map(|(id, count)| Some((name(id)?, *count)));
+        if field == DATA_CLASS {
+            return each_class(named);
+        }
+        named
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
+    });
+    facets.fields = fields.collect();
     Ok(facets)
 }
 
 /// The field whose column holds several values as one name.
 const DATA_CLASS: &str = "data_class";
+/// The field whose column holds no number of a name.
+const DECISION: &str = "decision";
 
 /// Where a field is.
 fn column(field: &'static str) -> &'static str {

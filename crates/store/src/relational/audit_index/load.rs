@@ -7,13 +7,23 @@
 use std::ops::Range;
 
 use super::{WHAT, first};
-use crate::database::{Database, Statement};
+use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 
-/// How much FTS5 gathers in memory before it writes a list of grams, in bytes: few lists need little merging.
-const GATHERED: i64 = 64 * 1024 * 1024;
-/// The same otherwise: its default.
-const GATHERED_OTHERWISE: i64 = 1024 * 1024;
+/// How FTS5 goes about while it is filled: it gathers 64 MiB of grams in memory before it writes a list of them, and
+/// leaves the lists as they are, of which it can hold 2,000; in the end they become one. So each gram is written twice,
+/// not once for every power of four that the lists grow by.
+const GATHER: [(&str, i64); 3] = [
+    ("hashsize", 64 * 1024 * 1024),
+    ("automerge", 0),
+    ("crisismerge", 1_999),
+];
+/// The same otherwise: its defaults.
+const OTHERWISE: [(&str, i64); 3] = [
+    ("hashsize", 1024 * 1024),
+    ("automerge", 4),
+    ("crisismerge", 16),
+];
 
 /// Begins with an empty index, without its indexes but for those of texts, which are small and asked while it is
 /// filled. `false` where others have records in it or the database is not ours alone.
@@ -34,7 +44,7 @@ pub(super) async fn begin(database: &dyn Database, own: Range<i64>) -> Result<bo
         let drop = format!("DROP INDEX {}", row.text()?);
         transaction.execute(Statement::new(WHAT, drop)).await?;
     }
-    transaction.execute(gather(GATHERED)).await?;
+    set(&mut *transaction, &GATHER).await?;
     transaction.commit(false).await?;
     Ok(true)
 }
@@ -45,7 +55,9 @@ pub(super) async fn end(database: &dyn Database) -> Result<()> {
         return Ok(());
     }
     let mut transaction = database.begin().await?;
-    transaction.execute(gather(GATHERED_OTHERWISE)).await?;
+    let merge = "INSERT INTO audit_grams (audit_grams) VALUES ('optimize')";
+    transaction.execute(Statement::new(WHAT, merge)).await?;
+    set(&mut *transaction, &OTHERWISE).await?;
     transaction.commit(false).await?;
     let next = "DELETE FROM audit_loading WHERE name = (SELECT min(name) FROM audit_loading)
                 RETURNING ddl";
@@ -62,10 +74,14 @@ pub(super) async fn end(database: &dyn Database) -> Result<()> {
     database.end_load().await
 }
 
-/// The statement that says how much FTS5 gathers.
-fn gather(bytes: i64) -> Statement {
-    let set = "INSERT INTO audit_grams (audit_grams, rank) VALUES ('hashsize', $1)";
-    Statement::new(WHAT, set).bind(bytes)
+/// Tells FTS5 how to go about.
+async fn set(transaction: &mut dyn Transaction, settings: &[(&'static str, i64)]) -> Result<()> {
+    for (name, value) in settings {
+        let sql = "INSERT INTO audit_grams (audit_grams, rank) VALUES ($1, $2)";
+        let statement = Statement::new(WHAT, sql).bind(*name).bind(*value);
+        transaction.execute(statement).await?;
+    }
+    Ok(())
 }
 
 /// Refuses to search while a load lasts.

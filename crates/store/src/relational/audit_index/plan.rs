@@ -4,7 +4,7 @@
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CallId;
-use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::record::{DecisionEffect, EventKind, OutcomeStatus};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -30,6 +30,9 @@ fn shapes() -> Vec<(&'static str, AuditQuery)> {
         ("correlation", query(|q| q.correlation = Some("c".into()))),
         ("caller", query(|q| q.caller = Some("a".into()))),
         ("target", query(|q| q.target = Some("a".into()))),
+        ("approval", query(|q| q.approval = Some("a".into()))),
+        ("denied", query(|q| q.decision = Some(DecisionEffect::Deny))),
+        ("time", query(|q| q.decision = Some(DecisionEffect::Allow))),
         ("client", query(|q| q.client = Some("a".into()))),
         ("connector", query(|q| q.connector = Some("a".into()))),
         ("status", query(|q| q.status = Some(OutcomeStatus::Refused))),

@@ -8,7 +8,7 @@ use sekimori_domain::digest::Digest;
 use sekimori_domain::record::{DecisionEffect, EventKind, OutcomeStatus, Record};
 
 use super::super::first;
-use super::batch::{CLASS_MARK, digest_key, fold, term};
+use super::batch::{CLASS_MARK, decision_code, digest_key, fold, term};
 use super::{TermIds, WHAT, grams, indexed, read_ids, select_terms};
 use crate::audit_index::{AuditPage, AuditQuery, Order, PAGE_MAX, TEXT_CHARS_MAX};
 use crate::database::{Database, Dialect, GramQuery, Param, Statement};
@@ -23,7 +23,9 @@ const RARE_MAX: i64 = 20_000;
 /// Texts that may be looked through for one page.
 const TEXTS_MAX: i64 = 1_000;
 /// In how many texts a gram may be, if asking for it is to narrow a search: tried one after another.
-const GRAM_LIMITS: [i64; 3] = [1_000, 5_000, 20_000];
+const GRAM_LIMITS: [i64; 3] = [1_000, 10_000, 100_000];
+/// Most grams that narrow a search: more of them leave hardly less.
+const RARE_GRAMS_MAX: usize = 4;
 
 /// Finds one page.
 pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Result<AuditPage> {
@@ -156,7 +158,6 @@ pub(super) fn wanted_terms(query: &AuditQuery) -> Vec<(&'static str, Cow<'_, str
         ("event", query.event.map(EventKind::as_str)),
         ("status", query.status.map(OutcomeStatus::as_str)),
         ("class", query.class.map(OperationClass::as_str)),
-        ("decision", query.decision.map(DecisionEffect::as_str)),
     ]
     .into_iter()
     .filter_map(|(column, name)| Some((column, term(name?))))
@@ -239,6 +240,9 @@ async fn narrowest(database: &dyn Database, wanted: GramQuery) -> Result<GramQue
             if count_to(database, statement, limit).await? <= limit {
                 rare.push(gram.clone());
             }
+            if rare.len() == RARE_GRAMS_MAX {
+                break;
+            }
         }
         if !rare.is_empty() {
             return Ok(GramQuery::All(rare));
@@ -305,7 +309,7 @@ fn index(query: &AuditQuery) -> &'static str {
         (query.connector.is_some(), "audit_record_connector"),
         (
             query.decision == Some(DecisionEffect::Deny),
-            "audit_record_decision",
+            "audit_record_denied",
         ),
         (query.event.is_some(), "audit_record_event"),
     ];
@@ -415,6 +419,12 @@ fn matching(
     }
     if let Some(correlation) = &query.correlation {
         conditions.compare("correlation", "=", digest_key(correlation));
+    }
+    if let Some(decision) = query.decision {
+        // Not bound: an index is made for those that were denied.
+        conditions
+            .sql
+            .push(format!("decision = {}", decision_code(decision)));
     }
     if let Some(approval) = &query.approval {
         conditions.compare("approval", "=", digest_key(approval));

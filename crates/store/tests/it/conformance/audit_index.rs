@@ -154,6 +154,7 @@ pub(crate) async fn removed_texts_are_forgotten(database: &TestDatabase) {
     for row in &mut rows[..2] {
         let target = row.record.target.as_mut().unwrap();
         target.resources = vec!["山田花子の履歴書".into()];
+        row.text = serde_json::to_string(&row.record).unwrap();
     }
     index.append(batch(&rows)).await.unwrap();
     let found = async |text: &str| {

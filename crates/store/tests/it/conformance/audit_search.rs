@@ -2,7 +2,9 @@
 
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::record::{DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase, Record};
+use sekimori_domain::record::{
+    DecisionEffect, DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase, Record,
+};
 use sekimori_store::{
     AuditIndex, AuditQuery, FACET_FIELDS, FINDING_TEXT, Order, StoreError, TIME_LINE_PARTS,
 };
@@ -298,6 +300,78 @@ pub(crate) async fn text_finds_what_was_refused_and_agreed_to(database: &TestDat
         let sequences: Vec<_> = found.iter().map(|found| found.sequence).collect();
         assert_eq!(sequences, [expected], "{text}");
     }
+}
+
+/// AUDIT-2: by what policy decided, by the class of the data, and by the request for approval.
+pub(crate) async fn decisions_classes_and_approvals_are_found(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    let decision = |record: &mut Record, effect: &str| {
+        record.decision = Some(DecisionNote {
+            effect: effect.into(),
+            policies: Vec::new(),
+            version: 1,
+        });
+    };
+    let classes = |record: &mut Record, classes: &[&str]| {
+        let classes = classes.iter().copied().map(str::to_owned);
+        record.target.as_mut().unwrap().data_classes = classes.collect();
+    };
+    let approval = "0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50";
+    let mut rows: Vec<_> = (0..6).map(|number| record("a", number)).collect();
+    decision(&mut rows[0], "allow");
+    classes(&mut rows[0], &["personal"]);
+    decision(&mut rows[1], "deny");
+    classes(&mut rows[1], &["personal", "機密"]);
+    classes(&mut rows[2], &["機密", "personal"]);
+    classes(&mut rows[3], &["personally"]);
+    rows[4].detail.insert("approval".into(), approval.into());
+    // A name that is a class as well.
+    rows[5].target.as_mut().unwrap().name = "personal".into();
+    let rows = (0..).zip(rows).map(|(number, record)| row(number, record));
+    index
+        .append(batch(&rows.collect::<Vec<_>>()))
+        .await
+        .unwrap();
+
+    let class = |class: &str| query(|q| q.data_class = Some(class.into()));
+    let decided = |effect| query(|q| q.decision = Some(effect));
+    let asked = |id: &str| query(|q| q.approval = Some(id.into()));
+    for (expected, query) in [
+        (vec![0], decided(DecisionEffect::Allow)),
+        (vec![1], decided(DecisionEffect::Deny)),
+        (vec![2, 1, 0], class("personal")),
+        (vec![2, 1], class("機密")),
+        (vec![3], class("personally")),
+        (vec![], class("person")),
+        (vec![], class("")),
+        (vec![4], asked(approval)),
+        (vec![], asked("another")),
+        (
+            vec![1],
+            query(|q| {
+                (q.data_class, q.decision) = (Some("機密".into()), Some(DecisionEffect::Deny));
+            }),
+        ),
+        (vec![5], query(|q| q.target = Some("personal".into()))),
+    ] {
+        assert_eq!(found(index, query.clone()).await, expected, "{query:?}");
+        let total = index.total(&query).await.unwrap();
+        assert_eq!(total, u64::try_from(expected.len()).unwrap(), "{query:?}");
+    }
+
+    let facets = index.facets(&AuditQuery::default()).await.unwrap();
+    let field = |name: &str| -> Vec<(&str, u64)> {
+        let mut fields = FACET_FIELDS.iter().zip(&facets.fields);
+        let (_, values) = fields.find(|(field, _)| **field == name).unwrap();
+        values
+            .iter()
+            .map(|(name, count)| (name.as_str(), *count))
+            .collect()
+    };
+    assert_eq!(field("decision"), [("allow", 1), ("deny", 1)]);
+    let classes = [("personal", 3), ("機密", 2), ("personally", 1)];
+    assert_eq!(field("data_class"), classes);
 }
 
 pub(crate) async fn pages_join_without_gap_over_equal_times(database: &TestDatabase) {

@@ -90,7 +90,7 @@ mod suite {
             text_finds_parts_of_japanese_words, text_finds_what_was_refused_and_agreed_to,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time,
-            values_are_counted_among_what_matches;
+            values_are_counted_among_what_matches, decisions_classes_and_approvals_are_found;
         audit_sinks: cursors_are_kept_and_never_go_back;
         authenticators: reads_back_what_was_created, a_person_has_so_many_at_most, a_counter_only_grows,
             attempts_are_counted_in_a_window;
