@@ -58,6 +58,18 @@ impl IdentityProvider {
         })
     }
 
+    /// The same without a secret in plain text, to be shown.
+    #[must_use]
+    pub fn without_secret(&self) -> Self {
+        let mut shown = self.clone();
+        if let SignInProtocol::Oidc(settings) = &mut shown.protocol
+            && matches!(settings.client_secret, Some(SecretRef::Value(_)))
+        {
+            settings.client_secret = None;
+        }
+        shown
+    }
+
     /// The name for people to read.
     pub fn shown_title(&self) -> &str {
         if self.title.is_empty() {

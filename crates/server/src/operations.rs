@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sekimori_audit::time_stamps::STATE_PREFIX;
+use sekimori_domain::Timestamp;
 use sekimori_gateway::Gateway;
 use sekimori_store::Store;
 use sekimori_upstream::BreakerState;
@@ -82,7 +83,7 @@ async fn sink_metrics(operations: &Operations, records: u64) {
     let node = operations.gateway.audit.node();
     for state in states.into_iter().filter(|state| state.node == node) {
         if let Some(authority) = state.name.strip_prefix(STATE_PREFIX) {
-            let at = state.delivered_at.map_or(0, |at| at.as_second());
+            let at = state.delivered_at.map_or(0, Timestamp::as_second);
             let at = f64::from(u32::try_from(at).unwrap_or_default());
             let authority = authority.to_owned();
             metrics::gauge!("sekimori_audit_time_stamped_seconds", "authority" => authority)

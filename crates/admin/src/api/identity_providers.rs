@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
-use sekimori_domain::connector::SecretRef;
 use sekimori_domain::identity_provider::{IdentityProvider, SignInProtocol};
 use sekimori_domain::ids::ProviderName;
 use sekimori_domain::record::EventKind;
@@ -96,7 +95,7 @@ fn view(
         from,
         awaiting: None,
         addresses: members(addresses),
-        settings: Value::Object(members(json!(shown(provider)))),
+        settings: Value::Object(members(json!(provider.without_secret()))),
     }
 }
 
@@ -111,17 +110,6 @@ pub(super) fn added_view(control: &Control, stored: &StoredProvider) -> Identity
         awaiting,
         ..view(control, &stored.provider, "added")
     }
-}
-
-/// Without a secret in plain text.
-fn shown(provider: &IdentityProvider) -> IdentityProvider {
-    let mut shown = provider.clone();
-    if let SignInProtocol::Oidc(settings) = &mut shown.protocol
-        && matches!(settings.client_secret, Some(SecretRef::Value(_)))
-    {
-        settings.client_secret = None;
-    }
-    shown
 }
 
 fn members(value: Value) -> Map<String, Value> {

@@ -113,15 +113,16 @@ async fn list(installation: &Installation, output: Output) -> anyhow::Result<()>
     let configured = installation.config.identity.providers.iter();
     let configured = configured.map(|provider| (provider, "configuration", None));
     for (provider, from, awaiting) in configured.chain(stored) {
-        let mut one = json!({
+        // Who confirms settings looks at them first.
+        let unconfirmed = awaiting.map(|awaiting| {
+            let settings = provider.without_secret();
+            json!({"by": awaiting.by, "since": awaiting.since, "settings": settings})
+        });
+        shown.push(json!({
             "name": provider.name, "kind": provider.protocol.kind(),
             "enabled": provider.enabled, "from": from, "title": provider.shown_title(),
-        });
-        if let Some(awaiting) = awaiting {
-            one["awaiting"] = json!({"by": awaiting.by, "since": awaiting.since});
-            one["settings"] = json!(provider);
-        }
-        shown.push(one);
+            "unconfirmed": unconfirmed,
+        }));
         let state = match (awaiting, provider.enabled) {
             (Some(_), _) => "unconfirmed",
             (None, true) => "on",
