@@ -398,7 +398,10 @@ fn bundle(data: &Path, selection: &Selection) -> TempDir {
         out.path(),
     )
     .unwrap();
-    assert_eq!(verify_bundle(out.path(), &public, &[]).unwrap(), written);
+    assert_eq!(
+        verify_bundle(out.path(), &public, &[], None).unwrap(),
+        written
+    );
     out
 }
 
@@ -445,7 +448,7 @@ fn a_bundle_is_verified_by_plain_python() {
             !python(copy.path()).status.success(),
             "round {round}: byte {at}"
         );
-        let own = verify_bundle(copy.path(), key().verifying(), &[]);
+        let own = verify_bundle(copy.path(), key().verifying(), &[], None);
         assert!(own.is_err(), "round {round}: byte {at}");
     }
     let other = SigningKey::from_seed(key().verifying().name(), KeyKind::Log, [1; 32]).unwrap();
@@ -576,7 +579,7 @@ fn bundled_through_the_years(data: &Path, keys: &LogKeys, trusted: [&VerifyingKe
     let written = write_bundle(source(&journal, &tlog, keys), &selection, out.path()).unwrap();
     assert_eq!((written.tree, written.proofs), (500, 4));
     for key in trusted {
-        assert_eq!(verify_bundle(out.path(), key, &[]).unwrap(), written);
+        assert_eq!(verify_bundle(out.path(), key, &[], None).unwrap(), written);
         let file = data.join("trusted.pub");
         std::fs::write(&file, format!("{key}\n")).unwrap();
         let mut python = Command::new("python3");
@@ -591,5 +594,5 @@ fn bundled_through_the_years(data: &Path, keys: &LogKeys, trusted: [&VerifyingKe
     }
     // Another's closing leads nowhere.
     let stranger = SigningKey::from_seed(ORIGIN, KeyKind::Log, [1; 32]).unwrap();
-    assert!(verify_bundle(out.path(), stranger.verifying(), &[]).is_err());
+    assert!(verify_bundle(out.path(), stranger.verifying(), &[], None).is_err());
 }

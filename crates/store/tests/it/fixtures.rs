@@ -313,5 +313,6 @@ pub(crate) fn scim_token(id: &str, provider: &str) -> ScimToken {
         expires_at: at(1_000),
         revoked_at: None,
         last_used_at: None,
+        awaits_confirmation: false,
     }
 }
