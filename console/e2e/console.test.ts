@@ -225,15 +225,27 @@ describe('access', () => {
 });
 
 describe('settings', () => {
-  test('a SCIM token is shown once, listed, and revoked by typing', async () => {
+  test('a SCIM token awaits an auditor, is shown to them once, and revoked by typing', async () => {
     const t = TEXTS.en;
     const { page, close } = await browsers.seat('yamada', '/settings?tab=scim', 'en');
     await page.getByRole('button', { name: t.settings.newToken }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel(t.settings.provider).fill('entra');
     await dialog.getByRole('button', { name: t.settings.create }).click();
-    await dialog.getByText(t.settings.tokenOnce).waitFor();
+    await dialog.getByText(t.settings.tokenAwaits).waitFor();
     await dialog.getByRole('button', { name: t.common.close }).last().click();
+    await page.getByRole('row').filter({ hasText: t.access.keyStates.awaiting! }).waitFor();
+
+    const auditor = await browsers.seat('sato', '/settings?tab=scim', 'en');
+    const row = auditor.page.getByRole('row').filter({ hasText: 'entra' });
+    await row.getByRole('button', { name: t.settings.confirm }).click();
+    const asked = auditor.page.getByRole('dialog');
+    await asked.getByRole('button', { name: t.settings.confirm }).click();
+    await asked.getByText(t.settings.tokenOnce).waitFor();
+    await auditor.close();
+
+    await page.reload();
+    await page.getByRole('row').filter({ hasText: t.settings.works }).waitFor();
     await page.getByRole('row').filter({ hasText: 'entra' }).getByRole('button', { name: t.settings.revoke }).click();
     const confirm = page.getByRole('dialog').getByRole('button', { name: t.settings.revoke });
     assert(await confirm.isDisabled());

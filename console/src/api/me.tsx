@@ -35,6 +35,8 @@ export type RightAction = 'view' | 'manage';
 
 /** What bounds administrators is not theirs to change. */
 const FOR_SECURITY = ['guard-rails', 'retention'];
+/** Nor is what they may become. */
+const FOR_AUDITORS = ['identity-sources', 'contents'];
 
 /** Whether the person may do that; if not, why, in words. */
 export function useRight(area: string, action: RightAction): { allowed: boolean; why?: string; step?: 'mfa' } {
@@ -46,5 +48,6 @@ export function useRight(area: string, action: RightAction): { allowed: boolean;
   const oneFactor = action === 'manage' && me.kind === 'user' && !me.authentication.mfa && me.groups.length > 0;
   if (oneFactor && has('view')) return { allowed: false, why: t.rights.needsMfa, step: 'mfa' };
   if (action === 'view') return { allowed: false, why: t.rights.needsRole };
+  if (FOR_AUDITORS.includes(area)) return { allowed: false, why: t.rights.needsAuditor };
   return { allowed: false, why: FOR_SECURITY.includes(area) ? t.rights.needsSecurity : t.rights.needsAdmin };
 }

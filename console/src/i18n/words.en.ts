@@ -94,6 +94,7 @@ const areas: Words = {
   'service-accounts': 'Service accounts',
   'scim-tokens': 'SCIM tokens',
   'identity-providers': 'Identity providers',
+  'identity-sources': 'Confirming where people come from',
   catalog: 'Catalogue',
   policies: 'Policies',
   audit: 'Audit log',

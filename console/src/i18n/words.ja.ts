@@ -125,6 +125,7 @@ export const words: typeof english = {
     'service-accounts': 'サービスアカウント',
     'scim-tokens': 'SCIM トークン',
     'identity-providers': 'ID プロバイダー',
+    'identity-sources': 'ID の取得元の確認',
     catalog: 'カタログ',
     policies: 'ポリシー',
     audit: '監査ログ',

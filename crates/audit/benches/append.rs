@@ -20,7 +20,7 @@ use sekimori_audit::tlog::{FileSigner, KeyKind, SigningKey};
 use sekimori_audit::{Journal, JournalOptions};
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::{Environment, OperationClass, TargetKind};
-use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::clock::Clock;
 use sekimori_domain::ids::{CallId, CorrelationId};
 use sekimori_domain::record::{
     ArgumentsNote, CallerNote, DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase, Record,

@@ -27,9 +27,9 @@ use std::time::{Duration, Instant};
 use sekimori_audit::{Journal, JournalOptions, rebuild_index};
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::OperationClass;
-use sekimori_domain::clock::{Clock, Ids};
+use sekimori_domain::clock::Clock;
 use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
-use sekimori_store::{AuditIndex, AuditQuery, IndexedRecord};
+use sekimori_store::{AuditBatch, AuditIndex, AuditQuery};
 
 use crate::support::{BenchClock, BenchIds};
 
@@ -98,7 +98,7 @@ fn person(number: u64) -> u64 {
     one * (mixed(number ^ 1) % PEOPLE) / PEOPLE
 }
 
-fn row(number: u64) -> IndexedRecord {
+fn text(number: u64) -> String {
     let (person, tool) = (person(number), mixed(number ^ 2) % TOOLS);
     let class = ["read", "read", "read", "update", "delete"][(tool % 5) as usize];
     let status = if mixed(number ^ 3).is_multiple_of(50) {
@@ -109,7 +109,7 @@ fn row(number: u64) -> IndexedRecord {
     let id = uuid::Uuid::from_u128(u128::from(number) << 32 | 7);
     let time =
         Timestamp::from_microsecond(BEGAN * 1_000_000 + i64::try_from(number).unwrap() * 900_000);
-    let text = format!(
+    format!(
         r#"{{"arguments":{{"bytes":120,"digest":"{zeros}"}},"caller":{{"client":"client-{client}","groups":["営業部"],"id":"user:u{person:05}@example.co.jp","kind":"user","method":"access_token","mfa":true,"name":"社員 {person:05}"}},"correlation":"{correlation}","event":"tool.call","id":"{id}","node":"gate-1","outcome":{{"bytes":2000,"digest":"{zeros}","status":"{status}"}},"phase":"single","target":{{"class":"{class}","classified":true,"connector":"c{connector}","environment":"production","kind":"tool","name":"tool_{tool:03}","resources":["顧客台帳/{resource:06}"]}},"time":"{time}","v":1}}"#,
         zeros = "0".repeat(64),
         client = person % 7,
@@ -117,14 +117,11 @@ fn row(number: u64) -> IndexedRecord {
         connector = tool % 20,
         resource = mixed(number ^ 4) % 1_000_000,
         time = time.unwrap(),
-    );
-    let record: Record = serde_json::from_str(&text).unwrap();
-    IndexedRecord {
-        node: "gate-1".into(),
-        sequence: number,
-        record,
-        text,
-    }
+    )
+}
+
+fn record(number: u64) -> Record {
+    serde_json::from_str(&text(number)).unwrap()
 }
 
 /// A journal of so many records.
@@ -137,7 +134,7 @@ async fn write(dir: &Path, records: u64) {
         let mut written = tokio::task::JoinSet::new();
         for number in numbers {
             let writer = journal.writer();
-            written.spawn(async move { writer.append(&row(number).record).await.unwrap() });
+            written.spawn(async move { writer.append(&record(number)).await.unwrap() });
         }
         written.join_all().await;
     }
@@ -184,9 +181,12 @@ async fn append(
 ) -> (Duration, f64) {
     let (mut took, mut used) = (Duration::ZERO, 0.0);
     for first in numbers.clone().step_by(batch as usize) {
-        let rows: Vec<_> = (first..(first + batch).min(numbers.end)).map(row).collect();
+        let mut rows = AuditBatch::new("gate-1");
+        for number in first..(first + batch).min(numbers.end) {
+            rows.push(number, text(number)).unwrap();
+        }
         let (began, before) = (Instant::now(), processor_seconds());
-        index.append(&rows).await.unwrap();
+        index.append(rows).await.unwrap();
         took += began.elapsed();
         used += processor_seconds() - before;
     }
@@ -277,7 +277,7 @@ async fn searches(index: &dyn AuditIndex, records: u64) {
         (
             "correlation id",
             Box::new(|number| AuditQuery {
-                correlation: Some(row(mixed(number) % records).record.correlation.to_string()),
+                correlation: Some(record(mixed(number) % records).correlation.to_string()),
                 ..all()
             }),
         ),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sekimori_store::{AuditIndex, IndexedRecord, StoreError};
+use sekimori_store::{AuditBatch, AuditIndex, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::error::JournalError;
@@ -73,10 +73,8 @@ async fn empty(index: &dyn AuditIndex, node: &str, records: u64) -> Result<(), I
     Ok(())
 }
 
-/// A reader, and what it read.
-type Batch = (Reader, Vec<IndexedRecord>);
-/// A batch that is being read.
-type Reading = tokio::task::JoinHandle<Result<Batch, JournalError>>;
+/// A batch that is being read, and its reader.
+type Reading = tokio::task::JoinHandle<Result<(Reader, AuditBatch), JournalError>>;
 
 /// Reads the journal and hands it to the index, batch by batch.
 #[derive(Debug)]
@@ -89,8 +87,6 @@ struct Feed {
     reader: Option<Reader>,
     /// The batch after that, read while the index takes the one before.
     ahead: Option<Reading>,
-    /// The batch before: whoever reads lets it go, which takes time as well.
-    done: Vec<IndexedRecord>,
 }
 
 impl Feed {
@@ -101,7 +97,6 @@ impl Feed {
             position,
             reader: None,
             ahead: None,
-            done: Vec::new(),
         }
     }
 
@@ -118,7 +113,7 @@ impl Feed {
         }
         let (ahead, reader) = (self.ahead.take(), self.reader.take());
         let reading = ahead.unwrap_or_else(|| self.read(reader, from, head));
-        let (reader, rows) = reading.await.map_err(|_| IndexError::Ended)??;
+        let (reader, batch) = reading.await.map_err(|_| IndexError::Ended)??;
         // What was purged is behind the reader too.
         let reached = reader.sequence();
         let (reader, ahead) = if reached < head.size {
@@ -126,8 +121,7 @@ impl Feed {
         } else {
             (Some(reader), None)
         };
-        index.append(&rows).await?;
-        self.done = rows;
+        index.append(batch).await?;
         // Only now: after an error the same records are read again.
         self.position = reached.checked_sub(1).or(self.position);
         (self.reader, self.ahead) = (reader, ahead);
@@ -135,13 +129,9 @@ impl Feed {
     }
 
     /// Begins to read a batch.
-    fn read(&mut self, reader: Option<Reader>, from: u64, head: Head) -> Reading {
+    fn read(&self, reader: Option<Reader>, from: u64, head: Head) -> Reading {
         let (dir, node) = (self.dir.clone(), self.node.clone());
-        let done = std::mem::take(&mut self.done);
-        tokio::task::spawn_blocking(move || {
-            drop(done);
-            read_batch(&dir, &node, reader, from, head)
-        })
+        tokio::task::spawn_blocking(move || read_batch(&dir, &node, reader, from, head))
     }
 }
 
@@ -151,27 +141,23 @@ fn read_batch(
     reader: Option<Reader>,
     from: u64,
     head: Head,
-) -> Result<(Reader, Vec<IndexedRecord>), JournalError> {
+) -> Result<(Reader, AuditBatch), JournalError> {
     let mut reader = match reader.filter(|reader| reader.sequence() == from) {
         Some(reader) => reader,
         None => Reader::open(dir, from, head)?,
     };
     reader.set_head(head);
-    let mut rows = Vec::new();
+    let mut batch = AuditBatch::new(node);
     let mut bytes = 0;
-    while rows.len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
-        let Some(entry) = reader.next_entry()? else {
+    while batch.len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
+        let Some((sequence, text)) = reader.next_text()? else {
             break;
         };
-        bytes += entry.text.len();
-        rows.push(IndexedRecord {
-            node: node.to_owned(),
-            sequence: entry.sequence,
-            record: entry.record,
-            text: entry.text,
-        });
+        bytes += text.len();
+        let unreadable = |source| JournalError::Unreadable { sequence, source };
+        batch.push(sequence, text).map_err(unreadable)?;
     }
-    Ok((reader, rows))
+    Ok((reader, batch))
 }
 
 /// What the indexer is asked.

@@ -34,6 +34,7 @@ pub mod retention;
 pub mod rotation;
 pub mod sinks;
 pub mod story;
+pub mod time_stamps;
 pub mod tlog;
 mod verify;
 mod verify_report;

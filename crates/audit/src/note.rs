@@ -2,7 +2,9 @@
 
 use sekimori_domain::caller::Caller;
 use sekimori_domain::catalog::Tool;
-use sekimori_domain::record::{CallerNote, DecisionNote, OutcomeNote, OutcomeStatus, TargetNote};
+use sekimori_domain::record::{
+    CallerNote, DecisionEffect, DecisionNote, OutcomeNote, OutcomeStatus, TargetNote,
+};
 use sekimori_domain::refusal::Refusal;
 use sekimori_domain::road::Decision;
 
@@ -45,7 +47,7 @@ pub fn target(tool: &Tool) -> TargetNote {
 /// Policy allowed it.
 pub fn allowed(decision: &Decision) -> DecisionNote {
     DecisionNote {
-        effect: "allow".to_owned(),
+        effect: DecisionEffect::Allow.as_str().to_owned(),
         policies: decision.policies.clone(),
         version: decision.policy_version,
     }
@@ -54,7 +56,7 @@ pub fn allowed(decision: &Decision) -> DecisionNote {
 /// Policy did not allow it.
 pub fn denied(policies: Vec<String>, version: u64) -> DecisionNote {
     DecisionNote {
-        effect: "deny".to_owned(),
+        effect: DecisionEffect::Deny.as_str().to_owned(),
         policies,
         version,
     }

@@ -147,6 +147,20 @@ impl Reader {
 
     /// The next record; `None` at the head. After more was written and the head moved, it goes on.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
+        let Some((sequence, text)) = self.next_text()? else {
+            return Ok(None);
+        };
+        let unreadable = |source| JournalError::Unreadable { sequence, source };
+        Ok(Some(Entry {
+            sequence,
+            record: serde_json::from_str(&text).map_err(unreadable)?,
+            text,
+            leaf: self.leaf,
+        }))
+    }
+
+    /// The number and the text of the next record, not read any further; `None` at the head.
+    pub(crate) fn next_text(&mut self) -> Result<Option<(u64, String)>, JournalError> {
         let sequence = loop {
             let sequence = self.sequence;
             match self.advance(true)? {
@@ -155,15 +169,11 @@ impl Reader {
                 Passed::Head => return Ok(None),
             }
         };
-        let unreadable = |source| JournalError::Unreadable { sequence, source };
-        let record = serde_json::from_slice(self.frames.body()).map_err(unreadable)?;
-        Ok(Some(Entry {
-            sequence,
-            record,
-            // It parsed as JSON, so it is UTF-8.
-            text: String::from_utf8_lossy(self.frames.body()).into_owned(),
-            leaf: self.leaf,
-        }))
+        let text = str::from_utf8(self.frames.body()).map_err(|error| {
+            let source = serde::de::Error::custom(error);
+            JournalError::Unreadable { sequence, source }
+        })?;
+        Ok(Some((sequence, text.to_owned())))
     }
 
     /// Passes one record, with its body read and checked if `wanted`.

@@ -21,6 +21,7 @@ use crate::journal::check_note;
 use crate::merkle::{Frontier, Hash};
 use crate::reader::{Reader, durable_head};
 use crate::retention::PurgeNote;
+use crate::time_stamps::{Folder, Roots, StampedTree, newest};
 use crate::tlog::tiles::{COSIGNED, Edge};
 use crate::tlog::{LogKeys, SignedCheckpoint, TileError, Tiles, VerifyingKey};
 use crate::verify_report::{Cosignature, PurgedSegment, VerifyProblem, VerifyReport};
@@ -39,6 +40,8 @@ pub struct Expectations {
     pub known: Vec<SignedCheckpoint>,
     /// Witnesses that must have cosigned the published tree.
     pub witnesses: Vec<VerifyingKey>,
+    /// What the time stamps of each authority lead to. Those of others are not judged.
+    pub authorities: BTreeMap<String, Roots>,
 }
 
 /// Verifies the journal in `dir` by itself. An error means that it could not be read, not that it was changed.
@@ -63,6 +66,7 @@ pub fn verify_with(dir: &Path, expectations: &Expectations) -> Result<VerifyRepo
             root: String::new(),
             signed: None,
             cosigned: Vec::new(),
+            stamped: Vec::new(),
             published: None,
             abandoned_bytes: 0,
             tail_bytes: 0,
@@ -174,6 +178,7 @@ impl Check<'_> {
             Err(_) => return Err(self.tampered(0, 0, "the published checkpoint is damaged")),
         };
         self.note(&published.note(), None)?;
+        self.stamped(dir)?;
         if dir.join(COSIGNED).exists() {
             let cosigned = tiles.cosigned();
             let cosigned =
@@ -184,6 +189,39 @@ impl Check<'_> {
             self.witnessed(None)?;
         }
         Ok(Some(published.head().size))
+    }
+
+    /// Checkpoints that were time-stamped are history that was signed, too.
+    fn stamped(&mut self, tlog: &Path) -> Result<(), JournalError> {
+        let folder = Folder::of(tlog);
+        let kept = folder.read();
+        let kept = kept.map_err(|_| self.tampered(0, 0, "a time-stamped checkpoint is missing"))?;
+        let mut all = Vec::new();
+        for one in kept {
+            let records = self.note(&one.note, None)?;
+            for authority in &one.authorities {
+                let Some(roots) = self.expectations.authorities.get(authority) else {
+                    continue;
+                };
+                let time = folder.check(&one, authority, roots).map_err(|error| {
+                    tracing::warn!(
+                        authority,
+                        file = one.file,
+                        error = &error as &dyn std::error::Error,
+                        "a time stamp of the audit log does not hold"
+                    );
+                    self.tampered(0, 0, "a time stamp does not hold")
+                })?;
+                all.push(StampedTree {
+                    authority: authority.clone(),
+                    records,
+                    time,
+                    file: one.file.clone(),
+                });
+            }
+        }
+        self.report.stamped = newest(all);
+        Ok(())
     }
 
     fn witnessed(&mut self, cosigned: Option<&SignedCheckpoint>) -> Result<(), JournalError> {
@@ -220,6 +258,7 @@ impl Check<'_> {
         }
         if !checkpoint.note.is_empty() {
             self.note(&checkpoint.note, Some(&checkpoint.tree))
+                .map(drop)
         } else if signed || self.expectations.keys.is_some() {
             let what = "the newest tree is not signed";
             Err(self.tampered(checkpoint.segment, checkpoint.offset, what))
@@ -228,7 +267,7 @@ impl Check<'_> {
         }
     }
 
-    fn note(&mut self, note: &str, tree: Option<&Frontier>) -> Result<(), JournalError> {
+    fn note(&mut self, note: &str, tree: Option<&Frontier>) -> Result<u64, JournalError> {
         let keys = self.expectations.keys.as_ref();
         let signed = check_note(note, keys, tree).map_err(|what| self.tampered(0, 0, what))?;
         let head = signed.head();
@@ -237,7 +276,7 @@ impl Check<'_> {
         }
         let same = self.anchors.entry(head.size).or_insert(head.root);
         if *same == head.root {
-            Ok(())
+            Ok(head.size)
         } else {
             Err(self.tampered(0, 0, "two different trees of one size were signed"))
         }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::time_stamps::StampedTree;
+
 /// What was found out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
@@ -25,6 +27,8 @@ pub struct VerifyReport {
     pub signed: Option<u64>,
     /// Witnesses that cosigned the published tree, when, and how many records it had.
     pub cosigned: Vec<Cosignature>,
+    /// The newest tree that each time-stamping authority saw.
+    pub stamped: Vec<StampedTree>,
     /// Records in the published tree whose tiles were compared.
     pub published: Option<u64>,
     /// Bytes behind the end of sealed segments: what failed or torn writes left. They are no records.
@@ -103,6 +107,15 @@ impl fmt::Display for VerifyReport {
         } in &self.cosigned
         {
             write!(f, "; {witness} has seen {records} records")?;
+        }
+        for StampedTree {
+            authority,
+            records,
+            time,
+            ..
+        } in &self.stamped
+        {
+            write!(f, "; {authority} saw {records} records at {time}")?;
         }
         if self.tail_bytes > 0 {
             write!(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::connector::SecretRef;
@@ -43,6 +44,32 @@ fn yes() -> bool {
 }
 
 impl IdentityProvider {
+    /// Whether nobody can sign in by these settings who could not by those of `before`.
+    pub fn lets_nobody_else_in(&self, before: Option<&Self>) -> bool {
+        if !self.enabled {
+            return true;
+        }
+        before.is_some_and(|before| {
+            let titled = Self {
+                title: before.title.clone(),
+                ..self.clone()
+            };
+            titled == *before
+        })
+    }
+
+    /// The same without a secret in plain text, to be shown.
+    #[must_use]
+    pub fn without_secret(&self) -> Self {
+        let mut shown = self.clone();
+        if let SignInProtocol::Oidc(settings) = &mut shown.protocol
+            && matches!(settings.client_secret, Some(SecretRef::Value(_)))
+        {
+            settings.client_secret = None;
+        }
+        shown
+    }
+
     /// The name for people to read.
     pub fn shown_title(&self) -> &str {
         if self.title.is_empty() {
@@ -51,6 +78,18 @@ impl IdentityProvider {
             &self.title
         }
     }
+}
+
+/// That settings of a provider do not count until somebody else confirms them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaiting {
+    /// Who gave the settings: a principal id.
+    pub by: String,
+    /// When.
+    pub since: Timestamp,
+    /// The settings that count meanwhile; `None` if there were none.
+    #[serde(default)]
+    pub before: Option<Box<IdentityProvider>>,
 }
 
 /// How a provider is spoken with.
@@ -231,6 +270,27 @@ mod tests {
         assert!(rule.is_met(None, &amr(&["pwd", "mfa"])));
         assert!(!rule.is_met(Some("urn:example:1fa"), &amr(&["pwd"])));
         assert!(!rule.is_met(None, &[]));
+    }
+
+    #[test]
+    fn a_title_and_switching_off_let_nobody_else_in() {
+        let provider: IdentityProvider = serde_json::from_str(
+            r#"{"name": "corp", "kind": "oidc", "issuer": "https://idp.example", "client_id": "gate"}"#,
+        )
+        .unwrap();
+        let changed = |change: fn(&mut IdentityProvider)| {
+            let mut changed = provider.clone();
+            change(&mut changed);
+            changed
+        };
+        let titled = changed(|one| one.title = "Corp".to_owned());
+        let off = changed(|one| one.enabled = false);
+        let mapped = changed(|one| one.groups.others = true);
+        assert!(titled.lets_nobody_else_in(Some(&provider)));
+        assert!(off.lets_nobody_else_in(Some(&provider)) && off.lets_nobody_else_in(None));
+        assert!(!provider.lets_nobody_else_in(Some(&off)));
+        assert!(!provider.lets_nobody_else_in(None));
+        assert!(!mapped.lets_nobody_else_in(Some(&provider)));
     }
 
     #[test]

@@ -196,12 +196,15 @@ pub struct ScimToken {
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// Whether it is good for nothing until somebody else confirms it, who is then told the secret.
+    #[serde(default)]
+    pub awaits_confirmation: bool,
 }
 
 impl ScimToken {
-    /// Whether it is neither revoked nor over.
+    /// Whether it is confirmed, and neither revoked nor over.
     pub fn is_active(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && now < self.expires_at
+        !self.awaits_confirmation && self.revoked_at.is_none() && now < self.expires_at
     }
 }
 
@@ -246,9 +249,15 @@ mod tests {
             expires_at: at(100),
             revoked_at: None,
             last_used_at: None,
+            awaits_confirmation: false,
         };
         assert!(token.is_active(at(99)));
         assert!(!token.is_active(at(100)));
+        let unconfirmed = ScimToken {
+            awaits_confirmation: true,
+            ..token.clone()
+        };
+        assert!(!unconfirmed.is_active(at(99)));
         let revoked = ScimToken {
             revoked_at: Some(at(1)),
             ..token

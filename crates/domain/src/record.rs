@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::catalog::{Environment, OperationClass, TargetKind};
+use crate::catalog::{Environment, OperationClass, TargetKind, UnknownChoice};
 use crate::ids::{CallId, CorrelationId};
 
 /// The version of the record's form.
@@ -444,6 +445,41 @@ pub struct DecisionNote {
     pub policies: Vec<String>,
     /// Version of the policy set.
     pub version: u64,
+}
+
+/// What policy decided, in one word: [`DecisionNote::effect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecisionEffect {
+    /// It may be.
+    Allow,
+    /// It may not be.
+    Deny,
+}
+
+impl DecisionEffect {
+    /// The name in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+impl FromStr for DecisionEffect {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Allow, Self::Deny]
+            .into_iter()
+            .find(|effect| effect.as_str() == text)
+            .ok_or_else(|| UnknownChoice {
+                what: "decision",
+                given: text.to_owned(),
+                choices: "allow, deny",
+            })
+    }
 }
 
 /// How an event ended.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::OperationClass;
-use crate::record::{EventKind, OutcomeStatus};
+use crate::record::{DecisionEffect, EventKind, OutcomeStatus};
 
 /// Longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
@@ -58,6 +58,15 @@ pub struct SearchFilter {
     /// Operation class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<OperationClass>,
+    /// A class of its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_class: Option<String>,
+    /// What policy decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionEffect>,
+    /// Id of a request for approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
     /// Correlation id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<String>,
@@ -118,6 +127,8 @@ impl SavedSearch {
             ("filter/connector", &filter.connector),
             ("filter/tool", &filter.tool),
             ("filter/resource", &filter.resource),
+            ("filter/data_class", &filter.data_class),
+            ("filter/approval", &filter.approval),
             ("filter/correlation", &filter.correlation),
             ("filter/text", &filter.text),
         ];

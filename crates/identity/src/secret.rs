@@ -54,10 +54,20 @@ pub(crate) fn new_prefixed_key(
     let mut id = [0; KEY_ID_BYTES];
     random.fill(&mut id)?;
     let id = format!("{:016x}", u64::from_be_bytes(id));
+    let (digest, text) = new_secret_of(prefix, &id, random)?;
+    Ok((id, digest, text))
+}
+
+/// A fresh secret for an id that there is: its digest, and the whole text.
+pub(crate) fn new_secret_of(
+    prefix: &str,
+    id: &str,
+    random: &dyn Random,
+) -> Result<(Digest, ShownOnce), RandomError> {
     let secret = new_secret(random)?;
     let digest = Digest::of(secret.as_bytes());
-    let text = Zeroizing::new([prefix, &id, "_", secret.as_str()].concat());
-    Ok((id, digest, ShownOnce(text)))
+    let text = Zeroizing::new([prefix, id, "_", secret.as_str()].concat());
+    Ok((digest, ShownOnce(text)))
 }
 
 /// A fresh administrator token: the digest of its text, and the text.

@@ -10,7 +10,7 @@ use cedar_policy::{
     Authorizer, Context, Decision as CedarDecision, Entities, Entity, EntityId, EntityTypeName,
     EntityUid, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use sekimori_domain::caller::{Caller, Principal, PrincipalKind};
+use sekimori_domain::caller::{Authentication, Caller, Principal, PrincipalKind};
 use sekimori_domain::refusal::{Refusal, RefusalCode, Stage};
 use sekimori_domain::road::Decision;
 
@@ -27,7 +27,7 @@ pub const ADMINISTRATION_VERSION: u64 = 2;
 pub const ADMINISTRATORS_ROLE: &str = "sekimori-admin";
 /// The role whose members decide on every request for approval.
 pub const APPROVERS_ROLE: &str = "sekimori-approver";
-/// The role whose members may look at everything and change nothing.
+/// The role whose members may look at everything and change nothing; they confirm where people come from.
 pub const AUDITORS_ROLE: &str = "sekimori-auditor";
 
 /// The role whose members look after guard-rails, and view everything.
@@ -69,6 +69,9 @@ pub enum Area {
     ScimTokens,
     /// Identity providers.
     IdentityProviders,
+    /// Where people and their groups come from, as somebody set it up from afar: whoever may confirm that could make
+    /// anybody anything.
+    IdentitySources,
     /// Requests for people to agree to a call.
     Approvals,
     /// Content inspection: rules, labels of conversations.
@@ -95,7 +98,7 @@ pub enum Area {
 
 impl Area {
     /// All parts.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::People,
         Self::Sessions,
         Self::Grants,
@@ -103,6 +106,7 @@ impl Area {
         Self::ServiceAccounts,
         Self::ScimTokens,
         Self::IdentityProviders,
+        Self::IdentitySources,
         Self::Approvals,
         Self::Inspection,
         Self::GuardRails,
@@ -126,6 +130,7 @@ impl Area {
             Self::ServiceAccounts => "service-accounts",
             Self::ScimTokens => "scim-tokens",
             Self::IdentityProviders => "identity-providers",
+            Self::IdentitySources => "identity-sources",
             Self::Approvals => "approvals",
             Self::Inspection => "inspection",
             Self::GuardRails => "guard-rails",
@@ -230,18 +235,46 @@ impl Administration {
     pub fn hand_out(&self, giver: &Caller, taker: Principal) -> Result<(), Refusal> {
         let (client, authentication) = (giver.client.clone(), giver.authentication.clone());
         let taker = Caller::new(taker, client, authentication);
-        for (area, action) in self.allowed(&taker) {
-            if let Err(refusal) = self.authorize(giver, action, area) {
-                let message = format!(
-                    "you may not {} {} yourself, so you can't let a service account do it: {}",
-                    action.as_str(),
-                    area.as_str(),
-                    refusal.message
-                );
-                return Err(Refusal { message, ..refusal });
-            }
-        }
-        Ok(())
+        let Some((area, action, refusal)) = self.lacking(giver, &taker) else {
+            return Ok(());
+        };
+        let message = format!(
+            "you may not {} {} yourself, so you can't let a service account do it: {}",
+            action.as_str(),
+            area.as_str(),
+            refusal.message
+        );
+        Err(Refusal { message, ..refusal })
+    }
+
+    /// The first thing that `taker` may do and `giver` may not.
+    fn lacking(&self, giver: &Caller, taker: &Caller) -> Option<(Area, AdminAction, Refusal)> {
+        self.allowed(taker).into_iter().find_map(|(area, action)| {
+            let refusal = self.authorize(giver, action, area).err()?;
+            Some((area, action, refusal))
+        })
+    }
+
+    /// Whether `giver` may do all that any role allows, so that they gain nothing by deciding who carries which.
+    pub fn holds_all(&self, giver: &Caller) -> bool {
+        let roles = [
+            ADMINISTRATORS_ROLE,
+            APPROVERS_ROLE,
+            AUDITORS_ROLE,
+            SECURITY_ROLE,
+        ];
+        let groups: Result<Vec<_>, _> = roles.into_iter().map(str::parse).collect();
+        let Ok(groups) = groups else { return false };
+        let taker = Principal {
+            groups,
+            ..Principal::new(giver.principal.id.clone(), PrincipalKind::User)
+        };
+        let authentication = Authentication {
+            mfa: true,
+            ..giver.authentication.clone()
+        };
+        let taker = Caller::new(taker, giver.client.clone(), authentication);
+        self.lacking(giver, &taker).is_none()
     }
 
     fn why_not(&self, policies: &[String], action: AdminAction, area: Area) -> String {

@@ -8,6 +8,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
+use sekimori_audit::time_stamps::STATE_PREFIX;
+use sekimori_domain::Timestamp;
 use sekimori_gateway::Gateway;
 use sekimori_store::Store;
 use sekimori_upstream::BreakerState;
@@ -72,7 +74,7 @@ async fn ready(State(operations): State<Operations>) -> impl IntoResponse {
     (status, Json(body))
 }
 
-/// How far each sink of this node is behind.
+/// How far each sink of this node is behind, and when the log was time-stamped last.
 async fn sink_metrics(operations: &Operations, records: u64) {
     let Ok(states) = operations.store.audit_sinks().list().await else {
         // Whether the database answers is told elsewhere.
@@ -80,6 +82,14 @@ async fn sink_metrics(operations: &Operations, records: u64) {
     };
     let node = operations.gateway.audit.node();
     for state in states.into_iter().filter(|state| state.node == node) {
+        if let Some(authority) = state.name.strip_prefix(STATE_PREFIX) {
+            let at = state.delivered_at.map_or(0, Timestamp::as_second);
+            let at = f64::from(u32::try_from(at).unwrap_or_default());
+            let authority = authority.to_owned();
+            metrics::gauge!("sekimori_audit_time_stamped_seconds", "authority" => authority)
+                .set(at);
+            continue;
+        }
         let lag = records.saturating_sub(state.cursor);
         let lag = f64::from(u32::try_from(lag).unwrap_or(u32::MAX));
         metrics::gauge!("sekimori_audit_sink_lag_records", "sink" => state.name).set(lag);

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CallId;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_domain::record::{DecisionEffect, EventKind, OutcomeStatus, Record};
 use uuid::Uuid;
 
 use crate::error::Result;
+use crate::relational::AuditBatch;
 
 /// Most records of one page.
 pub const PAGE_MAX: u32 = 1_000;
@@ -61,6 +62,12 @@ pub struct AuditQuery {
     pub status: Option<OutcomeStatus>,
     /// Operation class.
     pub class: Option<OperationClass>,
+    /// A class of its data.
+    pub data_class: Option<String>,
+    /// What policy decided.
+    pub decision: Option<DecisionEffect>,
+    /// Id of the request for approval that it tells of.
+    pub approval: Option<String>,
     /// Correlation id.
     pub correlation: Option<String>,
     /// Call id.
@@ -91,6 +98,9 @@ impl Default for AuditQuery {
             event: None,
             status: None,
             class: None,
+            data_class: None,
+            decision: None,
+            approval: None,
             correlation: None,
             call: None,
             from: None,
@@ -147,13 +157,15 @@ pub struct AuditFacets {
 pub const TIME_LINE_PARTS: u32 = 48;
 
 /// The fields that are counted, as [`AuditQuery`] names them.
-pub const FACET_FIELDS: [&str; 7] = [
+pub const FACET_FIELDS: [&str; 9] = [
     "event",
     "caller",
     "client",
     "connector",
     "target",
     "class",
+    "data_class",
+    "decision",
     "status",
 ];
 /// Most records that are counted at a time.
@@ -167,9 +179,9 @@ pub const COUNT_PARTS_MAX: u32 = 400;
 /// The index of all nodes' journals (AUDIT-2).
 #[async_trait]
 pub trait AuditIndex: Send + Sync {
-    /// Adds records, in one transaction. Those of a node come in the order of its journal; what is there
-    /// already (same node and sequence) is left as it is.
-    async fn append(&self, rows: &[IndexedRecord]) -> Result<()>;
+    /// Adds records, in one transaction, in the order of their journal; what is there already (same node and
+    /// sequence) is left as it is.
+    async fn append(&self, batch: AuditBatch) -> Result<()>;
 
     /// The highest sequence indexed of a node's journal.
     async fn position(&self, node: &str) -> Result<Option<u64>>;

@@ -83,6 +83,10 @@ pub(crate) trait Dialect: Send + Sync {
     /// Whether `column` holds the text bound to `placeholder`.
     fn contains(&self, column: &'static str, placeholder: &str) -> String;
 
+    /// The statement that tells as many numbers that no text has or had as `$1` says, or the first of so many in a row.
+    /// They are taken once texts with these numbers are added in the same transaction.
+    fn fresh_text_ids(&self) -> &'static str;
+
     /// The statement that adds `rows` rows of a text's number and its grams, these with spaces between them.
     fn insert_grams(&self, rows: usize) -> String;
 

@@ -98,6 +98,7 @@ pub use people::{
 };
 pub use policies::{Activation, NewPolicySet, Policies};
 pub use promotions::{PROMOTIONS_OPEN_MAX, PROMOTIONS_PAGE_MAX, Promotions};
+pub use relational::AuditBatch;
 pub use retention::{RETENTION_ORDERS_OPEN_MAX, RETENTION_ORDERS_PAGE_MAX, RetentionOrders};
 pub use reviews::{Definition, DefinitionChange, Reviews, SEEN_PER_TARGET_MAX, SeenDefinition};
 pub use revocations::{Revocations, SUBJECTS_MAX};

@@ -60,6 +60,7 @@ migrations! {
     20 "saved_search" "0020_saved_search.sql",
     21 "inspection_dictionary" "0021_inspection_dictionary.sql",
     22 "audit_texts" "0022_audit_texts.sql",
+    23 "audit_predicates" "0023_audit_predicates.sql",
 }
 
 /// For the SQLite file of the audit index, which counts by itself.
@@ -73,6 +74,11 @@ pub(crate) const SQLITE_INDEX: &[Migration] = &[
         number: 2,
         name: "texts",
         sql: include_str!("../migrations/sqlite-index/0002_texts.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "predicates",
+        sql: include_str!("../migrations/sqlite-index/0003_predicates.sql"),
     },
 ];
 

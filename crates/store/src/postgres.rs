@@ -181,6 +181,10 @@ impl Dialect for PostgresDialect {
         (0..rows).map(row).collect::<Vec<_>>().join(", ")
     }
 
+    fn fresh_text_ids(&self) -> &'static str {
+        "SELECT nextval(pg_get_serial_sequence('audit_text', 'id')) FROM generate_series(1, $1)"
+    }
+
     fn insert_grams(&self, rows: usize) -> String {
         let tuples: Vec<_> = (0..rows)
             .map(|row| {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sekimori_domain::digest::Digest;
 use sekimori_domain::person::ScimToken;
 
 use crate::error::Result;
@@ -25,6 +26,10 @@ pub trait ScimTokens: Send + Sync {
 
     /// Revokes a token; one revoked before keeps its first date. `false` if there is no such token.
     async fn revoke(&self, id: &str, at: Timestamp) -> Result<bool>;
+
+    /// Makes a token that awaits confirmation count, with this secret from now on. `false` if none of that id awaits
+    /// it.
+    async fn confirm(&self, id: &str, secret_digest: &Digest) -> Result<bool>;
 
     /// Notes that a token was used. Kept to the minute, and not a change that others are told of.
     async fn touch(&self, id: &str, at: Timestamp) -> Result<()>;

@@ -268,6 +268,11 @@ impl Dialect for SqliteDialect {
         vec![row.as_str(); rows].join(", ")
     }
 
+    fn fresh_text_ids(&self) -> &'static str {
+        // Nobody else writes meanwhile.
+        "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'audit_text' AND $1 > 0"
+    }
+
     fn insert_grams(&self, rows: usize) -> String {
         let list = self.placeholders(rows, 2);
         format!("INSERT INTO audit_grams (rowid, grams) VALUES {list}")

@@ -81,6 +81,7 @@ export default function Audit() {
 
 function Facets() {
   const t = useT();
+  const s = useTexts(records);
   const choices = (words: Record<string, string>, names: string[]) =>
     names.map((value) => ({ value, label: words[value] ?? value }));
   const filters: Filter[] = [
@@ -101,11 +102,14 @@ function Facets() {
       choices: choices(t.outcomes, ['success', 'refused', 'error', 'input_required', 'cancelled', 'unknown']),
     },
     { kind: 'choice', name: 'class', label: t.audit.class, any: t.common.all, choices: choices(t.classes, Object.keys(t.classes)) },
+    { kind: 'choice', name: 'decision', label: s.fields.decision, any: t.common.all, choices: choices(s.decisions, Object.keys(s.decisions)) },
+    { kind: 'text', name: 'data_class', label: s.fields.data_class },
     { kind: 'text', name: 'user', label: t.audit.user },
     { kind: 'text', name: 'connector', label: t.audit.connector },
     { kind: 'text', name: 'tool', label: t.audit.tool },
     { kind: 'text', name: 'resource', label: t.audit.resource, placeholder: t.audit.resourceHint },
     { kind: 'text', name: 'client', label: t.audit.client },
+    { kind: 'text', name: 'approval', label: s.fields.approval },
   ];
   return <FilterBar filters={filters} />;
 }

@@ -85,7 +85,7 @@ function Facet({ of: { field, values } }: { of: Schemas['AuditFacet'] }) {
   const s = useTexts(records);
   const { t, format } = useWording();
   const [filters, change] = useFilters();
-  const words: Record<string, Record<string, string>> = { event: t.events, class: t.classes, outcome: t.outcomes };
+  const words: Record<string, Record<string, string>> = { event: t.events, class: t.classes, decision: s.decisions, outcome: t.outcomes };
   const named = (value: string): ReactNode => {
     if (field === 'user') return <Person id={value} />;
     if (field === 'client') return <Client id={value} />;

@@ -19,7 +19,21 @@ type Saved = Schemas['SavedSearch'];
 type SavedFilter = Schemas['SavedSearchFilter'];
 
 const KEY = ['saved-searches'];
-const TEXTS = ['text', 'user', 'client', 'connector', 'tool', 'resource', 'event', 'outcome', 'class', 'correlation'] as const;
+const TEXTS = [
+  'text',
+  'user',
+  'client',
+  'connector',
+  'tool',
+  'resource',
+  'event',
+  'outcome',
+  'class',
+  'data_class',
+  'decision',
+  'approval',
+  'correlation',
+] as const;
 
 /** What is kept of the address. */
 function filterOf(filters: Filters, zone: Zone): SavedFilter {

@@ -1,5 +1,6 @@
 import { Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 import { answer, api, type Schemas } from '../../api/client.ts';
 import { useTexts } from '../../i18n/index.tsx';
 import { providers } from '../../i18n/providers.ts';
@@ -9,7 +10,9 @@ import { EmptyState } from '../../parts/EmptyState.tsx';
 import { useFilters } from '../../parts/filters.ts';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
+import { Mark } from '../../parts/Mark.tsx';
 import { ActiveMark } from '../../parts/marks.tsx';
+import { Person } from '../../parts/Person.tsx';
 import { Section } from '../../parts/Section.tsx';
 import { useConfirm } from '../../parts/useConfirm.tsx';
 import { ProviderCheck } from './ProviderCheck.tsx';
@@ -48,7 +51,7 @@ export function IdentityProviders() {
         open={(one) => change({ open: one.name }, 'push')}
         columns={[
           { label: s.title, cell: (one) => one.title },
-          { label: s.state, width: '6rem', cell: (one) => <ActiveMark active={one.enabled} words={[s.enabled, s.disabled]} /> },
+          { label: s.state, width: '7rem', cell: (one) => <State of={one} /> },
           { label: s.name, cell: (one) => one.name, wideOnly: true },
           { label: s.kind, cell: (one) => s.kinds[one.kind] ?? one.kind, wideOnly: true },
           { label: s.from, cell: (one) => s.froms[one.from] ?? one.from, wideOnly: true },
@@ -65,12 +68,31 @@ export function IdentityProviders() {
   );
 }
 
+function State({ of }: { of: Provider }) {
+  const s = useTexts(providers);
+  if (of.awaiting) return <Mark tone="warn">{s.unconfirmed}</Mark>;
+  return <ActiveMark active={of.enabled} words={[s.enabled, s.disabled]} />;
+}
+
+function settingsBy(of: Provider, label: string): [string, ReactNode][] {
+  return of.awaiting ? [[label, <Person key="by" id={of.awaiting.by} />]] : [];
+}
+
 function View({ of }: { of: Provider }) {
   const s = useTexts(providers);
   const [, change] = useFilters();
   const [dialog, confirm] = useConfirm();
   const { name } = of;
   const fixed = of.from === 'added' ? undefined : s.fixed;
+  const accept = () =>
+    confirm({
+      title: s.confirmTitle(name),
+      consequence: s.confirmText,
+      verb: s.confirm,
+      done: s.confirmed(name),
+      act: () => answer(api.POST('/api/v1/identity-providers/{name}/confirm', { params: { path: { name } } })),
+      touches: [AREA],
+    });
   const remove = () =>
     confirm({
       title: s.removeTitle(name),
@@ -88,6 +110,11 @@ function View({ of }: { of: Provider }) {
   return (
     <Stack>
       <Group gap="xs">
+        {of.awaiting && (
+          <GuardedButton area="identity-sources" size="xs" onClick={accept}>
+            {s.confirm}
+          </GuardedButton>
+        )}
         <GuardedButton area={AREA} size="xs" color="red.8" unless={fixed} onClick={remove}>
           {s.remove}
         </GuardedButton>
@@ -95,7 +122,8 @@ function View({ of }: { of: Provider }) {
       {fixed && <Text size="sm">{fixed}</Text>}
       <Fields
         of={[
-          [s.state, <ActiveMark key="state" active={of.enabled} words={[s.enabled, s.disabled]} />],
+          [s.state, <State key="state" of={of} />],
+          ...settingsBy(of, s.by),
           [s.name, name],
           [s.kind, s.kinds[of.kind] ?? of.kind],
           [s.from, s.froms[of.from] ?? of.from],

@@ -25,6 +25,11 @@ export function ProviderCheck({ of }: { of: Schemas['IdentityProviderView'] }) {
   });
   return (
     <Stack gap="sm">
+      {of.awaiting && (
+        <Text size="sm">
+          {p.awaiting} {of.awaiting.replaces && p.replaces}
+        </Text>
+      )}
       <Text size="sm">{s.register}</Text>
       <Fields
         of={Object.entries(of.addresses).map(([what, address]) => [

@@ -8,6 +8,7 @@ import { Dialog } from '../../parts/Dialog.tsx';
 import { EmptyState } from '../../parts/EmptyState.tsx';
 import { GuardedButton } from '../../parts/GuardedButton.tsx';
 import { Listing } from '../../parts/Listing.tsx';
+import { Mark } from '../../parts/Mark.tsx';
 import { ActiveMark } from '../../parts/marks.tsx';
 import { Moment } from '../../parts/Moment.tsx';
 import { Person } from '../../parts/Person.tsx';
@@ -21,6 +22,7 @@ export function ScimTokens() {
   const t = useT();
   const [dialog, confirm] = useConfirm();
   const [creating, setCreating] = useState(false);
+  const [confirming, setConfirming] = useState<string>();
   const revoke = (token: Schemas['ScimTokenView']) =>
     confirm({
       title: t.settings.revokeTitle,
@@ -55,22 +57,33 @@ export function ScimTokens() {
           {
             label: t.access.state,
             width: '7rem',
-            cell: (token) => (
-              <ActiveMark active={token.state === 'active'} words={[t.settings.works, t.access.keyStates[token.state] ?? token.state]} />
-            ),
+            cell: (token) =>
+              token.state === 'awaiting' ? (
+                <Mark tone="warn">{t.access.keyStates.awaiting}</Mark>
+              ) : (
+                <ActiveMark active={token.state === 'active'} words={[t.settings.works, t.access.keyStates[token.state] ?? token.state]} />
+              ),
           },
           { label: t.settings.createdBy, cell: (token) => <Person id={token.created_by} />, wideOnly: true },
           { label: t.settings.expiresAt, width: '12.5rem', cell: (token) => <Moment time={token.expires_at} />, wideOnly: true },
           { label: t.settings.lastUsed, width: '12.5rem', cell: (token) => <Moment time={token.last_used_at} />, wideOnly: true },
           {
             label: t.settings.revoke,
-            width: '6rem',
-            cell: (token) =>
-              token.state === 'active' && (
-                <GuardedButton area={AREA} size="compact-xs" variant="default" onClick={() => revoke(token)}>
-                  {t.settings.revoke}
-                </GuardedButton>
-              ),
+            width: '10rem',
+            cell: (token) => (
+              <Group gap="xs">
+                {token.state === 'awaiting' && (
+                  <GuardedButton area="identity-sources" size="compact-xs" onClick={() => setConfirming(token.id)}>
+                    {t.settings.confirm}
+                  </GuardedButton>
+                )}
+                {['active', 'awaiting'].includes(token.state) && (
+                  <GuardedButton area={AREA} size="compact-xs" variant="default" onClick={() => revoke(token)}>
+                    {t.settings.revoke}
+                  </GuardedButton>
+                )}
+              </Group>
+            ),
           },
         ]}
         empty={<EmptyState title={t.settings.noTokens} next={t.settings.noTokensNext} />}
@@ -78,8 +91,42 @@ export function ScimTokens() {
       <Dialog opened={creating} close={() => setCreating(false)} title={t.settings.newTokenTitle}>
         <NewToken close={() => setCreating(false)} />
       </Dialog>
+      <Dialog opened={confirming !== undefined} close={() => setConfirming(undefined)} title={t.settings.confirmTokenTitle}>
+        {confirming !== undefined && <ConfirmToken id={confirming} close={() => setConfirming(undefined)} />}
+      </Dialog>
       {dialog}
     </>
+  );
+}
+
+/** The secret, to whoever may have it. */
+function Issued({ secret, close }: { secret: string | null | undefined; close: () => void }) {
+  const t = useT();
+  return (
+    <Stack>
+      <Text size="sm">{secret ? t.settings.tokenOnce : t.settings.tokenAwaits}</Text>
+      {secret && <Copyable text={secret} block />}
+      <Button onClick={close}>{t.common.close}</Button>
+    </Stack>
+  );
+}
+
+function ConfirmToken({ id, close }: { id: string; close: () => void }) {
+  const t = useT();
+  const client = useQueryClient();
+  const confirming = useMutation({
+    mutationFn: () => answer(api.POST('/api/v1/scim-tokens/{id}/confirm', { params: { path: { id } } })),
+    onSuccess: () => client.invalidateQueries({ queryKey: [AREA] }),
+  });
+  if (confirming.data) return <Issued secret={confirming.data.secret} close={close} />;
+  return (
+    <Stack>
+      <Text size="sm">{t.settings.confirmTokenLead}</Text>
+      {confirming.error && <ProblemNotice error={confirming.error} />}
+      <Button loading={confirming.isPending} onClick={() => confirming.mutate()}>
+        {t.settings.confirm}
+      </Button>
+    </Stack>
   );
 }
 
@@ -97,15 +144,7 @@ function NewToken({ close }: { close: () => void }) {
       ),
     onSuccess: () => client.invalidateQueries({ queryKey: [AREA] }),
   });
-  if (creating.data) {
-    return (
-      <Stack>
-        <Text size="sm">{t.settings.tokenOnce}</Text>
-        <Copyable text={creating.data.secret} block />
-        <Button onClick={close}>{t.common.close}</Button>
-      </Stack>
-    );
-  }
+  if (creating.data) return <Issued secret={creating.data.secret} close={close} />;
   return (
     <form
       onSubmit={(event) => {

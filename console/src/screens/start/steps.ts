@@ -69,7 +69,7 @@ export function useSteps(): Step[] {
   ];
   return [
     { name: 'address', done: configuration && configuration.public_url === location.origin },
-    { name: 'provider', done: providers?.some((one) => one.enabled) },
+    { name: 'provider', done: providers?.some((one) => one.enabled && !one.awaiting) },
     { name: 'people', done: people?.some((one) => one.source !== 'local') },
     { name: 'scim', done: tokens?.some((one) => one.state === 'active'), optional: true },
     { name: 'connector', done: systems && systems.length > 0 },

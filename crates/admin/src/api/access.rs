@@ -77,6 +77,7 @@ rights! {
     ViewServiceAccounts, ManageServiceAccounts: ServiceAccounts;
     ViewScimTokens, ManageScimTokens: ScimTokens;
     ViewIdentityProviders, ManageIdentityProviders: IdentityProviders;
+    ViewIdentitySources, ManageIdentitySources: IdentitySources;
     ViewApprovals, ManageApprovals: Approvals;
     ViewInspection, ManageInspection: Inspection;
     ViewGuardRails, ManageGuardRails: GuardRails;

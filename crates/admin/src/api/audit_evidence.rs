@@ -377,6 +377,8 @@ impl From<SinkState> for SinkView {
 }
 
 /// List who else is told every record
+///
+/// Authorities that time-stamp the log are among them, as `time-stamps/` and their name.
 #[utoipa::path(
     get, path = "/api/v1/audit-sinks", tag = "audit", operation_id = "listAuditSinks",
     responses((status = 200, body = List<SinkView>), Problems),

@@ -9,8 +9,8 @@ use sekimori_audit::story::{self, StageTime};
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CallId;
 use sekimori_domain::record::{
-    ArgumentsNote, CallerNote, DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase,
-    TargetNote,
+    ArgumentsNote, CallerNote, DecisionEffect, DecisionNote, EventKind, OutcomeNote, OutcomeStatus,
+    Phase, TargetNote,
 };
 use sekimori_policy::{AdminAction, Area};
 use sekimori_store::{AuditQuery, FACET_FIELDS, IndexedRecord, Order};
@@ -219,6 +219,12 @@ pub(crate) struct RecordFilter {
     outcome: Option<String>,
     /// Operation class.
     class: Option<String>,
+    /// A class of its data, such as `personal`.
+    data_class: Option<String>,
+    /// What policy decided: `allow` or `deny`.
+    decision: Option<String>,
+    /// Id of the request for approval that it tells of.
+    approval: Option<String>,
     /// Correlation id.
     correlation: Option<String>,
     /// Call id.
@@ -241,6 +247,7 @@ impl RecordFilter {
         let event = self.event.as_deref().map(event).transpose()?;
         let status = self.outcome.as_deref().map(status).transpose()?;
         let class = self.class.as_deref().map(class).transpose()?;
+        let decision = self.decision.as_deref().map(decision).transpose()?;
         let call = self.call.as_deref().map(call).transpose()?;
         let order = match self.order.as_deref() {
             None | Some("newest_first") => Order::NewestFirst,
@@ -261,6 +268,9 @@ impl RecordFilter {
             event,
             status,
             class,
+            data_class: self.data_class,
+            decision,
+            approval: self.approval,
             correlation: self.correlation,
             call,
             from: self.from,
@@ -293,6 +303,11 @@ fn class(text: &str) -> Result<OperationClass, Problem> {
         .map_err(|_| Problem::invalid("class", "use read, create, update, delete or admin"))
 }
 
+fn decision(text: &str) -> Result<DecisionEffect, Problem> {
+    text.parse()
+        .map_err(|_| Problem::invalid("decision", "use allow or deny"))
+}
+
 fn call(text: &str) -> Result<CallId, Problem> {
     let id = text.parse();
     id.map(CallId)
@@ -310,6 +325,9 @@ pub(crate) fn searched(query: &AuditQuery) -> Vec<(&'static str, Value)> {
         ("event", json!(query.event)),
         ("outcome", json!(query.status)),
         ("class", json!(query.class)),
+        ("data_class", json!(query.data_class)),
+        ("decision", json!(query.decision)),
+        ("approval", json!(query.approval)),
         ("correlation", json!(query.correlation)),
         ("call", json!(query.call)),
         ("from", json!(query.from)),

@@ -153,9 +153,11 @@ impl Follower {
         let changed = |area: Area| match area {
             Area::Sessions | Area::Grants => identity || revoked || oauth,
             Area::Clients => oauth,
-            Area::People | Area::ServiceAccounts | Area::ScimTokens | Area::IdentityProviders => {
-                identity
-            }
+            Area::People
+            | Area::ServiceAccounts
+            | Area::ScimTokens
+            | Area::IdentityProviders
+            | Area::IdentitySources => identity,
             Area::Catalog => now.connectors != before.connectors || now.reviews != before.reviews,
             Area::Policies | Area::GuardRails => now.policies != before.policies,
             Area::Approvals => now.approvals != before.approvals,

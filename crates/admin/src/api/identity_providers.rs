@@ -5,18 +5,19 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use sekimori_domain::connector::SecretRef;
+use jiff::Timestamp;
 use sekimori_domain::identity_provider::{IdentityProvider, SignInProtocol};
 use sekimori_domain::ids::ProviderName;
 use sekimori_domain::record::EventKind;
 use sekimori_identity::sign_in::{Reason, check_provider};
-use sekimori_store::Expected;
+use sekimori_store::{Expected, StoredProvider};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::Problems;
 use super::access::{Allowed, ManageIdentityProviders, ViewIdentityProviders};
+use super::identity_sources::awaiting;
 use super::list::List;
 use super::settings::first_unknown;
 use super::version::{Seen, tagged};
@@ -39,11 +40,26 @@ pub(crate) struct IdentityProviderView {
     enabled: bool,
     /// `configuration` or `added`. Only those that were added can be changed here.
     from: &'static str,
+    /// That the settings do not count yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    awaiting: Option<AwaitingView>,
     /// What to register there: addresses on this gate, by what they are for.
     addresses: Map<String, Value>,
     /// All its settings, as in the configuration file. A secret that is kept here is left out.
     #[schema(value_type = Object)]
     settings: Value,
+}
+
+/// Settings that count only when an auditor confirms them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IdentityProviderAwaiting)]
+pub(crate) struct AwaitingView {
+    /// Who gave them.
+    by: String,
+    /// When.
+    since: Timestamp,
+    /// Whether those of before count meanwhile; otherwise nobody signs in through it.
+    replaces: bool,
 }
 
 /// The settings of an identity provider, as one of `[[identity.providers]]` in the configuration file, without
@@ -77,20 +93,23 @@ fn view(
         kind,
         enabled: provider.enabled,
         from,
+        awaiting: None,
         addresses: members(addresses),
-        settings: Value::Object(members(json!(shown(provider)))),
+        settings: Value::Object(members(json!(provider.without_secret()))),
     }
 }
 
-/// Without a secret in plain text.
-fn shown(provider: &IdentityProvider) -> IdentityProvider {
-    let mut shown = provider.clone();
-    if let SignInProtocol::Oidc(settings) = &mut shown.protocol
-        && matches!(settings.client_secret, Some(SecretRef::Value(_)))
-    {
-        settings.client_secret = None;
+/// One that was added.
+pub(super) fn added_view(control: &Control, stored: &StoredProvider) -> IdentityProviderView {
+    let awaiting = stored.awaiting.as_ref().map(|awaiting| AwaitingView {
+        by: awaiting.by.clone(),
+        since: awaiting.since,
+        replaces: awaiting.before.is_some(),
+    });
+    IdentityProviderView {
+        awaiting,
+        ..view(control, &stored.provider, "added")
     }
-    shown
 }
 
 fn members(value: Value) -> Map<String, Value> {
@@ -112,7 +131,7 @@ async fn all(control: &Control) -> Result<Vec<IdentityProviderView>, Problem> {
             .iter()
             .all(|one| one.name != stored.provider.name.as_str())
         {
-            views.push(view(control, &stored.provider, "added"));
+            views.push(added_view(control, &stored));
         }
     }
     views.sort_by(|one, other| one.name.cmp(&other.name));
@@ -166,7 +185,8 @@ pub(crate) async fn get_provider(
 
 /// Add or replace an identity provider
 ///
-/// People can sign in through it at once, on every node.
+/// People can sign in through it at once, on every node, if who does it has all rights that it could give, or if it
+/// lets nobody else in than before. Otherwise it awaits an auditor's confirmation, and what counted before counts on.
 #[utoipa::path(
     put, path = "/api/v1/identity-providers/{name}", tag = "identity providers",
     operation_id = "putIdentityProvider", request_body = ProviderSettings,
@@ -190,24 +210,39 @@ pub(crate) async fn put_provider(
     Json(settings): Json<ProviderSettings>,
 ) -> Result<Response, Problem> {
     let provider = read(&control, &name, settings)?;
-    let before = changeable(&control, &name).await?;
+    let before = changeable(&control, &provider.name).await?;
     if let Some(before) = &before {
-        seen.check(before)?;
+        seen.check(&added_view(&control, before))?;
     }
     check_secret(&control, &provider, before.as_ref())?;
+    let awaiting = awaiting(
+        &control,
+        &allowed.someone.caller,
+        &provider,
+        before.as_ref(),
+    );
     let details = [
         ("action", json!("put")),
         ("provider", json!(provider.name)),
         ("kind", json!(provider.protocol.kind())),
         ("enabled", json!(provider.enabled)),
+        ("awaits_confirmation", json!(awaiting.is_some())),
     ];
     let deed = allowed
         .begin(&control, EventKind::IdentityProviderChange, details)
         .await?;
     let providers = control.store.identity_providers();
-    deed.end(providers.put(&provider, Expected::Anything).await)
-        .await?;
-    tagged(StatusCode::OK, &view(&control, &provider, "added"))
+    // What counts meanwhile must be what was looked at.
+    let expected = before.map_or(Expected::Absent, |before| {
+        Expected::Revision(before.revision)
+    });
+    let put = providers.put(&provider, awaiting.as_ref(), expected).await;
+    let stored = StoredProvider {
+        revision: deed.end(put).await?,
+        provider,
+        awaiting,
+    };
+    tagged(StatusCode::OK, &added_view(&control, &stored))
 }
 
 /// Remove an identity provider
@@ -231,12 +266,12 @@ pub(crate) async fn remove_provider(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let unknown = || Problem::not_found(WHAT);
+    let name = ProviderName::new(&name).map_err(|_| unknown())?;
     changeable(&control, &name).await?.ok_or_else(unknown)?;
     let details = [("action", json!("remove")), ("provider", json!(name))];
     let deed = allowed
         .begin(&control, EventKind::IdentityProviderChange, details)
         .await?;
-    let name = ProviderName::new(&name).map_err(|_| unknown())?;
     let removed = control.store.identity_providers().remove(&name).await?;
     deed.end(removed.then_some(()).ok_or_else(unknown)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -245,17 +280,17 @@ pub(crate) async fn remove_provider(
 /// What there is of that name, unless it is in the configuration file.
 async fn changeable(
     control: &Control,
-    name: &str,
-) -> Result<Option<IdentityProviderView>, Problem> {
-    let found = find(control, name).await?;
-    if found.as_ref().is_some_and(|one| one.from != "added") {
+    name: &ProviderName,
+) -> Result<Option<StoredProvider>, Problem> {
+    let mut configured = control.sign_in.configured();
+    if configured.any(|provider| provider.name == *name) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "configured",
             "this identity provider is in the configuration file: change it there",
         ));
     }
-    Ok(found)
+    Ok(control.store.identity_providers().get(name).await?)
 }
 
 /// The client secret goes to whatever issuer is named, so only what the configuration file lets the API use may be
@@ -263,7 +298,7 @@ async fn changeable(
 fn check_secret(
     control: &Control,
     provider: &IdentityProvider,
-    before: Option<&IdentityProviderView>,
+    before: Option<&StoredProvider>,
 ) -> Result<(), Problem> {
     let SignInProtocol::Oidc(settings) = &provider.protocol else {
         return Ok(());
@@ -271,15 +306,13 @@ fn check_secret(
     let Some(secret) = &settings.client_secret else {
         return Ok(());
     };
-    let named = [
-        ("issuer", json!(settings.issuer)),
-        ("client_secret", json!(secret)),
-    ];
-    if before.is_some_and(|before| {
-        named
-            .iter()
-            .all(|(name, new)| before.settings.get(*name).unwrap_or(&Value::Null) == new)
-    }) {
+    let as_before = |before: &StoredProvider| match &before.provider.protocol {
+        SignInProtocol::Oidc(before) => {
+            before.issuer == settings.issuer && before.client_secret == settings.client_secret
+        }
+        SignInProtocol::Saml(_) => false,
+    };
+    if before.is_some_and(as_before) {
         return Ok(());
     }
     let settings = &control.settings;

@@ -35,6 +35,7 @@ pub(crate) mod events;
 mod false_alarms;
 mod grants;
 mod identity_providers;
+mod identity_sources;
 mod inspection;
 mod kill_switches;
 mod limits;
@@ -175,6 +176,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
             identity_providers::remove_provider
         ))
         .routes(routes!(identity_providers::check_live))
+        .routes(routes!(identity_sources::confirm_provider))
         .routes(routes!(people::list_users))
         .routes(routes!(people::get_user))
         .routes(routes!(people::deactivate_user))
@@ -194,6 +196,7 @@ fn of_identity() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(grants::get_grant, grants::revoke_grant))
         .routes(routes!(scim_tokens::list_tokens, scim_tokens::create_token))
         .routes(routes!(scim_tokens::revoke_token))
+        .routes(routes!(identity_sources::confirm_token))
         .routes(routes!(
             service_accounts::list_accounts,
             service_accounts::create_account

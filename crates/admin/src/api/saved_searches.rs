@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use sekimori_domain::catalog::OperationClass;
-use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::record::{DecisionEffect, EventKind, OutcomeStatus};
 use sekimori_domain::saved_search::{InvalidSearch, SavedSearch, SearchFilter};
 use sekimori_policy::{AdminAction, Area};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,16 @@ pub(crate) struct FilterView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     class: Option<OperationClass>,
+    /// A class of its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data_class: Option<String>,
+    /// What policy decided: `allow` or `deny`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    decision: Option<DecisionEffect>,
+    /// Id of a request for approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval: Option<String>,
     /// Correlation id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     correlation: Option<String>,
@@ -116,6 +126,9 @@ impl From<SearchFilter> for FilterView {
             event: filter.event,
             outcome: filter.outcome,
             class: filter.class,
+            data_class: filter.data_class,
+            decision: filter.decision,
+            approval: filter.approval,
             correlation: filter.correlation,
             text: filter.text,
             period: filter.period,
@@ -136,6 +149,9 @@ impl From<FilterView> for SearchFilter {
             event: view.event,
             outcome: view.outcome,
             class: view.class,
+            data_class: view.data_class,
+            decision: view.decision,
+            approval: view.approval,
             correlation: view.correlation,
             text: view.text,
             period: view.period,

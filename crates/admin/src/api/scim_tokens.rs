@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use sekimori_domain::person::ScimToken;
 use sekimori_domain::record::EventKind;
-use sekimori_identity::scim::{NewScimToken, create_scim_token};
+use sekimori_identity::scim::{IssuedScimToken, NewScimToken, create_scim_token};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -30,7 +30,7 @@ pub(crate) struct ScimTokenView {
     provider: String,
     /// Networks it may be used from; empty means any.
     networks: Vec<String>,
-    /// `active`, `revoked` or `ended`.
+    /// `active`, `awaiting` somebody else’s confirmation, `revoked` or `ended`.
     state: &'static str,
     /// Who made it.
     created_by: String,
@@ -46,13 +46,26 @@ pub(crate) struct ScimTokenView {
     last_used_at: Option<Timestamp>,
 }
 
-/// A credential that was just made.
+/// A credential that was just made or confirmed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IssuedScimTokenView {
     /// What is kept of it.
     token: ScimTokenView,
-    /// The whole token. It is shown this once and not kept.
-    secret: String,
+    /// The whole token. It is shown this once and not kept; absent while the token awaits confirmation, for it is
+    /// shown to whoever confirms it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl IssuedScimTokenView {
+    /// As it is told to whoever may have the secret.
+    pub(super) fn told(issued: IssuedScimToken, now: Timestamp) -> Self {
+        let counts = !issued.token.awaits_confirmation;
+        Self {
+            secret: counts.then(|| issued.text.reveal().to_string()),
+            token: view(issued.token, now),
+        }
+    }
 }
 
 /// A credential to be made.
@@ -73,10 +86,12 @@ pub(crate) struct ScimTokenRequest {
 fn view(token: ScimToken, now: Timestamp) -> ScimTokenView {
     let state = if token.revoked_at.is_some() {
         "revoked"
-    } else if token.is_active(now) {
-        "active"
-    } else {
+    } else if now >= token.expires_at {
         "ended"
+    } else if token.awaits_confirmation {
+        "awaiting"
+    } else {
+        "active"
     };
     ScimTokenView {
         id: token.id,
@@ -112,6 +127,8 @@ pub(crate) async fn list_tokens(
 }
 
 /// Make a credential of provisioning; it is shown once
+///
+/// Unless one has all rights that it could give, it awaits an auditor's confirmation and is shown to them.
 #[utoipa::path(
     post, path = "/api/v1/scim-tokens", tag = "scim tokens", operation_id = "createScimToken",
     request_body = ScimTokenRequest,
@@ -136,6 +153,7 @@ pub(crate) async fn create_token(
         networks: new.networks,
         created_by: allowed.someone.caller.principal.id.to_string(),
         expires_at: new.expires_at,
+        awaits_confirmation: !control.administration.holds_all(&allowed.someone.caller),
     };
     let tokens = control.store.scim_tokens();
     let made = create_scim_token(&*tokens, &*control.clock, &*control.random, new).await;
@@ -143,10 +161,7 @@ pub(crate) async fn create_token(
         deed.detail("token", issued.token.id.clone());
     }
     let issued = deed.end(made).await?;
-    let view = IssuedScimTokenView {
-        token: view(issued.token, control.clock.now()),
-        secret: issued.text.reveal().to_string(),
-    };
+    let view = IssuedScimTokenView::told(issued, control.clock.now());
     Ok((StatusCode::CREATED, axum::Json(view)).into_response())
 }
 

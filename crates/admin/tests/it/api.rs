@@ -434,9 +434,21 @@ async fn identity_providers_are_added_changed_and_removed_without_showing_a_secr
         .iter()
         .map(|one| &one["name"])
         .collect();
-    assert_eq!(names, ["corporate", "partner", "silent"]);
-    let choices = plane.control.sign_in.choices().await.unwrap();
-    assert!(choices.iter().any(|choice| choice.name == "partner"));
+    assert_eq!(names, ["corporate", "partner", "proposed", "silent"]);
+    // It counts when somebody else confirms it, not before.
+    let offered = async || {
+        plane.follow().await;
+        let choices = plane.control.sign_in.choices().await.unwrap();
+        choices.iter().any(|choice| choice.name == "partner")
+    };
+    assert!(!offered().await);
+    let refused = call("POST", "/partner/confirm", None).await;
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    let other = plane.administrator_named("other").await;
+    let place = "/api/v1/identity-providers/partner/confirm";
+    let confirmed = plane.call("POST", place, Some(&other), None).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text);
+    assert!(offered().await);
 
     for (path, wrong) in [
         ("/issuer", json!("http://idp.example")),

@@ -51,6 +51,13 @@ impl World {
                 ("/api/v1/scim-tokens".to_owned(), Some(scim)),
             ),
             (
+                "confirmScimToken",
+                (
+                    format!("/api/v1/scim-tokens/{}/confirm", self.unconfirmed),
+                    None,
+                ),
+            ),
+            (
                 "revokeScimToken",
                 (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
             ),
@@ -89,6 +96,10 @@ impl World {
             (
                 "checkIdentityProvider",
                 (format!("{providers}/silent/check"), None),
+            ),
+            (
+                "confirmIdentityProvider",
+                (format!("{providers}/proposed/confirm"), None),
             ),
             (
                 "removeIdentityProvider",

@@ -298,12 +298,17 @@ impl Plane {
 
     /// The token of a new local administrator.
     pub(crate) async fn administrator(&self) -> String {
+        self.administrator_named("test").await
+    }
+
+    /// The token of a new local administrator of that name.
+    pub(crate) async fn administrator_named(&self, name: &str) -> String {
         let control = &self.control;
         let issued = create_administrator(
             &*control.store.administrators(),
             &*control.clock,
             &*control.random,
-            "test",
+            name,
             Duration::from_mins(10),
         )
         .await

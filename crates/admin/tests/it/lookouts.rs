@@ -61,6 +61,7 @@ async fn filters_that_cannot_be_are_named() {
         ("event=tool", "event"),
         ("outcome=good", "outcome"),
         ("class=write", "class"),
+        ("decision=maybe", "decision"),
         ("call=1", "call"),
         ("order=up", "order"),
         ("limit=0", "limit"),
@@ -71,6 +72,48 @@ async fn filters_that_cannot_be_are_named() {
         assert_eq!(answer.status, 422, "{filter}: {}", answer.text);
         assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{filter}");
     }
+}
+
+/// AUDIT-2: by what policy decided, by the class of the data, and by the request for approval.
+#[tokio::test]
+async fn decisions_data_classes_and_approvals_are_filters() {
+    let plane = Plane::start().await;
+    let administrator = plane.administrator().await;
+    let correlation = sekimori_domain::ids::CorrelationId::new("order-9").unwrap();
+    let mut record = serde_json::to_value(template(&plane, &correlation).await).unwrap();
+    record["id"] = json!(plane.control.ids.next());
+    record["decision"] = json!({"effect": "deny", "policies": ["no-deletions"], "version": 3});
+    record["detail"] = json!({"approval": "approval-1"});
+    record["target"] = json!({
+        "class": "delete", "classified": true, "connector": "crm", "data_classes": ["personal", "機密"],
+        "environment": "production", "kind": "tool", "name": "delete_customer",
+    });
+    let record = serde_json::from_value(record).unwrap();
+    plane.control.audit.append(&record).await.unwrap();
+    for filter in [
+        "decision=deny",
+        "data_class=personal",
+        "data_class=%E6%A9%9F%E5%AF%86",
+        "approval=approval-1",
+        "decision=deny&data_class=personal&approval=approval-1",
+    ] {
+        let path = format!("/api/v1/audit-records?correlation=order-9&{filter}");
+        let found = get(&plane, &path, &administrator).await.json();
+        let items = found["items"].as_array().unwrap().iter();
+        let ids: Vec<_> = items.map(|item| item["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, [record.id.to_string()], "{filter}: {found}");
+    }
+    for filter in ["decision=allow", "data_class=person", "approval=approval-2"] {
+        let path = format!("/api/v1/audit-records?correlation=order-9&{filter}");
+        let found = get(&plane, &path, &administrator).await.json();
+        assert_eq!(found["items"], json!([]), "{filter}");
+    }
+    let facets = "/api/v1/audit-facets?correlation=order-9&decision=deny";
+    let facets = get(&plane, facets, &administrator).await.json();
+    let fields = facets["fields"].as_array().unwrap();
+    let classes = fields.iter().find(|field| field["field"] == "data_class");
+    let values = classes.unwrap()["values"].as_array().unwrap();
+    assert_eq!(values.len(), 2, "{facets}");
 }
 
 #[tokio::test]

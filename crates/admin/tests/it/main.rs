@@ -16,6 +16,7 @@ mod connectors;
 mod devices;
 mod examples;
 mod harness;
+mod identity_sources;
 mod inspection;
 mod local_sign_in;
 mod lookouts;

@@ -36,7 +36,7 @@ async fn auditors_keep_and_share_searches() {
     let again = call("POST", PATH, &one, Some(own)).await;
     assert_eq!(again.status, 409, "{}", again.text);
 
-    let shared = json!({"name": "書き出し", "shared": true, "filter": {"event": "audit.export"}});
+    let shared = json!({"name": "書き出し", "shared": true, "filter": {"event": "audit.export", "decision": "allow", "data_class": "personal", "approval": "a-1"}});
     let kept = call("POST", PATH, &one, Some(shared.clone())).await.json();
     let shared_path = format!("{PATH}/{}", kept["id"].as_str().unwrap());
     let seen = call("GET", PATH, &one, None).await.json();

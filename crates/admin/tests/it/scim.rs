@@ -32,6 +32,7 @@ impl World {
             networks: vec!["127.0.0.0/8".parse().unwrap()],
             created_by: "test".into(),
             expires_at: plane.control.clock.now() + Duration::from_hours(1),
+            awaits_confirmation: false,
         };
         let (tokens, clock) = (plane.control.store.scim_tokens(), &*plane.control.clock);
         let issued = create_scim_token(&*tokens, clock, &SystemRandom, new).await;

@@ -10,6 +10,7 @@ use sekimori_domain::catalog::{Environment, OperationClass, Review, Target, Targ
 use sekimori_domain::constraint::Constraints;
 use sekimori_domain::digest::Digest;
 use sekimori_domain::false_alarm::FalseAlarm;
+use sekimori_domain::identity_provider::Awaiting;
 use sekimori_domain::ids::{
     ApprovalId, ClientId, ConnectorName, CorrelationId, LimitName, PrincipalId, SessionId,
 };
@@ -43,6 +44,7 @@ pub(crate) struct World {
     pub(crate) grant: String,
     pub(crate) key: String,
     pub(crate) scim_token: String,
+    pub(crate) unconfirmed: String,
     pub(crate) conversation: String,
     pub(crate) definition: String,
     pub(crate) alert: uuid::Uuid,
@@ -80,6 +82,34 @@ async fn orders(plane: &Plane) {
             stored.advance(&order).await.unwrap();
         }
     }
+}
+
+/// Somebody else set up an identity provider and the SCIM token whose id this is; neither counts yet.
+async fn unconfirmed(plane: &Plane) -> String {
+    let control = &plane.control;
+    let maker = "user:author".to_owned();
+    let awaiting = Awaiting {
+        by: maker.clone(),
+        since: control.clock.now(),
+        before: None,
+    };
+    let provider = json!({
+        "name": "proposed", "kind": "oidc", "issuer": "https://idp.proposed.example", "client_id": "gate",
+    });
+    let provider = serde_json::from_value(provider).unwrap();
+    let providers = control.store.identity_providers();
+    let put = providers.put(&provider, Some(&awaiting), Expected::Absent);
+    put.await.unwrap();
+    let token = NewScimToken {
+        provider: "proposed".to_owned(),
+        networks: Vec::new(),
+        created_by: maker,
+        expires_at: control.clock.now() + Duration::from_hours(1),
+        awaits_confirmation: true,
+    };
+    let tokens = control.store.scim_tokens();
+    let made = create_scim_token(&*tokens, &*control.clock, &*control.random, token).await;
+    made.unwrap().token.id
 }
 
 fn session(
@@ -195,22 +225,30 @@ impl World {
         });
         let provider = serde_json::from_value(provider).unwrap();
         let providers = control.store.identity_providers();
-        providers.put(&provider, Expected::Absent).await.unwrap();
+        providers
+            .put(&provider, None, Expected::Absent)
+            .await
+            .unwrap();
         let silent = json!({
             "name": "silent", "kind": "oidc", "issuer": "http://127.0.0.1:9", "client_id": "gate",
         });
         let silent = serde_json::from_value(silent).unwrap();
-        providers.put(&silent, Expected::Absent).await.unwrap();
+        providers
+            .put(&silent, None, Expected::Absent)
+            .await
+            .unwrap();
         let scim = NewScimToken {
             provider: "entra".to_owned(),
             networks: Vec::new(),
             created_by: "admin:test".to_owned(),
             expires_at: later,
+            awaits_confirmation: false,
         };
         let tokens = control.store.scim_tokens();
         let scim = create_scim_token(&*tokens, &*control.clock, &*control.random, scim)
             .await
             .unwrap();
+        let unconfirmed = unconfirmed(plane).await;
         let old = InspectionDictionary {
             id: "old".to_owned(),
             kind: "COMPANY_TERM".to_owned(),
@@ -265,6 +303,7 @@ impl World {
             grant: grant.id,
             key,
             scim_token: scim.token.id,
+            unconfirmed,
             conversation: conversation.id,
             definition,
             alert: raise_alert(plane).await,

@@ -1,9 +1,12 @@
-//! What the benchmarks of the journal share: the machine's clock, and ids as the gate makes them.
+//! What the benchmarks of the journal share: the machine's clock, ids as the gate makes them, and its allocator.
 
 use std::time::{Duration, Instant};
 
 use sekimori_domain::Timestamp;
 use sekimori_domain::clock::{Clock, Ids};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Debug)]
 pub(crate) struct BenchClock(pub(crate) Instant);

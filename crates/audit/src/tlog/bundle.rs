@@ -19,6 +19,7 @@ use crate::format::{HEADER_BYTES, segment_path};
 use crate::frames::{Frame, Frames, NoFrame, Segment, read_segment, segment_numbers};
 use crate::merkle::Frontier;
 use crate::reader::{Reader, durable_head};
+use crate::time_stamps::{FOLDER, Folder, Roots, StampedTree, newest};
 
 /// The verifier that goes with a bundle: standard Python, written from the specifications.
 pub const VERIFIER: &str = include_str!("../../../../docs/audit/verify.py");
@@ -91,6 +92,8 @@ pub struct Bundle {
     pub proofs: u64,
     /// Segments.
     pub segments: u64,
+    /// The newest tree that each time-stamping authority saw, as the certificates in the bundle have it.
+    pub stamped: Vec<StampedTree>,
 }
 
 /// Where a bundle comes from.
@@ -143,7 +146,8 @@ pub fn write_bundle(
     if let Ok(cosigned) = tiles.cosigned() {
         writer.put("checkpoint.cosigned", cosigned.note().as_bytes())?;
     }
-    writer.copy_tiles(&source.tlog.join("tile"), Path::new("tile"))?;
+    writer.copy_files(&source.tlog.join("tile"), Path::new("tile"))?;
+    writer.copy_files(&source.tlog.join(FOLDER), Path::new(FOLDER))?;
     let (segments, records) = writer.segments(selection, size)?;
     let proofs = match selection {
         Selection::Everything => 0,
@@ -166,6 +170,7 @@ pub fn write_bundle(
         records,
         proofs,
         segments,
+        stamped: stamped(out, source.keys, &tiles, checkpoint.head(), None)?,
     };
     writer.put("README.md", readme(&bundle).as_bytes())?;
     Ok(bundle)
@@ -177,6 +182,65 @@ fn readme(bundle: &Bundle) -> String {
         .replace("{tree}", &bundle.tree.to_string())
         .replace("{records}", &bundle.records.to_string())
         .replace("{proofs}", &bundle.proofs.to_string())
+        .replace("{time_stamps}", &commands(&bundle.stamped))
+}
+
+/// How to verify the newest time stamp of each authority.
+fn commands(stamped: &[StampedTree]) -> String {
+    if stamped.is_empty() {
+        return "# none / なし\n".to_owned();
+    }
+    let mut text = String::new();
+    for StampedTree {
+        authority, file, ..
+    } in stamped
+    {
+        // Writing to a string can't fail.
+        _ = writeln!(
+            text,
+            "openssl ts -verify -data {FOLDER}/{file}.checkpoint -in {FOLDER}/{file}.{authority}.tsr -CAfile {FOLDER}/{authority}.ca.pem"
+        );
+    }
+    text
+}
+
+/// Checks the time stamps beside a tree: each is about an earlier, signed state of the same log. What they lead to is
+/// given, or in the folder.
+fn stamped(
+    dir: &Path,
+    keys: &LogKeys,
+    tiles: &Tiles,
+    now: &TreeHead,
+    given: Option<&Roots>,
+) -> Result<Vec<StampedTree>, BundleError> {
+    let folder = Folder::of(dir);
+    let mut all = Vec::new();
+    for kept in folder.read()? {
+        let checkpoint = SignedCheckpoint::parse(&kept.note)?;
+        keys.verify(&checkpoint)?;
+        let records = checkpoint.head().size;
+        if records > now.size {
+            // It was stamped while the bundle was written.
+            continue;
+        }
+        grew(tiles, checkpoint.head(), now)
+            .map_err(|_| changed("a time-stamped tree is another one", &kept.file))?;
+        for authority in &kept.authorities {
+            let checked = match given {
+                Some(roots) => folder.check(&kept, authority, roots),
+                None => folder
+                    .roots(authority)
+                    .and_then(|roots| folder.check(&kept, authority, &roots)),
+            };
+            all.push(StampedTree {
+                authority: authority.clone(),
+                records,
+                time: checked.map_err(|_| changed("a time stamp does not hold", &kept.file))?,
+                file: kept.file.clone(),
+            });
+        }
+    }
+    Ok(newest(all))
 }
 
 struct Writer<'a> {
@@ -215,12 +279,12 @@ impl Writer<'_> {
         fs::write(self.out.join(name), bytes).map_err(|source| self.io(source))
     }
 
-    fn copy_tiles(&self, from: &Path, name: &Path) -> Result<(), BundleError> {
+    fn copy_files(&self, from: &Path, name: &Path) -> Result<(), BundleError> {
         let to = self.out.join(name);
         fs::create_dir_all(&to).map_err(|source| self.io(source))?;
         let entries = match fs::read_dir(from) {
             Ok(entries) => entries,
-            // A log without records has no tiles.
+            // A log without records has no tiles, and one that nobody stamps no time stamps.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(self.io(source)),
         };
@@ -228,7 +292,7 @@ impl Writer<'_> {
             let entry = entry.map_err(|source| self.io(source))?;
             let path = entry.path();
             if path.is_dir() {
-                self.copy_tiles(&path, &name.join(entry.file_name()))?;
+                self.copy_files(&path, &name.join(entry.file_name()))?;
             } else if path.extension().is_none_or(|extension| extension != "new") {
                 // A partial tile may have become a full one meanwhile, which is copied too.
                 match fs::copy(&path, to.join(entry.file_name())) {
@@ -334,11 +398,13 @@ fn changed(what: &'static str, file: &str) -> BundleError {
     }
 }
 
-/// Verifies a bundle: each record is re-hashed and must be where the signed tree has it.
+/// Verifies a bundle: each record is re-hashed and must be where the signed tree has it. Time stamps must lead to
+/// `authorities`, or else to the certificates in the bundle.
 pub fn verify_bundle(
     dir: &Path,
     key: &VerifyingKey,
     witnesses: &[VerifyingKey],
+    authorities: Option<&Roots>,
 ) -> Result<Bundle, BundleError> {
     let tiles = Tiles::new(dir);
     let checkpoint = tiles.checkpoint()?;
@@ -369,6 +435,7 @@ pub fn verify_bundle(
         records,
         proofs,
         segments: crate::frames::len(numbers.len()),
+        stamped: stamped(dir, &keys, &tiles, checkpoint.head(), authorities)?,
     })
 }
 

@@ -1,9 +1,9 @@
 //! Keys of signed notes (C2SP `signed-note`), in the text forms that Go's checksum-database tools use too.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -13,6 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sekimori_domain::digest::Digest;
 use zeroize::Zeroizing;
+
+use super::tiles::write_durably;
 
 /// Longest name of a key: it is part of each signed note.
 pub const NAME_BYTES_MAX: usize = 200;
@@ -317,25 +319,7 @@ fn key_bytes(text: &str) -> Result<(KeyKind, [u8; 32]), KeyFileError> {
 
 /// Written whole under another name first, so that a crash leaves no half key.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyFileError> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&new)
-        .map_err(io("make", &new))?;
-    file.write_all(bytes).map_err(io("write", &new))?;
-    file.sync_all().map_err(io("write", &new))?;
-    std::fs::rename(&new, path).map_err(io("make", path))?;
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        let folder = File::open(folder).map_err(io("make", path))?;
-        folder.sync_all().map_err(io("make", path))?;
-    }
-    Ok(())
+    write_durably(path, bytes, mode).map_err(io("make", path))
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> KeyFileError {

@@ -3,8 +3,9 @@
 //! Tiles can be made again from the segments for as long as those are there. When old segments are purged,
 //! their tiles stay: 32 bytes a record that go on proving everything later.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::SignedCheckpoint;
@@ -59,7 +60,7 @@ pub enum TileError {
     },
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TileError {
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TileError {
     let path = path.to_owned();
     move |source| TileError::Io {
         action,
@@ -387,6 +388,25 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TileError> {
     file.write_all(bytes).map_err(io_error("write", &new))?;
     drop(file);
     fs::rename(&new, path).map_err(io_error("make", path))
+}
+
+/// As [`write_file`], and it stays there whatever happens to this machine.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    let folder = path.parent();
+    match folder.filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

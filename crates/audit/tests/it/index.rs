@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use sekimori_domain::Timestamp;
 use sekimori_store::{
-    AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, IndexedRecord, StoreError,
+    AuditBatch, AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, IndexedRecord,
+    StoreError,
 };
 use uuid::Uuid;
 
@@ -51,9 +52,9 @@ impl FlakyIndex {
 
 #[async_trait]
 impl AuditIndex for FlakyIndex {
-    async fn append(&self, rows: &[IndexedRecord]) -> Result<(), StoreError> {
+    async fn append(&self, batch: AuditBatch) -> Result<(), StoreError> {
         self.check()?;
-        self.inner.append(rows).await?;
+        self.inner.append(batch).await?;
         let before = self.appended.fetch_add(1, Ordering::SeqCst);
         if self.loses.load(Ordering::SeqCst) && before.is_multiple_of(2) {
             return Err(StoreError::Unavailable("the connection died".into()));

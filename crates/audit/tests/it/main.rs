@@ -29,4 +29,5 @@ mod schemas;
 mod sinks;
 mod story;
 mod tamper;
+mod time_stamps;
 mod tlog;

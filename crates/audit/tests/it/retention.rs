@@ -367,7 +367,10 @@ async fn a_bundle_of_a_purged_log_is_verified_by_plain_python() {
         witnesses: &[],
     };
     let written = write_bundle(source, &Bundled::Everything, out.path()).unwrap();
-    assert_eq!(verify_bundle(out.path(), &public, &[]).unwrap(), written);
+    assert_eq!(
+        verify_bundle(out.path(), &public, &[], None).unwrap(),
+        written
+    );
     let python = || {
         let mut command = Command::new("python3");
         command.arg(out.path().join("verify.py")).arg(out.path());

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use sekimori_audit::rotation::{is_over, rotate};
 use sekimori_audit::tlog::succession::{CLOSED, read_closings};
 use sekimori_audit::tlog::{
-    FileSigner, InclusionProof, KeyKind, LogKeys, NoteError, Selection, SignService, SigningKey,
-    SocketSigner, Source, Tiles, TreeSigner, VerifyingKey, Witness, prove, verify_bundle,
-    write_bundle,
+    FileSigner, InclusionProof, KeyKind, LogKeys, NoteError, Selection, SignService,
+    SignedCheckpoint, SigningKey, SocketSigner, Source, Tiles, TreeSigner, VerifyingKey, Witness,
+    prove, verify_bundle, write_bundle,
 };
 use sekimori_audit::{
     Audit, AuditError, AuditOptions, Expectations, JournalError, JournalOptions, Signing,
@@ -370,11 +370,11 @@ fn a_witness_cosigns_what_grows_and_nothing_else() {
     assert_eq!(ask(400, &[], &second.note()).status, 200, "the same again");
 
     let other = SigningKey::from_seed("elsewhere", KeyKind::Log, [7; 32]).unwrap();
-    let stranger = sekimori_audit::tlog::SignedCheckpoint::sign(&other, 1, [1; 32]);
+    let stranger = SignedCheckpoint::sign(&other, 1, [1; 32]);
     assert_eq!(ask(0, &[], &stranger.note()).status, 404);
     let name = key().verifying().name().to_owned();
     let false_key = SigningKey::from_seed(&name, KeyKind::Log, [9; 32]).unwrap();
-    let forged = sekimori_audit::tlog::SignedCheckpoint::sign(&false_key, 500, [1; 32]);
+    let forged = SignedCheckpoint::sign(&false_key, 500, [1; 32]);
     assert_eq!(forged.verify(key().verifying()), Err(NoteError::Unsigned));
     assert_eq!(ask(400, &[], &forged.note()).status, 403);
     assert_eq!(witness.add_checkpoint("old").unwrap().status, 400);
@@ -391,7 +391,10 @@ fn bundle(data: &Path, selection: &Selection) -> TempDir {
         out.path(),
     )
     .unwrap();
-    assert_eq!(verify_bundle(out.path(), &public, &[]).unwrap(), written);
+    assert_eq!(
+        verify_bundle(out.path(), &public, &[], None).unwrap(),
+        written
+    );
     out
 }
 
@@ -438,7 +441,7 @@ fn a_bundle_is_verified_by_plain_python() {
             !python(copy.path()).status.success(),
             "round {round}: byte {at}"
         );
-        let own = verify_bundle(copy.path(), key().verifying(), &[]);
+        let own = verify_bundle(copy.path(), key().verifying(), &[], None);
         assert!(own.is_err(), "round {round}: byte {at}");
     }
     let other = SigningKey::from_seed(key().verifying().name(), KeyKind::Log, [1; 32]).unwrap();
@@ -569,7 +572,7 @@ fn bundled_through_the_years(data: &Path, keys: &LogKeys, trusted: [&VerifyingKe
     let written = write_bundle(source(&journal, &tlog, keys), &selection, out.path()).unwrap();
     assert_eq!((written.tree, written.proofs), (500, 4));
     for key in trusted {
-        assert_eq!(verify_bundle(out.path(), key, &[]).unwrap(), written);
+        assert_eq!(verify_bundle(out.path(), key, &[], None).unwrap(), written);
         let file = data.join("trusted.pub");
         std::fs::write(&file, format!("{key}\n")).unwrap();
         let mut python = Command::new("python3");
@@ -584,5 +587,5 @@ fn bundled_through_the_years(data: &Path, keys: &LogKeys, trusted: [&VerifyingKe
     }
     // Another's closing leads nowhere.
     let stranger = SigningKey::from_seed(ORIGIN, KeyKind::Log, [1; 32]).unwrap();
-    assert!(verify_bundle(out.path(), stranger.verifying(), &[]).is_err());
+    assert!(verify_bundle(out.path(), stranger.verifying(), &[], None).is_err());
 }

@@ -42,7 +42,8 @@ pub use error::ScimError;
 pub use filter::{AttributePath, Filter, Literal, Operator, PatchPath, fuzz_filter};
 pub use list::ListQuery;
 pub use token::{
-    IssuedScimToken, NewScimToken, Provisioner, SCIM_TOKEN_LIFETIME_MAX, create_scim_token,
+    IssuedScimToken, NewScimToken, Provisioner, SCIM_TOKEN_LIFETIME_MAX, confirm_scim_token,
+    create_scim_token,
 };
 pub use user::set_active;
 pub use view::View;

@@ -32,9 +32,11 @@ pub struct NewScimToken {
     pub created_by: String,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// Whether it counts only when somebody else confirms it. Then the secret told now is good for nothing.
+    pub awaits_confirmation: bool,
 }
 
-/// A token, just made.
+/// A token, just made or confirmed.
 #[derive(Debug)]
 pub struct IssuedScimToken {
     /// What is stored of it.
@@ -70,9 +72,29 @@ pub async fn create_scim_token(
         expires_at: new.expires_at,
         revoked_at: None,
         last_used_at: None,
+        awaits_confirmation: new.awaits_confirmation,
     };
     store.create(&token).await?;
     Ok(IssuedScimToken { token, text })
+}
+
+/// Makes a token count that awaits it. The secret is a new one: who made the token must not have it, for with it they
+/// could make themselves whatever the token can make anybody. `None` if it awaits nothing.
+pub async fn confirm_scim_token(
+    store: &dyn ScimTokens,
+    random: &dyn Random,
+    token: ScimToken,
+) -> Result<Option<IssuedScimToken>, IdentityError> {
+    let (secret_digest, text) = secret::new_secret_of(SCIM_PREFIX, &token.id, random)?;
+    if !store.confirm(&token.id, &secret_digest).await? {
+        return Ok(None);
+    }
+    let token = ScimToken {
+        secret_digest,
+        awaits_confirmation: false,
+        ..token
+    };
+    Ok(Some(IssuedScimToken { token, text }))
 }
 
 /// An identity provider that proved to be one.

@@ -29,7 +29,7 @@ impl ProviderCheck {
 impl SignIn {
     /// Asks a provider what sign-ins will ask it, as far as that goes without a person.
     pub async fn check_live(&self, name: &str) -> Result<Vec<ProviderCheck>, SignInFailure> {
-        let provider = self.providers.get(name).await?;
+        let provider = self.providers.newest(name).await?;
         let Provider { config, client } = &*provider;
         Ok(match (&config.protocol, client) {
             (SignInProtocol::Oidc(settings), Client::Oidc(client)) => {

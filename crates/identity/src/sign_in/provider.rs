@@ -140,6 +140,24 @@ impl Providers {
             .ok_or(Reason::UnknownProvider)
     }
 
+    /// The provider of that name by its newest settings, also where nobody confirmed them yet: for trying it.
+    pub(super) async fn newest(&self, name: &str) -> Result<Arc<Provider>, Reason> {
+        let Ok(stored_name) = ProviderName::new(name) else {
+            return Err(Reason::UnknownProvider);
+        };
+        if self.configured.contains_key(name) {
+            return self.get(name).await;
+        }
+        let stored = self.store.get(&stored_name).await?;
+        let config = stored.map(|stored| stored.provider);
+        let config = config.filter(|config| config.enabled);
+        let provider = self
+            .tools
+            .provider(config.ok_or(Reason::UnknownProvider)?)
+            .map_err(|_| Reason::UnknownProvider)?;
+        Ok(Arc::new(provider))
+    }
+
     async fn stored(&self) -> Result<Arc<Loaded>, Reason> {
         if let Some(loaded) = self.current() {
             return Ok(loaded);
@@ -153,7 +171,9 @@ impl Providers {
         let before = self.loaded.load_full();
         let mut providers = BTreeMap::new();
         for stored in self.store.list().await? {
-            let config = stored.provider;
+            let Some(config) = stored.in_force().cloned() else {
+                continue;
+            };
             let name = config.name.clone();
             let same = before
                 .as_ref()

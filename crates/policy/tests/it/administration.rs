@@ -18,13 +18,19 @@ fn administration() -> Administration {
     .unwrap()
 }
 
-/// What a caller may do, the same in every area but guard-rails: nothing, view, or both.
+/// What a caller may do, the same in every area but those with rules of their own: nothing, view, or both.
 fn rights(caller: &Caller) -> (bool, bool) {
     let administration = administration();
+    let own = [
+        Area::GuardRails,
+        Area::Contents,
+        Area::Retention,
+        Area::IdentitySources,
+    ];
     let may = |action| {
         let all: Vec<bool> = Area::ALL
             .iter()
-            .filter(|area| !matches!(area, Area::GuardRails | Area::Contents | Area::Retention))
+            .filter(|area| !own.contains(area))
             .map(|area| administration.authorize(caller, action, *area).is_ok())
             .collect();
         assert!(all.iter().all(|one| *one == all[0]), "areas differ");
@@ -109,6 +115,46 @@ fn auditors_look_and_change_nothing() {
     for caller in [user(&["audit-office"]), user(&["sekimori-auditor"])] {
         assert_eq!(rights(&with_second_factor(caller)), (true, false));
     }
+}
+
+/// AUDIT-4: nobody makes themselves an auditor by setting up where people come from.
+#[test]
+fn audit_4_where_people_come_from_is_confirmed_by_auditors() {
+    let administration = administration();
+    let may = |caller: &Caller| {
+        administration
+            .authorize(caller, AdminAction::Manage, Area::IdentitySources)
+            .is_ok()
+    };
+    let auditor = user(&["audit-office"]);
+    assert!(!may(&auditor), "without a second factor");
+    assert!(may(&with_second_factor(auditor)));
+    assert!(may(&caller(
+        "admin:first",
+        PrincipalKind::LocalAdministrator,
+        &[]
+    )));
+    for groups in [&[ADMINISTRATORS_ROLE] as &[_], &[SECURITY_ROLE], &[]] {
+        assert!(!may(&with_second_factor(user(groups))), "{groups:?}");
+    }
+    let program = caller(
+        "service:a",
+        PrincipalKind::ServiceAccount,
+        &["audit-office"],
+    );
+    assert!(!may(&program));
+
+    let all = [ADMINISTRATORS_ROLE, SECURITY_ROLE, "sekimori-auditor"];
+    assert!(administration.holds_all(&with_second_factor(user(&all))));
+    for lacking in 0..all.len() {
+        let mut some = all.to_vec();
+        some.remove(lacking);
+        assert!(
+            !administration.holds_all(&with_second_factor(user(&some))),
+            "{some:?}"
+        );
+    }
+    assert!(!administration.holds_all(&caller("service:a", PrincipalKind::ServiceAccount, &all)));
 }
 
 #[test]

@@ -36,6 +36,14 @@ pub(crate) enum Idp {
         /// Its name
         name: ProviderName,
     },
+    /// Make settings count that somebody gave over the API or in the console and that await an auditor
+    #[command(
+        after_help = "Look at them first: sekimori idp list --json\n\nExample:\n  sekimori idp confirm corp"
+    )]
+    Confirm {
+        /// Its name
+        name: ProviderName,
+    },
     /// Remove one that was added. Sessions that it vouched for go on until they end
     #[command(after_help = "Example:\n  sekimori idp remove corp")]
     Remove {
@@ -58,7 +66,7 @@ pub(crate) async fn run(command: Idp, common: &Common) -> anyhow::Result<()> {
             let public_url = installation.config.public_url()?;
             check_provider(&public_url, &provider)?;
             note(&installation, "put", &provider.name)?;
-            let revision = providers.put(&provider, Expected::Anything).await?;
+            let revision = providers.put(&provider, None, Expected::Anything).await?;
             let base = format!(
                 "{public_url}/sign-in/{}/{}",
                 provider.protocol.kind(),
@@ -72,29 +80,21 @@ pub(crate) async fn run(command: Idp, common: &Common) -> anyhow::Result<()> {
                 ),
             })
         }
-        Idp::List => {
-            let (mut shown, mut rows) = (Vec::new(), Vec::new());
-            let stored = providers.list().await?;
-            let stored = stored.iter().map(|stored| (&stored.provider, "added"));
-            let configured = installation.config.identity.providers.iter();
-            for (provider, from) in configured.map(|one| (one, "configuration")).chain(stored) {
-                shown.push(json!({
-                    "name": provider.name, "kind": provider.protocol.kind(),
-                    "enabled": provider.enabled, "from": from, "title": provider.shown_title(),
-                }));
-                rows.push(vec![
-                    provider.name.to_string(),
-                    provider.protocol.kind().to_owned(),
-                    if provider.enabled { "on" } else { "off" }.to_owned(),
-                    from.to_owned(),
-                    provider.shown_title().to_owned(),
-                ]);
-            }
-            output.show(&shown, |_| {
-                table(&["NAME", "KIND", "STATE", "FROM", "TITLE"], &rows)
+        Idp::List => list(&installation, output).await,
+        Idp::Check { name } => check(&installation, output, &name).await,
+        Idp::Confirm { name } => {
+            let stored = providers.get(&name).await?;
+            let stored = stored.filter(|stored| stored.awaiting.is_some());
+            let stored = stored.with_context(|| {
+                format!("there is no identity provider {name} that awaits confirmation")
+            })?;
+            note(&installation, "confirm", &name)?;
+            let expected = Expected::Revision(stored.revision);
+            providers.put(&stored.provider, None, expected).await?;
+            output.show(&json!({"confirmed": name}), |_| {
+                format!("Confirmed {name}.")
             })
         }
-        Idp::Check { name } => check(&installation, output, &name).await,
         Idp::Remove { name } => {
             note(&installation, "remove", &name)?;
             let removed = providers.remove(&name).await?;
@@ -102,6 +102,43 @@ pub(crate) async fn run(command: Idp, common: &Common) -> anyhow::Result<()> {
             output.show(&json!({"removed": name}), |_| format!("Removed {name}."))
         }
     }
+}
+
+async fn list(installation: &Installation, output: Output) -> anyhow::Result<()> {
+    let (mut shown, mut rows) = (Vec::new(), Vec::new());
+    let stored = installation.store.identity_providers().list().await?;
+    let stored = stored
+        .iter()
+        .map(|stored| (&stored.provider, "added", stored.awaiting.as_ref()));
+    let configured = installation.config.identity.providers.iter();
+    let configured = configured.map(|provider| (provider, "configuration", None));
+    for (provider, from, awaiting) in configured.chain(stored) {
+        // Who confirms settings looks at them first.
+        let unconfirmed = awaiting.map(|awaiting| {
+            let settings = provider.without_secret();
+            json!({"by": awaiting.by, "since": awaiting.since, "settings": settings})
+        });
+        shown.push(json!({
+            "name": provider.name, "kind": provider.protocol.kind(),
+            "enabled": provider.enabled, "from": from, "title": provider.shown_title(),
+            "unconfirmed": unconfirmed,
+        }));
+        let state = match (awaiting, provider.enabled) {
+            (Some(_), _) => "unconfirmed",
+            (None, true) => "on",
+            (None, false) => "off",
+        };
+        rows.push(vec![
+            provider.name.to_string(),
+            provider.protocol.kind().to_owned(),
+            state.to_owned(),
+            from.to_owned(),
+            provider.shown_title().to_owned(),
+        ]);
+    }
+    output.show(&shown, |_| {
+        table(&["NAME", "KIND", "STATE", "FROM", "TITLE"], &rows)
+    })
 }
 
 async fn check(

@@ -7,7 +7,9 @@ use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use sekimori_domain::record::EventKind;
 use sekimori_identity::SystemRandom;
-use sekimori_identity::scim::{NewScimToken, SCIM_PATH, create_scim_token};
+use sekimori_identity::scim::{
+    IssuedScimToken, NewScimToken, SCIM_PATH, confirm_scim_token, create_scim_token,
+};
 use serde_json::{Value, json};
 
 use crate::cli::Common;
@@ -25,6 +27,12 @@ pub(crate) enum ScimToken {
     /// List tokens, with their end and last use
     #[command(after_help = "Example:\n  sekimori scim-token list --json")]
     List,
+    /// Make a token count that somebody made over the API or in the console and that awaits an auditor; it is shown once
+    #[command(after_help = "Example:\n  sekimori scim-token confirm 3f2a9c0d1b7e4a55")]
+    Confirm {
+        /// Id of the token, as listed
+        id: String,
+    },
     /// Revoke a token; it is refused at once
     #[command(after_help = "Example:\n  sekimori scim-token revoke 3f2a9c0d1b7e4a55")]
     Revoke {
@@ -53,12 +61,12 @@ pub(crate) async fn run(command: ScimToken, common: &Common) -> anyhow::Result<(
     match command {
         ScimToken::Create(new) => create(&installation, output, new).await,
         ScimToken::List => list(&installation, output).await,
+        ScimToken::Confirm { id } => confirm(&installation, output, &id).await,
         ScimToken::Revoke { id } => revoke(&installation, output, &id).await,
     }
 }
 
 async fn create(installation: &Installation, output: Output, new: Create) -> anyhow::Result<()> {
-    let public_url = installation.config.public_url()?;
     let life = Duration::from_secs(u64::from(new.days) * 24 * 60 * 60);
     let expires_at = installation.clock.now().checked_add(life);
     let new = NewScimToken {
@@ -66,6 +74,7 @@ async fn create(installation: &Installation, output: Output, new: Create) -> any
         networks: new.networks,
         created_by: operator(),
         expires_at: expires_at.context("--days is too far away")?,
+        awaits_confirmation: false,
     };
     installation.note(
         EventKind::ScimTokenChange,
@@ -81,6 +90,36 @@ async fn create(installation: &Installation, output: Output, new: Create) -> any
     let issued = create_scim_token(&*tokens, &*installation.clock, &SystemRandom, new)
         .await
         .context("the token could not be made")?;
+    tell(installation, output, issued)
+}
+
+async fn confirm(installation: &Installation, output: Output, id: &str) -> anyhow::Result<()> {
+    let tokens = installation.store.scim_tokens();
+    let missing = || format!("there is no token {id} that awaits confirmation");
+    let found = tokens.get(id).await?;
+    let token = found.filter(|token| token.awaits_confirmation);
+    let token = token.with_context(missing)?;
+    installation.note(
+        EventKind::ScimTokenChange,
+        [
+            ("action", json!("confirm_scim_token")),
+            ("id", json!(id)),
+            ("provider", json!(token.provider)),
+            ("set_up_by", json!(token.created_by)),
+            ("by", json!(operator())),
+        ],
+    )?;
+    let issued = confirm_scim_token(&*tokens, &SystemRandom, token).await?;
+    tell(installation, output, issued.with_context(missing)?)
+}
+
+/// Shows the secret, this once.
+fn tell(
+    installation: &Installation,
+    output: Output,
+    issued: IssuedScimToken,
+) -> anyhow::Result<()> {
+    let public_url = installation.config.public_url()?;
     let (token, text) = (issued.token, issued.text.reveal());
     let url = format!("{public_url}{SCIM_PATH}");
     let shown = json!({
@@ -103,6 +142,7 @@ async fn list(installation: &Installation, output: Output) -> anyhow::Result<()>
         .map(|token| {
             json!({
                 "id": token.id, "provider": token.provider, "active": token.is_active(now),
+                "awaits_confirmation": token.awaits_confirmation,
                 "networks": token.networks, "created_by": token.created_by,
                 "created_at": token.created_at, "expires_at": token.expires_at,
                 "revoked_at": token.revoked_at, "last_used_at": token.last_used_at,
@@ -118,6 +158,7 @@ async fn list(installation: &Installation, output: Output) -> anyhow::Result<()>
             .map(|token| {
                 let state = match token.revoked_at {
                     Some(_) => "revoked",
+                    None if token.awaits_confirmation => "unconfirmed",
                     None if token.is_active(now) => "active",
                     None => "ended",
                 };

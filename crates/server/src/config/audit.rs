@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::{BucketConfig, SEGMENT_MIB_MAX};
 use super::sinks::{SinkConfig, check_sinks};
+use super::time_stamps::{self, TimeStampConfig};
 
 /// The audit journal.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -29,6 +30,8 @@ pub(crate) struct AuditConfig {
     pub(crate) yearly_log: bool,
     /// Witnesses that cosign the log.
     pub(crate) witnesses: Vec<WitnessConfig>,
+    /// Authorities that say when the log was how long (RFC 3161).
+    pub(crate) time_stamps: Vec<TimeStampConfig>,
     /// Who else is told every record: a SIEM, a collector.
     pub(crate) sinks: Vec<SinkConfig>,
     /// Rules of alerts. One with the id of a rule that is shipped takes its place.
@@ -57,6 +60,7 @@ impl Default for AuditConfig {
             signer_socket: None,
             yearly_log: false,
             witnesses: Vec::new(),
+            time_stamps: Vec::new(),
             sinks: Vec::new(),
             alerts: Vec::new(),
             alert_channels: Vec::new(),
@@ -91,6 +95,7 @@ impl AuditConfig {
         );
         ensure!(self.witnesses.len() <= 16, "audit.witnesses: 16 at most");
         check_sinks(&self.sinks)?;
+        time_stamps::check(&self.time_stamps)?;
         ensure!(self.alerts.len() <= 100, "audit.alerts: 100 at most");
         for rule in &self.alerts {
             ensure!(

@@ -8,6 +8,7 @@ pub(crate) mod kill_switch;
 pub(crate) mod model;
 mod shown;
 pub(crate) mod sinks;
+pub(crate) mod time_stamps;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,9 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
         for path in files.into_iter().flatten() {
             *path = folder.join(&*path);
         }
+    }
+    for authority in &mut config.audit.time_stamps {
+        authority.ca_file = folder.join(&authority.ca_file);
     }
     if let Some(socket) = &mut config.audit.signer_socket {
         *socket = folder.join(&*socket);

@@ -9,6 +9,7 @@ use sekimori_audit::alert::Engine;
 use sekimori_audit::retention::Keeper;
 use sekimori_audit::rotation::{is_over, rotate};
 use sekimori_audit::sinks::{NamedTransport, Sinks};
+use sekimori_audit::time_stamps::Stamper;
 use sekimori_audit::tlog::key::origin;
 use sekimori_audit::tlog::succession::{adopt, read_closings};
 use sekimori_audit::tlog::{Closing, SocketSigner, TreeSigner as _};
@@ -27,6 +28,7 @@ use super::background::{keep_records, verify_daily};
 use super::egress;
 use crate::config::Config;
 use crate::config::sinks::SinkParts;
+use crate::config::time_stamps::authorities;
 use crate::installation::Installation;
 use crate::notify;
 use crate::office_hours::OfficeHours;
@@ -128,6 +130,14 @@ pub(super) fn look_after(
     .with_archives(settings.archives(&config.server.node, &egress(config)?, clock)?);
     let every = Duration::from_mins(settings.keep_minutes.into());
     tasks.spawn(keep_records(keeper, every, stop.clone()));
+    let stamper = Stamper::new(
+        config.server.data_dir.join("journal"),
+        config.server.node.clone(),
+        authorities(&settings.time_stamps, &egress(config)?)?,
+        installation.store.audit_sinks(),
+        Arc::clone(clock),
+    );
+    tasks.spawn(stamper.run(stop.clone()));
     tasks.spawn(verify_daily(
         Arc::clone(gateway),
         config.clone(),

@@ -243,6 +243,40 @@ async fn a_dead_sink_is_told_of() {
     assert!(gate.running.terminate().await.success());
 }
 
+/// An authority that nobody answers for is told of, and slows nothing; nor is anything said to be stamped.
+#[tokio::test]
+async fn a_dead_time_stamping_authority_is_told_of() {
+    let site = Site::with(
+        "[[audit.time_stamps]]\nname = \"tsa\"\nurl = \"http://127.0.0.1:9/tsr\"\nca_file = \"tsa-ca.pem\"\n\
+         allow_private_network = true\n",
+    );
+    let refused = site.run(&["audit", "verify"]).await;
+    assert!(refused.err.contains("tsa-ca.pem"), "{refused:?}");
+    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out tsa-ca.pem \
+                     -subj /CN=Root -days 9";
+    let made = Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .current_dir(site.home().path())
+        .output()
+        .await
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let gate = site.serve().await;
+    let states = until("the authority is known to be dead", async || {
+        let states = site.json(&["audit", "sinks"]).await;
+        states[0]["problem"].is_string().then_some(states)
+    })
+    .await;
+    assert_eq!(
+        (&states[0]["name"], &states[0]["delivered"]),
+        (&"time-stamps/tsa".into(), &0.into())
+    );
+    assert_eq!(gate.readiness().await.0, 200);
+    assert!(gate.running.terminate().await.success());
+    let report = site.json(&["audit", "verify"]).await;
+    assert_eq!(report["stamped"], serde_json::json!([]));
+}
+
 /// Two persons have one's records deleted while the gate runs; the certificate proves it, and the log holds (AUDIT-4,
 /// DATA-6).
 #[tokio::test]

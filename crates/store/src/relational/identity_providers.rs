@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sekimori_domain::identity_provider::IdentityProvider;
+use sekimori_domain::identity_provider::{Awaiting, IdentityProvider};
 use sekimori_domain::ids::ProviderName;
+use serde::{Deserialize, Serialize};
 
 use super::{Group, begin, first};
 use crate::connectors::Expected;
@@ -14,13 +15,31 @@ use crate::identity_providers::{IDENTITY_PROVIDERS_MAX, IdentityProviders, Store
 
 const WHAT: &str = "identity provider";
 
+/// What is kept of a provider.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    provider: IdentityProvider,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    awaiting: Option<Awaiting>,
+}
+
 #[derive(Debug)]
 pub(super) struct IdentityProviderTable(pub(super) Arc<dyn Database>);
 
 #[async_trait]
 impl IdentityProviders for IdentityProviderTable {
-    async fn put(&self, provider: &IdentityProvider, expected: Expected) -> Result<u64> {
-        let text = document(WHAT, provider)?;
+    async fn put(
+        &self,
+        provider: &IdentityProvider,
+        awaiting: Option<&Awaiting>,
+        expected: Expected,
+    ) -> Result<u64> {
+        let kept = Kept {
+            provider: provider.clone(),
+            awaiting: awaiting.cloned(),
+        };
+        let text = document(WHAT, &kept)?;
         let (mut transaction, revision) = begin(&*self.0, Group::Identity).await?;
         let rows = transaction
             .query(Statement::new(
@@ -82,8 +101,11 @@ impl IdentityProviders for IdentityProviderTable {
 }
 
 fn stored(mut row: Row) -> Result<StoredProvider> {
+    let revision = row.unsigned()?;
+    let Kept { provider, awaiting } = row.document()?;
     Ok(StoredProvider {
-        revision: row.unsigned()?,
-        provider: row.document()?,
+        provider,
+        revision,
+        awaiting,
     })
 }

@@ -34,6 +34,7 @@ mod versions;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use audit_index::AuditBatch;
 
 use crate::audit_sinks::AuditSinks;
 use crate::database::{Database, Statement, Transaction};

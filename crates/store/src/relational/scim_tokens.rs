@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sekimori_domain::digest::Digest;
 use sekimori_domain::person::ScimToken;
 
 use super::{Group, begin, first};
@@ -78,6 +79,33 @@ impl ScimTokens for ScimTokenTable {
             transaction.commit(true).await?;
         }
         Ok(found)
+    }
+
+    async fn confirm(&self, id: &str, secret_digest: &Digest) -> Result<bool> {
+        let (mut transaction, _) = begin(&*self.0, Group::Identity).await?;
+        let sql = "SELECT document FROM scim_token WHERE id = $1 AND revoked_at IS NULL";
+        let rows = transaction
+            .query(Statement::new(WHAT, sql).bind(id))
+            .await?;
+        let Some(mut row) = first(rows) else {
+            return Ok(false);
+        };
+        let token: ScimToken = row.document()?;
+        if !token.awaits_confirmation {
+            return Ok(false);
+        }
+        let token = ScimToken {
+            secret_digest: *secret_digest,
+            awaits_confirmation: false,
+            ..token
+        };
+        let sql = "UPDATE scim_token SET document = $2 WHERE id = $1";
+        let statement = Statement::new(WHAT, sql)
+            .bind(id)
+            .bind(document(WHAT, &token)?);
+        transaction.execute(statement).await?;
+        transaction.commit(true).await?;
+        Ok(true)
     }
 
     async fn touch(&self, id: &str, at: Timestamp) -> Result<()> {

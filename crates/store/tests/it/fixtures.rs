@@ -17,7 +17,7 @@ use sekimori_domain::record::{
 };
 use sekimori_domain::role::{ApprovalRule, Condition, DataScope, Grant, GuardRails, Members, Role};
 use sekimori_domain::service_account::{ServiceAccount, ServiceKey};
-use sekimori_store::{AdministratorToken, Definition, IndexedRecord, NewPolicySet};
+use sekimori_store::{AdministratorToken, AuditBatch, Definition, IndexedRecord, NewPolicySet};
 use uuid::Uuid;
 
 /// A time with nanoseconds, so that rounding shows.
@@ -251,6 +251,17 @@ pub(crate) fn row(sequence: u64, record: Record) -> IndexedRecord {
     }
 }
 
+/// The rows, which are of one node, as they are added to the index.
+pub(crate) fn batch(rows: &[IndexedRecord]) -> AuditBatch {
+    let node = rows.first().map_or("a", |row| &row.node);
+    let mut batch = AuditBatch::new(node);
+    for row in rows {
+        assert_eq!(row.node, node);
+        batch.push(row.sequence, row.text.clone()).unwrap();
+    }
+    batch
+}
+
 /// The number-th person, of the identity provider `entra`.
 pub(crate) fn person(number: u128, user_name: &str) -> User {
     User {
@@ -302,5 +313,6 @@ pub(crate) fn scim_token(id: &str, provider: &str) -> ScimToken {
         expires_at: at(1_000),
         revoked_at: None,
         last_used_at: None,
+        awaits_confirmation: false,
     }
 }

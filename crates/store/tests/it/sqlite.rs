@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use sekimori_store::{AuditQuery, Expected, StoreError};
 use tempfile::TempDir;
 
-use crate::fixtures::{connector, name, record, row};
+use crate::fixtures::{batch, connector, name, record, row};
 
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -130,7 +130,7 @@ async fn a_damaged_audit_index_begins_anew() {
         let rows: Vec<_> = (0..400)
             .map(|number| row(number, record("a", number)))
             .collect();
-        store.audit_index().append(&rows).await.unwrap();
+        store.audit_index().append(batch(&rows)).await.unwrap();
         store.close().await;
         let mut bytes = fs::read(&file).unwrap();
         let end = damaged.end.min(bytes.len());
@@ -149,7 +149,7 @@ async fn a_damaged_audit_index_begins_anew() {
         }
         let store = sekimori_store::open(&url).await.unwrap();
         assert_eq!(store.audit_index().position("a").await.unwrap(), None);
-        store.audit_index().append(&rows).await.unwrap();
+        store.audit_index().append(batch(&rows)).await.unwrap();
         assert_eq!(store.audit_index().position("a").await.unwrap(), Some(399));
         assert_eq!(store.connectors().list().await.unwrap().len(), 1);
         assert!(folder.path().join("sekimori.index.damaged").exists());

@@ -59,6 +59,7 @@ impl World {
             networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
             created_by: "admin:root".into(),
             expires_at: self.clock.now() + std::time::Duration::from_hours(24),
+            awaits_confirmation: false,
         };
         let tokens = self.store.scim_tokens();
         let issued = create_scim_token(&*tokens, &*self.clock, &SystemRandom, new).await;

@@ -104,6 +104,7 @@ async fn tokens_are_bounded_in_number_and_time() {
             networks: vec![],
             created_by: "admin:root".into(),
             expires_at: world.clock.now() + life,
+            awaits_confirmation: false,
         };
         create_scim_token(
             &*world.store.scim_tokens(),

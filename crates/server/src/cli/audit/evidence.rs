@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use sekimori_audit::rotation::rotate;
+use sekimori_audit::time_stamps::Roots;
 use sekimori_audit::tlog::{
     LogKeys, Selection, SignedCheckpoint, Source, Tiles, VerifyingKey, proof, prove, verify_bundle,
     write_bundle,
@@ -22,6 +23,7 @@ use serde_json::json;
 use super::{Search, query};
 use crate::cli::Common;
 use crate::config::Config;
+use crate::config::time_stamps::roots;
 use crate::installation::Installation;
 use crate::output::{self, Output};
 use crate::wiring::audit::{audit_options, log_origin, rotated};
@@ -41,6 +43,10 @@ pub(crate) struct Verify {
     /// File with the key of a witness that must have cosigned
     #[arg(long, value_name = "FILE")]
     witness: Vec<PathBuf>,
+    /// File with the certificates that the time stamps of a bundle must lead to; default: those in the bundle. Time
+    /// stamps of this installation must lead to what the configuration says
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    time_stamp_ca: Option<PathBuf>,
 }
 
 /// The record or the growth to prove.
@@ -79,6 +85,12 @@ fn read_key(path: &Path) -> anyhow::Result<VerifyingKey> {
     text.parse().with_context(shown)
 }
 
+fn read_roots(path: &Path) -> anyhow::Result<Roots> {
+    let shown = || format!("the certificates {}", path.display());
+    let text = fs::read_to_string(path).with_context(shown)?;
+    Roots::from_pem(&text).with_context(shown)
+}
+
 fn read_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<VerifyingKey>> {
     paths.iter().map(|path| read_key(path)).collect()
 }
@@ -113,6 +125,7 @@ pub(crate) fn expectations(config: &Config) -> anyhow::Result<Expectations> {
     Ok(Expectations {
         keys: own_keys(config)?,
         tlog: tlog.is_dir().then_some(tlog),
+        authorities: roots(&config.audit.time_stamps)?,
         ..Expectations::default()
     })
 }
@@ -124,11 +137,21 @@ pub(crate) fn verify(options: &Verify, common: &Common, output: Output) -> anyho
             .key
             .clone()
             .unwrap_or_else(|| bundle.join("log.pub"));
-        let found = verify_bundle(bundle, &read_key(&key)?, &witnesses)?;
+        let authorities = options.time_stamp_ca.as_deref().map(read_roots);
+        let authorities = authorities.transpose()?;
+        let found = verify_bundle(bundle, &read_key(&key)?, &witnesses, authorities.as_ref())?;
         output.show(&found, |found| {
+            let stamped = found.stamped.iter().map(|seen| {
+                let (authority, records, time) = (&seen.authority, seen.records, seen.time);
+                format!("; {authority} saw {records} records at {time}")
+            });
             format!(
-                "sound: {} records, all in the signed tree of {} records of {}; {} proofs hold",
-                found.records, found.tree, found.origin, found.proofs
+                "sound: {} records, all in the signed tree of {} records of {}; {} proofs hold{}",
+                found.records,
+                found.tree,
+                found.origin,
+                found.proofs,
+                stamped.collect::<String>()
             )
         })?;
         return Ok(true);

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 pub(crate) use evidence::expectations;
 use jiff::Timestamp;
 use sekimori_domain::catalog::OperationClass;
-use sekimori_domain::record::{EventKind, OutcomeStatus, Record};
+use sekimori_domain::record::{DecisionEffect, EventKind, OutcomeStatus, Record};
 use sekimori_domain::retention::OrderKind;
 use sekimori_domain::saved_search::age;
 use sekimori_store::{AuditPage, AuditQuery, Order, PAGE_DEFAULT};
@@ -145,6 +145,15 @@ pub(crate) struct Search {
     /// Operation class
     #[arg(long)]
     class: Option<OperationClass>,
+    /// A class of its data, such as personal
+    #[arg(long)]
+    data_class: Option<String>,
+    /// What policy decided: allow or deny
+    #[arg(long)]
+    decision: Option<DecisionEffect>,
+    /// Id of the request for approval that it tells of
+    #[arg(long)]
+    approval: Option<String>,
     /// Correlation id
     #[arg(long)]
     correlation: Option<String>,
@@ -256,6 +265,9 @@ fn query(search: &Search, now: Timestamp) -> anyhow::Result<AuditQuery> {
         event: search.event,
         status: search.status,
         class: search.class,
+        data_class: search.data_class.clone(),
+        decision: search.decision,
+        approval: search.approval.clone(),
         correlation: search.correlation.clone(),
         call: None,
         from: time(&search.since, "--since")?,
@@ -304,6 +316,7 @@ fn told(query: &AuditQuery) -> Value {
         "caller": query.caller, "client": query.client, "connector": query.connector,
         "target": query.target, "target_prefix": query.target_prefix,
         "event": query.event, "status": query.status, "class": query.class,
+        "data_class": query.data_class, "decision": query.decision, "approval": query.approval,
         "correlation": query.correlation, "from": query.from, "until": query.until,
         "text": query.text,
     });

@@ -1,17 +1,16 @@
 //! Adding records to the index.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::RangeInclusive;
 
-use sekimori_domain::record::{Phase, Record};
+use sekimori_domain::record::Phase;
 
 use super::super::first;
-use super::texts::{Text, TextIds, Texts, insert_grams, intern as intern_texts, sayings};
+use super::batch::{AuditBatch, BatchRow, Owner};
+use super::texts::{Text, TextIds, intern as intern_texts, sayings};
 use super::{
-    SEQUENCE_BITS, TermIds, WHAT, bind_all, chunks, correlation_key, id_key, insert_all, position,
-    read_ids, select_terms, term,
+    ROWS_PER_STATEMENT, TermIds, WHAT, bind_all, chunks, insert_all, position, read_ids,
+    select_terms,
 };
-use crate::audit_index::IndexedRecord;
 use crate::database::{Dialect, Param, Statement, Transaction};
 use crate::error::Result;
 
@@ -52,83 +51,121 @@ impl Known {
 pub(super) struct Append<'a> {
     pub(super) dialect: &'a dyn Dialect,
     pub(super) known: &'a Known,
-    /// Whether the grams of new texts are noted.
-    pub(super) with_grams: bool,
 }
 
 impl Append<'_> {
-    /// Adds the rows that are not there yet. Returns what `known` did not have.
+    /// Adds the records that are not there yet. Returns what `known` did not have.
     pub(super) async fn run(
         &self,
         transaction: &mut dyn Transaction,
-        rows: &[IndexedRecord],
+        mut batch: AuditBatch,
     ) -> Result<Known> {
-        let (dialect, known) = (self.dialect, self.known);
-        let terms = intern(transaction, dialect, &known.terms, rows).await?;
-        let number = |name: &str| {
-            let name = term(name);
-            // Every name of the rows was interned; numbers begin at one.
-            let number = known.terms.get(name.as_ref());
-            let number = number.or_else(|| terms.get(name.as_ref()));
+        let dialect = self.dialect;
+        let (names, terms) = self.names(transaction, &batch).await?;
+        let node = names.of(batch.node);
+        leave_out_present(transaction, node, &mut batch.rows).await?;
+        let (texts, fresh) = self.texts(transaction, &mut batch, &names).await?;
+
+        let rows = batch.rows.into_iter();
+        let mut placed = rows
+            .map(|row| Ok((position(node, row.sequence)?, row)))
+            .collect::<Result<Vec<Placed>>>()?;
+        placed.sort_by_key(|(position, _)| *position);
+        let mut said: Vec<(i64, i64)> = placed
+            .iter()
+            .flat_map(|(position, row)| {
+                let said = batch.said.get(row.said.clone());
+                let said = said.into_iter().flatten();
+                said.map(|text| (*position, texts.of(*text)))
+            })
+            .collect();
+        let most = ROWS_PER_STATEMENT;
+        let records = |rows: &mut [_]| records(dialect, &names, &texts, rows);
+        insert_all(transaction, &mut placed, most, records).await?;
+        insert_all(transaction, &mut placed, most, |rows| bodies(dialect, rows)).await?;
+        insert_all(transaction, &mut said, most, |said| sayings(dialect, said)).await?;
+        track_intents(transaction, node, &placed).await?;
+        Ok(Known { terms, ..fresh })
+    }
+
+    /// The numbers of a batch's names, and those that were not known.
+    async fn names(
+        &self,
+        transaction: &mut dyn Transaction,
+        batch: &AuditBatch,
+    ) -> Result<(Numbers, TermIds)> {
+        let names = batch.terms.in_order();
+        let names: Vec<&str> = names.into_iter().map(AsRef::as_ref).collect();
+        let fresh = intern(transaction, self.dialect, &self.known.terms, &names).await?;
+        let number = |name: &&str| {
+            let known = self.known.terms.get(*name);
+            // Every name was interned; numbers begin at one.
+            let number = known.or_else(|| fresh.get(*name));
             number.copied().unwrap_or_default()
         };
-        let mut placed = rows
-            .iter()
-            .map(|row| Ok((position(number(&row.node), row.sequence)?, row)))
-            .collect::<Result<Vec<Placed<'_>>>>()?;
-        let there = present(transaction, &placed).await?;
-        placed.retain(|(position, _)| !there.contains(position));
+        let numbers = names.iter().map(number).collect();
+        Ok((Numbers(numbers), fresh))
+    }
 
+    /// The numbers of a batch's texts, and those that were not known.
+    async fn texts(
+        &self,
+        transaction: &mut dyn Transaction,
+        batch: &mut AuditBatch,
+        names: &Numbers,
+    ) -> Result<(Numbers, Known)> {
         let forgotten = forgotten(transaction).await?;
         let none = TextIds::new();
-        let known_texts = if forgotten == known.forgotten {
-            &known.texts
+        let known = if forgotten == self.known.forgotten {
+            &self.known.texts
         } else {
             &none
         };
-        let texts: Vec<Texts> = placed
-            .iter()
-            .map(|(_, row)| {
-                let names = Names::of(&row.record);
-                let (caller, target) = (names.caller.map(number), names.target.map(number));
-                Texts::of(&row.record, caller, target)
-            })
-            .collect();
-        let fresh = intern_texts(transaction, dialect, known_texts, &texts).await?;
-        if self.with_grams {
-            let new: Vec<_> = fresh
-                .new
-                .iter()
-                .map(|(text, id)| (*id, text.text()))
-                .collect();
-            insert_grams(transaction, dialect, &new).await?;
+        let texts = batch.take_texts().into_iter().map(|text| {
+            let (caller, target) = match text.owner {
+                Owner::Nobody => (None, None),
+                Owner::Caller(name) => (Some(names.of(name)), None),
+                Owner::Target(name) => (None, Some(names.of(name))),
+            };
+            Text::new(text.text, caller, target)
+        });
+        let mut numbers = Vec::with_capacity(texts.len());
+        let mut unknown = Vec::new();
+        for (number, text) in texts.enumerate() {
+            let id = known.get(&text).copied();
+            if id.is_none() {
+                unknown.push((number, text));
+            }
+            numbers.push(id.unwrap_or_default());
         }
-        let fresh = fresh.all();
-        let id = |text: &Text| known_texts.get(text).or_else(|| fresh.get(text)).copied();
-        let callers: Vec<Option<i64>> = texts
-            .iter()
-            .map(|texts| texts.who.as_ref().and_then(id))
-            .collect();
-        let mut said: Vec<(i64, i64)> = placed
-            .iter()
-            .zip(&texts)
-            .flat_map(|((position, _), texts)| texts.said.iter().map(|text| (*position, id(text))))
-            .filter_map(|(position, text)| Some((position, text?)))
-            .collect();
-        said.sort_unstable();
-        said.dedup();
-
-        let called: Vec<_> = placed.iter().copied().zip(callers).collect();
-        let records = |chunk: &[_]| records(dialect, &number, chunk);
-        insert_all(transaction, &called, records).await?;
-        insert_all(transaction, &placed, |chunk| bodies(dialect, chunk)).await?;
-        insert_all(transaction, &said, |chunk| sayings(dialect, chunk)).await?;
-        track_intents(transaction, &placed).await?;
-        Ok(Known {
-            terms,
-            texts: fresh,
+        let grams = |number, text: &Text| batch.grams(number, text.text());
+        let fresh = intern_texts(transaction, self.dialect, unknown, grams).await?;
+        let mut learnt = TextIds::with_capacity(fresh.len());
+        for (number, text, id) in fresh {
+            if let Some(place) = numbers.get_mut(number) {
+                *place = id;
+            }
+            learnt.insert(text, id);
+        }
+        let learnt = Known {
+            texts: learnt,
             forgotten,
-        })
+            ..Known::default()
+        };
+        Ok((Numbers(numbers), learnt))
+    }
+}
+
+/// For each number of a batch, the number in the index.
+struct Numbers(Vec<i64>);
+
+impl Numbers {
+    fn of(&self, number: usize) -> i64 {
+        self.0.get(number).copied().unwrap_or_default()
+    }
+
+    fn param(&self, number: Option<usize>) -> Param {
+        number.map(|number| self.of(number)).into()
     }
 }
 
@@ -139,48 +176,48 @@ async fn forgotten(transaction: &mut dyn Transaction) -> Result<i64> {
     row.map_or(Ok(0), |mut row| row.int())
 }
 
-/// A row and its position.
-type Placed<'a> = (i64, &'a IndexedRecord);
+/// A record and its position.
+type Placed = (i64, BatchRow);
 
-/// Which of these positions are there already. Of two who append for one node, the second waits for the first.
-async fn present(transaction: &mut dyn Transaction, rows: &[Placed<'_>]) -> Result<HashSet<i64>> {
-    let mut nodes: BTreeMap<i64, RangeInclusive<i64>> = BTreeMap::new();
-    for (position, _) in rows {
-        let of_node = nodes.entry(position >> SEQUENCE_BITS);
-        let range = of_node.or_insert(*position..=*position);
-        *range = *range.start().min(position)..=*range.end().max(position);
-    }
+/// Leaves out the records that the index has. Of two who append for one node, the second waits for the first.
+async fn leave_out_present(
+    transaction: &mut dyn Transaction,
+    node: i64,
+    rows: &mut Vec<BatchRow>,
+) -> Result<()> {
+    let sequences = rows.iter().map(|row| row.sequence);
+    let (Some(least), Some(most)) = (sequences.clone().min(), sequences.max()) else {
+        return Ok(());
+    };
+    let sql = "UPDATE audit_term SET term = term WHERE id = $1";
+    let lock = Statement::new("audit term", sql).bind(node);
+    transaction.execute(lock).await?;
+    let sql = "SELECT position FROM audit_record WHERE position >= $1 AND position <= $2";
+    let select = Statement::new(WHAT, sql)
+        .bind(position(node, least)?)
+        .bind(position(node, most)?);
     let mut there = HashSet::new();
-    for (node, range) in nodes {
-        let sql = "UPDATE audit_term SET term = term WHERE id = $1";
-        let lock = Statement::new("audit term", sql).bind(node);
-        transaction.execute(lock).await?;
-        let sql = "SELECT position FROM audit_record WHERE position >= $1 AND position <= $2";
-        let select = Statement::new(WHAT, sql)
-            .bind(*range.start())
-            .bind(*range.end());
-        for mut row in transaction.query(select).await? {
-            there.insert(row.int()?);
-        }
+    for mut row in transaction.query(select).await? {
+        there.insert(super::sequence(row.unsigned()?));
     }
-    Ok(there)
+    rows.retain(|row| !there.contains(&row.sequence));
+    Ok(())
 }
 
-/// Gives every name in the rows its number. In order, so that nodes which intern the same names at the same
-/// time wait for each other rather than lock each other out.
+/// Gives every name its number. In order, so that nodes which intern the same names at the same time wait for each
+/// other rather than lock each other out.
 async fn intern(
     transaction: &mut dyn Transaction,
     dialect: &dyn Dialect,
     known: &TermIds,
-    rows: &[IndexedRecord],
+    names: &[&str],
 ) -> Result<TermIds> {
-    let missing: BTreeSet<_> = rows
+    let missing: BTreeSet<&str> = names
         .iter()
-        .flat_map(|row| Names::of(&row.record).all(&row.node))
-        .map(term)
-        .filter(|name| !known.contains_key(name.as_ref()))
+        .copied()
+        .filter(|name| !known.contains_key(*name))
         .collect();
-    let missing: Vec<&str> = missing.iter().map(AsRef::as_ref).collect();
+    let missing: Vec<&str> = missing.into_iter().collect();
     let mut fresh = TermIds::new();
     for chunk in chunks(&missing) {
         let select = select_terms(dialect, chunk);
@@ -199,124 +236,97 @@ async fn intern(
     Ok(fresh)
 }
 
-/// The names in a record by which it can be found.
-struct Names<'a> {
-    event: &'static str,
-    caller: Option<&'a str>,
-    client: Option<&'a str>,
-    connector: Option<&'a str>,
-    target: Option<&'a str>,
-    class: Option<&'static str>,
-    status: Option<&'static str>,
-}
+/// The columns of a record, in the order in which they are bound.
+const COLUMNS: [&str; 16] = [
+    "position",
+    "id",
+    "time",
+    "event",
+    "caller",
+    "who",
+    "client",
+    "connector",
+    "target",
+    "class",
+    "data_classes",
+    "status",
+    "decision",
+    "approval",
+    "correlation",
+    "call",
+];
 
-impl<'a> Names<'a> {
-    fn of(record: &'a Record) -> Self {
-        let caller = record.caller.as_ref();
-        let target = record.target.as_ref();
-        Self {
-            event: record.event.as_str(),
-            caller: caller.map(|caller| caller.id.as_str()),
-            client: caller.map(|caller| caller.client.as_str()),
-            connector: target.map(|target| target.connector.as_str()),
-            target: target.map(|target| target.name.as_str()),
-            class: target.map(|target| target.class.as_str()),
-            status: record
-                .outcome
-                .as_ref()
-                .map(|outcome| outcome.status.as_str()),
-        }
-    }
-
-    /// All of them, and the node's.
-    fn all(self, node: &'a str) -> impl Iterator<Item = &'a str> {
-        let names = [
-            Some(node),
-            Some(self.event),
-            self.caller,
-            self.client,
-            self.connector,
-            self.target,
-            self.class,
-            self.status,
-        ];
-        names.into_iter().flatten()
-    }
-}
-
-/// The statement that adds records, with the texts of what their callers were called.
-fn records(
-    dialect: &dyn Dialect,
-    number: &impl Fn(&str) -> i64,
-    rows: &[(Placed<'_>, Option<i64>)],
-) -> Statement {
+/// The statement that adds records.
+fn records(dialect: &dyn Dialect, names: &Numbers, texts: &Numbers, rows: &[Placed]) -> Statement {
     let sql = format!(
-        "INSERT INTO audit_record
-             (position, id, time, event, caller, who, client, connector, target, class, status,
-              correlation, call)
-         VALUES {}",
-        dialect.placeholders(rows.len(), 13)
+        "INSERT INTO audit_record ({}) VALUES {}",
+        COLUMNS.join(", "),
+        dialect.placeholders(rows.len(), COLUMNS.len())
     );
     let mut statement = Statement::new(WHAT, sql);
-    statement.params.reserve(rows.len() * 13);
-    for ((position, row), who) in rows {
-        let record = &row.record;
-        let names = Names::of(record);
-        let id = |name: Option<&str>| -> Param { name.map(number).into() };
-        let call = record.call.map(|call| call.0.as_bytes().to_vec());
+    statement.params.reserve(rows.len() * COLUMNS.len());
+    for (position, row) in rows {
+        let call = row.call.map(|call| call.0.as_bytes().to_vec());
         statement = statement
             .bind(*position)
-            .bind(id_key(record.id))
-            .bind(record.time.as_microsecond())
-            .bind(number(names.event))
-            .bind(id(names.caller))
-            .bind(*who)
-            .bind(id(names.client))
-            .bind(id(names.connector))
-            .bind(id(names.target))
-            .bind(id(names.class))
-            .bind(id(names.status))
-            .bind(correlation_key(record.correlation.as_str()))
+            .bind(row.id)
+            .bind(row.time)
+            .bind(names.of(row.event))
+            .bind(names.param(row.caller))
+            .bind(texts.param(row.who))
+            .bind(names.param(row.client))
+            .bind(names.param(row.connector))
+            .bind(names.param(row.target))
+            .bind(names.param(row.class))
+            .bind(names.param(row.data_classes))
+            .bind(names.param(row.status))
+            .bind(row.decision)
+            .bind(row.approval)
+            .bind(row.correlation)
             .bind(call);
     }
     statement
 }
 
-/// The statement that adds their bodies.
-fn bodies(dialect: &dyn Dialect, rows: &[Placed<'_>]) -> Statement {
+/// The statement that adds their bodies, which it takes.
+fn bodies(dialect: &dyn Dialect, rows: &mut [Placed]) -> Statement {
     let list = dialect.placeholders(rows.len(), 2);
     let sql = format!("INSERT INTO audit_body (position, body) VALUES {list}");
     let statement = Statement::new(WHAT, sql);
-    rows.iter().fold(statement, |statement, (position, row)| {
-        statement.bind(*position).bind(row.text.as_str())
-    })
+    rows.iter_mut()
+        .fold(statement, |statement, (position, row)| {
+            let body = std::mem::take(&mut row.body);
+            statement.bind(*position).bind(body)
+        })
 }
 
 /// Notes intents and strikes them out when their outcome comes. Rows come in journal order, so that within
 /// one batch most cancel out and never reach the table.
-async fn track_intents(transaction: &mut dyn Transaction, rows: &[Placed<'_>]) -> Result<()> {
-    let mut opened: BTreeMap<(&str, &[u8]), Vec<i64>> = BTreeMap::new();
+async fn track_intents(
+    transaction: &mut dyn Transaction,
+    node: i64,
+    rows: &[Placed],
+) -> Result<()> {
+    let mut opened: BTreeMap<&[u8], Vec<i64>> = BTreeMap::new();
     let mut closed = Vec::new();
     for (position, row) in rows {
-        let Some(call) = &row.record.call else {
+        let Some(call) = &row.call else {
             continue;
         };
-        let call = (row.node.as_str(), call.0.as_bytes().as_slice());
-        match row.record.phase {
+        let call = call.0.as_bytes().as_slice();
+        match row.phase {
             Phase::Intent => opened.entry(call).or_default().push(*position),
-            Phase::Outcome if opened.remove(&call).is_none() => closed.push((*position, call.1)),
+            Phase::Outcome if opened.remove(&call).is_none() => closed.push(call),
             Phase::Outcome | Phase::Single => {}
         }
     }
-    for (position, call) in closed {
+    for call in closed {
         // Of the same node: whose positions begin with the same number.
         let sql = "DELETE FROM audit_open_intent WHERE call = $1 AND position >> 40 = $2";
-        let statement = Statement::new("open intent", sql)
-            .bind(call)
-            .bind(position >> SEQUENCE_BITS);
+        let statement = Statement::new("open intent", sql).bind(call).bind(node);
         transaction.execute(statement).await?;
     }
-    for ((_, call), positions) in opened {
+    for (call, positions) in opened {
         for position in positions {
             let sql = "INSERT INTO audit_open_intent (position, call) VALUES ($1, $2)";
             let statement = Statement::new("open intent", sql).bind(position).bind(call);

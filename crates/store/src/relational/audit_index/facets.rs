@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::batch::{CLASS_MARK, decision_name};
 use super::search;
 use crate::audit_index::{
     AuditFacets, AuditQuery, FACET_FIELDS, FACET_RECORDS_MAX, FACET_VALUES_MAX, TIME_LINE_PARTS,
@@ -19,7 +20,8 @@ pub(super) async fn facets(database: &dyn Database, query: &AuditQuery) -> Resul
         limit: 1,
         ..query.clone()
     };
-    let columns = format!("{}, time", FACET_FIELDS.join(", "));
+    let columns: Vec<_> = FACET_FIELDS.into_iter().map(column).collect();
+    let columns = format!("{}, time", columns.join(", "));
     let mut times = Vec::new();
     let mut counted: Vec<BTreeMap<i64, u64>> = vec![BTreeMap::new(); FACET_FIELDS.len()];
     let mut facets = AuditFacets::default();
@@ -42,12 +44,54 @@ pub(super) async fn facets(database: &dyn Database, query: &AuditQuery) -> Resul
     facets.time_line = time_line(&times);
     let tops: Vec<Vec<(i64, u64)>> = counted.into_iter().map(top).collect();
     let names = names(database, &tops).await?;
-    let named = |(id, count): (i64, u64)| Some((names.get(&id)?.clone(), count));
-    facets.fields = tops
-        .into_iter()
-        .map(|top| top.into_iter().filter_map(named).collect())
-        .collect();
+    let fields = FACET_FIELDS.into_iter().zip(&tops);
+    let fields = fields.map(|(field, top)| {
+        let name = |id: &i64| match field {
+            DECISION => decision_name(*id),
+            _ => names.get(id).map(String::as_str),
+        };
+        let named = top
+            .iter()
+            .filter_map(|(id, count)| Some((name(id)?, *count)));
+        if field == DATA_CLASS {
+            return each_class(named);
+        }
+        named
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
+    });
+    facets.fields = fields.collect();
     Ok(facets)
+}
+
+/// The field whose column holds several values as one name.
+const DATA_CLASS: &str = "data_class";
+/// The field whose column holds no number of a name.
+const DECISION: &str = "decision";
+
+/// Where a field is.
+fn column(field: &'static str) -> &'static str {
+    if field == DATA_CLASS {
+        return "data_classes";
+    }
+    field
+}
+
+/// How many records have each class of data, by how many have which of them together.
+fn each_class<'a>(together: impl Iterator<Item = (&'a str, u64)>) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (name, count) in together {
+        for class in name.split(CLASS_MARK).filter(|class| !class.is_empty()) {
+            *counts.entry(class).or_default() += count;
+        }
+    }
+    let mut classes: Vec<_> = counts
+        .into_iter()
+        .map(|(class, count)| (class.to_owned(), count))
+        .collect();
+    classes.sort_by_key(|(_, count)| Reverse(*count));
+    classes.truncate(FACET_VALUES_MAX);
+    classes
 }
 
 /// Equal parts from the oldest to the newest; times come newest first.

@@ -1,20 +1,29 @@
 //! Filling the index from nothing.
 //!
 //! What is built after its rows are there is sorted once; what grows with them is searched for every row. So a load
-//! begins without indexes and without the grams of texts, and ends with making them. Until then a search would read
-//! every record: it is refused instead.
+//! begins without indexes and ends with making them. Until then a search would read every record: it is refused
+//! instead.
 
 use std::ops::Range;
 
-use super::texts::{GRAMS_PER_STATEMENT, insert_grams};
 use super::{WHAT, first};
-use crate::database::{Database, Row, Statement};
+use crate::database::{Database, Statement, Transaction};
 use crate::error::{Result, StoreError};
 
-/// How much FTS5 gathers in memory before it writes a list of grams, in bytes: few lists need little merging.
-const GATHERED: i64 = 64 * 1024 * 1024;
-/// The same otherwise: its default.
-const GATHERED_OTHERWISE: i64 = 1024 * 1024;
+/// How FTS5 goes about while it is filled: it gathers 64 MiB of grams in memory before it writes a list of them, and
+/// leaves the lists as they are, of which it can hold 2,000; in the end they become one. So each gram is written twice,
+/// not once for every power of four that the lists grow by.
+const GATHER: [(&str, i64); 3] = [
+    ("hashsize", 64 * 1024 * 1024),
+    ("automerge", 0),
+    ("crisismerge", 1_999),
+];
+/// The same otherwise: its defaults.
+const OTHERWISE: [(&str, i64); 3] = [
+    ("hashsize", 1024 * 1024),
+    ("automerge", 4),
+    ("crisismerge", 16),
+];
 
 /// Begins with an empty index, without its indexes but for those of texts, which are small and asked while it is
 /// filled. `false` where others have records in it or the database is not ours alone.
@@ -35,6 +44,7 @@ pub(super) async fn begin(database: &dyn Database, own: Range<i64>) -> Result<bo
         let drop = format!("DROP INDEX {}", row.text()?);
         transaction.execute(Statement::new(WHAT, drop)).await?;
     }
+    set(&mut *transaction, &GATHER).await?;
     transaction.commit(false).await?;
     Ok(true)
 }
@@ -44,7 +54,11 @@ pub(super) async fn end(database: &dyn Database) -> Result<()> {
     if !database.is_loading() {
         return Ok(());
     }
-    add_grams(database).await?;
+    let mut transaction = database.begin().await?;
+    let merge = "INSERT INTO audit_grams (audit_grams) VALUES ('optimize')";
+    transaction.execute(Statement::new(WHAT, merge)).await?;
+    set(&mut *transaction, &OTHERWISE).await?;
+    transaction.commit(false).await?;
     let next = "DELETE FROM audit_loading WHERE name = (SELECT min(name) FROM audit_loading)
                 RETURNING ddl";
     loop {
@@ -60,34 +74,14 @@ pub(super) async fn end(database: &dyn Database) -> Result<()> {
     database.end_load().await
 }
 
-/// Notes the grams of all texts, in the order of their numbers.
-async fn add_grams(database: &dyn Database) -> Result<()> {
-    let mut transaction = database.begin().await?;
-    let gather = |bytes: i64| {
-        let set = "INSERT INTO audit_grams (audit_grams, rank) VALUES ('hashsize', $1)";
-        Statement::new(WHAT, set).bind(bytes)
-    };
-    // Of an end that failed half-way and comes again.
-    let none = "INSERT INTO audit_grams (audit_grams) VALUES ('delete-all')";
-    transaction.execute(Statement::new(WHAT, none)).await?;
-    transaction.execute(gather(GATHERED)).await?;
-    let page = format!(
-        "SELECT id, text FROM audit_text WHERE id > $1 ORDER BY id LIMIT {GRAMS_PER_STATEMENT}"
-    );
-    let mut last = 0;
-    loop {
-        let select = Statement::new(WHAT, page.clone()).bind(last);
-        let rows = transaction.query(select).await?;
-        let read = |mut row: Row| Ok((row.int()?, row.text()?));
-        let texts = rows.into_iter().map(read).collect::<Result<Vec<_>>>()?;
-        let Some((id, _)) = texts.last() else {
-            break;
-        };
-        last = *id;
-        insert_grams(&mut *transaction, database.dialect(), &texts).await?;
+/// Tells FTS5 how to go about.
+async fn set(transaction: &mut dyn Transaction, settings: &[(&'static str, i64)]) -> Result<()> {
+    for (name, value) in settings {
+        let sql = "INSERT INTO audit_grams (audit_grams, rank) VALUES ($1, $2)";
+        let statement = Statement::new(WHAT, sql).bind(*name).bind(*value);
+        transaction.execute(statement).await?;
     }
-    transaction.execute(gather(GATHERED_OTHERWISE)).await?;
-    transaction.commit(false).await
+    Ok(())
 }
 
 /// Refuses to search while a load lasts.

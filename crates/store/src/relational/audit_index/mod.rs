@@ -6,6 +6,7 @@
 //! again and again.
 
 mod append;
+mod batch;
 mod count;
 mod facets;
 mod grams;
@@ -16,7 +17,6 @@ mod remove;
 mod search;
 mod texts;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,16 +24,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::join;
 use jiff::Timestamp;
-use sekimori_domain::digest::Digest;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::append::{Append, Known};
+pub use self::batch::AuditBatch;
+use self::batch::{id_key, term};
 use super::first;
 use crate::audit_index::{
     AuditCount, AuditFacets, AuditIndex, AuditPage, AuditQuery, IndexedRecord,
 };
-use crate::database::{Database, Dialect, KEY_BYTES_MAX, Row, Statement, Transaction};
+use crate::database::{Database, Dialect, Row, Statement, Transaction};
 use crate::error::{Result, StoreError};
 
 const WHAT: &str = "audit record";
@@ -74,8 +75,8 @@ impl AuditTable {
 
 #[async_trait]
 impl AuditIndex for AuditTable {
-    async fn append(&self, rows: &[IndexedRecord]) -> Result<()> {
-        if rows.is_empty() {
+    async fn append(&self, batch: AuditBatch) -> Result<()> {
+        if batch.is_empty() {
             return Ok(());
         }
         let mut known = self.known.lock().await;
@@ -84,10 +85,8 @@ impl AuditIndex for AuditTable {
         let append = Append {
             dialect,
             known: &known,
-            // A load notes them in the end.
-            with_grams: !self.database.is_loading(),
         };
-        let fresh = append.run(&mut *transaction, rows).await?;
+        let fresh = append.run(&mut *transaction, batch).await?;
         transaction.commit(false).await?;
         known.learn(fresh);
         Ok(())
@@ -268,67 +267,40 @@ fn indexed(row: &mut Row) -> Result<IndexedRecord> {
     })
 }
 
-/// What an id is found by: its random half. Numbers are sorted several times as fast as texts and bytes.
-fn id_key(id: Uuid) -> i64 {
-    id.as_u64_pair().1.cast_signed()
-}
-
-/// What a correlation id is found by: the beginning of its digest. Who finds compares the rest.
-fn correlation_key(correlation: &str) -> i64 {
-    let digest = Digest::of(correlation.as_bytes());
-    let beginning = digest.0.first_chunk().copied().unwrap_or_default();
-    i64::from_be_bytes(beginning)
-}
-
-/// A name as the dictionary holds it: without null characters, cut where a unique index ends.
-fn term(text: &str) -> Cow<'_, str> {
-    let mut end = text.len().min(KEY_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let text = text.get(..end).unwrap_or_default();
-    if text.contains('\0') {
-        return text.replace('\0', "\u{fffd}").into();
-    }
-    text.into()
-}
-
-/// Text for searching without regard to upper and lower case.
-fn fold(text: &str) -> String {
-    let folded = text.to_lowercase();
-    if folded.contains('\0') {
-        return folded.replace('\0', "\u{fffd}");
-    }
-    folded
-}
-
 /// Chunks of a power of two rows each: few different statements, which both databases keep prepared.
 fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
-    chunks_to(rows, ROWS_PER_STATEMENT)
-}
-
-/// The same with at most so many rows each.
-fn chunks_to<T>(rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
-        let rows = rest.len().min(most);
-        let (chunk, left) = rest.split_at_checked(1 << rows.checked_ilog2()?)?;
+        let (chunk, left) = rest.split_at_checked(chunk(rest.len(), ROWS_PER_STATEMENT)?)?;
         rest = left;
         Some(chunk)
     })
 }
 
-/// Runs a statement for each chunk of the rows, and makes the next one while the database is busy with the one before.
-async fn insert_all<T: Sync>(
+/// Rows of the next chunk, of which there are at most so many; `None` at the end.
+fn chunk(left: usize, most: usize) -> Option<usize> {
+    left.min(most).checked_ilog2().map(|power| 1 << power)
+}
+
+/// Runs a statement for each chunk of the rows, of which it may take what it needs, and makes the next one while the
+/// database is busy with the one before.
+async fn insert_all<T: Send>(
     transaction: &mut dyn Transaction,
-    rows: &[T],
-    statement: impl Fn(&[T]) -> Statement + Send + Sync,
+    rows: &mut [T],
+    most: usize,
+    statement: impl Fn(&mut [T]) -> Statement + Send + Sync,
 ) -> Result<()> {
-    let mut chunks = chunks(rows).map(statement);
-    let mut next = chunks.next();
+    let mut rest = rows;
+    let mut statements = std::iter::from_fn(|| {
+        let length = chunk(rest.len(), most)?;
+        let (chunk, left) = std::mem::take(&mut rest).split_at_mut_checked(length)?;
+        rest = left;
+        Some(statement(chunk))
+    });
+    let mut next = statements.next();
     while let Some(now) = next {
         let done;
-        (done, next) = join(transaction.execute(now), async { chunks.next() }).await;
+        (done, next) = join(transaction.execute(now), async { statements.next() }).await;
         done?;
     }
     Ok(())

@@ -4,14 +4,15 @@
 use sekimori_domain::Timestamp;
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CallId;
-use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::record::{DecisionEffect, EventKind, OutcomeStatus};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::append::{Append, Known};
+use super::batch::AuditBatch;
 use super::indexed;
 use super::search::{Cursor, Path, Terms, choose, statement, wanted_terms};
-use crate::audit_index::{AuditQuery, IndexedRecord, Order};
+use crate::audit_index::{AuditQuery, Order};
 use crate::database::{Database, GramQuery, Statement};
 use crate::sqlite_index::IndexFile;
 
@@ -29,6 +30,9 @@ fn shapes() -> Vec<(&'static str, AuditQuery)> {
         ("correlation", query(|q| q.correlation = Some("c".into()))),
         ("caller", query(|q| q.caller = Some("a".into()))),
         ("target", query(|q| q.target = Some("a".into()))),
+        ("approval", query(|q| q.approval = Some("a".into()))),
+        ("denied", query(|q| q.decision = Some(DecisionEffect::Deny))),
+        ("time", query(|q| q.decision = Some(DecisionEffect::Allow))),
         ("client", query(|q| q.client = Some("a".into()))),
         ("connector", query(|q| q.connector = Some("a".into()))),
         ("status", query(|q| q.status = Some(OutcomeStatus::Refused))),
@@ -169,29 +173,25 @@ async fn filled(folder: &TempDir) -> IndexFile {
         .await
         .unwrap();
     let mut transaction = database.begin().await.unwrap();
-    let rows: Vec<_> = (0..9).map(row).collect();
+    let mut batch = AuditBatch::new("a");
+    for number in 0..9 {
+        batch.push(number, text(number)).unwrap();
+    }
     let append = Append {
         dialect: database.dialect(),
         known: &Known::default(),
-        with_grams: true,
     };
-    append.run(&mut *transaction, &rows).await.unwrap();
+    append.run(&mut *transaction, batch).await.unwrap();
     transaction.commit(false).await.unwrap();
     database
 }
 
-fn row(number: u64) -> IndexedRecord {
+fn text(number: u64) -> String {
     let name = ["社内/就業規則", "社内/規約と法則", "社外/就業規則"][(number % 3) as usize];
-    let text = format!(
+    format!(
         r#"{{"correlation":"c","event":"resource.read","id":"{id}","node":"a","phase":"single",
             "target":{{"class":"read","classified":true,"connector":"files","environment":"production",
             "kind":"resource","name":"{name}"}},"time":"2026-11-22T00:00:00Z","v":1}}"#,
         id = Uuid::from_u128(number.into()),
-    );
-    IndexedRecord {
-        node: "a".into(),
-        sequence: number,
-        record: serde_json::from_str(&text).unwrap(),
-        text,
-    }
+    )
 }

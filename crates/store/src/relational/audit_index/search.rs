@@ -5,21 +5,27 @@ use std::collections::BTreeSet;
 
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::digest::Digest;
-use sekimori_domain::record::{EventKind, OutcomeStatus};
+use sekimori_domain::record::{DecisionEffect, EventKind, OutcomeStatus, Record};
 
 use super::super::first;
-use super::{TermIds, WHAT, correlation_key, fold, grams, indexed, read_ids, select_terms, term};
+use super::batch::{CLASS_MARK, decision_code, digest_key, fold, term};
+use super::{TermIds, WHAT, grams, indexed, read_ids, select_terms};
 use crate::audit_index::{AuditPage, AuditQuery, Order, PAGE_MAX, TEXT_CHARS_MAX};
 use crate::database::{Database, Dialect, GramQuery, Param, Statement};
 use crate::error::{Result, StoreError};
 
+/// The index along the time alone.
+const BY_TIME: &str = "audit_record_time";
+const BY_DATA_CLASSES: &str = "audit_record_data_classes";
 /// Records that may be read and sorted for one page. Beyond it, what is looked for is so frequent that a
 /// page fills up soon along the time.
 const RARE_MAX: i64 = 20_000;
 /// Texts that may be looked through for one page.
 const TEXTS_MAX: i64 = 1_000;
 /// In how many texts a gram may be, if asking for it is to narrow a search: tried one after another.
-const GRAM_LIMITS: [i64; 3] = [1_000, 5_000, 20_000];
+const GRAM_LIMITS: [i64; 3] = [1_000, 10_000, 100_000];
+/// Most grams that narrow a search: more of them leave hardly less.
+const RARE_GRAMS_MAX: usize = 4;
 
 /// Finds one page.
 pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Result<AuditPage> {
@@ -43,8 +49,7 @@ pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Resul
     let mut last = None;
     for mut row in rows.into_iter().take(query.limit as usize) {
         let found = indexed(&mut row)?;
-        let asked = query.correlation.as_deref();
-        if asked.is_none_or(|asked| asked == found.record.correlation.as_str()) {
+        if is_asked_for(query, &found.record) {
             records.push(found);
         }
         last = Some(Cursor {
@@ -54,6 +59,17 @@ pub(super) async fn search(database: &dyn Database, query: &AuditQuery) -> Resul
     }
     let next = last.filter(|_| more).map(|cursor| cursor.write(query));
     Ok(AuditPage { records, next })
+}
+
+/// Whether it has the ids that were asked for, of which the index has digests.
+fn is_asked_for(query: &AuditQuery, record: &Record) -> bool {
+    let correlation = query.correlation.as_deref();
+    let approval = query.approval.as_deref();
+    correlation.is_none_or(|asked| asked == record.correlation.as_str())
+        && approval.is_none_or(|asked| {
+            let told = record.detail.get("approval");
+            told.and_then(|told| told.as_str()) == Some(asked)
+        })
 }
 
 fn check(query: &AuditQuery) -> Result<()> {
@@ -155,6 +171,8 @@ pub(super) enum Path {
     Index(&'static str),
     /// Through all records that have the target prefix: they are few.
     Prefix,
+    /// Through all records of the data class: they are few.
+    DataClass,
     /// Through all records that hold a text with these grams: they are few.
     Texts(String),
 }
@@ -162,7 +180,7 @@ pub(super) enum Path {
 /// The way that leaves least to filter, going by what the columns usually hold; text and prefixes are
 /// looked up, as they may match one record or most of them. `None` if no text matches.
 pub(super) async fn choose(database: &dyn Database, query: &AuditQuery) -> Result<Option<Path>> {
-    if query.call.is_some() || query.correlation.is_some() {
+    if query.call.is_some() || query.correlation.is_some() || query.approval.is_some() {
         return Ok(Some(Path::Index(index(query))));
     }
     let dialect = database.dialect();
@@ -195,7 +213,18 @@ pub(super) async fn choose(database: &dyn Database, query: &AuditQuery) -> Resul
             return Ok(Some(Path::Prefix));
         }
     }
-    Ok(Some(Path::Index(index(query))))
+    let index = index(query);
+    if let (Some(class), BY_TIME) = (&query.data_class, index) {
+        let of_class = is_of_class(dialect, "$1", "$2", "$3");
+        let table = dialect.table_along("audit_record", BY_DATA_CLASSES);
+        let sql = format!("SELECT position FROM {table} WHERE {of_class}");
+        let [from, until, class] = class_range(class);
+        let statement = Statement::new(WHAT, sql).bind(from).bind(until).bind(class);
+        if count_to(database, statement, RARE_MAX).await? <= RARE_MAX {
+            return Ok(Some(Path::DataClass));
+        }
+    }
+    Ok(Some(Path::Index(index)))
 }
 
 /// Those of the grams that few texts have, if there are any: where every gram's list is read to its end, asking
@@ -210,6 +239,9 @@ async fn narrowest(database: &dyn Database, wanted: GramQuery) -> Result<GramQue
             let statement = Statement::new(WHAT, sql).bind(gram.as_str());
             if count_to(database, statement, limit).await? <= limit {
                 rare.push(gram.clone());
+            }
+            if rare.len() == RARE_GRAMS_MAX {
+                break;
             }
         }
         if !rare.is_empty() {
@@ -265,6 +297,7 @@ fn index(query: &AuditQuery) -> &'static str {
     let by_priority = [
         (query.call.is_some(), "audit_record_call"),
         (query.correlation.is_some(), "audit_record_correlation"),
+        (query.approval.is_some(), "audit_record_approval"),
         (
             query.caller.is_some() && query.target.is_some(),
             "audit_record_caller_target",
@@ -274,12 +307,16 @@ fn index(query: &AuditQuery) -> &'static str {
         (query.client.is_some(), "audit_record_client"),
         (query.status.is_some(), "audit_record_status"),
         (query.connector.is_some(), "audit_record_connector"),
+        (
+            query.decision == Some(DecisionEffect::Deny),
+            "audit_record_denied",
+        ),
         (query.event.is_some(), "audit_record_event"),
     ];
     by_priority
         .into_iter()
         .find(|(is_asked, _)| *is_asked)
-        .map_or("audit_record_time", |(_, index)| index)
+        .map_or(BY_TIME, |(_, index)| index)
 }
 
 fn needle(query: &AuditQuery) -> Option<String> {
@@ -297,13 +334,29 @@ fn prefix_range(prefix: &str) -> [String; 2] {
     [from.into_owned(), until]
 }
 
+/// The names of several data classes together are between the first two; those that hold the class hold the third.
+fn class_range(class: &str) -> [String; 3] {
+    let from = String::from(CLASS_MARK);
+    let class = format!("{CLASS_MARK}{}{CLASS_MARK}", term(class));
+    [from, " ".to_owned(), class]
+}
+
+/// The condition that the record's data is of a class, by what [`class_range`] tells.
+fn is_of_class(dialect: &dyn Dialect, from: &str, until: &str, class: &str) -> String {
+    let holds = dialect.contains("term", class);
+    format!(
+        "data_classes IN (SELECT id FROM audit_term
+                          WHERE term >= {from} AND term < {until} AND {holds})"
+    )
+}
+
 /// The condition that the target's name is in a range: as a list of all such names where these lead the way,
 /// else as a look at each record on it.
 fn is_in_range(path: &Path, from: &str, until: &str) -> String {
     let range = format!("term >= {from} AND term < {until}");
     match path {
         Path::Prefix => format!("target IN (SELECT id FROM audit_term WHERE {range})"),
-        Path::Index(_) | Path::Texts(_) => format!(
+        Path::Index(_) | Path::DataClass | Path::Texts(_) => format!(
             "EXISTS (SELECT 1 FROM audit_term AS term
                      WHERE term.id = audit_record.target AND {range})"
         ),
@@ -365,7 +418,21 @@ fn matching(
         conditions.compare("call", "=", call.0.as_bytes().as_slice());
     }
     if let Some(correlation) = &query.correlation {
-        conditions.compare("correlation", "=", correlation_key(correlation));
+        conditions.compare("correlation", "=", digest_key(correlation));
+    }
+    if let Some(decision) = query.decision {
+        // Not bound: an index is made for those that were denied.
+        conditions
+            .sql
+            .push(format!("decision = {}", decision_code(decision)));
+    }
+    if let Some(approval) = &query.approval {
+        conditions.compare("approval", "=", digest_key(approval));
+    }
+    if let Some(class) = &query.data_class {
+        let [from, until, class] = class_range(class).map(|text| conditions.bind(text));
+        let sql = is_of_class(dialect, &from, &until, &class);
+        conditions.sql.push(sql);
     }
     if let Some(prefix) = &query.target_prefix {
         let [from, until] = prefix_range(prefix).map(|text| conditions.bind(text));
@@ -401,6 +468,7 @@ fn matching(
     let from = match path {
         Path::Index(index) => dialect.table_along("audit_record", index),
         Path::Prefix => dialect.table_along("audit_record", "audit_record_target"),
+        Path::DataClass => dialect.table_along("audit_record", BY_DATA_CLASSES),
         Path::Texts(_) => dialect.table_by_position("audit_record"),
     };
     (from, conditions)

@@ -4,7 +4,7 @@ use sekimori_domain::record::{OutcomeNote, OutcomeStatus, Phase, Record};
 use sekimori_store::{AuditIndex, AuditQuery, IndexedRecord, StoreError};
 
 use crate::database::TestDatabase;
-use crate::fixtures::{record, row};
+use crate::fixtures::{batch, record, row};
 
 fn rows(node: &str, numbers: std::ops::Range<u64>) -> Vec<IndexedRecord> {
     numbers
@@ -24,10 +24,10 @@ pub(crate) async fn appending_twice_changes_nothing(database: &TestDatabase) {
     let store = database.open().await;
     let index = store.audit_index();
     assert_eq!(index.position("a").await.unwrap(), None);
-    index.append(&[]).await.unwrap();
-    index.append(&rows("a", 0..300)).await.unwrap();
-    index.append(&rows("a", 250..350)).await.unwrap();
-    index.append(&rows("a", 250..350)).await.unwrap();
+    index.append(batch(&[])).await.unwrap();
+    index.append(batch(&rows("a", 0..300))).await.unwrap();
+    index.append(batch(&rows("a", 250..350))).await.unwrap();
+    index.append(batch(&rows("a", 250..350))).await.unwrap();
     assert_eq!(index.position("a").await.unwrap(), Some(349));
     assert_eq!(index.position("b").await.unwrap(), None);
     assert_eq!(count(&*index).await, 350);
@@ -37,7 +37,7 @@ pub(crate) async fn rows_read_back_exactly(database: &TestDatabase) {
     let store = database.open().await;
     let index = store.audit_index();
     let rows = rows("東京-1", 0..3);
-    index.append(&rows).await.unwrap();
+    index.append(batch(&rows)).await.unwrap();
     for row in &rows {
         assert_eq!(index.get(row.record.id).await.unwrap().as_ref(), Some(row));
     }
@@ -47,9 +47,12 @@ pub(crate) async fn rows_read_back_exactly(database: &TestDatabase) {
 pub(crate) async fn clearing_forgets_one_node_only(database: &TestDatabase) {
     let store = database.open().await;
     let index = store.audit_index();
-    index.append(&rows("a", 0..20)).await.unwrap();
-    index.append(&rows("b", 0..30)).await.unwrap();
-    index.append(&[row(20, intent("a", 20))]).await.unwrap();
+    index.append(batch(&rows("a", 0..20))).await.unwrap();
+    index.append(batch(&rows("b", 0..30))).await.unwrap();
+    index
+        .append(batch(&[row(20, intent("a", 20))]))
+        .await
+        .unwrap();
     index.clear("a").await.unwrap();
     index.clear("c").await.unwrap();
     assert_eq!(index.position("a").await.unwrap(), None);
@@ -57,15 +60,15 @@ pub(crate) async fn clearing_forgets_one_node_only(database: &TestDatabase) {
     assert_eq!(count(&*index).await, 30);
     assert_eq!(index.open_intents("a", None, 10).await.unwrap(), []);
     // And it is filled again.
-    index.append(&rows("a", 0..20)).await.unwrap();
+    index.append(batch(&rows("a", 0..20))).await.unwrap();
     assert_eq!(count(&*index).await, 50);
 }
 
 pub(crate) async fn removed_records_are_forgotten(database: &TestDatabase) {
     let store = database.open().await;
     let index = store.audit_index();
-    index.append(&rows("a", 0..700)).await.unwrap();
-    index.append(&rows("b", 0..5)).await.unwrap();
+    index.append(batch(&rows("a", 0..700))).await.unwrap();
+    index.append(batch(&rows("b", 0..5))).await.unwrap();
     let gone: Vec<u64> = (0..600).chain([9_999]).collect();
     index.remove("a", &gone).await.unwrap();
     index.remove("a", &gone).await.unwrap();
@@ -80,8 +83,8 @@ pub(crate) async fn nodes_are_followed(database: &TestDatabase) {
     let store = database.open().await;
     let index = store.audit_index();
     assert!(index.nodes().await.unwrap().is_empty());
-    index.append(&rows("b", 0..5)).await.unwrap();
-    index.append(&rows("a", 0..30)).await.unwrap();
+    index.append(batch(&rows("b", 0..5))).await.unwrap();
+    index.append(batch(&rows("a", 0..30))).await.unwrap();
     assert_eq!(index.nodes().await.unwrap(), ["b", "a"]);
     let all = rows("a", 0..30);
     let found = async |after, limit| index.following("a", after, limit).await.unwrap();
@@ -96,7 +99,7 @@ pub(crate) async fn nodes_are_followed(database: &TestDatabase) {
 pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
     let store = database.open().await;
     let index = store.audit_index();
-    index.append(&rows("a", 0..30)).await.unwrap();
+    index.append(batch(&rows("a", 0..30))).await.unwrap();
     if !index.begin_load("a").await.unwrap() {
         // A shared database is never taken apart.
         assert_eq!(count(&*index).await, 30);
@@ -104,7 +107,7 @@ pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
         return;
     }
     assert_eq!(index.position("a").await.unwrap(), None);
-    index.append(&rows("a", 0..200)).await.unwrap();
+    index.append(batch(&rows("a", 0..200))).await.unwrap();
     let refused = index.search(&AuditQuery::default()).await;
     assert!(matches!(refused, Err(StoreError::Loading)));
     // Whoever comes while somebody else fills it gets the rest of the store.
@@ -117,9 +120,9 @@ pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
     let index = other.audit_index();
     assert_eq!(index.position("a").await.unwrap(), None);
     assert!(index.begin_load("a").await.unwrap());
-    index.append(&rows("a", 0..200)).await.unwrap();
+    index.append(batch(&rows("a", 0..200))).await.unwrap();
     assert_eq!(index.position("a").await.unwrap(), Some(199));
-    index.append(&rows("a", 150..300)).await.unwrap();
+    index.append(batch(&rows("a", 150..300))).await.unwrap();
     index.end_load().await.unwrap();
     index.end_load().await.unwrap();
     assert_eq!(count(&*index).await, 300);
@@ -138,7 +141,7 @@ pub(crate) async fn a_load_ends_in_the_same_index(database: &TestDatabase) {
     assert!(!index.begin_load("a").await.unwrap());
     assert_eq!(count(&*index).await, 300);
     user.close().await;
-    index.append(&rows("b", 0..10)).await.unwrap();
+    index.append(batch(&rows("b", 0..10))).await.unwrap();
     assert!(!index.begin_load("a").await.unwrap());
     assert_eq!(count(&*index).await, 310);
 }
@@ -151,8 +154,9 @@ pub(crate) async fn removed_texts_are_forgotten(database: &TestDatabase) {
     for row in &mut rows[..2] {
         let target = row.record.target.as_mut().unwrap();
         target.resources = vec!["山田花子の履歴書".into()];
+        row.text = serde_json::to_string(&row.record).unwrap();
     }
-    index.append(&rows).await.unwrap();
+    index.append(batch(&rows)).await.unwrap();
     let found = async |text: &str| {
         let query = AuditQuery {
             text: Some(text.into()),
@@ -166,7 +170,7 @@ pub(crate) async fn removed_texts_are_forgotten(database: &TestDatabase) {
     index.remove("a", &[1]).await.unwrap();
     assert_eq!(found("履歴書").await, 0);
     // It comes back with a record that holds it.
-    index.append(&rows[..1]).await.unwrap();
+    index.append(batch(&rows[..1])).await.unwrap();
     assert_eq!(found("履歴書").await, 1);
 }
 
@@ -198,17 +202,20 @@ pub(crate) async fn intents_stay_open_until_their_outcome(database: &TestDatabas
     let store = database.open().await;
     let index = store.audit_index();
     index
-        .append(&[
+        .append(batch(&[
             row(0, intent("a", 0)),
             row(1, intent("a", 1)),
             row(2, outcome("a", 1, OutcomeStatus::Success)),
             row(3, record("a", 3)),
             row(4, intent("a", 4)),
             row(5, intent("a", 5)),
-        ])
+        ]))
         .await
         .unwrap();
-    index.append(&[row(0, intent("b", 0))]).await.unwrap();
+    index
+        .append(batch(&[row(0, intent("b", 0))]))
+        .await
+        .unwrap();
     let open = async |node: &'static str, after, limit| -> Vec<u64> {
         let open = index.open_intents(node, after, limit).await.unwrap();
         open.into_iter().map(|row| row.sequence).collect()
@@ -219,16 +226,16 @@ pub(crate) async fn intents_stay_open_until_their_outcome(database: &TestDatabas
     assert!(open("c", None, 10).await.is_empty());
 
     index
-        .append(&[
+        .append(batch(&[
             row(6, outcome("a", 4, OutcomeStatus::Unknown)),
             row(7, outcome("a", 0, OutcomeStatus::Error)),
-        ])
+        ]))
         .await
         .unwrap();
     assert_eq!(open("a", None, 10).await, [5]);
     // Indexing the same again opens nothing again.
     index
-        .append(&[row(0, intent("a", 0)), row(4, intent("a", 4))])
+        .append(batch(&[row(0, intent("a", 0)), row(4, intent("a", 4))]))
         .await
         .unwrap();
     assert_eq!(open("a", None, 10).await, [5]);
@@ -248,7 +255,10 @@ pub(crate) async fn awkward_names_are_indexed(database: &TestDatabase) {
         let mut record = record("a", number);
         record.target.as_mut().unwrap().name.clone_from(name);
         let row = row(number, record);
-        index.append(std::slice::from_ref(&row)).await.unwrap();
+        index
+            .append(batch(std::slice::from_ref(&row)))
+            .await
+            .unwrap();
         assert_eq!(index.get(row.record.id).await.unwrap().as_ref(), Some(&row));
         let query = AuditQuery {
             target: Some(name.clone()),
@@ -282,16 +292,16 @@ pub(crate) async fn nodes_append_at_the_same_time(database: &TestDatabase) {
     for node in ["a", "b", "c", "d"] {
         let store = database.open().await;
         nodes.spawn(async move {
-            for batch in 0..5 {
+            for turn in 0..5 {
                 // Names that no node has seen, in batches that overlap between nodes.
-                let rows: Vec<_> = (batch * 20..(batch + 1) * 20)
+                let rows: Vec<_> = (turn * 20..(turn + 1) * 20)
                     .map(|number| {
                         let mut record = record(node, number);
                         record.target.as_mut().unwrap().name = format!("tool {}", 1_000 - number);
                         row(number, record)
                     })
                     .collect();
-                store.audit_index().append(&rows).await.unwrap();
+                store.audit_index().append(batch(&rows)).await.unwrap();
             }
         });
     }

@@ -2,14 +2,16 @@
 
 use sekimori_domain::catalog::OperationClass;
 use sekimori_domain::ids::CorrelationId;
-use sekimori_domain::record::{DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase, Record};
+use sekimori_domain::record::{
+    DecisionEffect, DecisionNote, EventKind, OutcomeNote, OutcomeStatus, Phase, Record,
+};
 use sekimori_store::{
     AuditIndex, AuditQuery, FACET_FIELDS, FINDING_TEXT, Order, StoreError, TIME_LINE_PARTS,
 };
 use serde_json::json;
 
 use crate::database::TestDatabase;
-use crate::fixtures::{at, record, row};
+use crate::fixtures::{at, batch, record, row};
 
 /// Appends records 0.. of one node, each edited.
 async fn fill(index: &dyn AuditIndex, edits: &[fn(&mut Record)]) {
@@ -21,7 +23,7 @@ async fn fill(index: &dyn AuditIndex, edits: &[fn(&mut Record)]) {
             row(number, record)
         })
         .collect();
-    index.append(&rows).await.unwrap();
+    index.append(batch(&rows)).await.unwrap();
 }
 
 async fn found(index: &dyn AuditIndex, query: AuditQuery) -> Vec<u64> {
@@ -288,7 +290,7 @@ pub(crate) async fn text_finds_what_was_refused_and_agreed_to(database: &TestDat
     for row in &mut rows {
         row.text = serde_json::to_string(&row.record).unwrap();
     }
-    index.append(&rows).await.unwrap();
+    index.append(batch(&rows)).await.unwrap();
     for (text, expected) in [("policy_denied", 0), ("No-Deletions", 0), (approval, 2)] {
         let query = AuditQuery {
             text: Some(text.into()),
@@ -298,6 +300,78 @@ pub(crate) async fn text_finds_what_was_refused_and_agreed_to(database: &TestDat
         let sequences: Vec<_> = found.iter().map(|found| found.sequence).collect();
         assert_eq!(sequences, [expected], "{text}");
     }
+}
+
+/// AUDIT-2: by what policy decided, by the class of the data, and by the request for approval.
+pub(crate) async fn decisions_classes_and_approvals_are_found(database: &TestDatabase) {
+    let store = database.open().await;
+    let index = &*store.audit_index();
+    let decision = |record: &mut Record, effect: &str| {
+        record.decision = Some(DecisionNote {
+            effect: effect.into(),
+            policies: Vec::new(),
+            version: 1,
+        });
+    };
+    let classes = |record: &mut Record, classes: &[&str]| {
+        let classes = classes.iter().copied().map(str::to_owned);
+        record.target.as_mut().unwrap().data_classes = classes.collect();
+    };
+    let approval = "0198f2c4-a5b6-7d3e-8f9a-0b1c2d3e4f50";
+    let mut rows: Vec<_> = (0..6).map(|number| record("a", number)).collect();
+    decision(&mut rows[0], "allow");
+    classes(&mut rows[0], &["personal"]);
+    decision(&mut rows[1], "deny");
+    classes(&mut rows[1], &["personal", "機密"]);
+    classes(&mut rows[2], &["機密", "personal"]);
+    classes(&mut rows[3], &["personally"]);
+    rows[4].detail.insert("approval".into(), approval.into());
+    // A name that is a class as well.
+    rows[5].target.as_mut().unwrap().name = "personal".into();
+    let rows = (0..).zip(rows).map(|(number, record)| row(number, record));
+    index
+        .append(batch(&rows.collect::<Vec<_>>()))
+        .await
+        .unwrap();
+
+    let class = |class: &str| query(|q| q.data_class = Some(class.into()));
+    let decided = |effect| query(|q| q.decision = Some(effect));
+    let asked = |id: &str| query(|q| q.approval = Some(id.into()));
+    for (expected, query) in [
+        (vec![0], decided(DecisionEffect::Allow)),
+        (vec![1], decided(DecisionEffect::Deny)),
+        (vec![2, 1, 0], class("personal")),
+        (vec![2, 1], class("機密")),
+        (vec![3], class("personally")),
+        (vec![], class("person")),
+        (vec![], class("")),
+        (vec![4], asked(approval)),
+        (vec![], asked("another")),
+        (
+            vec![1],
+            query(|q| {
+                (q.data_class, q.decision) = (Some("機密".into()), Some(DecisionEffect::Deny));
+            }),
+        ),
+        (vec![5], query(|q| q.target = Some("personal".into()))),
+    ] {
+        assert_eq!(found(index, query.clone()).await, expected, "{query:?}");
+        let total = index.total(&query).await.unwrap();
+        assert_eq!(total, u64::try_from(expected.len()).unwrap(), "{query:?}");
+    }
+
+    let facets = index.facets(&AuditQuery::default()).await.unwrap();
+    let field = |name: &str| -> Vec<(&str, u64)> {
+        let mut fields = FACET_FIELDS.iter().zip(&facets.fields);
+        let (_, values) = fields.find(|(field, _)| **field == name).unwrap();
+        values
+            .iter()
+            .map(|(name, count)| (name.as_str(), *count))
+            .collect()
+    };
+    assert_eq!(field("decision"), [("allow", 1), ("deny", 1)]);
+    let classes = [("personal", 3), ("機密", 2), ("personally", 1)];
+    assert_eq!(field("data_class"), classes);
 }
 
 pub(crate) async fn pages_join_without_gap_over_equal_times(database: &TestDatabase) {
@@ -322,7 +396,7 @@ pub(crate) async fn pages_join_without_gap_over_equal_times(database: &TestDatab
             )
         })
         .collect();
-    index.append(&rows).await.unwrap();
+    index.append(batch(&rows)).await.unwrap();
     let forth: Vec<u64> = (0..50).collect();
     let back: Vec<u64> = (0..50).rev().collect();
     for limit in [1, 3, 7, 49, 50, 51] {
@@ -346,7 +420,10 @@ pub(crate) async fn pages_join_without_gap_over_equal_times(database: &TestDatab
         ..AuditQuery::default()
     };
     let page = index.search(&query).await.unwrap();
-    index.append(&[row(50, record("a", 50))]).await.unwrap();
+    index
+        .append(batch(&[row(50, record("a", 50))]))
+        .await
+        .unwrap();
     let rest = all_pages(
         index,
         AuditQuery {

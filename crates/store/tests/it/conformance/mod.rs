@@ -90,7 +90,7 @@ mod suite {
             text_finds_parts_of_japanese_words, text_finds_what_was_refused_and_agreed_to,
             pages_join_without_gap_over_equal_times, prefixes_are_literal,
             cursors_belong_to_their_query, limits_are_checked, endings_are_counted_by_part_of_the_time,
-            values_are_counted_among_what_matches;
+            values_are_counted_among_what_matches, decisions_classes_and_approvals_are_found;
         audit_sinks: cursors_are_kept_and_never_go_back;
         authenticators: reads_back_what_was_created, a_person_has_so_many_at_most, a_counter_only_grows,
             attempts_are_counted_in_a_window;
@@ -106,7 +106,7 @@ mod suite {
             parallel_refreshes_get_one_successor, grants_are_revoked_by_subject_client_and_session,
             consents_are_remembered_for_exactly_what_was_shown, what_is_single_use_is_seen_once,
             signing_keys_are_added_by_one_node, sweeping_takes_what_has_ended;
-        identity_providers: reads_back_what_was_put;
+        identity_providers: reads_back_what_was_put, settings_count_once_they_are_confirmed;
         inspection: rules_are_numbered_and_the_last_activation_counts,
             labels_add_up_and_keep_their_first_source,
             conversations_are_listed_declassified_and_forgotten;
@@ -141,7 +141,7 @@ mod suite {
             concurrent_sightings_tell_one_change, old_definitions_are_forgotten_but_the_reviewed;
         saved_searches: everybody_sees_their_own_and_what_is_shared,
             names_of_a_person_differ_and_are_so_many_at_most;
-        scim_tokens: reads_back_what_was_created, two_are_valid_at_a_time, revoking_keeps_the_first_date,
+        scim_tokens: reads_back_what_was_created, a_token_counts_once_it_is_confirmed, two_are_valid_at_a_time, revoking_keeps_the_first_date,
             use_is_noted_to_the_minute;
         service_accounts: reads_back_what_was_created, an_account_can_get_another_owner, suspending_keeps_the_first_date,
             keys_come_with_their_account, use_is_noted_to_the_minute, null_characters_are_refused;

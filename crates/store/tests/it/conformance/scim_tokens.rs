@@ -1,5 +1,6 @@
 //! SCIM tokens.
 
+use sekimori_domain::digest::Digest;
 use sekimori_domain::person::ScimToken;
 use sekimori_store::StoreError;
 
@@ -22,6 +23,31 @@ pub(crate) async fn reads_back_what_was_created(database: &TestDatabase) {
     );
     let again = tokens.create(&scim_token("t1", "entra")).await;
     assert_eq!(conflict(again), "scim token");
+}
+
+pub(crate) async fn a_token_counts_once_it_is_confirmed(database: &TestDatabase) {
+    let store = database.open().await;
+    let tokens = store.scim_tokens();
+    let awaiting = |id| ScimToken {
+        awaits_confirmation: true,
+        ..scim_token(id, id)
+    };
+    for id in ["t1", "t2"] {
+        tokens.create(&awaiting(id)).await.unwrap();
+    }
+    tokens.revoke("t2", at(10)).await.unwrap();
+    let secret = Digest::of(b"told to who confirmed");
+    assert!(tokens.confirm("t1", &secret).await.unwrap());
+    let found = tokens.get("t1").await.unwrap().unwrap();
+    let confirmed = ScimToken {
+        secret_digest: secret,
+        ..scim_token("t1", "t1")
+    };
+    assert_eq!(found, confirmed);
+    // Whoever comes second is told no secret; nor is there one of what was revoked, or never was.
+    for id in ["t1", "t2", "t3"] {
+        assert!(!tokens.confirm(id, &secret).await.unwrap(), "{id}");
+    }
 }
 
 /// One in use and the next one: enough for rotation, and a third would be forgotten.
