@@ -21,6 +21,12 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 const BATCH_RECORDS_MAX: usize = 4_096;
 /// Most bytes of one batch.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A batch waits for company for this part of what the commit before took: those who were told then are about to come
+/// back, and would else always just miss a commit.
+const COMPANY_PART: u32 = 8;
+/// Waits are not worth it below this, where a timer takes as long, nor above that.
+const COMPANY_WAIT_MIN: Duration = Duration::from_micros(100);
+const COMPANY_WAIT_MAX: Duration = Duration::from_millis(1);
 /// Most records kept for later while the disk fails: above the calls in flight, which are all that can
 /// still end when no new one may begin.
 const KEPT_RECORDS_MAX: usize = 16_384;
@@ -88,6 +94,10 @@ pub(crate) struct Committer {
     retry_interval: Duration,
     /// Whether somebody asked for a new segment.
     rolling: bool,
+    /// How many were told by the commit before.
+    company: usize,
+    /// How long a batch waits for as many.
+    company_wait: Duration,
 }
 
 impl Committer {
@@ -105,6 +115,8 @@ impl Committer {
             waiters: Vec::new(),
             retry_interval,
             rolling: false,
+            company: 0,
+            company_wait: Duration::ZERO,
         }
     }
 
@@ -141,7 +153,7 @@ impl Committer {
                 .recv()
                 .map_err(|_| RecvTimeoutError::Disconnected)
         };
-        let mut bytes = 0;
+        let (mut bytes, began) = (0, self.log.now());
         let mut next = match first {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
@@ -164,10 +176,23 @@ impl Committer {
             next = if full {
                 None
             } else {
-                self.queue.try_recv().ok()
+                self.queue
+                    .try_recv()
+                    .ok()
+                    .or_else(|| self.wait_for_company(began))
             };
         }
         false
+    }
+
+    /// What comes next, if the batch that began then has less company than the one before and may still wait.
+    fn wait_for_company(&self, began: Duration) -> Option<Message> {
+        let waited = self.log.now().saturating_sub(began);
+        let left = self.company_wait.saturating_sub(waited);
+        if self.waiters.len() >= self.company || left.is_zero() {
+            return None;
+        }
+        self.queue.recv_timeout(left).ok()
     }
 
     /// Takes all that is queued; the queue's room bounds it.
@@ -189,8 +214,18 @@ impl Committer {
             }
             return;
         }
+        let began = self.log.now();
         match self.write() {
-            Ok(first) => self.succeed(first),
+            Ok(first) => {
+                let wait = self.log.now().saturating_sub(began) / COMPANY_PART;
+                self.company = self.waiters.len();
+                self.company_wait = if wait < COMPANY_WAIT_MIN {
+                    Duration::ZERO
+                } else {
+                    wait.min(COMPANY_WAIT_MAX)
+                };
+                self.succeed(first);
+            }
             Err(error) => {
                 tracing::error!(%error, records = self.batch.len(), "cannot write the audit journal");
                 self.fail();

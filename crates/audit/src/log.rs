@@ -123,6 +123,11 @@ impl Log {
         self.unsigned = unsigned;
     }
 
+    /// By the steady clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.place.clock.monotonic()
+    }
+
     /// The tree as it was signed last.
     pub(crate) fn signed(&self) -> Option<&Arc<SignedCheckpoint>> {
         self.signed.as_ref()
