@@ -278,11 +278,7 @@ pub(crate) fn install_presidio() -> Result<()> {
     if is_stamped(&folder, &lock)? {
         return Ok(());
     }
-    run_aside(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )?;
+    make_python(&folder)?;
     run_aside(
         Command::new(folder.join("bin/pip"))
             .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
@@ -291,13 +287,8 @@ pub(crate) fn install_presidio() -> Result<()> {
     stamp(&folder, &lock)
 }
 
-fn install_python() -> Result<()> {
-    let lock = counterparts().join("requirements.txt");
-    let folder = cache().join("python");
-    if is_stamped(&folder, &lock)? {
-        return already(Part::Python);
-    }
-    explain(Part::Python);
+/// An empty virtual environment in `folder`.
+fn make_python(folder: &Path) -> Result<()> {
     if !on_path("python3") {
         bail!("python3 is not on the path: install Python 3.11 or newer");
     }
@@ -308,8 +299,18 @@ fn install_python() -> Result<()> {
     run_aside(
         Command::new("python3")
             .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )?;
+            .arg(folder),
+    )
+}
+
+fn install_python() -> Result<()> {
+    let lock = counterparts().join("requirements.txt");
+    let folder = cache().join("python");
+    if is_stamped(&folder, &lock)? {
+        return already(Part::Python);
+    }
+    explain(Part::Python);
+    make_python(&folder)?;
     run_aside(
         Command::new(python_program("pip"))
             .args([

@@ -190,15 +190,7 @@ impl Committer {
             return;
         }
         match self.write() {
-            Ok(first) => {
-                self.succeed(first);
-                // Meanwhile those who were told make their next records: so these come in one batch.
-                if self.log.is_open() {
-                    self.log.attest();
-                }
-                self.tell_signed();
-                self.set_healthy(self.log.is_usable());
-            }
+            Ok(first) => self.succeed(first),
             Err(error) => {
                 tracing::error!(%error, records = self.batch.len(), "cannot write the audit journal");
                 self.fail();
@@ -242,9 +234,10 @@ impl Committer {
         self.shared
             .queued_intents
             .fetch_sub(intents, Ordering::SeqCst);
-        self.set_healthy(self.log.is_open());
+        self.set_healthy(self.log.is_usable());
         self.shared.recent.add(told(first, &mut self.batch));
         self.shared.head.send_replace(self.log.head());
+        self.tell_signed();
         self.batch.clear();
         let mut room = 0;
         for (sequence, waiter) in (first..).zip(self.waiters.drain(..)) {

@@ -278,8 +278,8 @@ impl Log {
         (self.state.generation & 1) * SLOT_STRIDE
     }
 
-    /// Makes `records` durable, in this order, and returns the sequence of the first; [`Log::attest`] comes next. After
-    /// an error the state is what it was, and the log refuses until [`Log::roll`] succeeds.
+    /// Makes `records` durable, in this order, and returns the sequence of the first. After an error the
+    /// state is what it was, and the log refuses until [`Log::roll`] succeeds.
     pub(crate) fn commit(&mut self, records: &[Outgoing]) -> io::Result<u64> {
         let bytes: usize = records.iter().map(|record| record.frame.len()).sum();
         let full = self.state.offset + len(bytes) > self.place.segment_bytes_max;
@@ -304,20 +304,16 @@ impl Log {
         // Only a file that never failed is used again.
         self.segment = Some(file);
         self.apply(records, records_at);
-        Ok(first)
-    }
-
-    /// Has the tree signed as it is after [`Log::commit`], and writes the checkpoint. Its callers need not wait for
-    /// that, and may go on after an error: the records are durable. The next batch waits for the signature, and for
-    /// files that did not fail.
-    pub(crate) fn attest(&mut self) {
         if let Err(error) = self.sign() {
+            // Durable all the same: their callers may go on, and the next batch waits for the signature.
             tracing::error!(%error, "the tree of the audit journal could not be signed");
         }
         if let Err(error) = self.write_checkpoint() {
+            // The records are durable, so their callers may go on; the next batch starts afresh.
             tracing::error!(%error, "cannot write the journal's checkpoint");
             self.segment = None;
         }
+        Ok(first)
     }
 
     /// Takes durable records, the first of which lies at `offset`, into the state.
@@ -384,7 +380,7 @@ impl Log {
     }
 
     /// Whether files are open and none of them failed.
-    pub(crate) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.segment.is_some() && self.checkpoint.is_some()
     }
 

@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::class::OwnClasses;
 use crate::document::Document;
-use crate::finding::{Kind, Match};
+use crate::finding::{Kind, Match, OwnClass};
 use crate::label::Tag;
 use crate::text::Folded;
 
@@ -33,6 +34,9 @@ pub struct Code {
     /// `EMPLOYEE_NUMBER` or `CUSTOMER` (個人情報), `COMPANY_TERM` (社外秘) or `PROJECT_NAME` (機密): what findings are.
     #[serde(rename = "type")]
     pub kind: Kind,
+    /// A class of the company's own instead of that of the type.
+    #[serde(default)]
+    pub class: Option<String>,
     /// What it looks like: `EMP-######`.
     pub shapes: Vec<String>,
     /// Words of which one has to stand near by; none: wherever it stands.
@@ -81,6 +85,7 @@ fn is_apart(c: char) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shape {
     kind: Kind,
+    own: Option<OwnClass>,
     signs: Vec<Sign>,
     /// Which of the lists of words has to be near by, if any.
     near: Option<usize>,
@@ -96,7 +101,10 @@ pub struct Codes {
 
 impl Codes {
     /// Checks and prepares codes; says what is wrong, and with which of them.
-    pub(crate) fn new(codes: &[Code]) -> Result<Self, (String, &'static str)> {
+    pub(crate) fn new(
+        codes: &[Code],
+        classes: &OwnClasses,
+    ) -> Result<Self, (String, &'static str)> {
         let mut prepared = Self::default();
         let mut ids = std::collections::BTreeSet::new();
         for code in codes {
@@ -124,12 +132,19 @@ impl Codes {
             if code.near.len() > WORDS_MAX {
                 return wrong("there are more than 50 words near by");
             }
+            let own = classes.of(code.class.as_deref());
+            let own = own.map_err(|problem| (code.id.clone(), problem))?;
             let near = (!code.near.is_empty()).then_some(prepared.words.len());
             for shape in &code.shapes {
                 let signs = signs(shape, near.is_some());
                 let signs = signs.map_err(|problem| (code.id.clone(), problem))?;
                 let kind = code.kind;
-                prepared.shapes.push(Shape { kind, signs, near });
+                prepared.shapes.push(Shape {
+                    kind,
+                    own,
+                    signs,
+                    near,
+                });
             }
             if near.is_some() {
                 prepared
@@ -163,6 +178,9 @@ impl Codes {
                     })
                 {
                     Document::push(found, shape.kind, start, end, 90);
+                    if let Some(pushed) = found.last_mut() {
+                        pushed.own = shape.own;
+                    }
                 }
             }
         }
@@ -247,9 +265,14 @@ mod tests {
         Code {
             id: "own".to_owned(),
             kind: Kind::EmployeeNumber,
+            class: None,
             shapes: shapes.iter().map(ToString::to_string).collect(),
             near: near.iter().map(ToString::to_string).collect(),
         }
+    }
+
+    fn prepared(codes: &[Code]) -> Result<Codes, (String, &'static str)> {
+        Codes::new(codes, &OwnClasses::default())
     }
 
     fn found(codes: &Codes, text: &str) -> Vec<String> {
@@ -262,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_shape_is_found_in_every_spelling_and_only_whole() {
-        let codes = Codes::new(&[code(&["KT-####-@"], &[])]).unwrap();
+        let codes = prepared(&[code(&["KT-####-@"], &[])]).unwrap();
         for text in [
             "社員KT-1234-Bの件",
             "ｋｔ－１２３４－ｂ",
@@ -284,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_vague_shape_needs_a_word_near_by_or_its_column() {
-        let codes = Codes::new(&[code(&["######"], &["社番", "Staff"])]).unwrap();
+        let codes = prepared(&[code(&["######"], &["社番", "Staff"])]).unwrap();
         assert_eq!(found(&codes, "社番は１０４８８２です"), ["104882"]);
         assert_eq!(found(&codes, "104882 (STAFF)"), ["104882"]);
         assert_eq!(found(&codes, "社員番号,氏名\n104882,乙川\n").len(), 1);
@@ -300,13 +323,13 @@ mod tests {
             (&[], &[], "looks like"),
             (&["AB#"; 65], &[], "64"),
         ] {
-            let (id, problem) = Codes::new(&[code(shapes, near)]).unwrap_err();
+            let (id, problem) = prepared(&[code(shapes, near)]).unwrap_err();
             assert!(id == "own" && problem.contains(about), "{problem}");
         }
         let mut person = code(&["AB#"], &[]);
         person.kind = Kind::Person;
-        assert!(Codes::new(&[person]).unwrap_err().1.contains("type"));
+        assert!(prepared(&[person]).unwrap_err().1.contains("type"));
         let twice = [code(&["AB#"], &[]), code(&["AC#"], &[])];
-        assert!(Codes::new(&twice).unwrap_err().1.contains("same id"));
+        assert!(prepared(&twice).unwrap_err().1.contains("same id"));
     }
 }

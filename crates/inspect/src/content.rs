@@ -345,12 +345,14 @@ impl<'r> Inspection<'r> {
 
     /// What the rules do about a finding; notes it.
     fn judge(&mut self, finding: &Finding, count: u32) -> Action {
-        let (action, rule) = decide(&self.fitting, finding.kind, finding.confidence, count);
-        self.report.note(self.direction, finding, action, rule);
+        let found = self.set.told(finding);
+        let (action, rule) = decide(&self.fitting, &found, count);
+        self.report
+            .note(self.direction, (finding, found.name), action, rule);
         let about = rule.map(|rule| Verdict::of(rule, Some(finding.kind)));
         match action {
             Action::Allow if self.direction == Direction::Output => {
-                if let Some(label) = label_of(finding.kind) {
+                if let Some(label) = label_of(finding) {
                     self.report.gain(label);
                 }
             }
@@ -387,7 +389,7 @@ impl<'r> Inspection<'r> {
                 .filter(|finding| finding.start >= skip)
                 .filter(|finding| !is_of_token(&text, finding, skip))
                 .filter(|finding| {
-                    let (action, _) = decide(&self.fitting, finding.kind, finding.confidence, 1);
+                    let (action, _) = decide(&self.fitting, &self.set.told(finding), 1);
                     matches!(action, Action::Mask | Action::Tokenise | Action::Redact)
                 })
                 .map(|finding| Finding {
@@ -564,11 +566,11 @@ fn is_json(text: &str) -> bool {
 }
 
 /// The label of a conversation that reads it.
-fn label_of(kind: Kind) -> Option<FlowLabel> {
-    match kind {
+fn label_of(finding: &Finding) -> Option<FlowLabel> {
+    match finding.kind {
         // A word such as 給与 makes no document confidential.
         Kind::Sensitive => None,
-        _ => match kind.class() {
+        _ => match finding.class() {
             Class::Public | Class::Internal => None,
             Class::Personal => Some(FlowLabel::PersonalData),
             Class::Confidential | Class::MyNumber | Class::Credential => {

@@ -206,6 +206,7 @@ impl Document {
             end,
             confidence,
             rule: 0,
+            own: None,
         });
     }
 }

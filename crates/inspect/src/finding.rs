@@ -142,6 +142,16 @@ pub enum Class {
 }
 
 impl Class {
+    /// Every class.
+    pub const ALL: [Self; 6] = [
+        Self::Public,
+        Self::Internal,
+        Self::Personal,
+        Self::Confidential,
+        Self::MyNumber,
+        Self::Credential,
+    ];
+
     /// The slug, as in the domain's data classes.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -151,6 +161,35 @@ impl Class {
             Self::Confidential => "confidential",
             Self::MyNumber => "my-number",
             Self::Credential => "credential",
+        }
+    }
+}
+
+/// A class of the company's own, as a finding holds it; the rule set has its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnClass {
+    /// What it counts as where no rule names it.
+    pub(crate) like: Class,
+    /// Which one of the rule set's.
+    pub(crate) at: u8,
+}
+
+/// The name of a class in rules, records and results: one of ours or the company's own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassName {
+    /// One of ours.
+    Known(Class),
+    /// The company's own.
+    Own(String),
+}
+
+impl ClassName {
+    /// The slug.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(class) => class.as_str(),
+            Self::Own(name) => name,
         }
     }
 }
@@ -168,6 +207,19 @@ pub struct Finding {
     pub confidence: u8,
     /// The version of the rule that found it.
     pub rule: u16,
+    /// The class of the company's own that its dictionary or code has.
+    pub own: Option<OwnClass>,
+}
+
+impl Finding {
+    /// What it counts as: its type's class, or what the company's own class counts as.
+    pub fn class(&self) -> Class {
+        class(self.kind, self.own)
+    }
+}
+
+fn class(kind: Kind, own: Option<OwnClass>) -> Class {
+    own.map_or(kind.class(), |own| own.like)
 }
 
 /// A candidate in folded places.
@@ -178,14 +230,17 @@ pub(crate) struct Match {
     pub(crate) end: usize,
     pub(crate) confidence: u8,
     pub(crate) rule: u16,
+    pub(crate) own: Option<OwnClass>,
 }
 
 /// The most certain of overlapping candidates, in order; the longer one when equally certain.
 pub(crate) fn resolve(mut candidates: Vec<Match>) -> Vec<Match> {
     candidates.sort_by_key(|c| {
         (
+            // Of two for the same place that are as certain, the graver class wins.
             std::cmp::Reverse((c.confidence, c.end - c.start)),
             c.start,
+            std::cmp::Reverse((class(c.kind, c.own), c.own)),
             c.kind,
         )
     });
@@ -213,6 +268,7 @@ mod tests {
             end,
             confidence,
             rule: 1,
+            own: None,
         }
     }
 

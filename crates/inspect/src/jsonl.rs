@@ -4,7 +4,7 @@ use std::io::{BufRead, Read as _, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, Kind};
+use crate::finding::{ClassName, Finding, Kind};
 use crate::scan::Scanner;
 
 /// Longest line that is read.
@@ -43,22 +43,23 @@ struct Output<'a> {
 }
 
 /// A finding as it is written.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Entry {
     #[serde(rename = "type")]
     kind: Kind,
-    class: crate::finding::Class,
+    class: ClassName,
     start: u32,
     end: u32,
     confidence: f64,
     rule: u16,
 }
 
-impl From<Finding> for Entry {
-    fn from(finding: Finding) -> Self {
+impl Entry {
+    /// A finding of `scanner`.
+    pub fn of(scanner: &Scanner, finding: Finding) -> Self {
         Self {
             kind: finding.kind,
-            class: finding.kind.class(),
+            class: scanner.class_of(&finding),
             start: finding.start,
             end: finding.end,
             confidence: f64::from(finding.confidence) / 100.0,
@@ -97,7 +98,7 @@ pub fn scan_jsonl(
         let findings = scanner
             .scan(&input.text)
             .into_iter()
-            .map(Entry::from)
+            .map(|finding| Entry::of(scanner, finding))
             .collect();
         serde_json::to_writer(
             &mut writer,

@@ -7,6 +7,7 @@
 
 mod attachment;
 mod check_digit;
+mod class;
 mod code;
 mod column;
 mod content;
@@ -36,10 +37,11 @@ mod stream;
 mod text;
 mod token;
 
+pub use class::{ClassRule, OwnClasses};
 pub use code::{Code, Codes};
 pub use dictionary::{TERMS_MAX, Terms, TermsError};
 pub use file::{FILE_BYTES_MAX, FileError, FileText, Format, read_file};
-pub use finding::{Class, Finding, Kind};
+pub use finding::{Class, ClassName, Finding, Kind, OwnClass};
 pub use inspector::{CallContext, Checked, Edit, Inspector, Released};
 pub use jsonl::{Entry, LINE_BYTES_MAX, ScanLinesError, scan_jsonl};
 pub use mask::{JsonFinding, Masked};

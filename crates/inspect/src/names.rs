@@ -2,7 +2,7 @@
 //! that given names are written with. Sources: `data/README.md`.
 
 use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hasher as _};
 use std::sync::LazyLock;
 
 use crate::lexicon::{KeyHasher, Lexicon};
@@ -19,6 +19,14 @@ pub(crate) struct Names {
     pub(crate) given_readings: HashSet<Vec<char>>,
     /// Given names of one to three kanji, packed into a number each.
     given: HashSet<u64, BuildHasherDefault<KeyHasher>>,
+    /// Those of them that are words or places as well.
+    given_words: HashSet<u64, BuildHasherDefault<KeyHasher>>,
+    /// Given names in katakana that are words or places as well.
+    reading_words: HashSet<Vec<char>>,
+    /// Words of two kanji that are no surnames, packed.
+    words: HashSet<u64, BuildHasherDefault<KeyHasher>>,
+    /// Names of other countries in katakana, as [`spelling`]s.
+    foreign: HashSet<u64, BuildHasherDefault<KeyHasher>>,
     surname_romaji: HashSet<String>,
     given_romaji: HashSet<String>,
     first: HashSet<char>,
@@ -70,6 +78,11 @@ impl Names {
                 .collect()
         };
         let (first, last) = (set(800), set(620));
+        let words = |line: usize| {
+            let lines = include_str!("../data/given_words.txt").lines();
+            lines.skip(line).take(1).flat_map(|line| line.split(' '))
+        };
+        let foreign = include_str!("../data/foreign_names.txt").lines();
         Self {
             surnames: Lexicon::new(
                 rows()
@@ -89,7 +102,13 @@ impl Names {
             given_romaji: readings()
                 .map(|reading| romaji(&katakana(reading)))
                 .collect(),
-            given: listed_given().collect(),
+            given: packed(include_str!("../data/given_names.txt")).collect(),
+            words: packed(include_str!("../data/words.txt")).collect(),
+            given_words: words(0)
+                .filter_map(|word| pack(&word.chars().map(modern).collect::<Vec<_>>()))
+                .collect(),
+            reading_words: words(1).map(katakana).collect(),
+            foreign: foreign.map(|name| spelling(name.chars())).collect(),
             first,
             last,
             single: set(usize::MAX),
@@ -108,6 +127,17 @@ impl Names {
     /// Whether `word` is a listed given name in kanji.
     pub(crate) fn is_listed_given(&self, word: &[char]) -> bool {
         pack(word).is_some_and(|name| self.given.contains(&name))
+    }
+
+    /// Whether `word` is a listed given name in kanji and no other word that is known.
+    pub(crate) fn is_only_given(&self, word: &[char]) -> bool {
+        let other = |name: u64| self.given_words.contains(&name);
+        word.len() >= 2 && pack(word).is_some_and(|name| self.given.contains(&name) && !other(name))
+    }
+
+    /// Whether `word` is a word of two kanji that is no surname.
+    pub(crate) fn is_word(&self, word: &[char]) -> bool {
+        word.len() == 2 && pack(word).is_some_and(|word| self.words.contains(&word))
     }
 
     /// Whether `word` may be a given name in kanji.
@@ -152,6 +182,16 @@ impl Names {
         contains_kana(&self.given_readings, word)
     }
 
+    /// Whether `word` is the reading of a given name, in either kana, and no other word that is known.
+    pub(crate) fn is_only_given_reading(&self, word: &[char]) -> bool {
+        self.is_given_reading(word) && !contains_kana(&self.reading_words, word)
+    }
+
+    /// Whether `word` is a name of another country in katakana, and no other word.
+    pub(crate) fn is_foreign(&self, word: &[char]) -> bool {
+        self.foreign.contains(&spelling(word.iter().copied()))
+    }
+
     /// Whether a word in Latin letters is a surname.
     pub(crate) fn is_surname_romaji(&self, word: &Romaji) -> bool {
         self.surname_romaji.contains(&word.0)
@@ -187,10 +227,16 @@ fn pack(word: &[char]) -> Option<u64> {
     })
 }
 
-/// Every listed given name. A line holds all but the last character, a blank, and every last character.
-fn listed_given() -> impl Iterator<Item = u64> {
-    include_str!("../data/given_names.txt")
-        .lines()
+/// A word as a number: that of its letters, mixed.
+fn spelling(word: impl Iterator<Item = char>) -> u64 {
+    let mut hasher = KeyHasher::default();
+    word.for_each(|c| hasher.write_u64(u64::from(u32::from(c))));
+    hasher.finish()
+}
+
+/// Every word of a list. A line holds all but the last character, a blank, and every last character.
+fn packed(list: &'static str) -> impl Iterator<Item = u64> {
+    list.lines()
         .filter_map(|line| line.split_once(' '))
         .flat_map(|(head, tails)| {
             let head: Vec<char> = head.chars().map(modern).collect();
@@ -279,6 +325,11 @@ impl Romaji {
     /// Spells a word.
     pub(crate) fn of(word: &[char]) -> Self {
         Self(canonical(word))
+    }
+
+    /// How many letters its one spelling has.
+    pub(crate) fn letters(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether it is a word of other languages that reads as Japanese.

@@ -3,7 +3,7 @@
 use sekimori_domain::inspection::FlowLabel;
 use serde::Serialize;
 
-use crate::finding::{Class, Finding, Kind};
+use crate::finding::{ClassName, Finding, Kind};
 use crate::rules::{Action, AnswerAction, Direction, Rule};
 
 /// Most lines of one report; what is more is counted in the last one of its type.
@@ -18,7 +18,7 @@ pub struct ReportLine {
     #[serde(rename = "type")]
     pub kind: Kind,
     /// Its class.
-    pub class: Class,
+    pub class: ClassName,
     /// How many.
     pub count: u32,
     /// The highest confidence, 0 to 100.
@@ -103,14 +103,15 @@ impl Report {
     pub(crate) fn note(
         &mut self,
         direction: Direction,
-        finding: &Finding,
+        (finding, class): (&Finding, ClassName),
         action: Action,
         rule: Option<&Rule>,
     ) {
         let id = rule.map(|rule| rule.id.as_str());
         let full = self.findings.len() >= LINES_MAX;
         let same = self.findings.iter_mut().find(|line| {
-            let kind = line.kind == finding.kind && line.direction == direction;
+            let kind =
+                line.kind == finding.kind && line.class == class && line.direction == direction;
             kind && (full || (line.action == action && line.rule.as_deref() == id))
         });
         if let Some(line) = same {
@@ -120,7 +121,7 @@ impl Report {
             self.findings.push(ReportLine {
                 direction,
                 kind: finding.kind,
-                class: finding.kind.class(),
+                class,
                 count: 1,
                 confidence: finding.confidence,
                 detector: finding.rule,
@@ -153,6 +154,7 @@ impl Report {
         for line in other.findings {
             let same = self.findings.iter_mut().find(|own| {
                 own.kind == line.kind
+                    && own.class == line.class
                     && own.direction == line.direction
                     && own.action == line.action
                     && own.rule == line.rule

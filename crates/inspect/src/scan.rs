@@ -2,26 +2,30 @@
 
 use std::sync::Arc;
 
+use crate::class::OwnClasses;
 use crate::code::Codes;
 use crate::detector::ALL;
 use crate::dictionary::Terms;
 use crate::document::Document;
-use crate::finding::{Finding, Kind, resolve};
+use crate::finding::{ClassName, Finding, Kind, OwnClass, resolve};
 
 /// Finds sensitive data in texts.
 #[derive(Debug, Clone)]
 pub struct Scanner {
     names: bool,
-    terms: Option<Arc<Terms>>,
+    /// With the class of the company's own that their entries have.
+    terms: Vec<(Option<OwnClass>, Arc<Terms>)>,
     codes: Option<Arc<Codes>>,
+    classes: Arc<OwnClasses>,
 }
 
 impl Default for Scanner {
     fn default() -> Self {
         Self {
             names: true,
-            terms: None,
+            terms: Vec::new(),
             codes: None,
+            classes: Arc::default(),
         }
     }
 }
@@ -43,8 +47,24 @@ impl Scanner {
     /// The same, which also finds the entries of dictionaries.
     #[must_use]
     pub fn with_terms(mut self, terms: &Arc<Terms>) -> Self {
-        self.terms = (!terms.is_empty()).then(|| Arc::clone(terms));
+        if !terms.is_empty() {
+            self.terms.push((None, Arc::clone(terms)));
+        }
         self
+    }
+
+    /// The same, which also finds what has classes of the company's own.
+    #[must_use]
+    pub fn with_classes(mut self, classes: &Arc<OwnClasses>) -> Self {
+        let terms = classes.terms().map(|(own, terms)| (Some(own), terms));
+        self.terms.extend(terms);
+        self.classes = Arc::clone(classes);
+        self
+    }
+
+    /// The name of the class of what this scanner found.
+    pub fn class_of(&self, finding: &Finding) -> ClassName {
+        self.classes.name(finding)
     }
 
     /// The same, which also finds the company's own codes.
@@ -64,8 +84,12 @@ impl Scanner {
         {
             detector.find(&document, &mut found);
         }
-        if let Some(terms) = &self.terms {
+        for (own, terms) in &self.terms {
+            let before = found.len();
             terms.find(&document.folded, &mut found);
+            for candidate in found.iter_mut().skip(before) {
+                candidate.own = *own;
+            }
         }
         if let Some(codes) = &self.codes {
             codes.find(&document, &mut found);
@@ -79,6 +103,7 @@ impl Scanner {
                     start,
                     end,
                     confidence: candidate.confidence,
+                    own: candidate.own,
                     rule: candidate.rule,
                 }
             })

@@ -37,7 +37,9 @@ impl Begin {
 }
 
 /// The characters of [`Begin::Sign`].
-const SIGNS: [char; 10] = ['@', '[', '(', '<', '{', 'ア', '-', ':', '=', '.'];
+const SIGNS: [char; 14] = [
+    '@', '[', '(', '<', '{', 'ア', '-', ':', '=', '.', '男', '女', '歳', '才',
+];
 
 /// Entries of each table.
 const ENTRIES: usize = 1 << 16;

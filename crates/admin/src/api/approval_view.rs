@@ -214,8 +214,8 @@ pub(crate) struct ArgumentFindingView {
     /// Its type, such as `MY_NUMBER`.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// Its class, such as `personal`.
-    class: &'static str,
+    /// Its class, such as `personal`, or one of the company's own.
+    class: String,
     /// First code point in the value.
     start: u32,
     /// Behind the last code point in the value.
@@ -430,7 +430,7 @@ fn findings(rules: &RuleSet, arguments: &Value) -> Vec<ArgumentFindingView> {
         .map(|one| ArgumentFindingView {
             pointer: one.pointer,
             kind: one.finding.kind.as_str(),
-            class: one.finding.kind.class().as_str(),
+            class: scanner.class_of(&one.finding).as_str().to_owned(),
             start: one.finding.start,
             end: one.finding.end,
         })

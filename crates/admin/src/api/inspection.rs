@@ -93,8 +93,8 @@ pub(crate) struct FindingView {
     /// Its type, such as `MY_NUMBER`.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// Its class, such as `personal`.
-    class: &'static str,
+    /// Its class, such as `personal`, or one of the company's own.
+    class: String,
     /// First code point.
     start: u32,
     /// Behind the last code point.
@@ -511,14 +511,14 @@ fn look_at(version: Option<u64>, rules: &RuleSet, text: &str) -> InspectionView 
         .filter(|finding| finding.confidence >= least)
         .collect();
     let masked = scanner.mask_if(text, |finding| finding.confidence >= least);
-    let mut kinds: Vec<_> = found.iter().map(|finding| finding.kind).collect();
-    kinds.sort();
-    kinds.dedup();
+    let mut kinds = found.clone();
+    kinds.sort_by_key(|finding| (finding.kind, finding.own));
+    kinds.dedup_by_key(|finding| (finding.kind, finding.own));
     let would = kinds
-        .into_iter()
-        .flat_map(|kind| {
-            let about = rules.about(kind);
-            about.map(move |rule| verdict(rule, kind.as_str()))
+        .iter()
+        .flat_map(|finding| {
+            let about = rules.about(finding);
+            about.map(|rule| verdict(rule, finding.kind.as_str()))
         })
         .collect();
     let suspicions = scan_text(text).into_iter().map(|found| SuspicionView {
@@ -534,7 +534,7 @@ fn look_at(version: Option<u64>, rules: &RuleSet, text: &str) -> InspectionView 
             .iter()
             .map(|finding| FindingView {
                 kind: finding.kind.as_str(),
-                class: finding.kind.class().as_str(),
+                class: scanner.class_of(finding).as_str().to_owned(),
                 start: finding.start,
                 end: finding.end,
                 confidence: finding.confidence,

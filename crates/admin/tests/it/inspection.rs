@@ -138,3 +138,86 @@ async fn files_are_looked_into_and_those_that_can_not_be_are_said_so() {
         assert_eq!(look(wrong.clone()).await.0, 422, "{wrong}");
     }
 }
+
+/// GOV-1, DATA-3: what a company calls its own is checked when rules are saved, and tried before they hold.
+#[tokio::test]
+async fn own_codes_and_classes_are_checked_found_and_ruled_about() {
+    let plane = Plane::start().await;
+    let token = plane.administrator().await;
+    let call = async |path: &str, body: Value| {
+        let path = format!("/api/v1/{path}");
+        plane.call("POST", &path, Some(&token), Some(&body)).await
+    };
+    let rules = r#"
+        [[class]]
+        id = "board"
+        like = "confidential"
+        [[dictionary]]
+        id = "deals"
+        type = "COMPANY_TERM"
+        class = "board"
+        words = ["北極星計画"]
+        [[code]]
+        id = "staff"
+        type = "EMPLOYEE_NUMBER"
+        shapes = ["KT-####"]
+        [[code]]
+        id = "resolutions"
+        type = "COMPANY_TERM"
+        class = "board"
+        shapes = ["BD-####"]
+        [[rule]]
+        id = "board-only"
+        find = { classes = ["board"] }
+        action = "block"
+        [[rule]]
+        id = "no-staff"
+        find = { types = ["EMPLOYEE_NUMBER"] }
+        action = "mask"
+    "#;
+    for (wrong, about) in [
+        (rules.replace("KT-####", "####"), "staff"),
+        (rules.replacen("\"board\"", "\"bored\"", 1), "deals"),
+        (
+            rules.replace("classes = [\"board\"]", "classes = [\"bord\"]"),
+            "board-only",
+        ),
+    ] {
+        let answer = call("inspection-rules", json!({ "text": wrong })).await;
+        assert_eq!(answer.status, 422);
+        assert!(answer.text.contains(about), "{}", answer.text);
+    }
+    let saved = call(
+        "inspection-rules",
+        json!({ "text": rules, "activate": true }),
+    )
+    .await;
+    assert_eq!(saved.status, 201, "{}", saved.text);
+    let text = "KT-1041が北極星計画の議案bd2041を作成";
+    let tried = call("inspect", json!({ "text": text })).await.json();
+    let told: Vec<_> = tried["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| (&found["type"], &found["class"], &found["start"]))
+        .map(|(kind, class, start)| format!("{kind} {class} {start}").replace('"', ""))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "EMPLOYEE_NUMBER personal 0",
+            "COMPANY_TERM board 8",
+            "COMPANY_TERM board 16"
+        ]
+    );
+    let would: Vec<_> = tried["would"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|would| format!("{} {}", would["type"], would["rule"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        would,
+        ["COMPANY_TERM board-only", "EMPLOYEE_NUMBER no-staff"]
+    );
+}

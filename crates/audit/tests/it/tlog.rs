@@ -292,13 +292,6 @@ fn without_a_signature_nothing_new_begins() {
     };
     let (journal, _) = open(&data.path().join("journal"), options);
     append_all(&journal, 0..5);
-    let mut signed = journal.signed_changes();
-    let all = |signed: &Option<Arc<SignedCheckpoint>>| {
-        signed
-            .as_ref()
-            .is_some_and(|signed| signed.head().size == 5)
-    };
-    block_on(signed.wait_for(all)).unwrap();
     connection.shutdown(std::net::Shutdown::Both).unwrap();
     first.join().unwrap();
     std::fs::remove_file(&socket).unwrap();

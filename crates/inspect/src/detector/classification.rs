@@ -12,8 +12,8 @@ use crate::text::Folded;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Classification,
-    version: 2,
-    approach: "a marking in brackets or alone at the head of a line",
+    version: 3,
+    approach: "a marking in brackets, alone at the head of a line, or said of the document",
     find,
 };
 
@@ -73,7 +73,21 @@ fn marking(folded: &Folded, start: usize, end: usize) -> Option<(usize, usize, u
     let word = folded.at(start).is_ascii_alphabetic()
         && !matches!(after, '\0' | '\n' | '*')
         && !folded.part(start, end).iter().any(char::is_ascii_uppercase);
-    (head && alone && !short && !word && !variable).then_some((start, end, 88))
+    let marked = head && alone && !short && !word && !variable;
+    (marked || !short && declared(folded, start, end)).then_some((start, end, 88))
+}
+
+/// 「本メールは機密扱いです」: a sentence about the document itself.
+fn declared(folded: &Folded, start: usize, end: usize) -> bool {
+    const SUBJECT_MAX: usize = 10;
+    #[rustfmt::skip]
+    const SUBJECTS: [&str; 12] = ["メール", "資料", "文書", "書類", "本書", "本件", "ファイル", "議事録", "レポート", "報告書", "内容", "書面"];
+    let said = ["扱い", "です", "とします", "につき", "とさせ"]
+        .iter()
+        .any(|word| folded.has(end, word));
+    let from = start.saturating_sub(SUBJECT_MAX);
+    let subject = |at: usize| SUBJECTS.iter().any(|word| folded.has(at, word));
+    said && matches!(folded.before(start), 'は' | 'を') && (from..start).any(subject)
 }
 
 /// 「資料区分：部外秘」: the value of a line that tells how to handle a document.

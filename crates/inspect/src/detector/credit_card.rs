@@ -9,7 +9,7 @@ use crate::number::Number;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::CreditCard,
-    version: 1,
+    version: 2,
     approach: "14 to 19 digits in an issuer's range, Luhn; other labels speak against it",
     find,
 };
@@ -30,8 +30,8 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             98
         } else if (context.is_open() || context.is(Tag::Account)) && issued && usual(number) {
             90
-        } else if context.is(Tag::Generic) && issued && usual(number) {
-            // `"card":{"number":"…"}`
+        } else if (context.is(Tag::Generic) || context.is(Tag::Name)) && issued && usual(number) {
+            // `"card":{"number":"…"}`, and whose it is: `"guest":"…","cc":"…"`
             75
         } else {
             continue;

@@ -9,7 +9,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::DriversLicense,
-    version: 2,
+    version: 3,
     approach: "12 digits behind a label; the check digit (modulus 11) raises the confidence",
     find,
 };
@@ -22,7 +22,8 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         let context = document.context(number.start, number.end);
         if !context.is(Tag::License) {
             if check_digit::drivers_license(number.digits())
-                && document.implies(Tag::License, number.start, number.end)
+                && (document.implies(Tag::License, number.start, number.end)
+                    || context.is(Tag::Generic) && issued(document, number.start))
             {
                 Document::push(found, Kind::DriversLicense, number.start, number.end, 84);
             }
@@ -35,4 +36,11 @@ fn find(document: &Document, found: &mut Vec<Match>) {
             Document::push(found, Kind::DriversLicense, number.start, number.end, 55);
         }
     }
+}
+
+/// Whether 「交付」 stands before `start`, as on the card itself, whose title was not copied with it.
+fn issued(document: &Document, start: usize) -> bool {
+    const REACH: usize = 40;
+    let before = document.folded.part(start.saturating_sub(REACH), start);
+    before.windows(2).any(|pair| pair == ['交', '付'])
 }

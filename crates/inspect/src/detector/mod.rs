@@ -77,14 +77,14 @@ pub static ALL: &[Detector] = &[
     passport::DETECTOR,
     pension_number::DETECTOR,
     person::DETECTOR,
-    // Behind the one for people: a date right behind somebody is rather a date of birth.
-    birth_date::DETECTOR,
     phone::DETECTOR,
     postal_code::DETECTOR,
     residence_card::DETECTOR,
     secret::DETECTOR,
     sensitive::DETECTOR,
     vehicle_number::DETECTOR,
+    // Behind those for people and for what is in their records: a date there is rather a date of birth.
+    birth_date::DETECTOR,
 ];
 
 /// The start of exactly `count` ASCII letters before `digits`, with up to two separators in between.

@@ -17,9 +17,10 @@ use sekimori_domain::ids::{ConnectorName, DataClass, GroupName};
 use sekimori_domain::inspection::FlowLabel;
 use serde::{Deserialize, Serialize};
 
+use crate::class::OwnClasses;
 use crate::code::Codes;
 use crate::dictionary::Terms;
-use crate::finding::{Class, Kind};
+use crate::finding::{Class, ClassName, Finding, Kind};
 use crate::scan::Scanner;
 
 pub use answer::{AnswerAction, InjectionRule, LinkRule};
@@ -133,7 +134,7 @@ pub struct Find {
     /// Any of these types; empty: any.
     pub types: Vec<Kind>,
     /// Any of these classes; empty: any.
-    pub classes: Vec<Class>,
+    pub classes: Vec<ClassName>,
     /// Of at least this confidence.
     pub confidence: u8,
     /// At least so many of the type in one call.
@@ -223,6 +224,9 @@ pub struct Dictionary {
     /// `COMPANY_TERM` (社外秘), `PROJECT_NAME` (機密) or `CUSTOMER` (個人情報): what findings are.
     #[serde(rename = "type")]
     pub kind: Kind,
+    /// A class of the company's own instead of that of the type.
+    #[serde(default)]
+    pub class: Option<String>,
     /// The words, in any spelling.
     pub words: Vec<String>,
 }
@@ -250,6 +254,20 @@ pub struct RuleSet {
     /// The company's own codes.
     #[serde(skip)]
     pub codes: Arc<Codes>,
+    /// The company's own classes.
+    #[serde(skip)]
+    pub classes: Arc<OwnClasses>,
+}
+
+/// What a rule has to know of a finding.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) kind: Kind,
+    /// What it counts as.
+    pub(crate) class: Class,
+    /// The name of its class.
+    pub(crate) name: ClassName,
+    pub(crate) confidence: u8,
 }
 
 /// Between whom content passes.
@@ -307,8 +325,28 @@ impl Find {
     pub(crate) fn may_be(&self, kind: Kind) -> bool {
         !self.unreadable
             && (self.types.is_empty() || self.types.contains(&kind))
-            && (self.classes.is_empty() || self.classes.contains(&kind.class()))
+            && (self.classes.is_empty() || self.classes.iter().any(|class| may_have(kind, class)))
     }
+
+    /// Whether it is about a finding.
+    fn fits(&self, found: &Found) -> bool {
+        let named =
+            |class: &ClassName| *class == ClassName::Known(found.class) || *class == found.name;
+        !self.unreadable
+            && (self.types.is_empty() || self.types.contains(&found.kind))
+            && (self.classes.is_empty() || self.classes.iter().any(named))
+            && found.confidence >= self.confidence
+    }
+}
+
+/// Whether what is found of a kind may have the class.
+fn may_have(kind: Kind, class: &ClassName) -> bool {
+    // Dictionaries and codes may give any.
+    let given = matches!(
+        kind,
+        Kind::CompanyTerm | Kind::Customer | Kind::EmployeeNumber | Kind::ProjectName
+    );
+    given || *class == ClassName::Known(kind.class())
 }
 
 impl RuleSet {
@@ -335,6 +373,7 @@ impl RuleSet {
             links: Vec::new(),
             terms: Arc::default(),
             codes: Arc::default(),
+            classes: Arc::default(),
         }
     }
 
@@ -350,12 +389,26 @@ impl RuleSet {
 
     /// The scanner, which also finds the company's own words and codes.
     pub fn equip(&self, scanner: Scanner) -> Scanner {
-        scanner.with_terms(&self.terms).with_codes(&self.codes)
+        scanner
+            .with_terms(&self.terms)
+            .with_codes(&self.codes)
+            .with_classes(&self.classes)
     }
 
-    /// The rules that may be about findings of a kind, in order.
-    pub fn about(&self, kind: Kind) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().filter(move |rule| rule.find.may_be(kind))
+    /// A finding as rules see it.
+    pub(crate) fn told(&self, finding: &Finding) -> Found {
+        Found {
+            kind: finding.kind,
+            class: finding.class(),
+            name: self.classes.name(finding),
+            confidence: finding.confidence,
+        }
+    }
+
+    /// The rules that are about a finding, in order, as far as it alone tells.
+    pub fn about(&self, finding: &Finding) -> impl Iterator<Item = &Rule> {
+        let found = self.told(finding);
+        self.rules.iter().filter(move |rule| rule.find.fits(&found))
     }
 
     /// The rules about findings that count for content that goes in that direction, in order.
@@ -379,19 +432,18 @@ impl RuleSet {
     }
 }
 
-/// What the first fitting rule does about a finding of `kind`.
+/// What the first fitting rule does about a finding.
 pub(crate) fn decide<'r>(
     fitting: &[&'r Rule],
-    kind: Kind,
-    confidence: u8,
+    found: &Found,
     count: u32,
 ) -> (Action, Option<&'r Rule>) {
-    let rule = fitting.iter().find(|rule| {
-        rule.find.may_be(kind) && confidence >= rule.find.confidence && count >= rule.find.count
-    });
+    let rule = fitting
+        .iter()
+        .find(|rule| rule.find.fits(found) && count >= rule.find.count);
     rule.map_or((Action::Allow, None), |rule| {
         // Whatever a rule says: by law a token of マイナンバー is still マイナンバー, and a secret has no use but one.
-        let lawful = match (rule.action, kind) {
+        let lawful = match (rule.action, found.kind) {
             (Action::Tokenise, Kind::MyNumber | Kind::Secret) => Action::Redact,
             (action, _) => action,
         };

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::class::{ClassRule, OwnClasses};
 use crate::code::{Code, Codes};
 use crate::dictionary::Terms;
-use crate::finding::{Class, Kind};
+use crate::finding::{Class, ClassName, Kind};
 
 use super::answer::{check_injection, check_link};
 use super::{
@@ -42,6 +43,14 @@ pub enum RulesError {
         dictionary: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A class makes no sense.
+    #[error("class {class:?}: {problem}")]
+    Class {
+        /// Its id.
+        class: String,
+        /// What is wrong with it, and how to mend it.
+        problem: &'static str,
     },
     /// A code makes no sense.
     #[error("code {code:?}: {problem}")]
@@ -80,6 +89,8 @@ struct Text {
     dictionary: Vec<Dictionary>,
     #[serde(default)]
     code: Vec<Code>,
+    #[serde(default)]
+    class: Vec<ClassRule>,
 }
 
 impl RuleSet {
@@ -91,9 +102,11 @@ impl RuleSet {
         let read: Text = toml::from_str(text).map_err(|error| RulesError::Unreadable {
             problem: error.to_string(),
         })?;
-        let terms = terms(&read.dictionary)?;
-        let codes =
-            Codes::new(&read.code).map_err(|(code, problem)| RulesError::Code { code, problem })?;
+        let mut classes = OwnClasses::new(&read.class)
+            .map_err(|(class, problem)| RulesError::Class { class, problem })?;
+        let terms = terms(&read.dictionary, &mut classes)?;
+        let codes = Codes::new(&read.code, &classes)
+            .map_err(|(code, problem)| RulesError::Code { code, problem })?;
         let set = Self {
             version,
             settings: read.settings,
@@ -104,6 +117,7 @@ impl RuleSet {
             links: read.link,
             terms: Arc::new(terms),
             codes: Arc::new(codes),
+            classes: Arc::new(classes),
         };
         set.check()?;
         Ok(set)
@@ -146,6 +160,17 @@ impl RuleSet {
         self.injections.iter().try_for_each(check_injection)?;
         self.links.iter().try_for_each(check_link)?;
         self.rules.iter().try_for_each(check_rule)?;
+        let unknown = |rule: &&Rule| {
+            !rule
+                .find
+                .classes
+                .iter()
+                .all(|name| self.classes.knows(name))
+        };
+        if let Some(rule) = self.rules.iter().find(unknown) {
+            let problem = "a class is public, internal, personal, confidential, my-number, credential, or one that [[class]] tells";
+            return Err(wrong(&rule.id, problem));
+        }
         self.flows.iter().try_for_each(check_flow)
     }
 
@@ -168,8 +193,9 @@ fn entries(dictionary: &Dictionary) -> impl Iterator<Item = (Kind, &str)> {
         .map(move |word| (kind, word.as_str()))
 }
 
-/// The dictionaries as one; each alone first, so that the one that is wrong can be named.
-fn terms(dictionaries: &[Dictionary]) -> Result<Terms, RulesError> {
+/// The dictionaries as one, but for those with a class of the company's own, whose words go to it; each alone first, so
+/// that the one that is wrong can be named.
+fn terms(dictionaries: &[Dictionary], classes: &mut OwnClasses) -> Result<Terms, RulesError> {
     let mut ids = std::collections::BTreeSet::new();
     for dictionary in dictionaries {
         let problem = |problem: String| RulesError::Dictionary {
@@ -179,9 +205,18 @@ fn terms(dictionaries: &[Dictionary]) -> Result<Terms, RulesError> {
         if !ids.insert(&dictionary.id) {
             return Err(problem("another dictionary has the same id".to_owned()));
         }
-        Terms::new(entries(dictionary)).map_err(|error| problem(error.to_string()))?;
+        let terms = Terms::new(entries(dictionary));
+        let terms = terms.map_err(|error| problem(error.to_string()))?;
+        let own = classes.of(dictionary.class.as_deref());
+        if let Some(own) = own.map_err(|unknown| problem(unknown.to_owned()))? {
+            let given = classes.give(own, &terms);
+            given.map_err(|error| problem(error.to_string()))?;
+        }
     }
-    let all = dictionaries.iter().flat_map(entries);
+    let plain = dictionaries
+        .iter()
+        .filter(|dictionary| dictionary.class.is_none());
+    let all = plain.flat_map(entries);
     Terms::new(all).map_err(|error| RulesError::Unreadable {
         problem: error.to_string(),
     })
@@ -196,10 +231,9 @@ fn check_rule(rule: &Rule) -> Result<(), RulesError> {
     let barred = |kind: &Kind| matches!(kind, Kind::MyNumber | Kind::Secret);
     if rule.action == Action::Tokenise
         && (find.types.iter().any(barred)
-            || find
-                .classes
-                .iter()
-                .any(|class| matches!(class, Class::MyNumber | Class::Credential)))
+            || find.classes.iter().any(|class| {
+                matches!(class, ClassName::Known(Class::MyNumber | Class::Credential))
+            }))
     {
         return problem(
             "マイナンバー and secrets are never made into tokens: mask, redact or block them",
@@ -306,6 +340,48 @@ mod tests {
         assert_eq!(found[0].kind.as_str(), "EMPLOYEE_NUMBER");
         assert_eq!((found[0].start, found[0].end), (2, 9));
         assert!(problem(&code("####")).contains("\"c\""));
+    }
+
+    #[test]
+    fn words_and_codes_may_have_classes_of_the_companys_own() {
+        let text = r#"
+            [[class]]
+            id = "board"
+            like = "confidential"
+            [[class]]
+            id = "gossip"
+            like = "public"
+            [[dictionary]]
+            id = "talk"
+            type = "PROJECT_NAME"
+            class = "gossip"
+            words = ["北極星計画", "南風計画"]
+            [[dictionary]]
+            id = "deals"
+            type = "COMPANY_TERM"
+            class = "board"
+            words = ["北極星計画"]
+            [[code]]
+            id = "resolutions"
+            type = "COMPANY_TERM"
+            class = "board"
+            shapes = ["BD-####"]
+        "#;
+        let set = RuleSet::parse(1, text).unwrap();
+        let scanner = set.equip(crate::Scanner::without_names());
+        let found = scanner.scan("北極星計画と南風計画は議案BD-2041で");
+        let classes: Vec<String> = found
+            .iter()
+            .map(|found| scanner.class_of(found).as_str().to_owned())
+            .collect();
+        // The graver of two for the same words, not the one that was told first.
+        assert_eq!(classes, ["board", "gossip", "board"]);
+        assert_eq!(found[0].class(), Class::Confidential);
+        assert_eq!(found[1].class(), Class::Public);
+        let missing = text.replacen("id = \"board\"", "id = \"bored\"", 1);
+        assert!(problem(&missing).contains("[[class]]"));
+        let rule = "[[rule]]\nid = \"a\"\nfind = { classes = [\"bord\"] }\naction = \"block\"";
+        assert!(problem(rule).contains("[[class]]"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Action, Direction, Passage, RuleSet, decide};
-use crate::finding::Kind;
+use super::{Action, Direction, Found, Passage, RuleSet, decide};
+use crate::finding::{ClassName, Kind};
 
 /// One line of a record: findings of one type under one rule.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +14,9 @@ struct Line {
     direction: Direction,
     #[serde(rename = "type")]
     kind: Kind,
+    /// Older records may have classes that are known no more.
+    #[serde(default)]
+    class: Option<ClassName>,
     count: u32,
     confidence: u8,
     action: Action,
@@ -79,7 +82,14 @@ impl RuleSet {
                 (Action::Allow, None)
             } else {
                 let total = total.unwrap_or(line.count);
-                decide(&fitting, line.kind, line.confidence, total)
+                let name = line.class.unwrap_or(ClassName::Known(line.kind.class()));
+                let found = Found {
+                    kind: line.kind,
+                    class: self.classes.like(&name).unwrap_or(line.kind.class()),
+                    name,
+                    confidence: line.confidence,
+                };
+                decide(&fitting, &found, total)
             };
             if after != line.action {
                 let change = Change {

@@ -79,6 +79,45 @@ fn data_3_detectors_fire_glued_to_any_letter() {
 }
 
 #[test]
+fn data_3_everybody_in_a_text_is_found() {
+    let scanner = Scanner::new();
+    for (text, people) in [
+        // Named with an honorific once, alone otherwise.
+        ("新庄谷様より電話。内容は新庄谷に。折り返しは新庄谷まで", 3),
+        ("エレナ・ペトロワ様が到着。エレナは英語です", 2),
+        // A conversation, a family, a list behind a label.
+        ("[10:02] しおり: 送った？\n[10:03] 健太: まだです", 2),
+        ("既婚、妻由美、長女結衣", 2),
+        ("配布先：加藤、四方、堀", 3),
+        ("夫婦二人で、アカネとタクヤです。タクヤは在宅", 3),
+        ("昨日は張さん、陳さん、劉さんの3名が来た", 3),
+        ("小林と森が休みなので、代わりに乾が出ます", 3),
+        // A company that bears a surname is nobody.
+        ("前田道路様と高島屋様", 0),
+    ] {
+        let found = scanner.scan(text);
+        let found = found.iter().filter(|found| found.kind.as_str() == "PERSON");
+        assert_eq!(found.count(), people, "{text}");
+    }
+}
+
+#[test]
+fn data_3_every_date_of_birth_in_a_text_is_found() {
+    let scanner = Scanner::new();
+    for (text, dates) in [
+        (
+            "アカネの誕生日は昭和52年1月2日、タクヤは昭和39年6月16日です。",
+            2,
+        ),
+        ("村井健一\t1978/02/11\n小川薫\t1990/12/24\n", 2),
+    ] {
+        let found = scanner.scan(text);
+        let found = found.iter().filter(|found| found.kind.as_str() == "DOB");
+        assert_eq!(found.count(), dates, "{text}");
+    }
+}
+
+#[test]
 fn data_3_kinds_are_unique_and_documented() {
     let mut kinds: Vec<_> = detector::ALL.iter().map(|detector| detector.kind).collect();
     kinds.sort_unstable();

@@ -234,7 +234,7 @@ fn findings(scanner: &Scanner, text: &str) -> Vec<serde_json::Value> {
     found
         .map(|found| {
             json!({
-                "type": found.kind.as_str(), "class": found.kind.class(), "start": found.start,
+                "type": found.kind.as_str(), "class": scanner.class_of(&found), "start": found.start,
                 "end": found.end, "confidence": found.confidence, "rule": found.rule,
             })
         })

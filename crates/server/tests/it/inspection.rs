@@ -153,3 +153,94 @@ async fn a_dictionary_holds_while_the_gate_runs() {
     })
     .await;
 }
+
+/// Codes and words with a class of the company's own are found by `inspect text`, the gate does what the rules say about
+/// that class, and the record names it.
+#[tokio::test]
+async fn rules_about_a_class_of_ones_own_hold_in_the_gate() {
+    const OWN: &str = r#"
+        [[class]]
+        id = "board"
+        like = "confidential"
+        [[class]]
+        id = "told"
+        like = "public"
+        [[dictionary]]
+        id = "deals"
+        type = "COMPANY_TERM"
+        class = "board"
+        words = ["北極星計画"]
+        [[dictionary]]
+        id = "announced"
+        type = "PROJECT_NAME"
+        class = "told"
+        words = ["南風計画"]
+        [[code]]
+        id = "staff"
+        type = "EMPLOYEE_NUMBER"
+        shapes = ["KT-####"]
+        [[code]]
+        id = "resolutions"
+        type = "COMPANY_TERM"
+        class = "board"
+        shapes = ["BD-####"]
+        [[rule]]
+        id = "board-only"
+        find = { classes = ["board"] }
+        action = "block"
+        message = "取締役会の資料です"
+        [[rule]]
+        id = "no-staff"
+        find = { types = ["EMPLOYEE_NUMBER"] }
+        action = "mask"
+    "#;
+    let (_upstream, site, _gate, [client, _]) = stage().await;
+    let shipped = site.run(&["inspect", "rules", "default"]).await.out;
+    let rules = site.home().path().join("rules.toml");
+    std::fs::write(&rules, format!("{OWN}\n{shipped}")).unwrap();
+    let rules = rules.to_str().unwrap();
+    site.json(&["inspect", "rules", "save", rules, "--activate"])
+        .await;
+    let tried = site.home().path().join("tried.txt");
+    std::fs::write(&tried, "KT-1041が北極星計画の議案bd2041を作成").unwrap();
+    let tried = tried.to_str().unwrap();
+    let found = site
+        .json(&["inspect", "text", tried, "--dictionaries"])
+        .await;
+    let told: Vec<_> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| {
+            (
+                found["type"].as_str().unwrap(),
+                found["class"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("EMPLOYEE_NUMBER", "personal"),
+            ("COMPANY_TERM", "board"),
+            ("COMPANY_TERM", "board")
+        ]
+    );
+    until("the board's papers do not leave", async || {
+        let told = echo(&client, json!({ "message": "議案BD-2041について" })).await;
+        (told.contains("board-only") && told.contains("取締役会の資料です")).then_some(())
+    })
+    .await;
+    let covered = echo(&client, json!({ "message": "担当はKT-1041です" })).await;
+    assert!(covered.contains("担当は**-****です"), "{covered}");
+    // Of its type it would be confidential; of its class it is public.
+    let passed = echo(&client, json!({ "message": "南風計画の説明会です" })).await;
+    assert!(passed.contains("南風計画"), "{passed}");
+    let recorded = until("the record names the class", async || {
+        let records = site.json(&["audit", "search"]).await.to_string();
+        let named = records.contains("\"class\":\"board\"");
+        named.then_some(records)
+    })
+    .await;
+    assert!(!recorded.contains("BD-2041"));
+}

@@ -87,6 +87,21 @@ pub(super) fn name(folded: &Folded, start: usize) -> Option<usize> {
     (words > 1 && !glued).then_some(end)
 }
 
+/// Whether neither of two words is one that stands beside names or makes them those of things.
+pub(super) fn are_names(folded: &Folded, first: (usize, usize), second: (usize, usize)) -> bool {
+    let [_, _, things, others] = &*NAMES;
+    [first, second].iter().all(|(start, end)| {
+        let word = lower(folded, *start, *end);
+        !things.contains(word.as_str()) && !others.contains(word.as_str())
+    })
+}
+
+/// Whether the word is a given name.
+pub(super) fn is_given(folded: &Folded, start: usize, end: usize) -> bool {
+    let [given, ..] = &*NAMES;
+    given.contains(lower(folded, start, end).as_str())
+}
+
 /// The end of a word that begins with a capital letter: `Okafor`, `El-Sayed`, `O'Brien`, `NURHALIZA`.
 pub(super) fn word(folded: &Folded, start: usize) -> Option<usize> {
     let part = folded.part(start, start + 20);

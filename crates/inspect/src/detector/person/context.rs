@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::ends_name;
 use super::words::{honorific, organisation_like};
+use crate::lexicon::Lexicon;
 use crate::text::{Folded, is_hiragana, is_kanji, is_katakana, modern};
 
 /// Whether a name at `start` would be the next one behind a person that ends at `last`, perhaps with an honorific
@@ -120,19 +121,53 @@ pub(super) fn does(folded: &Folded, at: usize) -> bool {
     deed(folded, at + particle.chars().count())
 }
 
+/// What people do and places may: for words that are hardly anything but names.
+pub(super) fn does_something(folded: &Folded, at: usize) -> bool {
+    let by = [
+        "が", "は", "も", "に", "から", "へ", "より", "を", "と", "まで", "って", "だけ",
+    ];
+    let particle = by.iter().find(|particle| folded.has(at, particle));
+    let further = |particle: &&str| clause(folded, at + particle.chars().count(), |_| true);
+    particle.is_some_and(further) || owns(folded, at)
+}
+
+/// 「熊本です。」, 「と申します」
+pub(super) fn says_so(folded: &Folded, at: usize) -> bool {
+    ["です。", "です\n", "でございます", "と申し"]
+        .iter()
+        .any(|word| folded.has(at, word))
+}
+
 /// Whether the clause that goes on at `from` tells of what only people do.
 fn deed(folded: &Folded, from: usize) -> bool {
+    clause(folded, from, |only| only)
+}
+
+/// Whether one of the deeds that `counts` stands in the clause that goes on at `from`.
+fn clause(folded: &Folded, from: usize, counts: fn(bool) -> bool) -> bool {
     const CLAUSE: usize = 14;
+    let chars = folded.chars();
     for place in from..from + CLAUSE {
         if matches!(folded.at(place), '。' | '、' | '\n' | '\0' | ',') {
             return false;
         }
-        if DEEDS.iter().any(|deed| folded.has(place, deed)) {
+        let may = ALL_DEEDS.may_begin(folded.at(place), folded.at(place + 1));
+        if may && ALL_DEEDS.at(chars, place).any(|(_, only)| counts(only)) {
             return true;
         }
     }
     false
 }
+
+/// Both lists; whether only people do it.
+static ALL_DEEDS: LazyLock<Lexicon<bool>> = LazyLock::new(|| {
+    let only = DEEDS.iter().map(|deed| (*deed, true));
+    Lexicon::new(only.chain(MORE_DEEDS.iter().map(|deed| (*deed, false))))
+});
+
+/// What people do, and places in other senses.
+#[rustfmt::skip]
+const MORE_DEEDS: &[&str] = &["出ます", "出張", "外出", "在宅", "早退", "遅刻", "出勤", "欠勤", "有給", "復帰", "手配", "承諾", "快諾", "希望し", "提案し", "返信", "転送", "レビュー", "コメント", "担当", "作業", "伝え", "渡し", "送って", "見て", "来て", "来られ", "来ます", "来る", "いらっしゃ", "おっしゃ", "戻り", "戻っ", "折り返", "体調", "入院", "退院", "誕生日", "怒っ", "喜ん", "謝", "呼ん", "誘", "会っ", "会い", "待ち", "待って", "教えて", "預け", "知らせ", "聞き", "頼み", "手伝", "迎え", "詳し", "席を外", "離席", "苦手", "得意", "泣い", "笑っ", "辞め", "結婚", "出産", "育休", "産休", "夏休", "行き", "行って", "行く", "入り", "入って", "着いた", "書い", "作って", "直し", "フォロー", "チェック", "サポート", "伺"];
 
 /// What only people do.
 #[rustfmt::skip]
@@ -189,6 +224,7 @@ pub(super) fn speaks(folded: &Folded, start: usize, end: usize) -> bool {
         && folded.at(end + 1) != '/';
     let line = matches!(folded.before(start), '\n' | '\0');
     (begins || logged(folded, start)) && colon
+        || line && folded.at(end) == '「'
         || line && folded.at(end) == ' ' && time(folded, end + 1)
 }
 
@@ -237,6 +273,15 @@ pub(super) fn logged(folded: &Folded, start: usize) -> bool {
         return false;
     };
     matches!(folded.before(blank), ']' | '>') || blank >= TIME && time(folded, blank - TIME)
+}
+
+/// Whether the line of `start` begins with a time or something in brackets before it.
+pub(super) fn time_before(folded: &Folded, start: usize) -> bool {
+    const TIME: usize = 5;
+    let blanks = usize::from(folded.before(start) == ' ');
+    let stop = start - blanks;
+    folded.before(stop) == ']'
+        || (TIME..=TIME + 3).any(|back| stop >= back && time(folded, stop - back))
 }
 
 /// `10:21`

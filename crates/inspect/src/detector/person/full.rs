@@ -40,13 +40,19 @@ pub(super) fn full_name(
         let polite = honorific(folded, end);
         let sure = polite || label || aged(folded, end);
         let said = ["です", "と申"].iter().any(|word| folded.has(end, word));
-        let strict = sure || said || ends_name(folded, end) || folded.at(end) == 'ら';
+        let strict = sure
+            || said
+            || ends_name(folded, end)
+            || folded.at(end) == 'ら'
+            || ["まで", "より", "から", "宛"]
+                .iter()
+                .any(|word| folded.has(end, word));
         let long = len >= 2 && given >= 2;
         let fits = match (len, given) {
             _ if rank == Surname::Ambiguous => {
                 sure || given >= 2 && opens(folded, start) && ends_name(folded, end)
             }
-            (1, 1) => label || polite,
+            (1, 1) => label || polite || first_field(folded, start, end),
             (1, _) | (_, 1) => strict && boundary,
             _ => boundary || sure,
         };
@@ -64,6 +70,11 @@ pub(super) fn full_name(
         }
     }
     None
+}
+
+/// The first field of a line whose fields are apart by tabs.
+fn first_field(folded: &Folded, start: usize, end: usize) -> bool {
+    matches!(folded.before(start), '\n' | '\0') && folded.at(end) == '\t'
 }
 
 /// The end of a name whose surname is in no list but made of characters of surnames, before a title, an age or a
@@ -95,6 +106,7 @@ pub(super) fn titled_name(folded: &Folded, names: &Names, start: usize) -> Optio
                 && (word.len() >= 2 || size == 3 && honorific(folded, end))
                 && names.is_like_surname(before)
                 && !names.has_unlikely(before)
+                && !names.is_word(before)
                 // 「本日北島健様」: the name begins later.
                 && !(1..surname).any(|skip| {
                     let mut within = names.surnames.at(folded.chars(), start + skip);
@@ -190,7 +202,7 @@ pub(super) fn closed(folded: &Folded, at: usize) -> bool {
 }
 
 /// 「合田正人仏文学科教授」, 「岡部幸雄元騎手」: the kanji that follow end with a title.
-fn titled(folded: &Folded, at: usize) -> bool {
+pub(super) fn titled(folded: &Folded, at: usize) -> bool {
     const OFFICE_MAX: usize = 8;
     let rest = folded.part(at, at + OFFICE_MAX);
     let run = rest.iter().take_while(|c| is_kanji(**c)).count();

@@ -4,23 +4,27 @@
 
 mod abroad;
 mod context;
+mod echo;
+mod foreign;
 mod full;
+mod lone;
 mod roster;
 mod script;
+mod talk;
 mod unlisted;
 mod words;
 
-use self::context::{
-    acts, does, in_talk, introduced, is_among, is_line, is_place, is_role, is_value, joins, kin_at,
-    kin_before, logged, replies, signs, speaks,
-};
+use self::context::{in_talk, is_among, is_place, is_role, kin_at, kin_before};
+use self::echo::echoes;
 use self::full::{closed, full_name, spread_name, titled_name};
+use self::lone::{abroad_in_kanji, alone_surname, lone_given, single_called};
 use self::roster::rosters;
-use self::script::{kana, latin};
+use self::script::{called, called_in_latin, kana, latin};
+use self::talk::speakers;
 use self::unlisted::{opens, ranked, ring_name, unlisted_name, unlisted_surname};
 use self::words::{
-    honorific, is_common_word, lead_before, organisation, organisation_like, polite, within_title,
-    workplace,
+    company_like, honorific, is_common_word, lead_before, organisation, organisation_like,
+    organisation_word, polite, title_len, within_title, workplace,
 };
 use super::{Detector, PLACE_NAMES};
 use crate::document::Document;
@@ -31,8 +35,8 @@ use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Person,
-    version: 5,
-    approach: "surnames, given names and their characters, with honorifics, titles, labels, columns; kana, Latin",
+    version: 6,
+    approach: "surnames, given names and their characters, with honorifics, titles, labels, columns, talk, repetition; kana, Latin",
     find,
 };
 
@@ -50,15 +54,28 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         } else if (is_katakana(c) && !is_katakana(previous))
             || (is_hiragana(c) && c != 'ー' && !is_hiragana(previous))
         {
-            kana(document, names, at)
+            kana(document, names, at, last)
         } else if c.is_ascii_uppercase()
             && !previous.is_ascii_alphanumeric()
             && !matches!(previous, '_' | '-' | '.' | '/')
         {
-            latin(document, names, at)
+            latin(document, names, at, last)
         } else {
             None
         };
+        // 「yukiさん」, 「明日のまーくん」: what tells stands behind.
+        if matches!(c, 'さ' | 'く' | 'ち' | '様' | '@') {
+            let called = called_in_latin(folded, names, at);
+            if let Some((start, end, confidence)) = called {
+                Document::push(found, Kind::Person, start, end, confidence);
+            }
+        }
+        if is_hiragana(c)
+            && !is_hiragana(previous)
+            && let Some((start, end)) = called(folded, names, at)
+        {
+            Document::push(found, Kind::Person, start, end, 64);
+        }
         let next = if let Some((end, confidence)) = end {
             Document::push(found, Kind::Person, at, end, confidence);
             last = Some(end);
@@ -71,6 +88,8 @@ fn find(document: &Document, found: &mut Vec<Match>) {
     }
     columns(document, names, found);
     rosters(document, names, found, people);
+    speakers(document, names, found, people);
+    echoes(document, names, found, people);
 }
 
 /// What speaks for a name at a place.
@@ -133,12 +152,15 @@ fn evidence(document: &Document, start: usize) -> Evidence {
     Evidence {
         label,
         boundary: !is_kanji(before) || label || lead.is_some(),
-        lead: lead.is_some_and(|length| length >= 2) && before == 'の',
+        lead: lead.is_some_and(|length| length >= 2) && is_hiragana(before),
         titled: before == ' ' && lead_before(folded, start - 1).is_some(),
         role: lead.is_some() && is_katakana(before),
         among: false,
         talk: false,
-        weak: is_kanji(before) && !label && lead == Some(1) && before != '私',
+        weak: is_kanji(before)
+            && !label
+            && lead == Some(1)
+            && !matches!(before, '私' | '部' | '課' | '室' | '係' | '班'),
     }
 }
 
@@ -154,6 +176,7 @@ fn kanji(
         && !names
             .surnames
             .may_begin(folded.at(start), folded.at(start + 1))
+        && !kin_before(folded, start)
     {
         return ranked(folded, start);
     }
@@ -173,6 +196,9 @@ fn kanji(
     evidence.among = is_among(folded, last, start);
     evidence.talk = in_talk(folded, last, start);
     let clues = (evidence.label, evidence.boundary);
+    if let Some(found) = single_called(folded, start) {
+        return Some(found);
+    }
     if folded.at(start + 1) == ' '
         && let Some(spread) = spread_name(folded, names, start)
     {
@@ -182,6 +208,13 @@ fn kanji(
         .surnames
         .at(folded.chars(), start)
         .filter(|(len, _)| *len < 6)
+        // 「前田道路様」 is a company: nobody is called 前, 田道路 either.
+        .take_while(|(len, _)| {
+            let company = *len >= 2
+                && is_kanji(folded.at(start + len))
+                && organisation_word(folded, start + len).is_some_and(|w| w > 1);
+            evidence.label || !company
+        })
         .find_map(|(len, rank)| {
             let known = || known_surname(folded, names, start, (len, rank), evidence);
             full_name(folded, names, start, (len, rank), clues)
@@ -193,42 +226,12 @@ fn kanji(
                     .or_else(|| unlisted_name(document, names, start, evidence))
                     .or_else(|| ranked(folded, start).or_else(|| ring_name(folded, start)))
                     .or_else(|| unlisted_surname(folded, names, start, evidence))
+                    .or_else(|| abroad_in_kanji(folded, names, start, evidence))
                     .or_else(|| titled_name(folded, names, start))
                     .or_else(|| lone_given(document, names, start, evidence))
             });
             found.flatten()
         })
-}
-
-/// A given name alone: as a value of its own, or 「翔太くん」.
-fn lone_given(
-    document: &Document,
-    names: &Names,
-    start: usize,
-    evidence: Evidence,
-) -> Option<(usize, u8)> {
-    let folded = &document.folded;
-    let end = start + run(folded, start, 4);
-    let cell = document
-        .cell(start)
-        .is_some_and(|cell| cell.start == start && cell.end == end);
-    let whole = cell || matches!(folded.at(end), '"' | '\'' | '<' | '\n' | '\0');
-    let word = folded.part(start, end);
-    if evidence.label && whole && names.is_listed_given(word) {
-        return Some((end, 74));
-    }
-    // 「長男の翔太が」, 「妻花子、」
-    let known = names.is_listed_given(word) || word.len() == 1 && names.is_given(word);
-    if known && kin_before(folded, start) && (acts(folded, end) || folded.at(end) == 'の') {
-        return Some((end, 66));
-    }
-    let close = ["くん", "ちゃん", "さん", "君"];
-    let called = (2..=word.len()).find(|len| {
-        let word = folded.part(start, start + len);
-        let honored = close.iter().any(|title| folded.has(start + len, title));
-        honored && names.is_listed_given(word) && !is_role(word) && !organisation_like(word)
-    })?;
-    evidence.boundary.then_some((start + called, 64))
 }
 
 /// How many blanks follow, if a name may go on behind them.
@@ -271,12 +274,13 @@ fn known_surname(
             .or_else(|| free_given(folded, next, evidence.label))
             .or_else(|| said_given(folded, next));
         // 「協力者 甲野・乙川」: two surnames.
-        let twin = gap == 0
-            && names
-                .surnames
-                .at(folded.chars(), next)
-                .any(|(len, _)| given == Some(next + len));
         let listed = |given: usize| names.is_listed_given(folded.part(next, given));
+        let twin = gap == 0
+            && (given.is_some_and(|given| !listed(given))
+                || names
+                    .surnames
+                    .at(folded.chars(), next)
+                    .any(|(len, _)| given == Some(next + len)));
         let fits = |given: &usize| {
             sure || honorific(folded, *given)
                 || opens(folded, start) && listed(*given) && ends_name(folded, *given)
@@ -329,60 +333,6 @@ fn known_surname(
         return Some((end, 80));
     }
     alone_surname(folded, start, (end, rank), evidence)
-}
-
-/// A surname without a given name, a title or a label.
-fn alone_surname(
-    folded: &Folded,
-    start: usize,
-    (end, rank): (usize, Surname),
-    evidence: Evidence,
-) -> Option<(usize, u8)> {
-    let next = folded.at(end);
-    if evidence.weak || is_katakana(next) || is_kanji(next) && !acts(folded, end) {
-        return None;
-    }
-    let (word, before) = (folded.part(start, end), folded.before(start));
-    if word.len() == 1 {
-        let free = !is_kanji(before) && !is_hiragana(before) && !is_katakana(before);
-        let usual = evidence.talk || SINGLE.contains(&folded.at(start));
-        let known = usual && (free || evidence.lead || before == 'た');
-        let acts =
-            does(folded, end) || introduced(folded, start, end) || speaks(folded, start, end);
-        let listed = (evidence.among || evidence.titled) && ends_name(folded, end);
-        return (known && (acts || listed || before == '@')).then_some((end, 62));
-    }
-    let place = is_place(word) || rank == Surname::Ambiguous;
-    let counted = next == 'の'
-        && matches!(
-            folded.at(end + 1),
-            '0'..='9' | '両' | '二' | '三' | '四' | '各' | '順'
-        );
-    let listed = ends_name(folded, end) || matches!(next, '両' | 'ほ' | '他' | '及') || counted;
-    let confidence = match () {
-        () if speaks(folded, start, end)
-            && (!place || logged(folded, start) || evidence.talk || replies(folded, end)) =>
-        {
-            76
-        }
-        () if introduced(folded, start, end) => 80,
-        () if evidence.lead && acts(folded, end) && (!is_place(word) || does(folded, end)) => 74,
-        () if evidence.titled && !is_place(word) && matches!(next, '\n' | '\0' | '。') => 66,
-        () if evidence.among && listed && !place => 70,
-        () if counted && !place => 68,
-        () if evidence.among && listed && (next == '(' || counted || before == '→') => 60,
-        () if evidence.role && !place && acts(folded, end) => 66,
-        () if is_value(folded, start) && ends_name(folded, end) && !place => 70,
-        () if (before == '@' || is_line(folded, start, end)) && !place => 66,
-        () if place && (does(folded, end) || signs(folded, start)) => 62,
-        () if !place && joins(folded, start, end) => 64,
-        () if rank == Surname::Frequent && !place && !is_katakana(before) && acts(folded, end) => {
-            66
-        }
-        () if rank == Surname::Rare && !is_katakana(before) && does(folded, end) => 64,
-        () => return None,
-    };
-    Some((end, confidence))
 }
 
 /// Surnames of one character that are no other word where somebody does something.
@@ -510,7 +460,8 @@ fn unknown_surname(
     {
         return Some((given, 85));
     }
-    if evidence.label && (3..=5).contains(&run) && !organisation_like(word) {
+    let titled = || (1..run).any(|at| title_len(folded, start + at) == Some(run - at));
+    if evidence.label && (3..=5).contains(&run) && !organisation_like(word) && !titled() {
         let split = (1..=3).any(|len| {
             names.is_like_surname(word.get(..len).unwrap_or_default())
                 && names.is_clearly_given(word.get(len..).unwrap_or_default())
@@ -522,6 +473,8 @@ fn unknown_surname(
     if folded.at(end) == ' '
         && (1..=3).contains(&run)
         && names.is_like_surname(word)
+        && !organisation_like(word)
+        && !names.is_word(word)
         && let Some(given) =
             given(folded, names, end + 1, true).filter(|given| honorific(folded, *given))
     {
@@ -535,7 +488,13 @@ fn unknown_surname(
             folded.at(start + cut),
             '様' | '氏' | 'さ' | '殿' | 'く' | ' '
         );
-    let free = polite && names.is_like_surname(word) && !organisation_like(word) && !is_role(word);
+    let counted = folded.before(start).is_ascii_digit();
+    let free = polite
+        && !counted
+        && names.is_like_surname(word)
+        && !names.is_word(word)
+        && !company_like(word)
+        && !is_role(word);
     (free
         && !word
             .iter()

@@ -4,6 +4,7 @@
 use super::context::is_place;
 use crate::document::Document;
 use crate::finding::{Kind, Match};
+use crate::label::Tag;
 use crate::names::{Names, Surname};
 use crate::text::{Folded, is_kanji};
 
@@ -38,7 +39,8 @@ pub(super) fn rosters(document: &Document, names: &Names, found: &mut Vec<Match>
     known.sort_unstable();
     let items = items(folded, names, &known);
     for group in items.chunk_by(|a, b| follows(folded, a.end, b.start)) {
-        if !is_roster(group) {
+        let listed = is_roster(group) || is_company(group) && announced(document, group);
+        if !listed {
             continue;
         }
         for item in group.iter().filter(|item| !item.known) {
@@ -54,6 +56,24 @@ fn is_roster(group: &[Item]) -> bool {
     let clear = count(|item| item.known || item.clear && !item.single);
     let enough = group.len() >= ITEMS_MIN || known > 0;
     enough && clear >= 2 && clear * 2 > group.len() && known < group.len()
+}
+
+/// Whether at least one of several words is somebody without doubt.
+fn is_company(group: &[Item]) -> bool {
+    let sure = |item: &Item| item.known || item.clear && !item.single;
+    group.len() >= 2 && group.iter().any(sure) && group.iter().any(|item| !item.known)
+}
+
+/// 「配布先：佐藤、四方、堀」: whether a label for people stands right before the first of them.
+fn announced(document: &Document, group: &[Item]) -> bool {
+    const GAP_MAX: usize = 2;
+    let start = group.first().map_or(0, |item| item.start);
+    let behind = document.labels.partition_point(|label| label.end < start);
+    let label = behind.checked_sub(1).and_then(|at| document.labels.get(at));
+    label.is_some_and(|label| {
+        let between = document.folded.part(label.end, start);
+        label.tag == Tag::Name && between.len() <= GAP_MAX && between.first() == Some(&':')
+    })
 }
 
 fn items(folded: &Folded, names: &Names, known: &[(usize, usize)]) -> Vec<Item> {

@@ -1,17 +1,21 @@
 //! Names in kana and in Latin letters.
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
-
-use super::abroad;
+use super::context::{acts, is_among};
+use super::lone::signed_off;
+use super::unlisted::opens;
 use super::words::{honorific, polite};
-use super::{ends_name, evidence};
+use super::{Evidence, abroad, ends_name, evidence, foreign};
 use crate::document::Document;
 use crate::label::Tag;
 use crate::names::{Names, Romaji};
 use crate::text::{Folded, is_hiragana, is_kanji, is_katakana};
 
-pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
+pub(super) fn kana(
+    document: &Document,
+    names: &Names,
+    start: usize,
+    last: Option<usize>,
+) -> Option<(usize, u8)> {
     let folded = &document.folded;
     let same: fn(char) -> bool = if is_katakana(folded.at(start)) {
         is_katakana
@@ -34,7 +38,8 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
         return None;
     }
     let katakana = is_katakana(folded.at(start));
-    let evidence = evidence(document, start);
+    let mut evidence = evidence(document, start);
+    evidence.among = is_among(folded, last, start);
     if matches!(folded.at(end), ' ' | '・') && (1..=7).contains(&first) {
         let second = len(end + 1).min(8);
         let surname = names.is_surname_reading(folded.part(start, end));
@@ -78,11 +83,11 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
     {
         return Some((end, 82));
     }
-    if katakana && let Some(end) = foreign(folded, start) {
-        return Some((end, 72));
+    if katakana && let Some(found) = foreign::name(folded, names, (start, end), evidence) {
+        return Some(found);
     }
-    if katakana && let Some(end) = foreign_parts(folded, start) {
-        return Some((end, 74));
+    if let Some(confidence) = told(folded, names, (start, end), evidence) {
+        return Some((end, confidence));
     }
     if !katakana {
         // 「おなまえ：さかきばらちづる」
@@ -92,9 +97,6 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
         };
         if evidence.label && first >= 4 && (2..first).any(split) {
             return Some((end, 80));
-        }
-        if let Some(cut) = called(folded, names, start, first) {
-            return Some((start + cut, 66));
         }
         let cut = (3..=first.min(6)).find(|cut| {
             honorific(folded, start + cut)
@@ -118,116 +120,107 @@ pub(super) fn kana(document: &Document, names: &Names, start: usize) -> Option<(
     .then_some((end, 72))
 }
 
-/// 「ゆかりちゃん」: how much of the hiragana is a given name; not 「あかちゃん」.
-fn called(folded: &Folded, names: &Names, start: usize, run: usize) -> Option<usize> {
-    const OTHERS: [&str; 8] = [
-        "あか", "にい", "ねえ", "かあ", "とう", "おば", "おじ", "みな",
-    ];
-    let close = |at: usize| ["ちゃん", "くん"].iter().any(|title| folded.has(at, title));
-    let cut = (2..=run.min(5)).find(|cut| close(start + cut))?;
-    let other = cut == 2 && OTHERS.iter().any(|other| folded.has(start, other));
-    (!other && names.is_given_reading(folded.part(start, start + cut))).then_some(cut)
-}
-
-/// 「ジョン・スミス様」: katakana in parts with an honorific behind, that is no word for a role.
-fn foreign(folded: &Folded, start: usize) -> Option<usize> {
-    const NAME_MAX: usize = 24;
-    let part = folded.part(start, start + NAME_MAX);
-    let len = part
-        .iter()
-        .take_while(|c| is_katakana(**c) || matches!(c, '・' | '='))
-        .count();
-    let end = start + len;
-    let word: String = folded.part(start, end).iter().collect();
-    let role = ROLES.iter().any(|role| word.ends_with(role));
-    // Behind katakana a title is as often a part of a compound; only some are beyond doubt.
-    let polite = [
-        "様",
-        "さん",
-        "氏",
-        "殿",
-        "先生",
-        "教授",
-        "博士",
-        "大統領",
-        "首相",
-        "監督",
-        "判事",
-        "投手",
-        "選手",
-        "長官",
-        "外相",
-        "議員",
-        "大使",
-        "校長",
-        "女史",
-        "党首",
-        "元首相",
-        "前首相",
-        "元大統領",
-        "前大統領",
-        "夫人",
-        "ちゃん",
-        "くん",
-    ]
-    .iter()
-    .any(|word| folded.has(end, word));
-    (len >= 3
-        && !role
-        && polite
-        && !matches!(folded.before(end), '・' | '=')
-        && honorific(folded, end))
-    .then_some(end)
-}
-
-/// 「リチャード・ストールマン」: a given name of other countries and what follows it.
-fn foreign_parts(folded: &Folded, start: usize) -> Option<usize> {
-    const PARTS_MAX: usize = 4;
-    let word = |at: usize| {
-        let part = folded.part(at, at + 14);
-        part.iter().take_while(|c| is_katakana(**c)).count()
+/// 「はい、ハットリです」, 「アカリとマサヨシ」, 「…です。　いずみ」: a reading alone, where its place or what follows tells.
+fn told(
+    folded: &Folded,
+    names: &Names,
+    (start, end): (usize, usize),
+    evidence: Evidence,
+) -> Option<u8> {
+    let word = folded.part(start, end);
+    let signed = signed_off(folded, start, end);
+    if !is_katakana(folded.at(start)) {
+        let reading = || names.is_surname_reading(word) || names.is_given_reading(word);
+        return (signed && word.len() >= 2 && reading()).then_some(60);
+    }
+    let has = |at: usize, words: &[&str]| words.iter().any(|word| folded.has(at, word));
+    let says = word.len() >= 3 && opens(folded, start) && has(end, &["です", "と申し", "でござ"]);
+    let owns = has(end, &["の誕生日", "の生年月日", "の生まれ"]);
+    let among = evidence.among && (acts(folded, end) || ends_name(folded, end));
+    let pair = has(end, &["と"]) && {
+        let next = folded.part(end + 1, end + 8);
+        let len = next.iter().take_while(|c| is_katakana(**c)).count();
+        let next = next.get(..len).unwrap_or_default();
+        let clear = names.is_only_given_reading(next) || names.is_only_given_reading(word);
+        len >= 2 && names.is_given_reading(next) && clear
     };
-    let first = word(start);
-    let name: String = folded.part(start, start + first).iter().collect();
-    // 『ハリー・ポッター』 is a book.
-    if folded.before(start) == '『' || !FOREIGN.contains(name.as_str()) {
-        return None;
-    }
-    let mut end = start + first;
-    // 「ダニエル　キム様」
-    if folded.at(end) == ' ' {
-        let second = word(end + 1);
-        let stop = end + 1 + second;
-        let closed = honorific(folded, stop) || ends_name(folded, stop);
-        return (second >= 2 && closed).then_some(stop);
-    }
-    for _ in 1..PARTS_MAX {
-        if !matches!(folded.at(end), '・' | '=' | '＝') {
-            break;
-        }
-        // 「ジョージ・W・ブッシュ」
-        let initial = folded.at(end + 1).is_ascii_uppercase() && folded.at(end + 2) == '・';
-        let next = if initial { 1 } else { word(end + 1) };
-        if next == 0 || (next < 2 && !initial) {
-            break;
-        }
-        end += 1 + next;
-    }
-    (end > start + first).then_some(end)
+    let name = || names.is_given_reading(word) || word.len() >= 3 && names.is_surname_reading(word);
+    ((says || owns || among || pair || signed) && word.len() >= 2 && name()).then_some(62)
 }
 
-/// Given names of other countries, as they are written in katakana.
-static FOREIGN: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| FOREIGN_GIVEN.iter().copied().collect());
+/// 「ゆかりちゃん」, 「明日のまーくん」, 「けいこさん」: where in the hiragana a given name begins and ends.
+pub(super) fn called(folded: &Folded, names: &Names, start: usize) -> Option<(usize, usize)> {
+    const RUN_MAX: usize = 14;
+    const OTHERS: [&str; 22] = [
+        "あか",
+        "にい",
+        "ねえ",
+        "かあ",
+        "とう",
+        "おば",
+        "おばあ",
+        "おじ",
+        "おじい",
+        "みな",
+        "たく",
+        "おく",
+        "ぼく",
+        "おかあ",
+        "おとう",
+        "おねえ",
+        "おにい",
+        "おまわり",
+        "ぼう",
+        "じい",
+        "ばあ",
+        "おっ",
+    ];
+    const NAME_MAX: usize = 5;
+    let title = |at: usize| {
+        if !matches!(folded.at(at), 'ち' | 'く' | 'さ') {
+            return None;
+        }
+        let close = ["ちゃん", "くん"].iter().any(|title| folded.has(at, title));
+        // 「さん」 follows much that is no name.
+        close
+            .then_some(2)
+            .or_else(|| folded.has(at, "さん").then_some(1))
+    };
+    let run = folded.part(start, start + RUN_MAX);
+    let run = run.iter().take_while(|c| is_hiragana(**c)).count();
+    let (end, kind) = (start + 2..start + run).find_map(|at| Some((at, title(at)?)))?;
+    let name = |from: usize| {
+        let word = folded.part(from, end);
+        let other = || {
+            OTHERS
+                .iter()
+                .any(|other| other.chars().eq(word.iter().copied()))
+        };
+        // 「まーくん」, 「さっちゃん」
+        let pet = kind == 2 && word.len() == 2 && matches!(folded.before(end), 'ー' | 'っ' | 'ん');
+        let whole = (2..=NAME_MAX).contains(&word.len())
+            && (pet
+                || kind == 2 && names.is_given_reading(word)
+                || names.is_only_given_reading(word));
+        whole && !other()
+    };
+    let particle = |at: usize| {
+        matches!(
+            folded.at(at),
+            'の' | 'は' | 'と' | 'が' | 'に' | 'を' | 'も' | 'で' | 'や' | 'へ'
+        )
+    };
+    let begins =
+        (start..end).find(|from| (*from == start || particle(*from - 1)) && name(*from))?;
+    Some((begins, end))
+}
 
-#[rustfmt::skip]
-const FOREIGN_GIVEN: &[&str] = &["アーサー", "アーノルド", "アイザック", "アイリーン", "アダム", "アビゲイル", "アブドゥル", "アマンダ", "アラン", "アリ", "アリエル", "アリス", "アリソン", "アルバート", "アルフレッド", "アレクサンダー", "アレクサンドラ", "アレックス", "アン", "アンゲラ", "アンジェラ", "アンソニー", "アンディ", "アンドリュー", "アンドレ", "アンナ", "アンヌ", "イザベラ", "イーサン", "イアン", "イレーヌ", "イワン", "ウィリアム", "ウラジーミル", "ウォルター", "ウォーレン", "エイミー", "エドワード", "エドガー", "エバ", "エマ", "エミリー", "エリザベス", "エリック", "エレナ", "エレン", "オスカー", "オリバー", "オリビア", "カール", "カルロス", "カレン", "キャサリン", "キャロル", "キム", "クリス", "クリスティン", "クリスティーナ", "クリストファー", "クリント", "グレース", "グレッグ", "ケイト", "ケビン", "ケネス", "ゲアハルト", "コリン", "サイモン", "サミュエル", "サム", "サラ", "サンドラ", "シャーロット", "シャウル", "シャロン", "ジェイコブ", "ジェイソン", "ジェイムズ", "ジェームス", "ジェームズ", "ジェシカ", "ジェニファー", "ジェフ", "ジェフリー", "ジェリー", "ジム", "ジャック", "ジャン", "ジュリア", "ジュリアン", "ジョー", "ジョージ", "ジョアンナ", "ジョセフ", "ジョナサン", "ジョン", "ジル", "スーザン", "スコット", "スティーブ", "スティーブン", "スティーヴン", "ステファニー", "ステファン", "ゾフィー", "ソフィア", "タイガー", "ダニエル", "ダン", "チャールズ", "チャーリー", "ティム", "ティモシー", "テリー", "テレサ", "デイビッド", "デイヴィッド", "デービッド", "デビッド", "デニス", "トーマス", "トニー", "トム", "ドナルド", "ドミニク", "ナタリー", "ナンシー", "ニール", "ニック", "ニコラ", "ニコラス", "ニコル", "ノア", "ハリー", "ハンス", "バーバラ", "バラク", "パトリック", "パトリシア", "パメラ", "ビル", "ビンセント", "ピーター", "ピエール", "フィリップ", "フェルナンド", "フランク", "フランシス", "フランソワ", "フランツ", "フレッド", "ブライアン", "ブルース", "ヘンリー", "ヘレン", "ベティ", "ベン", "ベンジャミン", "ポール", "ホセ", "ホルスト", "マーガレット", "マーク", "マーティン", "マイク", "マイケル", "マシュー", "マックス", "マリア", "マリー", "マルコ", "ミゲル", "ミシェル", "ミハイル", "ムハンマド", "メアリー", "メアリ", "モハメド", "モハンマド", "ヨハン", "ヨハネス", "ヨセフ", "ライアン", "ラリー", "リサ", "リチャード", "リンダ", "ルイ", "ルイス", "ルーカス", "ルドルフ", "レイチェル", "レイモンド", "レオナルド", "ロジャー", "ロナルド", "ロバート", "ロビン", "ローラ", "ワルター"];
-
-/// Words in katakana before 様 and さん that are nobody's name.
-#[rustfmt::skip]
-const ROLES: &[&str] = &["ユーザー", "ユーザ", "メーカー", "スタッフ", "オーナー", "クライアント", "パートナー", "ベンダー", "メンバー", "ゲスト", "ドライバー", "ヘルパー", "サポーター", "リーダー", "マネージャー", "マネジャー", "エンジニア", "デザイナー", "カスタマー", "バイヤー", "サプライヤー", "ディーラー", "オペレーター", "アルバイト", "パート", "テナント", "モニター", "ファン", "グループ", "チーム", "ホテル", "クラブ", "スーパー", "コンビニ", "センター", "サービス", "システム", "コーチ", "ドクター", "ナース", "タクシー", "バス", "トラック", "ワールドカップ", "オリンピック", "プロ", "アマチュア", "サッカー", "テニス", "ゴルフ", "ラグビー", "バスケットボール", "ゴールキーパー", "トップ", "ライター", "カメラマン", "モデル", "アシスタント", "インストラクター", "トレーナー", "カウンセラー", "コンサルタント", "アドバイザー", "プログラマー", "アナリスト", "ジャパン", "アメリカ", "フランス", "ドイツ", "イタリア", "ロシア", "ブラジル", "スペイン", "オーストラリア", "オペレータ", "キャスト", "クルー", "ビジター", "リピーター", "フォロワー", "ボランティア", "ペット", "ワンちゃん", "ネコ", "イヌ", "サンタ", "オバ", "オジ", "アポロ", "ゼネコン", "ハウスメーカー", "イスラエル", "イギリス", "カナダ", "オランダ", "ベルギー", "スイス", "インド", "トルコ", "エジプト", "メキシコ", "ポーランド", "スウェーデン", "ノルウェー", "フィンランド", "デンマーク", "ギリシャ", "ウクライナ", "イラク", "イラン", "ベトナム", "フィリピン", "インドネシア", "マレーシア", "シンガポール", "アルゼンチン", "ペルー", "チリ", "ニュージーランド", "アイルランド", "ポルトガル", "オーストリア", "ハンガリー", "パキスタン", "ネパール", "モンゴル", "ミャンマー", "カンボジア", "レバノン", "シリア", "赤ちゃん", "ウサギ", "クマ", "サポート", "ヘルプデスク", "フロント", "ショップ", "ベンダ", "コール", "セールス", "マーケティング", "カフェ", "ブース", "デスク", "インフラ", "マーケ"];
-
-pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<(usize, u8)> {
+pub(super) fn latin(
+    document: &Document,
+    names: &Names,
+    start: usize,
+    last: Option<usize>,
+) -> Option<(usize, u8)> {
     let folded = &document.folded;
     let word = |at: usize| {
         let part = folded.part(at, at + 16);
@@ -248,7 +241,7 @@ pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<
         abroad.or_else(|| titled().map(|stop| (stop, 78)))
     };
     if first < 2 || gap == 0 || !folded.at(end + gap).is_ascii_uppercase() {
-        return foreign().or_else(|| single_latin(document, names, start, end));
+        return foreign().or_else(|| single_latin(document, names, (start, end), last));
     }
     let second = word(end + gap);
     let stop = end + gap + second;
@@ -283,12 +276,44 @@ pub(super) fn latin(document: &Document, names: &Names, start: usize) -> Option<
     if with_given(&a, &b, second) && first >= 3 || with_given(&b, &a, first) && second >= 3 {
         return Some((stop, 60));
     }
+    if named(document, start) && abroad::are_names(folded, (start, end), (end + gap, stop)) {
+        return Some((stop, 70));
+    }
     let half = [&a, &b]
         .iter()
         .any(|word| names.is_surname_romaji(word) || names.is_given_romaji(word));
     let spoken_for = (half || title(folded, start))
         && (honorific(folded, stop) || evidence(document, start).label);
     spoken_for.then_some((stop, 78))
+}
+
+/// Whether a label right before `start` announces the name of somebody and nothing else: 「氏名（ローマ字）」, `holder`.
+fn named(document: &Document, start: usize) -> bool {
+    if !evidence(document, start).label {
+        return false;
+    }
+    let behind = document.labels.partition_point(|label| label.end <= start);
+    let label = behind.checked_sub(1).and_then(|at| document.labels.get(at));
+    label.is_some_and(|label| {
+        let text: String = document
+            .folded
+            .part(label.start, label.end)
+            .iter()
+            .collect();
+        let text = text.to_ascii_lowercase();
+        [
+            "氏名",
+            "ローマ字",
+            "名義",
+            "holder",
+            "guest",
+            "passenger",
+            "full",
+            "applicant",
+        ]
+        .iter()
+        .any(|word| text.contains(word))
+    })
 }
 
 /// Prefectures and large cities: two of them in a row are nobody.
@@ -350,20 +375,114 @@ fn noted(folded: &Folded, start: usize, end: usize) -> bool {
 fn single_latin(
     document: &Document,
     names: &Names,
-    start: usize,
-    end: usize,
+    (start, end): (usize, usize),
+    last: Option<usize>,
 ) -> Option<(usize, u8)> {
     let folded = &document.folded;
-    let word = folded.part(start, end);
+    if end - start < 3 {
+        return None;
+    }
     let polite = ["-san", "-sama", "さん", "様", "くん", "ちゃん", "氏"]
         .iter()
         .any(|word| folded.has(end, word));
     let own = ["-san", "-sama"].iter().any(|word| folded.has(end, word));
-    if end - start < 3 || !(polite || title(folded, start) || noted(folded, start, end)) {
+    let told = polite || title(folded, start) || noted(folded, start, end);
+    let spelled = || Romaji::of(folded.part(start, end));
+    if told {
+        let word = spelled();
+        let name = names.is_surname_romaji(&word)
+            || names.is_given_romaji(&word)
+            || own && word.is_japanese();
+        return name.then_some((end, 80));
+    }
+    let joined = last.is_some_and(|last| {
+        let between = folded.part(last, start.max(last));
+        matches!(
+            between,
+            [' ', 'a', 'n', 'd', ' '] | [',', ' '] | [' ', '&', ' '] | ['、']
+        )
+    });
+    let addressed = addressed(folded, start);
+    let told = joined || addressed || signed(folded, start, end) || {
+        let whole = matches!(
+            folded.at(end),
+            '\n' | '\0' | '"' | '\'' | ',' | ' ' | ')' | '<' | '/'
+        );
+        whole && evidence(document, start).label
+    };
+    // 「by Jun 5」, 「from Nara」
+    let dated = folded.at(end) == ' ' && folded.at(end + 1).is_ascii_digit();
+    if !told || dated || folded.at(end) == '@' || is_city(folded.part(start, end)) {
         return None;
     }
-    let word = Romaji::of(word);
-    let name =
-        names.is_surname_romaji(&word) || names.is_given_romaji(&word) || own && word.is_japanese();
-    name.then_some((end, 80))
+    let word = spelled();
+    let given = abroad::is_given(folded, start, end) || names.is_given_romaji(&word);
+    let name = given || !addressed && names.is_surname_romaji(&word);
+    (name && !word.is_english()).then_some((end, 62))
+}
+
+/// `Hi Kenji`, `forwarded to Laura`: what leads to somebody in a sentence.
+fn addressed(folded: &Folded, start: usize) -> bool {
+    const LEADS: [&str; 12] = [
+        "Hi ", "Hello ", "Hey ", "Thanks ", "Thanks, ", " to ", " from ", " with ", " by ",
+        " ask ", " ping ", " tell ",
+    ];
+    folded.before(start) == ' '
+        && LEADS.iter().any(|lead| {
+            let len = lead.len();
+            start >= len && folded.has(start - len, lead)
+        })
+}
+
+/// `Best regards,` and a line of its own.
+fn signed(folded: &Folded, start: usize, end: usize) -> bool {
+    const CLOSING_MAX: usize = 24;
+    if folded.before(start) != '\n' || !matches!(folded.at(end), '\n' | '\0') {
+        return false;
+    }
+    let before = folded.part(start.saturating_sub(CLOSING_MAX), start);
+    let before: String = before.iter().collect();
+    let line = before.trim_end().rsplit('\n').next().unwrap_or_default();
+    let closing = [
+        "egards,",
+        "hanks,",
+        "est,",
+        "heers,",
+        "incerely,",
+        "hank you,",
+    ];
+    closing.iter().any(|word| line.ends_with(word))
+}
+
+/// 「yukiさん」, 「@yamamoto」: a name in small letters before the title, or behind the sign, at `at`: from, to,
+/// confidence.
+pub(super) fn called_in_latin(
+    folded: &Folded,
+    names: &Names,
+    at: usize,
+) -> Option<(usize, usize, u8)> {
+    const NAME_MAX: usize = 12;
+    let edge = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.' | '-' | '@' | '/');
+    let (start, end) = if folded.at(at) == '@' {
+        let part = folded.part(at + 1, at + 2 + NAME_MAX);
+        let letters = part.iter().take_while(|c| c.is_ascii_lowercase()).count();
+        let end = at + 1 + letters;
+        (edge(folded.before(at)) && edge(folded.at(end)) && letters >= 4)
+            .then_some((at + 1, end))?
+    } else {
+        let titled = ["さん", "くん", "ちゃん", "様"]
+            .iter()
+            .any(|title| folded.has(at, title));
+        let back = folded.part(at.saturating_sub(NAME_MAX + 1), at);
+        let letters = back
+            .iter()
+            .rev()
+            .take_while(|c| c.is_ascii_lowercase())
+            .count();
+        let start = at - letters;
+        (titled && letters >= 3 && edge(folded.before(start))).then_some((start, at))?
+    };
+    let word = Romaji::of(folded.part(start, end));
+    let name = names.is_surname_romaji(&word) || names.is_given_romaji(&word);
+    (name && !word.is_english()).then_some((start, end, 66))
 }

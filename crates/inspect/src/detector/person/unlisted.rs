@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use super::context::{is_place, is_role, of_company, replies, speaks};
+use super::context::{does, is_place, is_role, of_company, replies, speaks};
 use super::full::reading;
-use super::words::{honorific, organisation_like};
+use super::words::{company_like, honorific, organisation_like};
 use super::{Evidence, blanks, ends_name, run};
 use crate::document::Document;
 use crate::lexicon::Lexicon;
@@ -36,7 +36,7 @@ pub(super) fn unlisted_name(
     let other = if evidence.label {
         names.has_unlikely(surname)
     } else {
-        is_other(names, surname)
+        is_other(names, surname) || names.is_word(surname)
     };
     let fits = (1..=SURNAME_MAX).contains(&kanji) && (1..=3).contains(&word.len()) && !other;
     let known = names.is_listed_given(word) || evidence.label && names.is_given(word);
@@ -89,6 +89,9 @@ pub(super) fn unlisted_surname(
 ) -> Option<(usize, u8)> {
     let kanji = run(folded, start, 5);
     let (end, word) = (start + kanji, folded.part(start, start + kanji));
+    if !(2..=3).contains(&kanji) || !names.is_like_surname(word) || names.is_word(word) {
+        return None;
+    }
     let says = |words: &[&str]| words.iter().any(|word| folded.has(end, word));
     let staff = || {
         folded.before(start) == 'の'
@@ -98,19 +101,30 @@ pub(super) fn unlisted_surname(
     let told = opens(folded, start) && says(&["と申し"])
         || staff()
         || speaks(folded, start, end) && (evidence.talk || replies(folded, end))
-        || evidence.among && (ends_name(folded, end) || honorific(folded, end));
+        || evidence.among
+            && folded.before(start) != 'と'
+            && (ends_name(folded, end) || honorific(folded, end));
+    // 「本件、新庄谷に引き継ぎました」
+    let acting = opens(folded, start) && ends_like_surname(word) && does(folded, end);
+    let told = told || acting;
     let value = evidence.label
         && folded.before(start) != 'の'
         && matches!(
             folded.at(end),
             '\n' | '\0' | ' ' | '、' | '/' | '"' | '(' | '→'
         );
-    ((value || told)
-        && (2..=3).contains(&kanji)
-        && names.is_like_surname(word)
-        && !is_other(names, word)
-        && !is_place(word))
-    .then_some((end, 58))
+    let other = if acting {
+        company_like(word) || names.has_unlikely(word)
+    } else {
+        is_other(names, word)
+    };
+    ((value || told) && !other && !is_place(word)).then_some((end, 58))
+}
+
+/// Whether a word ends as many surnames do.
+fn ends_like_surname(word: &[char]) -> bool {
+    const ENDS: &str = "田川山野村原井谷沢澤島嶋崎木口岡藤塚津辺瀬垣江浜宮";
+    word.last().is_some_and(|c| ENDS.contains(*c))
 }
 
 /// 「横綱朝青龍が」: the name of a wrestler behind his rank.

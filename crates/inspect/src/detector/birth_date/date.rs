@@ -1,20 +1,6 @@
-//! 生年月日: a date in any spelling, behind 「生年月日」 and the like, or before 「生まれ」. Other dates are not personal.
+//! Dates of both calendars in any spelling.
 
-use std::ops::RangeInclusive;
-
-use super::Detector;
-use crate::document::Document;
-use crate::finding::{Kind, Match};
-use crate::label::Tag;
-use crate::spots::Begin;
-use crate::text::{Folded, digit_value, is_hiragana, is_kanji, is_katakana};
-
-pub(super) const DETECTOR: Detector = Detector {
-    kind: Kind::Dob,
-    version: 2,
-    approach: "dates of both calendars in any spelling, with a label or 生まれ, or right behind somebody",
-    find,
-};
+use crate::text::{Folded, digit_value};
 
 /// Eras: spellings, first and last year of our calendar.
 const ERAS: &[(&str, u32, u32)] = &[
@@ -39,100 +25,8 @@ const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
 
-fn find(document: &Document, found: &mut Vec<Match>) {
-    for label in document
-        .labels
-        .iter()
-        .filter(|label| label.tag == Tag::Birth)
-    {
-        behind(document, label.end, found);
-        before(document, label.start, found);
-    }
-    for cell in document
-        .cells
-        .iter()
-        .filter(|cell| cell.tag == Some(Tag::Birth))
-    {
-        if let Some(end) = date(&document.folded, cell.start) {
-            Document::push(found, Kind::Dob, cell.start, end, 96);
-        }
-    }
-    let people = found.iter().filter(|found| found.kind == Kind::Person);
-    let ends: Vec<usize> = people.map(|person| person.end).collect();
-    for end in ends {
-        behind_person(document, end, found);
-    }
-    let folded = &document.folded;
-    for at in document.spots.of(Begin::Born) {
-        if matches!(
-            folded.at(at + 1),
-            ')' | '('
-                | ','
-                | '、'
-                | '。'
-                | '\n'
-                | '\0'
-                | ' '
-                | '」'
-                | '・'
-                | '/'
-                | '|'
-                | '"'
-                | '\''
-                | 'の'
-                | 'で'
-                | ';'
-                | '→'
-        ) {
-            before(document, at, found);
-        }
-    }
-}
-
-/// A date right behind somebody who ends at `end`: in brackets of its own, or old enough to be nothing else.
-fn behind_person(document: &Document, end: usize, found: &mut Vec<Match>) {
-    const RECENT: RangeInclusive<u32> = 1868..=2020;
-    const OLD: RangeInclusive<u32> = 1868..=1990;
-    let folded = &document.folded;
-    let start = past_title(folded, end);
-    let Some(stop) = date(folded, start) else {
-        return;
-    };
-    let (before, next) = (folded.before(start), folded.at(stop));
-    let year = year(folded, start);
-    let bracket = before == '(' && next == ')' && RECENT.contains(&year);
-    // 「甲野様、昭和60年4月1日、東京都…」 may be any list.
-    let old = OLD.contains(&year)
-        && matches!(
-            next,
-            '\0' | '\n' | ' ' | ')' | '。' | '\t' | '|' | '"' | '/'
-        );
-    if start > end && (bracket || old) && document.context(start, stop).tag != Some(Tag::OtherDate)
-    {
-        Document::push(found, Kind::Dob, start, stop, 78);
-    }
-}
-
-/// Past an honorific, a reading in brackets and signs behind somebody who ends at `end`.
-fn past_title(folded: &Folded, end: usize) -> usize {
-    const READING_MAX: usize = 16;
-    const SIGNS_MAX: usize = 3;
-    let title = ["さん", "様", "氏", "殿", "くん", "ちゃん"];
-    let title = title.iter().find(|title| folded.has(end, title));
-    let mut at = end + title.map_or(0, |title| title.chars().count());
-    let inside = folded.part(at + 1, at + 1 + READING_MAX);
-    let letters = |c: &&char| is_kanji(**c) || is_hiragana(**c) || is_katakana(**c) || **c == ' ';
-    let reading = inside.iter().take_while(letters).count();
-    if folded.at(at) == '(' && reading > 0 && inside.get(reading) == Some(&')') {
-        at += reading + 2;
-    }
-    let signs = folded.part(at, at + SIGNS_MAX);
-    let sign = |c: &&char| matches!(**c, ' ' | '、' | ',' | '(' | '/' | '\t' | '・');
-    at + signs.iter().take_while(sign).count()
-}
-
 /// The year of the date that starts at `start`.
-fn year(folded: &Folded, start: usize) -> u32 {
+pub(super) fn year(folded: &Folded, start: usize) -> u32 {
     if compact(folded, start).is_some() {
         let digits = folded.part(start, start + 4);
         return digits
@@ -144,49 +38,8 @@ fn year(folded: &Folded, start: usize) -> u32 {
         .map_or(0, |(year, _)| year)
 }
 
-/// A date within reach behind a label.
-fn behind(document: &Document, end: usize, found: &mut Vec<Match>) {
-    let folded = &document.folded;
-    let mut text = false;
-    for at in end..end + 24 {
-        let c = folded.at(at);
-        if matches!(c, '。' | '\0' | ';' | '}') || (c == '\n' && text) {
-            return;
-        }
-        if let Some(end) = date(folded, at) {
-            let context = document.context(at, end);
-            if context.is(Tag::Birth) || context.tag.is_none() {
-                Document::push(found, Kind::Dob, at, end, 95);
-            }
-            return;
-        }
-        if c.is_ascii_digit() {
-            return;
-        }
-        text |= !matches!(c, ' ' | ':' | '\t' | '\n' | '=' | '"' | '\'' | '(' | ')');
-    }
-}
-
-/// A date right before 「生まれ」.
-fn before(document: &Document, start: usize, found: &mut Vec<Match>) {
-    let folded = &document.folded;
-    let floor = start.saturating_sub(22);
-    for at in floor..start {
-        if let Some(end) = date(folded, at)
-            && end <= start
-            && folded
-                .part(end, start)
-                .iter()
-                .all(|c| matches!(c, ' ' | '(' | ')' | 'に' | 'の'))
-        {
-            Document::push(found, Kind::Dob, at, end, 94);
-            return;
-        }
-    }
-}
-
 /// The end of the date that starts at `start`.
-fn date(folded: &Folded, start: usize) -> Option<usize> {
+pub(super) fn date(folded: &Folded, start: usize) -> Option<usize> {
     if folded.at(start) == ' '
         || folded.before(start).is_ascii_alphanumeric() && folded.at(start).is_ascii_alphanumeric()
     {
@@ -363,4 +216,48 @@ fn number(folded: &Folded, start: usize) -> Option<(u32, usize)> {
     }
     let value = value + digit.unwrap_or(0);
     (at > start && (value > 0 || tens)).then_some((value, at))
+}
+
+/// The end of a date that only a label makes one: `85/04/12`, `850412`, and `3600412` with a digit for the era.
+pub(super) fn short(folded: &Folded, start: usize) -> Option<usize> {
+    if folded.before(start).is_ascii_alphanumeric() {
+        return None;
+    }
+    let part = folded.part(start, start + 9);
+    let digits = part.iter().take_while(|c| c.is_ascii_digit()).count();
+    let value = |from: usize, to: usize| {
+        let part = part.get(from..to).unwrap_or_default();
+        part.iter()
+            .fold(0, |sum, c| sum * 10 + c.to_digit(10).unwrap_or(0))
+    };
+    let fits = |month: u32, day: u32| real(2000, month, day);
+    match digits {
+        6 => fits(value(2, 4), value(4, 6)).then_some(start + 6),
+        7 => {
+            ((1..=5).contains(&value(0, 1)) && fits(value(3, 5), value(5, 7))).then_some(start + 7)
+        }
+        2 => {
+            let sign = folded.at(start + 2);
+            let (month, at) = number(folded, start + 3)?;
+            let (day, end) = number(folded, at + 1)?;
+            let same = matches!(sign, '/' | '.' | '-') && folded.at(at) == sign;
+            (same && fits(month, day) && !folded.at(end).is_ascii_digit()).then_some(end)
+        }
+        _ => None,
+    }
+}
+
+/// The end of a day without a year: 「4月12日」, and `4/12` where `sign` allows it.
+pub(super) fn day(folded: &Folded, start: usize, sign: bool) -> Option<usize> {
+    if folded.before(start).is_ascii_digit() || digit_value(folded.before(start)).is_some() {
+        return None;
+    }
+    let (month, at) = number(folded, start)?;
+    let by_sign = sign && folded.at(at) == '/';
+    if folded.at(at) != '月' && !by_sign {
+        return None;
+    }
+    let (day, end) = number(folded, blanks(folded, at + 1))?;
+    let whole = by_sign && !matches!(folded.at(end), '/' | '0'..='9') || folded.at(end) == '日';
+    (whole && real(2000, month, day)).then_some(end + usize::from(!by_sign))
 }
