@@ -22,12 +22,6 @@ impl World {
             "expires_at": self.end,
         });
         let key = json!({"expires_at": self.end});
-        let providers = "/api/v1/identity-providers";
-        let provider = json!({
-            "kind": "oidc", "issuer": "https://idp.partner.example", "client_id": "gate",
-            "client_secret": {"env": "SEKIMORI_SECRET_PARTNER"},
-        });
-        let scim = json!({"provider": "entra", "expires_at": self.end});
         let mut examples = BTreeMap::from([
             ("createServiceAccount", (accounts.to_owned(), Some(account))),
             (
@@ -45,21 +39,6 @@ impl World {
             (
                 "revokeServiceKey",
                 (format!("{accounts}/batch/keys/{}", self.key), None),
-            ),
-            (
-                "createScimToken",
-                ("/api/v1/scim-tokens".to_owned(), Some(scim)),
-            ),
-            (
-                "confirmScimToken",
-                (
-                    format!("/api/v1/scim-tokens/{}/confirm", self.unconfirmed),
-                    None,
-                ),
-            ),
-            (
-                "revokeScimToken",
-                (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
             ),
             ("createClient", ("/api/v1/clients".to_owned(), Some(client))),
             ("approveClient", (format!("{clients}/approve"), None)),
@@ -90,6 +69,48 @@ impl World {
                 (format!("/api/v1/conversations/{}", self.conversation), None),
             ),
             (
+                "unlinkAccount",
+                ("/api/v1/connectors/crm/accounts/gate".to_owned(), None),
+            ),
+            (
+                "revokeGrant",
+                (format!("/api/v1/grants/{}", self.grant), None),
+            ),
+        ]);
+        examples.extend(self.examples_of_sources());
+        examples.extend(self.examples_of_safeguards());
+        examples.extend(Self::examples_of_policies());
+        examples.extend(approvals::examples(self));
+        examples.extend(Self::examples_of_retention());
+        examples.extend(Self::examples_of_promotions());
+        examples
+    }
+
+    /// Of where people come from.
+    fn examples_of_sources(&self) -> BTreeMap<&'static str, (String, Option<Value>)> {
+        let providers = "/api/v1/identity-providers";
+        let provider = json!({
+            "kind": "oidc", "issuer": "https://idp.partner.example", "client_id": "gate",
+            "client_secret": {"env": "SEKIMORI_SECRET_PARTNER"},
+        });
+        let scim = json!({"provider": "entra", "expires_at": self.end});
+        BTreeMap::from([
+            (
+                "createScimToken",
+                ("/api/v1/scim-tokens".to_owned(), Some(scim)),
+            ),
+            (
+                "confirmScimToken",
+                (
+                    format!("/api/v1/scim-tokens/{}/confirm", self.unconfirmed),
+                    None,
+                ),
+            ),
+            (
+                "revokeScimToken",
+                (format!("/api/v1/scim-tokens/{}", self.scim_token), None),
+            ),
+            (
                 "putIdentityProvider",
                 (format!("{providers}/partner"), Some(provider)),
             ),
@@ -105,21 +126,7 @@ impl World {
                 "removeIdentityProvider",
                 (format!("{providers}/corporate"), None),
             ),
-            (
-                "unlinkAccount",
-                ("/api/v1/connectors/crm/accounts/gate".to_owned(), None),
-            ),
-            (
-                "revokeGrant",
-                (format!("/api/v1/grants/{}", self.grant), None),
-            ),
-        ]);
-        examples.extend(self.examples_of_safeguards());
-        examples.extend(Self::examples_of_policies());
-        examples.extend(approvals::examples(self));
-        examples.extend(Self::examples_of_retention());
-        examples.extend(Self::examples_of_promotions());
-        examples
+        ])
     }
 
     #[expect(clippy::too_many_lines, reason = "a list of examples")]

@@ -43,7 +43,10 @@ impl<'p> Desk<'p> {
             csrf: String::new(),
         };
         let me = desk.send("GET", "/api/v1/me", "*").await.json();
-        desk.csrf = me["csrf_token"].as_str().unwrap().to_owned();
+        me["csrf_token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut desk.csrf);
         desk
     }
 
