@@ -461,7 +461,12 @@ fn unknown_surname(
         return Some((given, 85));
     }
     let titled = || (1..run).any(|at| title_len(folded, start + at) == Some(run - at));
-    if evidence.label && (3..=5).contains(&run) && !organisation_like(word) && !titled() {
+    if evidence.label
+        && (3..=5).contains(&run)
+        && !organisation_like(word)
+        && !titled()
+        && !names.is_word(word.get(..2).unwrap_or_default())
+    {
         let split = (1..=3).any(|len| {
             names.is_like_surname(word.get(..len).unwrap_or_default())
                 && names.is_clearly_given(word.get(len..).unwrap_or_default())

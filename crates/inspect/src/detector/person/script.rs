@@ -418,7 +418,9 @@ fn single_latin(
     let word = spelled();
     let given = abroad::is_given(folded, start, end) || names.is_given_romaji(&word);
     let name = given || !addressed && names.is_surname_romaji(&word);
-    (name && !word.is_english()).then_some((end, 62))
+    // `with EMA` is an abbreviation, and 「陽」 is spelled as `you` is.
+    let shouts = addressed && folded.part(start, end).iter().all(char::is_ascii_uppercase);
+    (name && word.letters() >= 3 && !shouts && !word.is_english()).then_some((end, 62))
 }
 
 /// `Hi Kenji`, `forwarded to Laura`: what leads to somebody in a sentence.
