@@ -335,7 +335,7 @@ impl Romaji {
     /// Whether it is a word of other languages that reads as Japanese.
     pub(crate) fn is_english(&self) -> bool {
         #[rustfmt::skip]
-        const WORDS: [&str; 30] = ["database", "metadata", "data", "banana", "potato", "tomato", "kimono", "karaoke", "panorama", "drama", "domain", "domino", "tobako", "america", "kanada", "korea", "china", "roma", "opera", "mania", "media", "idea", "agenda", "iguana", "pizza", "sauna", "toyota", "honda", "yamaha", "mazda"];
+        const WORDS: [&str; 41] = ["name", "date", "home", "note", "page", "code", "table", "phone", "are", "rename", "sale", "database", "metadata", "data", "banana", "potato", "tomato", "kimono", "karaoke", "panorama", "drama", "domain", "domino", "tobako", "america", "kanada", "korea", "china", "roma", "opera", "mania", "media", "idea", "agenda", "iguana", "pizza", "sauna", "toyota", "honda", "yamaha", "mazda"];
         WORDS.contains(&self.0.as_str())
     }
 

@@ -8,7 +8,7 @@ use crate::label::Tag;
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Passport,
-    version: 1,
+    version: 2,
     approach: "two letters and seven digits, behind a label or of a Japanese series (T, M)",
     find,
 };
@@ -30,6 +30,9 @@ fn find(document: &Document, found: &mut Vec<Match>) {
         let known = document.folded.at(start + 1).is_ascii_uppercase() && series;
         if context.is(Tag::Passport) {
             Document::push(found, Kind::Passport, start, number.end, 95);
+        } else if context.is(Tag::Generic) && document.implies(Tag::Passport, start, number.end) {
+            // `PASSPORT`, and further down `No. MU1234567`
+            Document::push(found, Kind::Passport, start, number.end, 84);
         } else if context.is_open() && known && number.plain() && number.start - start == 2 {
             Document::push(found, Kind::Passport, start, number.end, 60);
         }

@@ -265,7 +265,7 @@ pub(super) fn latin(
         return Some(found);
     }
     let japanese = names.is_surname_romaji(&a) && b.is_japanese()
-        || names.is_surname_romaji(&b) && a.is_japanese();
+        || names.is_surname_romaji(&b) && a.is_japanese() && !a.is_english();
     if japanese && first >= 3 && second >= 3 {
         return Some((stop, 72));
     }
