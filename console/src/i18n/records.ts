@@ -20,7 +20,7 @@ export const records = bilingual(
       decision: 'Decision',
       approval: 'Request for approval (id)',
       outcome: 'Outcome',
-    } as Record<string, string>,
+    } as Record<string, string> & Record<'data_class' | 'decision' | 'approval', string>,
     decisions: { allow: 'Allowed', deny: 'Denied' } as Record<string, string>,
     export: 'Export…',
     exporting: (percent: string) => `Exporting: ${percent}`,
