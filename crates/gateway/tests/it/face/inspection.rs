@@ -129,7 +129,7 @@ async fn arguments_are_covered_blocked_or_put_before_a_person() {
     ] {
         assert!(told.contains(words), "{told}");
     }
-    assert!(!told.contains("4111"), "{told}");
+    assert!(!told.contains("4111-1111"), "{told}");
     let record = last_record(&gate).await;
     let outcome = record.outcome.unwrap();
     assert_eq!(outcome.status, OutcomeStatus::Refused);

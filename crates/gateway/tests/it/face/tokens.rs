@@ -38,7 +38,10 @@ async fn assert_no_values(gate: &Gate) {
 async fn mail_token(client: &RawClient) -> String {
     let read = call(client, "find", json!({})).await.result();
     let text = read["content"][0]["text"].as_str().unwrap();
-    assert!(!text.contains("4111") && !text.contains("taro@"), "{text}");
+    assert!(
+        !text.contains("4111-1111") && !text.contains("taro@"),
+        "{text}"
+    );
     let mail = text.split_once("メール ").unwrap().1.to_owned();
     assert!(mail.starts_with("[[EMA_"), "{text}");
     mail
