@@ -1,5 +1,5 @@
 //! Throughput of scanning mixed traffic: prose, mail with personal data, logs, JSON and code.
-//! `cargo bench -p sekimori-inspect` prints bytes per second of one core.
+//! `cargo bench -p sekimori-inspect` prints bytes per second of one core, with the gate's allocator.
 
 #![allow(clippy::print_stdout, reason = "a benchmark, not the gate")]
 
@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use sekimori_inspect::{Kind, Scanner, Terms};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const PROSE: &str = "本日の会議では、来期の販売計画と新製品の発売時期について話し合いました。各部門は今週中に見積を提出し、来週の火曜日までに修正案をまとめることになりました。物流費の上昇を踏まえ、価格の見直しも検討します。品質の確認は工場で行い、結果を共有してください。";
 const MAIL: &str = "佐々木様\nお世話になっております。営業部の高橋です。ご請求書は〒100-0005 東京都千代田区丸の内1-2-3へ、ご連絡は03-1234-5678またはsales@example.co.jpまでお願いいたします。\n";
