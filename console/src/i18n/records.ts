@@ -64,7 +64,7 @@ export const records = bilingual(
       approval: '承認依頼の ID',
       outcome: '結果',
     },
-    decisions: { allow: '許可', deny: '拒否' },
+    decisions: { allow: '許可', deny: '不許可' },
     export: '書き出し…',
     exporting: (percent) => `書き出し中：${percent}`,
     ready: '書き出しが完了しました',
