@@ -12,7 +12,7 @@ use super::{
     select_terms,
 };
 use crate::database::{Dialect, Param, Statement, Transaction};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 
 /// What is remembered of an index, so that it need not be asked again.
 #[derive(Debug, Default)]
@@ -61,9 +61,15 @@ impl Append<'_> {
         mut batch: AuditBatch,
     ) -> Result<Known> {
         let dialect = self.dialect;
-        let (names, terms) = self.names(transaction, &batch).await?;
+        let (mut names, mut terms) = self.names(transaction, &batch).await?;
         let node = names.of(batch.node);
-        leave_out_present(transaction, node, &mut batch.rows).await?;
+        let there = present(transaction, node, &batch.rows).await?;
+        if !there.is_empty() {
+            // Without their texts, which nobody would forget with them.
+            let rest = batch.without(&there);
+            batch = rest.map_err(|error| StoreError::corrupt(WHAT, error))?;
+            (names, terms) = self.names(transaction, &batch).await?;
+        }
         let (texts, fresh) = self.texts(transaction, &mut batch, &names).await?;
 
         let rows = batch.rows.into_iter();
@@ -179,15 +185,16 @@ async fn forgotten(transaction: &mut dyn Transaction) -> Result<i64> {
 /// A record and its position.
 type Placed = (i64, BatchRow);
 
-/// Leaves out the records that the index has. Of two who append for one node, the second waits for the first.
-async fn leave_out_present(
+/// Which of these records the index has. Of two who append for one node, the second waits for the first.
+async fn present(
     transaction: &mut dyn Transaction,
     node: i64,
-    rows: &mut Vec<BatchRow>,
-) -> Result<()> {
+    rows: &[BatchRow],
+) -> Result<HashSet<u64>> {
+    let mut there = HashSet::new();
     let sequences = rows.iter().map(|row| row.sequence);
     let (Some(least), Some(most)) = (sequences.clone().min(), sequences.max()) else {
-        return Ok(());
+        return Ok(there);
     };
     let sql = "UPDATE audit_term SET term = term WHERE id = $1";
     let lock = Statement::new("audit term", sql).bind(node);
@@ -196,12 +203,10 @@ async fn leave_out_present(
     let select = Statement::new(WHAT, sql)
         .bind(position(node, least)?)
         .bind(position(node, most)?);
-    let mut there = HashSet::new();
     for mut row in transaction.query(select).await? {
         there.insert(super::sequence(row.unsigned()?));
     }
-    rows.retain(|row| !there.contains(&row.sequence));
-    Ok(())
+    Ok(there)
 }
 
 /// Gives every name its number. In order, so that nodes which intern the same names at the same time wait for each

@@ -2,7 +2,7 @@
 //! done that needs no database. So whoever reads the journal does it, while the index takes the batch before.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -170,6 +170,18 @@ impl AuditBatch {
         let row = self.row(sequence, &record);
         self.rows.push(BatchRow { body, ..row });
         Ok(())
+    }
+
+    /// The same without the records of these numbers, and without names and texts that only they have.
+    pub(super) fn without(self, there: &HashSet<u64>) -> Result<Self, serde_json::Error> {
+        let node = self.terms.in_order().into_iter().nth(self.node);
+        let mut rest = Self::new(node.map_or("", AsRef::as_ref));
+        for row in self.rows {
+            if !there.contains(&row.sequence) {
+                rest.push(row.sequence, row.body)?;
+            }
+        }
+        Ok(rest)
     }
 
     /// The row of a record, still without its body.

@@ -167,14 +167,38 @@ async fn every_way_finds_the_same() {
     }
 }
 
+/// A text that is noted again with a record that is there would stay when that record goes.
+#[tokio::test]
+async fn what_is_there_already_brings_no_texts() {
+    let folder = TempDir::new().unwrap();
+    let database = filled(&folder).await;
+    let texts = async || {
+        let count = Statement::new("audit text", "SELECT count(*) FROM audit_text");
+        let mut rows = database.query(count).await.unwrap();
+        rows[0].int().unwrap()
+    };
+    let before = texts().await;
+    assert!(before > 0);
+    // By a process that remembers nothing of it; the last record is new, and says something new.
+    append(&database, 0..10).await;
+    assert_eq!(texts().await, before + 1);
+    append(&database, 0..10).await;
+    assert_eq!(texts().await, before + 1);
+}
+
 /// An index with nine records.
 async fn filled(folder: &TempDir) -> IndexFile {
     let database = IndexFile::open(&folder.path().join("plan.db"))
         .await
         .unwrap();
+    append(&database, 0..9).await;
+    database
+}
+
+async fn append(database: &IndexFile, numbers: std::ops::Range<u64>) {
     let mut transaction = database.begin().await.unwrap();
     let mut batch = AuditBatch::new("a");
-    for number in 0..9 {
+    for number in numbers {
         batch.push(number, text(number)).unwrap();
     }
     let append = Append {
@@ -183,7 +207,6 @@ async fn filled(folder: &TempDir) -> IndexFile {
     };
     append.run(&mut *transaction, batch).await.unwrap();
     transaction.commit(false).await.unwrap();
-    database
 }
 
 fn text(number: u64) -> String {
@@ -191,7 +214,7 @@ fn text(number: u64) -> String {
     format!(
         r#"{{"correlation":"c","event":"resource.read","id":"{id}","node":"a","phase":"single",
             "target":{{"class":"read","classified":true,"connector":"files","environment":"production",
-            "kind":"resource","name":"{name}"}},"time":"2026-11-22T00:00:00Z","v":1}}"#,
+            "kind":"resource","name":"{name}","resources":["台帳/{number}"]}},"time":"2026-11-22T00:00:00Z","v":1}}"#,
         id = Uuid::from_u128(number.into()),
     )
 }
